@@ -1,0 +1,54 @@
+/** A column that is copied and streamed. Generated columns are not in the list: neither COPY nor pgoutput carries them. */
+export interface Column {
+  readonly name: string;
+  /** `format_type(atttypid, atttypmod)`, schema-qualified where the search path needs it, e.g. `numeric(12,2)`. */
+  readonly type: string;
+  /** GENERATED ALWAYS AS IDENTITY: INSERT needs OVERRIDING SYSTEM VALUE, UPDATE may not name it. */
+  readonly identityAlways: boolean;
+  readonly notNull: boolean;
+}
+
+/**
+ * How rows of a table are told apart.
+ * - `columns`: indexes into `Table.columns`, in the index's order: the primary key, or the REPLICA IDENTITY USING INDEX index.
+ * - `null`: no key; REPLICA IDENTITY FULL and the whole row, as a multiset.
+ */
+export type Key = readonly number[] | null;
+
+/** A table that takes part in a migration, as the source's catalog describes it. */
+export interface Table {
+  /** Stable name in state, plans and messages: `schema.name`, unquoted. */
+  readonly id: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly oid: number;
+  readonly columns: readonly Column[];
+  readonly key: Key;
+  /** Leaf partitions to read chunks from (`ONLY`); for an ordinary table the table itself. Changes carry the root's name. */
+  readonly leaves: readonly TableLeaf[];
+}
+
+export interface TableLeaf {
+  readonly schema: string;
+  readonly name: string;
+  /** Estimates of pg_class; bytes include TOAST. */
+  readonly bytes: number;
+  readonly rows: number;
+}
+
+/** The text of a row's key: equality of this string is identity of the row. Lengths are prefixed so that no two keys collide. */
+export type KeyText = string;
+
+/** Builds the key text from the key columns' values; NULL cannot occur in a key. */
+export function keyText(values: readonly (string | null)[]): KeyText {
+  if (values.length === 1) return values[0] ?? "";
+  let text = "";
+  for (const value of values) text += `${(value ?? "").length}:${value ?? ""}`;
+  return text;
+}
+
+/** The key text of a row. `key` must not be null. */
+export function rowKey(key: readonly number[], row: readonly (string | null | symbol)[]): KeyText {
+  if (key.length === 1) return row[key[0] as number] as string;
+  return keyText(key.map((index) => row[index] as string | null));
+}
