@@ -3,204 +3,164 @@
  * can settle. Used by the stream over all joined tables and by a loading table over its own cursor.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
-import type {
-	Change,
-	TransactionHeader,
-	TransactionPiece,
-} from "../model/change.ts";
+import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
 import { formatLsn, type Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { Fold, type FoldedTable, keyValues } from "./fold.ts";
-import {
-	ConstraintConflict,
-	type TargetTransaction,
-	type Tolerance,
-} from "./ports.ts";
+import { ConstraintConflict, type TargetTransaction, type Tolerance } from "./ports.ts";
 
 /** A batch ends at the first transaction end after either bound; a larger transaction is flushed in parts and committed whole. */
 export interface BatchLimits {
-	readonly changes: number;
-	readonly bytes: number;
+  readonly changes: number;
+  readonly bytes: number;
 }
 
 export interface ApplyRules {
-	readonly tables: ReadonlyMap<string, Table>;
-	readonly tolerance: Tolerance;
-	/** False: the table holds this transaction's changes already (its cursor, or its snapshot, lies behind it). */
-	readonly accepts: (header: TransactionHeader, table: string) => boolean;
-	readonly limits: BatchLimits;
+  readonly tables: ReadonlyMap<string, Table>;
+  readonly tolerance: Tolerance;
+  /** False: the table holds this transaction's changes already (its cursor, or its snapshot, lies behind it). */
+  readonly accepts: (header: TransactionHeader, table: string) => boolean;
+  readonly limits: BatchLimits;
 }
 
 export interface AppliedBatch {
-	/** Everything with commitLsn < position is applied; null when the log was at its end before anything. */
-	readonly position: Lsn;
-	readonly changes: number;
-	readonly transactions: number;
-	readonly commitMicros: bigint;
-	/** Keys that the log could not tell, already recorded in the transaction. */
-	readonly pending: ReadonlyMap<string, readonly Row[]>;
+  /** Everything with commitLsn < position is applied; null when the log was at its end before anything. */
+  readonly position: Lsn;
+  readonly changes: number;
+  readonly transactions: number;
+  readonly commitMicros: bigint;
+  /** Keys that the log could not tell, already recorded in the transaction. */
+  readonly pending: ReadonlyMap<string, readonly Row[]>;
 }
 
 /** Pulls pieces, `first` ahead of them, until a limit is reached at a transaction end, or the log ends. */
 export async function applyBatch(
-	transaction: TargetTransaction,
-	first: TransactionPiece,
-	rest: AsyncIterator<TransactionPiece>,
-	rules: ApplyRules,
+  transaction: TargetTransaction,
+  first: TransactionPiece,
+  rest: AsyncIterator<TransactionPiece>,
+  rules: ApplyRules,
 ): Promise<AppliedBatch> {
-	const batch = new Batch(transaction, rules);
-	let piece: TransactionPiece | null = first;
-	let last = first;
-	while (piece !== null) {
-		await batch.take(piece);
-		last = piece;
-		if (batch.isFull()) {
-			if (piece.last) break;
-			await batch.flush();
-		}
-		const next: IteratorResult<TransactionPiece> = await rest.next();
-		piece = next.done === true ? null : next.value;
-	}
-	if (!last.last)
-		throw new Error(
-			`apply: the log ended inside the transaction committed at ${formatLsn(last.header.commitLsn)}`,
-		);
-	await batch.flush();
-	return batch.result(last.header);
+  const batch = new Batch(transaction, rules);
+  let piece: TransactionPiece | null = first;
+  let last = first;
+  while (piece !== null) {
+    await batch.take(piece);
+    last = piece;
+    if (batch.isFull()) {
+      if (piece.last) break;
+      await batch.flush();
+    }
+    const next: IteratorResult<TransactionPiece> = await rest.next();
+    piece = next.done === true ? null : next.value;
+  }
+  if (!last.last) throw new Error(`apply: the log ended inside the transaction committed at ${formatLsn(last.header.commitLsn)}`);
+  await batch.flush();
+  return batch.result(last.header);
 }
 
 class Batch {
-	readonly #transaction: TargetTransaction;
-	readonly #rules: ApplyRules;
-	readonly #fold: Fold;
-	readonly #pending = new Map<string, Row[]>();
-	#changes = 0;
-	#transactions = 0;
-	#bytes = 0;
+  readonly #transaction: TargetTransaction;
+  readonly #rules: ApplyRules;
+  readonly #fold: Fold;
+  readonly #pending = new Map<string, Row[]>();
+  #changes = 0;
+  #transactions = 0;
+  #bytes = 0;
 
-	constructor(transaction: TargetTransaction, rules: ApplyRules) {
-		this.#transaction = transaction;
-		this.#rules = rules;
-		this.#fold = new Fold(rules.tables, rules.tolerance);
-	}
+  constructor(transaction: TargetTransaction, rules: ApplyRules) {
+    this.#transaction = transaction;
+    this.#rules = rules;
+    this.#fold = new Fold(rules.tables, rules.tolerance);
+  }
 
-	isFull(): boolean {
-		return (
-			this.#changes >= this.#rules.limits.changes ||
-			this.#fold.bytes + this.#bytes >= this.#rules.limits.bytes
-		);
-	}
+  isFull(): boolean {
+    return this.#changes >= this.#rules.limits.changes || this.#fold.bytes + this.#bytes >= this.#rules.limits.bytes;
+  }
 
-	async take(piece: TransactionPiece): Promise<void> {
-		for (const change of piece.changes) {
-			if (change.kind === "truncate")
-				await this.#truncate(piece.header, change.tables);
-			else if (this.#rules.accepts(piece.header, change.table))
-				await this.#change(change, piece.header);
-		}
-		if (piece.last) this.#transactions += 1;
-	}
+  async take(piece: TransactionPiece): Promise<void> {
+    for (const change of piece.changes) {
+      if (change.kind === "truncate") await this.#truncate(piece.header, change.tables);
+      else if (this.#rules.accepts(piece.header, change.table)) await this.#change(change, piece.header);
+    }
+    if (piece.last) this.#transactions += 1;
+  }
 
-	async flush(): Promise<void> {
-		this.#bytes += this.#fold.bytes;
-		for (const folded of this.#fold.drain()) await this.#flushTable(folded);
-	}
+  async flush(): Promise<void> {
+    this.#bytes += this.#fold.bytes;
+    for (const folded of this.#fold.drain()) await this.#flushTable(folded);
+  }
 
-	result(last: TransactionHeader): AppliedBatch {
-		return {
-			position: last.endLsn,
-			changes: this.#changes,
-			transactions: this.#transactions,
-			commitMicros: last.commitMicros,
-			pending: this.#pending,
-		};
-	}
+  result(last: TransactionHeader): AppliedBatch {
+    return {
+      position: last.endLsn,
+      changes: this.#changes,
+      transactions: this.#transactions,
+      commitMicros: last.commitMicros,
+      pending: this.#pending,
+    };
+  }
 
-	async #truncate(
-		header: TransactionHeader,
-		ids: readonly string[],
-	): Promise<void> {
-		const tables = ids.flatMap((id) => {
-			const table = this.#rules.tables.get(id);
-			return table !== undefined && this.#rules.accepts(header, id)
-				? [table]
-				: [];
-		});
-		if (tables.length === 0) return;
-		await this.flush();
-		await this.#transaction.truncate(tables);
-		this.#changes += 1;
-	}
+  async #truncate(header: TransactionHeader, ids: readonly string[]): Promise<void> {
+    const tables = ids.flatMap((id) => {
+      const table = this.#rules.tables.get(id);
+      return table !== undefined && this.#rules.accepts(header, id) ? [table] : [];
+    });
+    if (tables.length === 0) return;
+    await this.flush();
+    await this.#transaction.truncate(tables);
+    this.#changes += 1;
+  }
 
-	async #change(
-		change: Exclude<Change, { kind: "truncate" }>,
-		header: TransactionHeader,
-	): Promise<void> {
-		this.#changes += 1;
-		if (this.#fold.add(change)) return;
-		await this.flush();
-		const table = this.#tableOf(change.table);
-		if (
-			change.kind === "update" &&
-			change.oldKey !== null &&
-			table.key !== null
-		) {
-			const moved = await this.#transaction.move(
-				table,
-				change.oldKey,
-				change.row,
-			);
-			if (moved) return;
-			if (this.#rules.tolerance === "strict") throw drift(table.id, header);
-			await this.#addPending(table.id, [keyValues(table.key, change.row)]);
-		} else {
-			await this.#inOrder([change]);
-		}
-	}
+  async #change(change: Exclude<Change, { kind: "truncate" }>, header: TransactionHeader): Promise<void> {
+    this.#changes += 1;
+    if (this.#fold.add(change)) return;
+    await this.flush();
+    const table = this.#tableOf(change.table);
+    if (change.kind === "update" && change.oldKey !== null && table.key !== null) {
+      const moved = await this.#transaction.move(table, change.oldKey, change.row);
+      if (moved) return;
+      if (this.#rules.tolerance === "strict") throw drift(table.id, header);
+      await this.#addPending(table.id, [keyValues(table.key, change.row)]);
+    } else {
+      await this.#inOrder([change]);
+    }
+  }
 
-	async #flushTable({ table, ops, changes }: FoldedTable): Promise<void> {
-		if (ops === null) return this.#inOrder(changes);
-		try {
-			// An absent patch of a loading table is not pending: its key's chunk has yet to be merged, and brings it.
-			await this.#transaction.apply(table, ops, this.#rules.tolerance);
-		} catch (error) {
-			// Unique values that change hands inside a batch fit only in the order in which the source wrote them.
-			if (!(error instanceof ConstraintConflict)) throw error;
-			await this.#inOrder(changes);
-		}
-	}
+  async #flushTable({ table, ops, changes }: FoldedTable): Promise<void> {
+    if (ops === null) return this.#inOrder(changes);
+    try {
+      // An absent patch of a loading table is not pending: its key's chunk has yet to be merged, and brings it.
+      await this.#transaction.apply(table, ops, this.#rules.tolerance);
+    } catch (error) {
+      // Unique values that change hands inside a batch fit only in the order in which the source wrote them.
+      if (!(error instanceof ConstraintConflict)) throw error;
+      await this.#inOrder(changes);
+    }
+  }
 
-	async #inOrder(changes: readonly Change[]): Promise<void> {
-		const missing = await this.#transaction.applyInOrder(
-			this.#rules.tables,
-			changes,
-			this.#rules.tolerance,
-		);
-		for (const { table, key } of missing) await this.#addPending(table, [key]);
-	}
+  async #inOrder(changes: readonly Change[]): Promise<void> {
+    const missing = await this.#transaction.applyInOrder(this.#rules.tables, changes, this.#rules.tolerance);
+    for (const { table, key } of missing) await this.#addPending(table, [key]);
+  }
 
-	async #addPending(table: string, keys: readonly Row[]): Promise<void> {
-		await this.#transaction.addPending(table, keys);
-		const known = this.#pending.get(table);
-		if (known === undefined) this.#pending.set(table, [...keys]);
-		else known.push(...keys);
-	}
+  async #addPending(table: string, keys: readonly Row[]): Promise<void> {
+    await this.#transaction.addPending(table, keys);
+    const known = this.#pending.get(table);
+    if (known === undefined) this.#pending.set(table, [...keys]);
+    else known.push(...keys);
+  }
 
-	#tableOf(id: string): Table {
-		const table = this.#rules.tables.get(id);
-		if (table === undefined) throw new Error(`apply: unknown table ${id}`);
-		return table;
-	}
+  #tableOf(id: string): Table {
+    const table = this.#rules.tables.get(id);
+    if (table === undefined) throw new Error(`apply: unknown table ${id}`);
+    return table;
+  }
 }
 
 function drift(table: string, header: TransactionHeader): PghaulError {
-	return new PghaulError(
-		"TARGET_DRIFT",
-		`${table}: a row that the stream changes is not at the target`,
-		{
-			context: { table, lsn: formatLsn(header.commitLsn) },
-			suggestion: `pghaul verify diff --table ${table}`,
-		},
-	);
+  return new PghaulError("TARGET_DRIFT", `${table}: a row that the stream changes is not at the target`, {
+    context: { table, lsn: formatLsn(header.commitLsn) },
+    suggestion: `pghaul verify diff --table ${table}`,
+  });
 }

@@ -4,205 +4,166 @@
  */
 import { type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
-import type {
-	ChunkBudget,
-	ChunkRange,
-	ChunkRecord,
-	EnginePorts,
-	TableProgress,
-	TargetProgress,
-} from "./ports.ts";
+import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, TableProgress, TargetProgress } from "./ports.ts";
 import { TableLoad } from "./table-load.ts";
 import { VisibleFloor } from "./visible-floor.ts";
 import { loadWhole } from "./whole-load.ts";
 
 export interface LoadOptions {
-	/** In the order in which they should start. */
-	readonly tables: readonly Table[];
-	readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
-	readonly budget: ChunkBudget;
-	readonly readers: number;
-	/** Called when a table holds everything up to its cursor (secondary indexes go here); then it joins the stream. */
-	readonly loaded: (table: Table, progress: TableProgress) => Promise<void>;
-	/** Aborted: no further chunk is started, running ones are merged, then the load returns. */
-	readonly stop: AbortSignal;
-	readonly signal: AbortSignal;
+  /** In the order in which they should start. */
+  readonly tables: readonly Table[];
+  readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
+  readonly budget: ChunkBudget;
+  readonly readers: number;
+  /** Called when a table holds everything up to its cursor (secondary indexes go here); then it joins the stream. */
+  readonly loaded: (table: Table, progress: TableProgress) => Promise<void>;
+  /** Aborted: no further chunk is started, running ones are merged, then the load returns. */
+  readonly stop: AbortSignal;
+  readonly signal: AbortSignal;
 }
 
 /** Waits for all, then throws the first failure that is not the echo of another. */
 async function settleAll(running: readonly Promise<void>[]): Promise<void> {
-	let failure: { readonly error: unknown } | null = null;
-	await Promise.all(
-		running.map((one) =>
-			one.catch((error: unknown) => {
-				failure ??= { error };
-			}),
-		),
-	);
-	if (failure !== null) throw (failure as { readonly error: unknown }).error;
+  let failure: { readonly error: unknown } | null = null;
+  await Promise.all(
+    running.map((one) =>
+      one.catch((error: unknown) => {
+        failure ??= { error };
+      }),
+    ),
+  );
+  if (failure !== null) throw (failure as { readonly error: unknown }).error;
 }
 
 /** A table under way: its chunks to come, and how many readers are inside. */
 interface OpenTable {
-	readonly table: Table;
-	readonly load: TableLoad;
-	readonly chunks: ChunkRecord[];
-	busy: number;
+  readonly table: Table;
+  readonly load: TableLoad;
+  readonly chunks: ChunkRecord[];
+  busy: number;
 }
 
 export class TablesLoad {
-	readonly #ports: EnginePorts;
-	readonly #known: TargetProgress;
-	readonly #options: LoadOptions;
-	readonly #floor: VisibleFloor;
-	readonly #queue: Table[];
-	readonly #open: OpenTable[] = [];
-	readonly #failed = new AbortController();
-	/** Tables past their chunks that have not joined yet, and tables read whole: the log is needed from here for them. */
-	readonly #held = new Map<string, Lsn>();
-	#unfinished: number;
-	#opening: Promise<void> = Promise.resolve();
+  readonly #ports: EnginePorts;
+  readonly #known: TargetProgress;
+  readonly #options: LoadOptions;
+  readonly #floor: VisibleFloor;
+  readonly #queue: Table[];
+  readonly #open: OpenTable[] = [];
+  readonly #failed = new AbortController();
+  /** Tables past their chunks that have not joined yet, and tables read whole: the log is needed from here for them. */
+  readonly #held = new Map<string, Lsn>();
+  #unfinished: number;
+  #opening: Promise<void> = Promise.resolve();
 
-	constructor(ports: EnginePorts, known: TargetProgress, options: LoadOptions) {
-		this.#ports = ports;
-		this.#known = known;
-		this.#options = {
-			...options,
-			signal: AbortSignal.any([options.signal, this.#failed.signal]),
-		};
-		this.#floor = new VisibleFloor(ports);
-		this.#queue = options.tables.filter(
-			({ id }) => known.tables.get(id)?.state !== "joined",
-		);
-		this.#unfinished = this.#queue.length;
-	}
+  constructor(ports: EnginePorts, known: TargetProgress, options: LoadOptions) {
+    this.#ports = ports;
+    this.#known = known;
+    this.#options = {
+      ...options,
+      signal: AbortSignal.any([options.signal, this.#failed.signal]),
+    };
+    this.#floor = new VisibleFloor(ports);
+    this.#queue = options.tables.filter(({ id }) => known.tables.get(id)?.state !== "joined");
+    this.#unfinished = this.#queue.length;
+  }
 
-	/** Loads every table that is not loaded yet. Returns true when all are, false when it was stopped before. */
-	async run(): Promise<boolean> {
-		const readers = Array.from({ length: this.#options.readers }, () =>
-			this.#reader().catch((error: unknown) => {
-				this.#failed.abort(error);
-				throw error;
-			}),
-		);
-		await settleAll(readers);
-		return this.#unfinished === 0;
-	}
+  /** Loads every table that is not loaded yet. Returns true when all are, false when it was stopped before. */
+  async run(): Promise<boolean> {
+    const readers = Array.from({ length: this.#options.readers }, () =>
+      this.#reader().catch((error: unknown) => {
+        this.#failed.abort(error);
+        throw error;
+      }),
+    );
+    await settleAll(readers);
+    return this.#unfinished === 0;
+  }
 
-	/** The log is needed from here on by the tables under way. */
-	oldestPosition(): Lsn {
-		const cursors = this.#open.flatMap(({ load }) =>
-			load.cursor === null ? [] : [load.cursor],
-		);
-		return [...cursors, ...this.#held.values()].reduce(
-			minLsn,
-			this.#floor.known,
-		);
-	}
+  /** The log is needed from here on by the tables under way. */
+  oldestPosition(): Lsn {
+    const cursors = this.#open.flatMap(({ load }) => (load.cursor === null ? [] : [load.cursor]));
+    return [...cursors, ...this.#held.values()].reduce(minLsn, this.#floor.known);
+  }
 
-	async #reader(): Promise<void> {
-		while (!this.#options.stop.aborted) {
-			this.#options.signal.throwIfAborted();
-			const open = await this.#nextOpen();
-			if (open === null) return;
-			const chunk = open.chunks.shift();
-			if (chunk !== undefined) await this.#readAndMerge(open, chunk);
-			open.busy -= 1;
-			if (open.busy === 0 && open.chunks.length === 0) await this.#finish(open);
-		}
-	}
+  async #reader(): Promise<void> {
+    while (!this.#options.stop.aborted) {
+      this.#options.signal.throwIfAborted();
+      const open = await this.#nextOpen();
+      if (open === null) return;
+      const chunk = open.chunks.shift();
+      if (chunk !== undefined) await this.#readAndMerge(open, chunk);
+      open.busy -= 1;
+      if (open.busy === 0 && open.chunks.length === 0) await this.#finish(open);
+    }
+  }
 
-	/** A table with a chunk to read, opening the next one when the open ones have none; null when nothing is left to start. */
-	async #nextOpen(): Promise<OpenTable | null> {
-		for (;;) {
-			const ready = this.#open.find(({ chunks }) => chunks.length > 0);
-			if (ready !== undefined) {
-				ready.busy += 1;
-				return ready;
-			}
-			const table = this.#queue.shift();
-			if (table === undefined) return null;
-			if (table.key === null) await this.#whole(table);
-			else {
-				// One at a time: planning reads the source's statistics, and two readers must not open two tables where one has work for both.
-				this.#opening = this.#opening.then(() => this.#openTable(table));
-				await this.#opening;
-			}
-		}
-	}
+  /** A table with a chunk to read, opening the next one when the open ones have none; null when nothing is left to start. */
+  async #nextOpen(): Promise<OpenTable | null> {
+    for (;;) {
+      const ready = this.#open.find(({ chunks }) => chunks.length > 0);
+      if (ready !== undefined) {
+        ready.busy += 1;
+        return ready;
+      }
+      const table = this.#queue.shift();
+      if (table === undefined) return null;
+      if (table.key === null) await this.#whole(table);
+      else {
+        // One at a time: planning reads the source's statistics, and two readers must not open two tables where one has work for both.
+        this.#opening = this.#opening.then(() => this.#openTable(table));
+        await this.#opening;
+      }
+    }
+  }
 
-	async #openTable(table: Table): Promise<void> {
-		const { store } = this.#ports;
-		const progress = this.#known.tables.get(table.id) ?? null;
-		const planned = store.chunks(table.id);
-		const chunks =
-			planned.length > 0
-				? planned
-				: store.planChunks(table.id, await this.#options.ranges(table));
-		const load = new TableLoad(
-			table,
-			this.#ports,
-			{ progress, pending: this.#known.pending.get(table.id) ?? [] },
-			this.#options.signal,
-		);
-		const open: OpenTable = { table, load, chunks: [], busy: 0 };
-		for (const chunk of chunks) {
-			if (chunk.merged) continue;
-			// The target committed the merge, and the process died before it could note so here.
-			if (this.#known.mergedChunks.has(chunk.id))
-				store.chunkMerged(chunk.id, 0, 0);
-			else open.chunks.push(chunk);
-		}
-		this.#open.push(open);
-		if (open.chunks.length === 0) await this.#finish(open);
-	}
+  async #openTable(table: Table): Promise<void> {
+    const { store } = this.#ports;
+    const progress = this.#known.tables.get(table.id) ?? null;
+    const planned = store.chunks(table.id);
+    const chunks = planned.length > 0 ? planned : store.planChunks(table.id, await this.#options.ranges(table));
+    const load = new TableLoad(table, this.#ports, { progress, pending: this.#known.pending.get(table.id) ?? [] }, this.#options.signal);
+    const open: OpenTable = { table, load, chunks: [], busy: 0 };
+    for (const chunk of chunks) {
+      if (chunk.merged) continue;
+      // The target committed the merge, and the process died before it could note so here.
+      if (this.#known.mergedChunks.has(chunk.id)) store.chunkMerged(chunk.id, 0, 0);
+      else open.chunks.push(chunk);
+    }
+    this.#open.push(open);
+    if (open.chunks.length === 0) await this.#finish(open);
+  }
 
-	async #readAndMerge(open: OpenTable, chunk: ChunkRecord): Promise<void> {
-		const { source, store, observer } = this.#ports;
-		const floor = await this.#floor.current(this.#options.signal);
-		open.load.startAt(floor);
-		observer.chunkStarted(open.table.id, chunk.id);
-		const read = await source.readChunk(
-			open.table,
-			chunk.range,
-			this.#options.budget,
-			this.#options.signal,
-		);
-		if (read.cutAfter !== null)
-			open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
-		await open.load.merge(chunk, read, floor);
-	}
+  async #readAndMerge(open: OpenTable, chunk: ChunkRecord): Promise<void> {
+    const { source, store, observer } = this.#ports;
+    const floor = await this.#floor.current(this.#options.signal);
+    open.load.startAt(floor);
+    observer.chunkStarted(open.table.id, chunk.id);
+    const read = await source.readChunk(open.table, chunk.range, this.#options.budget, this.#options.signal);
+    if (read.cutAfter !== null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
+    await open.load.merge(chunk, read, floor);
+  }
 
-	async #whole(table: Table): Promise<void> {
-		const known = this.#known.tables.get(table.id) ?? null;
-		this.#held.set(table.id, known?.cursor ?? this.#floor.known);
-		const progress =
-			known?.state === "loaded"
-				? known
-				: await loadWhole(
-						table,
-						this.#ports,
-						known,
-						this.#floor,
-						this.#options.signal,
-					);
-		await this.#loaded(table, progress);
-	}
+  async #whole(table: Table): Promise<void> {
+    const known = this.#known.tables.get(table.id) ?? null;
+    this.#held.set(table.id, known?.cursor ?? this.#floor.known);
+    const progress = known?.state === "loaded" ? known : await loadWhole(table, this.#ports, known, this.#floor, this.#options.signal);
+    await this.#loaded(table, progress);
+  }
 
-	async #finish(open: OpenTable): Promise<void> {
-		const known = this.#known.tables.get(open.table.id);
-		const progress =
-			known?.state === "loaded" ? known : await open.load.finish(this.#floor);
-		this.#held.set(open.table.id, progress.cursor);
-		this.#open.splice(this.#open.indexOf(open), 1);
-		await this.#loaded(open.table, progress);
-	}
+  async #finish(open: OpenTable): Promise<void> {
+    const known = this.#known.tables.get(open.table.id);
+    const progress = known?.state === "loaded" ? known : await open.load.finish(this.#floor);
+    this.#held.set(open.table.id, progress.cursor);
+    this.#open.splice(this.#open.indexOf(open), 1);
+    await this.#loaded(open.table, progress);
+  }
 
-	async #loaded(table: Table, progress: TableProgress): Promise<void> {
-		this.#held.set(table.id, progress.cursor);
-		this.#ports.observer.tableLoaded(table.id);
-		await this.#options.loaded(table, progress);
-		this.#held.delete(table.id);
-		this.#unfinished -= 1;
-	}
+  async #loaded(table: Table, progress: TableProgress): Promise<void> {
+    this.#held.set(table.id, progress.cursor);
+    this.#ports.observer.tableLoaded(table.id);
+    await this.#options.loaded(table, progress);
+    this.#held.delete(table.id);
+    this.#unfinished -= 1;
+  }
 }

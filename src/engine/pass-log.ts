@@ -9,21 +9,21 @@ const NUDGE_MILLIS = 200;
  * there by itself: a logical message moves it.
  */
 export async function passLog(
-	{ log, source, clock }: Pick<EnginePorts, "log" | "source" | "clock">,
-	lsn: Lsn,
-	signal: AbortSignal,
+  { log, source, clock }: Pick<EnginePorts, "log" | "source" | "clock">,
+  lsn: Lsn,
+  signal: AbortSignal,
 ): Promise<void> {
-	while (log.passed() < lsn) {
-		const waited = new AbortController();
-		const either = AbortSignal.any([signal, waited.signal]);
-		const passed = log.waitPassed(lsn, either).then(() => true);
-		const slept = clock.sleep(NUDGE_MILLIS, either).then(() => false);
-		try {
-			if (!(await Promise.race([passed, slept]))) await source.heartbeat();
-		} finally {
-			waited.abort();
-			// The one that lost the race rejects with the abort; that is its end, not a failure.
-			await Promise.allSettled([passed, slept]);
-		}
-	}
+  while (log.passed() < lsn) {
+    const waited = new AbortController();
+    const either = AbortSignal.any([signal, waited.signal]);
+    const passed = log.waitPassed(lsn, either).then(() => true);
+    const slept = clock.sleep(NUDGE_MILLIS, either).then(() => false);
+    try {
+      if (!(await Promise.race([passed, slept]))) await source.heartbeat();
+    } finally {
+      waited.abort();
+      // The one that lost the race rejects with the abort; that is its end, not a failure.
+      await Promise.allSettled([passed, slept]);
+    }
+  }
 }

@@ -6,11 +6,7 @@ import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { advanceTable } from "./advance-table.ts";
-import {
-	type AppliedBatch,
-	applyBatch,
-	type BatchLimits,
-} from "./apply-batch.ts";
+import { type AppliedBatch, applyBatch, type BatchLimits } from "./apply-batch.ts";
 import type { EnginePorts, TableProgress, TargetProgress } from "./ports.ts";
 
 const STREAM_LIMITS: BatchLimits = { changes: 10_000, bytes: 16 * 1024 * 1024 };
@@ -18,208 +14,172 @@ const STREAM_LIMITS: BatchLimits = { changes: 10_000, bytes: 16 * 1024 * 1024 };
 /** A position that moved without any change of ours is made durable this often: resume then has less log to skim. */
 const IDLE_RECORD_MILLIS = 5_000;
 
-type StreamPorts = Pick<
-	EnginePorts,
-	"log" | "target" | "clock" | "observer" | "crashPoint"
->;
+type StreamPorts = Pick<EnginePorts, "log" | "target" | "clock" | "observer" | "crashPoint">;
 
 interface Joining {
-	readonly table: Table;
-	readonly progress: TableProgress;
-	readonly resolve: () => void;
+  readonly table: Table;
+  readonly progress: TableProgress;
+  readonly resolve: () => void;
 }
 
 export class StreamApply {
-	readonly #ports: StreamPorts;
-	readonly #joined = new Map<string, Table>();
-	/** Joined tables whose cursor is ahead of the stream. */
-	readonly #ahead = new Map<string, Lsn>();
-	#position: Lsn | null;
-	#recorded: Lsn;
-	#recordedAt: number;
-	#joining: Joining[] = [];
-	#wake: AbortController = new AbortController();
+  readonly #ports: StreamPorts;
+  readonly #joined = new Map<string, Table>();
+  /** Joined tables whose cursor is ahead of the stream. */
+  readonly #ahead = new Map<string, Lsn>();
+  #position: Lsn | null;
+  #recorded: Lsn;
+  #recordedAt: number;
+  #joining: Joining[] = [];
+  #wake: AbortController = new AbortController();
 
-	constructor(
-		ports: StreamPorts,
-		tables: ReadonlyMap<string, Table>,
-		known: TargetProgress,
-	) {
-		this.#ports = ports;
-		this.#position = known.stream;
-		this.#recorded = known.stream ?? 0n;
-		this.#recordedAt = ports.clock.now();
-		for (const [id, progress] of known.tables) {
-			const table = tables.get(id);
-			if (progress.state !== "joined" || table === undefined) continue;
-			this.#joined.set(id, table);
-			if (known.stream !== null && progress.cursor > known.stream)
-				this.#ahead.set(id, progress.cursor);
-		}
-	}
+  constructor(ports: StreamPorts, tables: ReadonlyMap<string, Table>, known: TargetProgress) {
+    this.#ports = ports;
+    this.#position = known.stream;
+    this.#recorded = known.stream ?? 0n;
+    this.#recordedAt = ports.clock.now();
+    for (const [id, progress] of known.tables) {
+      const table = tables.get(id);
+      if (progress.state !== "joined" || table === undefined) continue;
+      this.#joined.set(id, table);
+      if (known.stream !== null && progress.cursor > known.stream) this.#ahead.set(id, progress.cursor);
+    }
+  }
 
-	/** Everything committed below it is at the target, for joined tables; null before the first table joined. */
-	get position(): Lsn | null {
-		return this.#position;
-	}
+  /** Everything committed below it is at the target, for joined tables; null before the first table joined. */
+  get position(): Lsn | null {
+    return this.#position;
+  }
 
-	/** What the target has on record: the log is needed from here. */
-	get recordedPosition(): Lsn | null {
-		return this.#position === null ? null : this.#recorded;
-	}
+  /** What the target has on record: the log is needed from here. */
+  get recordedPosition(): Lsn | null {
+    return this.#position === null ? null : this.#recorded;
+  }
 
-	/** Asks that a loaded table join at the next boundary; settles when it has. */
-	join(table: Table, progress: TableProgress): Promise<void> {
-		const joined = new Promise<void>((resolve) => {
-			this.#joining.push({ table, progress, resolve });
-		});
-		this.#wake.abort();
-		return joined;
-	}
+  /** Asks that a loaded table join at the next boundary; settles when it has. */
+  join(table: Table, progress: TableProgress): Promise<void> {
+    const joined = new Promise<void>((resolve) => {
+      this.#joining.push({ table, progress, resolve });
+    });
+    this.#wake.abort();
+    return joined;
+  }
 
-	/** Applies until `stop` (at a batch's end) or `signal` (at once, undone by the target's rollback). */
-	async run(stop: AbortSignal, signal: AbortSignal): Promise<void> {
-		while (!stop.aborted) {
-			signal.throwIfAborted();
-			await this.#joinWaiting(signal);
-			if (
-				this.#position === null ||
-				this.#ports.log.passed() <= this.#position
-			) {
-				await this.#recordIdle();
-				await this.#waitForWork(stop, signal);
-			} else {
-				await this.#applyTo(this.#ports.log.passed(), stop, signal);
-			}
-		}
-	}
+  /** Applies until `stop` (at a batch's end) or `signal` (at once, undone by the target's rollback). */
+  async run(stop: AbortSignal, signal: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      signal.throwIfAborted();
+      await this.#joinWaiting(signal);
+      if (this.#position === null || this.#ports.log.passed() <= this.#position) {
+        await this.#recordIdle();
+        await this.#waitForWork(stop, signal);
+      } else {
+        await this.#applyTo(this.#ports.log.passed(), stop, signal);
+      }
+    }
+  }
 
-	async #applyTo(
-		to: Lsn,
-		stop: AbortSignal,
-		signal: AbortSignal,
-	): Promise<void> {
-		const from = this.#position ?? to;
-		const pieces = this.#ports.log
-			.read({ from, to }, new Set(this.#joined.keys()), signal)
-			[Symbol.asyncIterator]();
-		try {
-			let first = await pieces.next();
-			while (first.done !== true) {
-				await this.#applyOne(first.value, pieces);
-				if (stop.aborted || this.#joining.length > 0) return;
-				first = await pieces.next();
-			}
-		} finally {
-			await pieces.return?.();
-		}
-		this.#moveTo(to);
-	}
+  async #applyTo(to: Lsn, stop: AbortSignal, signal: AbortSignal): Promise<void> {
+    const from = this.#position ?? to;
+    const pieces = this.#ports.log.read({ from, to }, new Set(this.#joined.keys()), signal)[Symbol.asyncIterator]();
+    try {
+      let first = await pieces.next();
+      while (first.done !== true) {
+        await this.#applyOne(first.value, pieces);
+        if (stop.aborted || this.#joining.length > 0) return;
+        first = await pieces.next();
+      }
+    } finally {
+      await pieces.return?.();
+    }
+    this.#moveTo(to);
+  }
 
-	async #applyOne(
-		first: TransactionPiece,
-		pieces: AsyncIterator<TransactionPiece>,
-	): Promise<void> {
-		const { target, observer, crashPoint } = this.#ports;
-		const batch: AppliedBatch = await target.transaction(
-			"stream",
-			async (transaction) => {
-				const applied = await applyBatch(transaction, first, pieces, {
-					tables: this.#joined,
-					tolerance: "strict",
-					accepts: ({ commitLsn }, table) =>
-						commitLsn >= (this.#ahead.get(table) ?? 0n),
-					limits: STREAM_LIMITS,
-				});
-				await transaction.setStreamPosition(applied.position);
-				crashPoint("before-stream-commit");
-				return applied;
-			},
-		);
-		crashPoint("after-stream-commit");
-		this.#moveTo(batch.position);
-		this.#noteRecorded(batch.position);
-		observer.applied(
-			batch.changes,
-			batch.transactions,
-			batch.position,
-			batch.commitMicros,
-		);
-	}
+  async #applyOne(first: TransactionPiece, pieces: AsyncIterator<TransactionPiece>): Promise<void> {
+    const { target, observer, crashPoint } = this.#ports;
+    const batch: AppliedBatch = await target.transaction("stream", async (transaction) => {
+      const applied = await applyBatch(transaction, first, pieces, {
+        tables: this.#joined,
+        tolerance: "strict",
+        accepts: ({ commitLsn }, table) => commitLsn >= (this.#ahead.get(table) ?? 0n),
+        limits: STREAM_LIMITS,
+      });
+      await transaction.setStreamPosition(applied.position);
+      crashPoint("before-stream-commit");
+      return applied;
+    });
+    crashPoint("after-stream-commit");
+    this.#moveTo(batch.position);
+    this.#noteRecorded(batch.position);
+    observer.applied(batch.changes, batch.transactions, batch.position, batch.commitMicros);
+  }
 
-	#moveTo(position: Lsn): void {
-		this.#position = maxLsn(this.#position ?? 0n, position);
-		for (const [table, cursor] of this.#ahead)
-			if (cursor <= this.#position) this.#ahead.delete(table);
-	}
+  #moveTo(position: Lsn): void {
+    this.#position = maxLsn(this.#position ?? 0n, position);
+    for (const [table, cursor] of this.#ahead) if (cursor <= this.#position) this.#ahead.delete(table);
+  }
 
-	#noteRecorded(position: Lsn): void {
-		this.#recorded = position;
-		this.#recordedAt = this.#ports.clock.now();
-	}
+  #noteRecorded(position: Lsn): void {
+    this.#recorded = position;
+    this.#recordedAt = this.#ports.clock.now();
+  }
 
-	async #recordIdle(): Promise<void> {
-		const position = this.#position;
-		if (position === null || position <= this.#recorded) return;
-		if (this.#ports.clock.now() - this.#recordedAt < IDLE_RECORD_MILLIS) return;
-		await this.#ports.target.transaction("stream", (transaction) =>
-			transaction.setStreamPosition(position),
-		);
-		this.#noteRecorded(position);
-	}
+  async #recordIdle(): Promise<void> {
+    const position = this.#position;
+    if (position === null || position <= this.#recorded) return;
+    if (this.#ports.clock.now() - this.#recordedAt < IDLE_RECORD_MILLIS) return;
+    await this.#ports.target.transaction("stream", (transaction) => transaction.setStreamPosition(position));
+    this.#noteRecorded(position);
+  }
 
-	async #joinWaiting(signal: AbortSignal): Promise<void> {
-		while (this.#joining.length > 0) {
-			const joining = this.#joining[0] as Joining;
-			await this.#joinOne(joining, signal);
-			this.#joining.shift();
-			joining.resolve();
-		}
-	}
+  async #joinWaiting(signal: AbortSignal): Promise<void> {
+    while (this.#joining.length > 0) {
+      const joining = this.#joining[0] as Joining;
+      await this.#joinOne(joining, signal);
+      this.#joining.shift();
+      joining.resolve();
+    }
+  }
 
-	async #joinOne(
-		{ table, progress }: Joining,
-		signal: AbortSignal,
-	): Promise<void> {
-		// The first table sets the stream's position: nothing below its cursor concerns anybody.
-		const position = this.#position ?? progress.cursor;
-		const cursor = {
-			table,
-			position: progress.cursor,
-			recorded: true,
-			pending: new Map(),
-			filter: null,
-		};
-		if (cursor.position < position)
-			await advanceTable(this.#ports, cursor, position, signal);
-		this.#ports.crashPoint("before-join");
-		await this.#ports.target.transaction("stream", async (transaction) => {
-			await transaction.setStreamPosition(position);
-			await transaction.setTableProgress(table.id, {
-				cursor: cursor.position,
-				state: "joined",
-				filter: null,
-			});
-		});
-		this.#position = position;
-		this.#noteRecorded(position);
-		this.#joined.set(table.id, table);
-		if (cursor.position > position) this.#ahead.set(table.id, cursor.position);
-		this.#ports.observer.tableJoined(table.id);
-	}
+  async #joinOne({ table, progress }: Joining, signal: AbortSignal): Promise<void> {
+    // The first table sets the stream's position: nothing below its cursor concerns anybody.
+    const position = this.#position ?? progress.cursor;
+    const cursor = {
+      table,
+      position: progress.cursor,
+      recorded: true,
+      pending: new Map(),
+      filter: null,
+    };
+    if (cursor.position < position) await advanceTable(this.#ports, cursor, position, signal);
+    this.#ports.crashPoint("before-join");
+    await this.#ports.target.transaction("stream", async (transaction) => {
+      await transaction.setStreamPosition(position);
+      await transaction.setTableProgress(table.id, {
+        cursor: cursor.position,
+        state: "joined",
+        filter: null,
+      });
+    });
+    this.#position = position;
+    this.#noteRecorded(position);
+    this.#joined.set(table.id, table);
+    if (cursor.position > position) this.#ahead.set(table.id, cursor.position);
+    this.#ports.observer.tableJoined(table.id);
+  }
 
-	/** Sleeps until the log moves, a table wants to join, or somebody stops us. */
-	async #waitForWork(stop: AbortSignal, signal: AbortSignal): Promise<void> {
-		if (this.#joining.length > 0) return;
-		this.#wake = new AbortController();
-		const { log, clock } = this.#ports;
-		const waked = AbortSignal.any([this.#wake.signal, stop, signal]);
-		try {
-			if (this.#position === null) await clock.sleep(IDLE_RECORD_MILLIS, waked);
-			else await log.waitPassed(this.#position + 1n, waked);
-		} catch (error) {
-			if (!waked.aborted) throw error;
-			signal.throwIfAborted();
-		}
-	}
+  /** Sleeps until the log moves, a table wants to join, or somebody stops us. */
+  async #waitForWork(stop: AbortSignal, signal: AbortSignal): Promise<void> {
+    if (this.#joining.length > 0) return;
+    this.#wake = new AbortController();
+    const { log, clock } = this.#ports;
+    const waked = AbortSignal.any([this.#wake.signal, stop, signal]);
+    try {
+      if (this.#position === null) await clock.sleep(IDLE_RECORD_MILLIS, waked);
+      else await log.waitPassed(this.#position + 1n, waked);
+    } catch (error) {
+      if (!waked.aborted) throw error;
+      signal.throwIfAborted();
+    }
+  }
 }

@@ -12,12 +12,7 @@ import { keyText } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
 import { passLog } from "./pass-log.ts";
-import type {
-	ChunkRead,
-	ChunkRecord,
-	EnginePorts,
-	TableProgress,
-} from "./ports.ts";
+import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress } from "./ports.ts";
 import { rollForward } from "./roll-forward.ts";
 import type { VisibleFloor } from "./visible-floor.ts";
 
@@ -26,168 +21,135 @@ const REREAD_KEYS = 1_000;
 
 /** A chunk that was read and waits for its round. `floor` was the visible floor before its snapshot was taken. */
 interface WaitingChunk {
-	readonly chunk: ChunkRecord;
-	readonly read: ChunkRead;
-	readonly floor: Lsn;
-	readonly resolve: () => void;
-	readonly reject: (reason: unknown) => void;
+  readonly chunk: ChunkRecord;
+  readonly read: ChunkRead;
+  readonly floor: Lsn;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 export class TableLoad {
-	readonly table: Table;
-	readonly #ports: EnginePorts;
-	readonly #signal: AbortSignal;
-	readonly #cursor: TableCursor;
-	#waiting: WaitingChunk[] = [];
-	#rounds: Promise<void> | null = null;
+  readonly table: Table;
+  readonly #ports: EnginePorts;
+  readonly #signal: AbortSignal;
+  readonly #cursor: TableCursor;
+  #waiting: WaitingChunk[] = [];
+  #rounds: Promise<void> | null = null;
 
-	constructor(
-		table: Table,
-		ports: EnginePorts,
-		known: { progress: TableProgress | null; pending: readonly Row[] },
-		signal: AbortSignal,
-	) {
-		this.table = table;
-		this.#ports = ports;
-		this.#signal = signal;
-		this.#cursor = {
-			table,
-			position: known.progress?.cursor ?? null,
-			recorded: known.progress !== null,
-			pending: new Map(),
-			filter: null,
-		};
-		for (const key of known.pending)
-			this.#cursor.pending.set(keyText(key), key);
-	}
+  constructor(table: Table, ports: EnginePorts, known: { progress: TableProgress | null; pending: readonly Row[] }, signal: AbortSignal) {
+    this.table = table;
+    this.#ports = ports;
+    this.#signal = signal;
+    this.#cursor = {
+      table,
+      position: known.progress?.cursor ?? null,
+      recorded: known.progress !== null,
+      pending: new Map(),
+      filter: null,
+    };
+    for (const key of known.pending) this.#cursor.pending.set(keyText(key), key);
+  }
 
-	/** The oldest position that this load still reads the log from; null before its first chunk. */
-	get cursor(): Lsn | null {
-		return this.#cursor.position;
-	}
+  /** The oldest position that this load still reads the log from; null before its first chunk. */
+  get cursor(): Lsn | null {
+    return this.#cursor.position;
+  }
 
-	/**
-	 * To be called before the snapshot of any chunk of this table is taken: the cursor starts below the first of them, so that a row
-	 * inserted meanwhile is brought by the stream where no chunk sees it.
-	 */
-	startAt(floor: Lsn): void {
-		this.#cursor.position ??= floor;
-	}
+  /**
+   * To be called before the snapshot of any chunk of this table is taken: the cursor starts below the first of them, so that a row
+   * inserted meanwhile is brought by the stream where no chunk sees it.
+   */
+  startAt(floor: Lsn): void {
+    this.#cursor.position ??= floor;
+  }
 
-	/** Hands over a chunk; settles when it is merged and recorded. */
-	merge(chunk: ChunkRecord, read: ChunkRead, floor: Lsn): Promise<void> {
-		const merged = new Promise<void>((resolve, reject) => {
-			this.#waiting.push({ chunk, read, floor, resolve, reject });
-		});
-		this.#rounds ??= this.#runRounds().finally(() => {
-			this.#rounds = null;
-		});
-		return merged;
-	}
+  /** Hands over a chunk; settles when it is merged and recorded. */
+  merge(chunk: ChunkRecord, read: ChunkRead, floor: Lsn): Promise<void> {
+    const merged = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ chunk, read, floor, resolve, reject });
+    });
+    this.#rounds ??= this.#runRounds().finally(() => {
+      this.#rounds = null;
+    });
+    return merged;
+  }
 
-	/** After the last merge: settles what the log could not tell, then records the table as loaded. Returns its progress. */
-	async finish(floor: VisibleFloor): Promise<TableProgress> {
-		await this.#settlePending(floor);
-		const cursor = this.#cursor.position ?? (await floor.current(this.#signal));
-		const progress: TableProgress = { cursor, state: "loaded", filter: null };
-		await this.#ports.target.transaction("load", (transaction) =>
-			transaction.setTableProgress(this.table.id, progress),
-		);
-		return progress;
-	}
+  /** After the last merge: settles what the log could not tell, then records the table as loaded. Returns its progress. */
+  async finish(floor: VisibleFloor): Promise<TableProgress> {
+    await this.#settlePending(floor);
+    const cursor = this.#cursor.position ?? (await floor.current(this.#signal));
+    const progress: TableProgress = { cursor, state: "loaded", filter: null };
+    await this.#ports.target.transaction("load", (transaction) => transaction.setTableProgress(this.table.id, progress));
+    return progress;
+  }
 
-	async #runRounds(): Promise<void> {
-		while (this.#waiting.length > 0) {
-			const round = this.#waiting;
-			this.#waiting = [];
-			try {
-				const position = await this.#advance(
-					round.reduce((to, { read }) => maxLsn(to, read.hi), 0n),
-				);
-				const from = round.reduce(
-					(lowest, waiting) => minLsn(lowest, waiting.floor),
-					position,
-				);
-				const pieces = await this.#piecesOf(from, position);
-				await Promise.all(
-					round.map((waiting) => this.#mergeOne(waiting, pieces)),
-				);
-			} catch (error) {
-				for (const waiting of round) waiting.reject(error);
-			}
-		}
-	}
+  async #runRounds(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const round = this.#waiting;
+      this.#waiting = [];
+      try {
+        const position = await this.#advance(round.reduce((to, { read }) => maxLsn(to, read.hi), 0n));
+        const from = round.reduce((lowest, waiting) => minLsn(lowest, waiting.floor), position);
+        const pieces = await this.#piecesOf(from, position);
+        await Promise.all(round.map((waiting) => this.#mergeOne(waiting, pieces)));
+      } catch (error) {
+        for (const waiting of round) waiting.reject(error);
+      }
+    }
+  }
 
-	/** Moves the cursor to at least `to`; returns where it is. */
-	async #advance(to: Lsn): Promise<Lsn> {
-		await passLog(this.#ports, to, this.#signal);
-		await advanceTable(this.#ports, this.#cursor, to, this.#signal);
-		return this.#cursor.position ?? to;
-	}
+  /** Moves the cursor to at least `to`; returns where it is. */
+  async #advance(to: Lsn): Promise<Lsn> {
+    await passLog(this.#ports, to, this.#signal);
+    await advanceTable(this.#ports, this.#cursor, to, this.#signal);
+    return this.#cursor.position ?? to;
+  }
 
-	/** This table's changes of a stretch that is a few seconds long: from the round's lowest floor to its position. */
-	async #piecesOf(from: Lsn, to: Lsn): Promise<TransactionPiece[]> {
-		const pieces: TransactionPiece[] = [];
-		for await (const piece of this.#ports.log.read(
-			{ from, to },
-			new Set([this.table.id]),
-			this.#signal,
-		))
-			pieces.push(piece);
-		return pieces;
-	}
+  /** This table's changes of a stretch that is a few seconds long: from the round's lowest floor to its position. */
+  async #piecesOf(from: Lsn, to: Lsn): Promise<TransactionPiece[]> {
+    const pieces: TransactionPiece[] = [];
+    for await (const piece of this.#ports.log.read({ from, to }, new Set([this.table.id]), this.#signal)) pieces.push(piece);
+    return pieces;
+  }
 
-	async #mergeOne(
-		{ chunk, read, floor, resolve, reject }: WaitingChunk,
-		pieces: readonly TransactionPiece[],
-	): Promise<void> {
-		const { target, store, observer, crashPoint } = this.#ports;
-		try {
-			const rolled = rollForward(
-				this.table,
-				read,
-				pieces.filter(({ header }) => header.commitLsn >= floor),
-			);
-			crashPoint("after-copy-before-merge");
-			await target.transaction("load", async (transaction) => {
-				await transaction.insertAbsent(this.table, rolled.raw, rolled.rows);
-				await transaction.setChunkMerged(this.table.id, chunk.id);
-			});
-			crashPoint("after-merge-before-record");
-			store.chunkMerged(chunk.id, read.rows.count, read.rows.bytes);
-			observer.chunkMerged(
-				this.table.id,
-				chunk.id,
-				read.rows.count,
-				read.rows.bytes,
-			);
-			resolve();
-		} catch (error) {
-			reject(error);
-		}
-	}
+  async #mergeOne({ chunk, read, floor, resolve, reject }: WaitingChunk, pieces: readonly TransactionPiece[]): Promise<void> {
+    const { target, store, observer, crashPoint } = this.#ports;
+    try {
+      const rolled = rollForward(
+        this.table,
+        read,
+        pieces.filter(({ header }) => header.commitLsn >= floor),
+      );
+      crashPoint("after-copy-before-merge");
+      await target.transaction("load", async (transaction) => {
+        await transaction.insertAbsent(this.table, rolled.raw, rolled.rows);
+        await transaction.setChunkMerged(this.table.id, chunk.id);
+      });
+      crashPoint("after-merge-before-record");
+      store.chunkMerged(chunk.id, read.rows.count, read.rows.bytes);
+      observer.chunkMerged(this.table.id, chunk.id, read.rows.count, read.rows.bytes);
+      resolve();
+    } catch (error) {
+      reject(error);
+    }
+  }
 
-	/** Point re-reads: a key list is a chunk too, merged by replacing. A re-read may itself meet a change that leaves a key open. */
-	async #settlePending(floor: VisibleFloor): Promise<void> {
-		const { source, target, crashPoint } = this.#ports;
-		const pending = this.#cursor.pending;
-		while (pending.size > 0) {
-			const keys = [...pending.values()].slice(0, REREAD_KEYS);
-			const from = await floor.current(this.#signal);
-			const read = await source.readKeys(this.table, keys, this.#signal);
-			const position = await this.#advance(read.hi);
-			const rolled = rollForward(
-				this.table,
-				read,
-				await this.#piecesOf(from, position),
-				keys,
-			);
-			crashPoint("after-reread-before-replace");
-			await target.transaction("load", async (transaction) => {
-				await transaction.replace(this.table, rolled.keys, rolled.rows);
-				await transaction.removePending(this.table.id, rolled.keys);
-			});
-			for (const key of rolled.keys) pending.delete(keyText(key));
-		}
-	}
+  /** Point re-reads: a key list is a chunk too, merged by replacing. A re-read may itself meet a change that leaves a key open. */
+  async #settlePending(floor: VisibleFloor): Promise<void> {
+    const { source, target, crashPoint } = this.#ports;
+    const pending = this.#cursor.pending;
+    while (pending.size > 0) {
+      const keys = [...pending.values()].slice(0, REREAD_KEYS);
+      const from = await floor.current(this.#signal);
+      const read = await source.readKeys(this.table, keys, this.#signal);
+      const position = await this.#advance(read.hi);
+      const rolled = rollForward(this.table, read, await this.#piecesOf(from, position), keys);
+      crashPoint("after-reread-before-replace");
+      await target.transaction("load", async (transaction) => {
+        await transaction.replace(this.table, rolled.keys, rolled.rows);
+        await transaction.removePending(this.table.id, rolled.keys);
+      });
+      for (const key of rolled.keys) pending.delete(keyText(key));
+    }
+  }
 }

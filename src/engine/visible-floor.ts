@@ -11,44 +11,44 @@ import type { EnginePorts } from "./ports.ts";
 const REFRESH_MILLIS = 1_000;
 
 export class VisibleFloor {
-	readonly #ports: Pick<EnginePorts, "source" | "log" | "clock">;
-	#floor: Lsn;
-	#refreshedAt = Number.NEGATIVE_INFINITY;
-	#running: Promise<void> | null = null;
+  readonly #ports: Pick<EnginePorts, "source" | "log" | "clock">;
+  #floor: Lsn;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | null = null;
 
-	constructor(ports: Pick<EnginePorts, "source" | "log" | "clock">) {
-		this.#ports = ports;
-		// What the log no longer holds, or never held, was visible when its first position was taken: that is what the barrier waits for.
-		this.#floor = ports.log.start();
-	}
+  constructor(ports: Pick<EnginePorts, "source" | "log" | "clock">) {
+    this.#ports = ports;
+    // What the log no longer holds, or never held, was visible when its first position was taken: that is what the barrier waits for.
+    this.#floor = ports.log.start();
+  }
 
-	/** The floor as last computed; true forever, if low. */
-	get known(): Lsn {
-		return this.#floor;
-	}
+  /** The floor as last computed; true forever, if low. */
+  get known(): Lsn {
+    return this.#floor;
+  }
 
-	/** The floor; at most a second old. To be read before a chunk's snapshot is taken. */
-	async current(signal: AbortSignal): Promise<Lsn> {
-		if (this.#ports.clock.now() - this.#refreshedAt > REFRESH_MILLIS) {
-			this.#running ??= this.#refresh(signal).finally(() => {
-				this.#running = null;
-			});
-			await this.#running;
-		}
-		return this.#floor;
-	}
+  /** The floor; at most a second old. To be read before a chunk's snapshot is taken. */
+  async current(signal: AbortSignal): Promise<Lsn> {
+    if (this.#ports.clock.now() - this.#refreshedAt > REFRESH_MILLIS) {
+      this.#running ??= this.#refresh(signal).finally(() => {
+        this.#running = null;
+      });
+      await this.#running;
+    }
+    return this.#floor;
+  }
 
-	async #refresh(signal: AbortSignal): Promise<void> {
-		const { source, log, clock } = this.#ports;
-		const view = await source.heartbeat();
-		const to = log.passed();
-		let floor = maxLsn(to, this.#floor);
-		for await (const header of log.headers({ from: this.#floor, to }, signal)) {
-			if (view.contains(header)) continue;
-			floor = header.commitLsn;
-			break;
-		}
-		this.#floor = floor;
-		this.#refreshedAt = clock.now();
-	}
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { source, log, clock } = this.#ports;
+    const view = await source.heartbeat();
+    const to = log.passed();
+    let floor = maxLsn(to, this.#floor);
+    for await (const header of log.headers({ from: this.#floor, to }, signal)) {
+      if (view.contains(header)) continue;
+      floor = header.commitLsn;
+      break;
+    }
+    this.#floor = floor;
+    this.#refreshedAt = clock.now();
+  }
 }

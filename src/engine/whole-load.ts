@@ -11,90 +11,77 @@ import type { VisibleFloor } from "./visible-floor.ts";
 
 /** Loads the table, or goes on after a crash. Returns its progress, state `loaded`. */
 export async function loadWhole(
-	table: Table,
-	ports: EnginePorts,
-	known: TableProgress | null,
-	floor: VisibleFloor,
-	signal: AbortSignal,
+  table: Table,
+  ports: EnginePorts,
+  known: TableProgress | null,
+  floor: VisibleFloor,
+  signal: AbortSignal,
 ): Promise<TableProgress> {
-	const { target } = ports;
-	const cursor: TableCursor = {
-		table,
-		position: known?.cursor ?? null,
-		recorded: known !== null,
-		pending: new Map(),
-		filter: null,
-	};
-	if (known === null) await copyWhole(cursor, ports, floor, signal);
-	else if (known.filter !== null)
-		cursor.filter = {
-			view: ports.source.restoreView(known.filter.view),
-			until: known.filter.until,
-		};
-	if (cursor.filter !== null) {
-		await passLog(ports, cursor.filter.until, signal);
-		await advanceTable(ports, cursor, cursor.filter.until, signal);
-	}
-	const progress: TableProgress = {
-		cursor: cursor.position ?? ports.log.start(),
-		state: "loaded",
-		filter: null,
-	};
-	await target.transaction("load", (transaction) =>
-		transaction.setTableProgress(table.id, progress),
-	);
-	return progress;
+  const { target } = ports;
+  const cursor: TableCursor = {
+    table,
+    position: known?.cursor ?? null,
+    recorded: known !== null,
+    pending: new Map(),
+    filter: null,
+  };
+  if (known === null) await copyWhole(cursor, ports, floor, signal);
+  else if (known.filter !== null)
+    cursor.filter = {
+      view: ports.source.restoreView(known.filter.view),
+      until: known.filter.until,
+    };
+  if (cursor.filter !== null) {
+    await passLog(ports, cursor.filter.until, signal);
+    await advanceTable(ports, cursor, cursor.filter.until, signal);
+  }
+  const progress: TableProgress = {
+    cursor: cursor.position ?? ports.log.start(),
+    state: "loaded",
+    filter: null,
+  };
+  await target.transaction("load", (transaction) => transaction.setTableProgress(table.id, progress));
+  return progress;
 }
 
-async function copyWhole(
-	cursor: TableCursor,
-	ports: EnginePorts,
-	visibleFloor: VisibleFloor,
-	signal: AbortSignal,
-): Promise<void> {
-	const { source, target, store, observer, crashPoint } = ports;
-	const { table } = cursor;
-	const [chunk] = store.planChunks(table.id, [
-		{ leaf: -1, from: null, to: null },
-	]);
-	if (chunk === undefined)
-		throw new Error(`load: no chunk planned for ${table.id}`);
-	const floor = await visibleFloor.current(signal);
-	observer.chunkStarted(table.id, chunk.id);
-	const copied = await source.readWhole(
-		table,
-		(read) =>
-			target.transaction("load", async (transaction) => {
-				let bytes = 0;
-				const rows = await transaction.loadWhole(
-					table,
-					counted(read.copyText, (length) => (bytes += length)),
-				);
-				const filter = { view: read.view.text, until: read.hi };
-				await transaction.setTableProgress(table.id, {
-					cursor: floor,
-					state: "loading",
-					filter,
-				});
-				await transaction.setChunkMerged(table.id, chunk.id);
-				crashPoint("before-whole-commit");
-				return { rows, bytes, view: read.view, until: read.hi };
-			}),
-		signal,
-	);
-	cursor.position = floor;
-	cursor.recorded = true;
-	cursor.filter = { view: copied.view, until: copied.until };
-	store.chunkMerged(chunk.id, copied.rows, copied.bytes);
-	observer.chunkMerged(table.id, chunk.id, copied.rows, copied.bytes);
+async function copyWhole(cursor: TableCursor, ports: EnginePorts, visibleFloor: VisibleFloor, signal: AbortSignal): Promise<void> {
+  const { source, target, store, observer, crashPoint } = ports;
+  const { table } = cursor;
+  const [chunk] = store.planChunks(table.id, [{ leaf: -1, from: null, to: null }]);
+  if (chunk === undefined) throw new Error(`load: no chunk planned for ${table.id}`);
+  const floor = await visibleFloor.current(signal);
+  observer.chunkStarted(table.id, chunk.id);
+  const copied = await source.readWhole(
+    table,
+    (read) =>
+      target.transaction("load", async (transaction) => {
+        let bytes = 0;
+        const rows = await transaction.loadWhole(
+          table,
+          counted(read.copyText, (length) => (bytes += length)),
+        );
+        const filter = { view: read.view.text, until: read.hi };
+        await transaction.setTableProgress(table.id, {
+          cursor: floor,
+          state: "loading",
+          filter,
+        });
+        await transaction.setChunkMerged(table.id, chunk.id);
+        crashPoint("before-whole-commit");
+        return { rows, bytes, view: read.view, until: read.hi };
+      }),
+    signal,
+  );
+  cursor.position = floor;
+  cursor.recorded = true;
+  cursor.filter = { view: copied.view, until: copied.until };
+  store.chunkMerged(chunk.id, copied.rows, copied.bytes);
+  observer.chunkMerged(table.id, chunk.id, copied.rows, copied.bytes);
 }
 
-async function* counted(
-	stream: AsyncIterable<Uint8Array>,
-	count: (bytes: number) => void,
-): AsyncIterable<Uint8Array> {
-	for await (const piece of stream) {
-		count(piece.length);
-		yield piece;
-	}
+async function* counted(stream: AsyncIterable<Uint8Array>, count: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  for await (const piece of stream) {
+    count(piece.length);
+    yield piece;
+  }
 }
