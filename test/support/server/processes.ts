@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { readdirSync, readlinkSync } from "node:fs";
+
+/** Every process of a server: PostgreSQL's processes, and nothing else, have the data folder as their working directory. */
+export function processesIn(dataDir: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/cwd`) === dataDir;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** SIGKILL to all of them, as the out-of-memory killer or a power cut would; resolves when none is left. */
+export async function killProcessesIn(dataDir: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (let pids = processesIn(dataDir); pids.length > 0; pids = processesIn(dataDir)) {
+    if (Date.now() > deadline) throw new Error(`processes ${pids.join(", ")} of ${dataDir} do not die`);
+    for (const pid of pids) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // Gone between the look and the kill.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const WATCH = `
+cat >/dev/null
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  found=
+  for cwd in /proc/[0-9]*/cwd; do
+    if [ "$(readlink "$cwd" 2>/dev/null)" = "$1/data" ]; then
+      found=yes; pid=\${cwd#/proc/}; kill -9 "\${pid%/cwd}" 2>/dev/null
+    fi
+  done
+  [ -z "$found" ] && break
+  sleep 0.2
+done
+rm -rf "$1" "$2"
+`;
+
+/**
+ * Starts the process that cleans up after us whatever happens to us: its standard input is a pipe from this process, and the
+ * kernel closes that when we exit, are killed, or call the returned function. It then kills the server in `home`/data and removes
+ * `home` and the port's lock. It has its own session, so a Ctrl-C for us is none for it.
+ */
+export function startWatchdog(home: string, lockFile: string): () => Promise<void> {
+  const watchdog = spawn("/bin/sh", ["-c", WATCH, "pghaul-watchdog", home, lockFile], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+    cwd: "/",
+  });
+  const ended = new Promise<void>((resolve, reject) => {
+    watchdog.once("exit", () => resolve());
+    watchdog.once("error", reject);
+  });
+  watchdog.unref();
+  // The pipe must not keep a finished test process alive either.
+  (watchdog.stdin as unknown as { unref(): void }).unref();
+  return async () => {
+    watchdog.ref();
+    watchdog.stdin.end();
+    await ended;
+  };
+}
