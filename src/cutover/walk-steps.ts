@@ -8,107 +8,88 @@ import type { Attempt, AttemptStore, Journal, StepRecord } from "./ports.ts";
 export type Evidence = Readonly<Record<string, unknown>>;
 
 export interface Step {
-	readonly id: string;
-	/** What it does, as the plan and the dry run print it. */
-	readonly title: string;
-	/** Asks reality whether the step's effect is there. A step that must always run again answers false. */
-	readonly check: () => Promise<boolean>;
-	readonly act: () => Promise<Evidence>;
-	readonly undo: (() => Promise<void>) | "forward-only" | "nothing";
+  readonly id: string;
+  /** What it does, as the plan and the dry run print it. */
+  readonly title: string;
+  /** Asks reality whether the step's effect is there. A step that must always run again answers false. */
+  readonly check: () => Promise<boolean>;
+  readonly act: () => Promise<Evidence>;
+  readonly undo: (() => Promise<void>) | "forward-only" | "nothing";
 }
 
 export interface StepWatcher {
-	step(
-		id: string,
-		title: string,
-		state: "running" | "done" | "failed" | "undone",
-		millis?: number,
-	): void;
+  step(id: string, title: string, state: "running" | "done" | "failed" | "undone", millis?: number): void;
 }
 
 export interface WalkContext {
-	readonly store: AttemptStore;
-	readonly journal: Journal;
-	readonly watcher: StepWatcher;
-	readonly now: () => number;
-	readonly crashPoint: (name: string) => void;
+  readonly store: AttemptStore;
+  readonly journal: Journal;
+  readonly watcher: StepWatcher;
+  readonly now: () => number;
+  readonly crashPoint: (name: string) => void;
 }
 
 /** Runs the steps in order; those whose effect is already there are only noted. Throws what a step threw; nothing is undone here. */
-export async function walkForward(
-	steps: readonly Step[],
-	context: WalkContext,
-): Promise<void> {
-	for (const step of steps) {
-		if (recordOf(context, step.id)?.state === "done" && (await step.check()))
-			continue;
-		await runStep(step, context);
-	}
+export async function walkForward(steps: readonly Step[], context: WalkContext): Promise<void> {
+  for (const step of steps) {
+    if (recordOf(context, step.id)?.state === "done" && (await step.check())) continue;
+    await runStep(step, context);
+  }
 }
 
 async function runStep(step: Step, context: WalkContext): Promise<void> {
-	const { journal, watcher, now, crashPoint } = context;
-	record(context, step.id, { state: "started" });
-	journal.append("step-started", { step: step.id });
-	watcher.step(step.id, step.title, "running");
-	crashPoint(`cutover-before-${step.id}`);
-	const began = now();
-	try {
-		const evidence = await step.act();
-		crashPoint(`cutover-after-${step.id}`);
-		const millis = Math.round(now() - began);
-		record(context, step.id, { state: "done", millis, evidence });
-		journal.append("step-done", { step: step.id, millis, ...evidence });
-		watcher.step(step.id, step.title, "done", millis);
-	} catch (error) {
-		record(context, step.id, { state: "failed" });
-		journal.append("step-failed", {
-			step: step.id,
-			error: error instanceof Error ? error.message : String(error),
-		});
-		watcher.step(step.id, step.title, "failed");
-		throw error;
-	}
+  const { journal, watcher, now, crashPoint } = context;
+  record(context, step.id, { state: "started" });
+  journal.append("step-started", { step: step.id });
+  watcher.step(step.id, step.title, "running");
+  crashPoint(`cutover-before-${step.id}`);
+  const began = now();
+  try {
+    const evidence = await step.act();
+    crashPoint(`cutover-after-${step.id}`);
+    const millis = Math.round(now() - began);
+    record(context, step.id, { state: "done", millis, evidence });
+    journal.append("step-done", { step: step.id, millis, ...evidence });
+    watcher.step(step.id, step.title, "done", millis);
+  } catch (error) {
+    record(context, step.id, { state: "failed" });
+    journal.append("step-failed", {
+      step: step.id,
+      error: error instanceof Error ? error.message : String(error),
+    });
+    watcher.step(step.id, step.title, "failed");
+    throw error;
+  }
 }
 
 /** Undoes, last first, every step that was started. Refuses when a forward-only step's effect is there. */
-export async function walkBack(
-	steps: readonly Step[],
-	context: WalkContext,
-): Promise<void> {
-	const begun = steps.filter(
-		(step) => recordOf(context, step.id) !== undefined,
-	);
-	for (const step of begun) {
-		if (step.undo === "forward-only" && (await step.check())) {
-			throw new PghaulError(
-				"CUTOVER_STATE",
-				`step "${step.id}" has taken effect: the switch can only go on`,
-				{
-					context: { step: step.id },
-					suggestion: "pghaul cutover run",
-				},
-			);
-		}
-	}
-	for (const step of begun.toReversed()) {
-		if (typeof step.undo !== "function") continue;
-		context.crashPoint(`cutover-undo-${step.id}`);
-		await step.undo();
-		record(context, step.id, { state: "undone" });
-		context.journal.append("step-undone", { step: step.id });
-		context.watcher.step(step.id, step.title, "undone");
-	}
+export async function walkBack(steps: readonly Step[], context: WalkContext): Promise<void> {
+  const begun = steps.filter((step) => recordOf(context, step.id) !== undefined);
+  for (const step of begun) {
+    if (step.undo === "forward-only" && (await step.check())) {
+      throw new PghaulError("CUTOVER_STATE", `step "${step.id}" has taken effect: the switch can only go on`, {
+        context: { step: step.id },
+        suggestion: "pghaul cutover run",
+      });
+    }
+  }
+  for (const step of begun.toReversed()) {
+    if (typeof step.undo !== "function") continue;
+    context.crashPoint(`cutover-undo-${step.id}`);
+    await step.undo();
+    record(context, step.id, { state: "undone" });
+    context.journal.append("step-undone", { step: step.id });
+    context.watcher.step(step.id, step.title, "undone");
+  }
 }
 
 function recordOf({ store }: WalkContext, id: string): StepRecord | undefined {
-	return store.load()?.steps[id];
+  return store.load()?.steps[id];
 }
 
 function record({ store }: WalkContext, id: string, step: StepRecord): void {
-	const attempt = store.load();
-	if (attempt === null)
-		throw new Error("cutover: no attempt to record a step in");
-	const steps: Attempt["steps"] = { ...attempt.steps, [id]: step };
-	store.save({ ...attempt, steps });
+  const attempt = store.load();
+  if (attempt === null) throw new Error("cutover: no attempt to record a step in");
+  const steps: Attempt["steps"] = { ...attempt.steps, [id]: step };
+  store.save({ ...attempt, steps });
 }

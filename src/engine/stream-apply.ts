@@ -16,10 +16,11 @@ const IDLE_RECORD_MILLIS = 5_000;
 
 type StreamPorts = Pick<EnginePorts, "log" | "target" | "clock" | "observer" | "crashPoint">;
 
-interface Joining {
-  readonly table: Table;
-  readonly progress: TableProgress;
+/** Work that must not run while a batch is under way. */
+interface BoundaryWork {
+  readonly work: (signal: AbortSignal) => Promise<void>;
   readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 export class StreamApply {
@@ -30,7 +31,7 @@ export class StreamApply {
   #position: Lsn | null;
   #recorded: Lsn;
   #recordedAt: number;
-  #joining: Joining[] = [];
+  #boundaryWork: BoundaryWork[] = [];
   #wake: AbortController = new AbortController();
 
   constructor(ports: StreamPorts, tables: ReadonlyMap<string, Table>, known: TargetProgress) {
@@ -58,18 +59,26 @@ export class StreamApply {
 
   /** Asks that a loaded table join at the next boundary; settles when it has. */
   join(table: Table, progress: TableProgress): Promise<void> {
-    const joined = new Promise<void>((resolve) => {
-      this.#joining.push({ table, progress, resolve });
+    return this.atBoundary((signal) => this.#join(table, progress, signal));
+  }
+
+  /**
+   * Runs `work` between two batches, with the stream at rest: for DDL at the target that would deadlock with the applier. The log goes on
+   * filling meanwhile. Settles as the work does; a failure of the work does not stop the stream.
+   */
+  atBoundary(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const settled = new Promise<void>((resolve, reject) => {
+      this.#boundaryWork.push({ work, resolve, reject });
     });
     this.#wake.abort();
-    return joined;
+    return settled;
   }
 
   /** Applies until `stop` (at a batch's end) or `signal` (at once, undone by the target's rollback). */
   async run(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       signal.throwIfAborted();
-      await this.#joinWaiting(signal);
+      await this.#runBoundaryWork(signal);
       if (this.#position === null || this.#ports.log.passed() <= this.#position) {
         await this.#recordIdle();
         await this.#waitForWork(stop, signal);
@@ -86,7 +95,7 @@ export class StreamApply {
       let first = await pieces.next();
       while (first.done !== true) {
         await this.#applyOne(first.value, pieces);
-        if (stop.aborted || this.#joining.length > 0) return;
+        if (stop.aborted || this.#boundaryWork.length > 0) return;
         first = await pieces.next();
       }
     } finally {
@@ -132,34 +141,21 @@ export class StreamApply {
     this.#noteRecorded(position);
   }
 
-  async #joinWaiting(signal: AbortSignal): Promise<void> {
-    while (this.#joining.length > 0) {
-      const joining = this.#joining[0] as Joining;
-      await this.#joinOne(joining, signal);
-      this.#joining.shift();
-      joining.resolve();
+  async #runBoundaryWork(signal: AbortSignal): Promise<void> {
+    for (let next = this.#boundaryWork.shift(); next !== undefined; next = this.#boundaryWork.shift()) {
+      await next.work(signal).then(next.resolve, next.reject);
     }
   }
 
-  async #joinOne({ table, progress }: Joining, signal: AbortSignal): Promise<void> {
+  async #join(table: Table, progress: TableProgress, signal: AbortSignal): Promise<void> {
     // The first table sets the stream's position: nothing below its cursor concerns anybody.
     const position = this.#position ?? progress.cursor;
-    const cursor = {
-      table,
-      position: progress.cursor,
-      recorded: true,
-      pending: new Map(),
-      filter: null,
-    };
+    const cursor = { table, position: progress.cursor, recorded: true, pending: new Map(), filter: null };
     if (cursor.position < position) await advanceTable(this.#ports, cursor, position, signal);
     this.#ports.crashPoint("before-join");
     await this.#ports.target.transaction("stream", async (transaction) => {
       await transaction.setStreamPosition(position);
-      await transaction.setTableProgress(table.id, {
-        cursor: cursor.position,
-        state: "joined",
-        filter: null,
-      });
+      await transaction.setTableProgress(table.id, { cursor: cursor.position, state: "joined", filter: null });
     });
     this.#position = position;
     this.#noteRecorded(position);
@@ -170,7 +166,7 @@ export class StreamApply {
 
   /** Sleeps until the log moves, a table wants to join, or somebody stops us. */
   async #waitForWork(stop: AbortSignal, signal: AbortSignal): Promise<void> {
-    if (this.#joining.length > 0) return;
+    if (this.#boundaryWork.length > 0) return;
     this.#wake = new AbortController();
     const { log, clock } = this.#ports;
     const waked = AbortSignal.any([this.#wake.signal, stop, signal]);

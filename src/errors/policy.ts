@@ -3,7 +3,18 @@ import { PghaulError } from "./pghaul-error.ts";
 
 /** Process exit codes, one per kind (documented in `docs/exit-codes.md`, tested one by one). */
 export const EXIT_CODES = {
-  bug: 1, usage: 2, config: 3, check: 10, gate: 11, differences: 12, source: 20, target: 21, locked: 22, confirm: 30, "try-later": 75, interrupted: 130,
+  bug: 1,
+  usage: 2,
+  config: 3,
+  check: 10,
+  gate: 11,
+  differences: 12,
+  source: 20,
+  target: 21,
+  locked: 22,
+  confirm: 30,
+  "try-later": 75,
+  interrupted: 130,
 } as const satisfies Record<ErrorKind, number>;
 
 /** Codes that a running process retries by itself; everything else stops and asks. */
