@@ -1,0 +1,82 @@
+/**
+ * A route that is a small JSON document, replaced atomically: `{"version", "migration", "primary", "updatedAt"}`. Applications, or the
+ * agent that configures them, read it. There is nothing to pause: the fence refuses late writers, and they try again.
+ */
+import { open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Route, SideName } from "../cutover/ports.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+
+interface RouteDocument {
+  readonly version: number;
+  readonly migration: string;
+  readonly primary: SideName;
+  readonly updatedAt: string;
+}
+
+export interface DocumentOptions {
+  readonly file: string;
+  readonly migration: string;
+  readonly now: () => Date;
+}
+
+export class DocumentRoute implements Route {
+  readonly kind = "document";
+  readonly #options: DocumentOptions;
+
+  constructor(options: DocumentOptions) {
+    this.#options = options;
+  }
+
+  async pause(): Promise<void> {}
+
+  async resume(): Promise<void> {}
+
+  async switchTo(side: SideName): Promise<void> {
+    const before = await this.#read();
+    const { file, migration, now } = this.#options;
+    await replaceFile(file, { version: (before?.version ?? 0) + 1, migration, primary: side, updatedAt: now().toISOString() });
+  }
+
+  /** No document yet means that nothing was ever switched: the source is primary. */
+  async current(): Promise<SideName> {
+    return (await this.#read())?.primary ?? "source";
+  }
+
+  async #read(): Promise<RouteDocument | null> {
+    const { file, migration } = this.#options;
+    const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null;
+      throw error;
+    });
+    if (text === null) return null;
+    const document = parse(text, file);
+    if (document.migration === migration) return document;
+    throw new PghaulError("ROUTE_FAILED", `${file} is the route of another migration, "${document.migration}"`);
+  }
+}
+
+function parse(text: string, file: string): RouteDocument {
+  try {
+    const document = JSON.parse(text) as RouteDocument;
+    if (document.primary === "source" || document.primary === "target") return document;
+  } catch (error) {
+    throw new PghaulError("ROUTE_FAILED", `${file} is not a route document`, { cause: error });
+  }
+  throw new PghaulError("ROUTE_FAILED", `${file} names neither source nor target as primary`);
+}
+
+/** Readers see the old document or the new one, also after a power cut: write aside, fsync, rename, fsync the folder. */
+async function replaceFile(file: string, document: RouteDocument): Promise<void> {
+  const aside = `${file}.new`;
+  const handle = await open(aside, "w", 0o644);
+  try {
+    await handle.writeFile(`${JSON.stringify(document, null, 2)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(aside, file);
+  const folder = await open(dirname(file), "r");
+  await folder.sync().finally(() => folder.close());
+}
