@@ -1,0 +1,136 @@
+import type { ErrorCode } from "../errors/codes.ts";
+import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
+
+/** What went wrong, apart from the side it happened on. */
+type Fault = "UNREACHABLE" | "AUTH" | "PRIVILEGE" | "LOST" | "QUERY";
+
+/** The fields of a server's ErrorResponse that are used (manual: "Error and Notice Message Fields"). */
+interface ServerError extends Error {
+  readonly code: string;
+  readonly severity: string;
+  readonly hint?: string;
+  readonly where?: string;
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+}
+
+/** Socket errors that mean the server was never reached, whatever the phase. */
+const UNREACHABLE_ERRNO = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA"]);
+
+const LOST_ERRNO = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "ENOTCONN", "ERR_STREAM_DESTROYED", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_WRITE_AFTER_END"]);
+
+/** `pg` has no codes for these; the texts are compared whole, so a changed text shows up as a QUERY error, never as a wrong one. */
+const LOST_TEXT = new Set([
+  "Connection terminated", "Connection terminated unexpectedly",
+  "Client has encountered a connection error and is not queryable", "Client was closed and is not queryable",
+]);
+
+/** What OpenSSL and Node call a certificate that we refuse. */
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECRYPT)|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED/;
+
+const SUGGESTIONS: Readonly<Record<string, string>> = {
+  "25006": "The server is a standby, or read-only by its settings. Add target_session_attrs=primary to the connection string.",
+  "28000": "Add a line for this user, database and client address to pg_hba.conf, then: select pg_reload_conf();",
+  "28P01": "Try the same user with psql; then look at .pgpass, passwordFile or passwordCommand.",
+  "3D000": "Compare the database name in the connection string with: psql -l",
+  "53100": "Free disk space on the server, then run the same command again.",
+  "53300": "Raise max_connections, or lower throttle.workers.",
+  "53400": "Raise the limit that the message names.",
+};
+
+/**
+ * Turns anything that a driver, a socket or a server threw into a PghaulError of this side.
+ *
+ * `context` says where (table, chunk, step, host). A server's DETAIL and CONTEXT are dropped, for they quote rows, and so is the
+ * original error as a cause; SQLSTATE, constraint, table and column stay, in `context`. A PghaulError passes through unchanged.
+ */
+export function asPghaulError(error: unknown, side: "source" | "target", context: ErrorContext = {}): PghaulError {
+  if (error instanceof PghaulError) return error;
+  if (isServerError(error)) return fromServer(error, side, context);
+  const { code, message, name } = describe(error);
+  if (name === "AbortError") return new PghaulError("INTERRUPTED", "interrupted", { context, cause: error });
+  const fault = faultOf(error, code, message, name);
+  return new PghaulError(codeOf(side, fault), message, { context, cause: error, ...suggestionFor(code) });
+}
+
+/** The SQLSTATE of a raw server error or of a PghaulError made from one. */
+export function sqlState(error: unknown): string | undefined {
+  if (isServerError(error)) return error.code;
+  const state = error instanceof PghaulError ? error.context["sqlstate"] : undefined;
+  return typeof state === "string" ? state : undefined;
+}
+
+function fromServer(error: ServerError, side: "source" | "target", context: ErrorContext): PghaulError {
+  const table = error.table === undefined ? undefined : `${error.schema}.${error.table}`;
+  const place = /^COPY ([^,]+), line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? "");
+  const suggestion = SUGGESTIONS[error.code] ?? error.hint;
+  return new PghaulError(codeOf(side, serverFault(error.code, error.severity)), withoutValues(error), {
+    context: {
+      ...defined({ table, constraint: error.constraint, column: error.column ?? place?.[3], copyLine: place?.[2] }),
+      ...context,
+      sqlstate: error.code,
+    },
+    ...(suggestion === undefined ? {} : { suggestion }),
+  });
+}
+
+/** Classes and codes of the manual's appendix "PostgreSQL Error Codes". */
+function serverFault(sqlstate: string, severity: string): Fault {
+  if (sqlstate.startsWith("28")) return "AUTH";
+  if (sqlstate === "42501") return "PRIVILEGE";
+  // cannot_connect_now: starting, stopping or in recovery; too_many_connections: the next attempt may find a place.
+  if (sqlstate === "57P03" || sqlstate === "53300") return "UNREACHABLE";
+  // As an error it is about one message (extended protocol on a walsender); poolers end sessions with it.
+  if (sqlstate === "08P01" && severity === "ERROR") return "QUERY";
+  // The server ended the session: shutdown, crash, dropped database, idle timeouts.
+  if (sqlstate.startsWith("08") || /^57P0[1245]$/.test(sqlstate) || /^25P0[34]$/.test(sqlstate)) return "LOST";
+  return "QUERY";
+}
+
+/**
+ * Messages of class 22 (data exceptions) quote the value itself: `invalid input syntax for type date: "..."`. The outermost pair
+ * of quotes is what holds it, in whatever language the server speaks.
+ */
+function withoutValues(error: ServerError): string {
+  if (!error.code.startsWith("22")) return error.message;
+  return error.message.replace(/(["«„“]).*(["»“”])/s, "$1...$2");
+}
+
+function faultOf(error: unknown, code: string | undefined, message: string, name: string): Fault {
+  const syscall = (error as { syscall?: unknown } | null)?.syscall;
+  if (code !== undefined && CERTIFICATE.test(code)) return "AUTH";
+  if (/^SASL: |^SCRAM/.test(message)) return "AUTH";
+  if (syscall === "connect" || name === "TimeoutError" || (code !== undefined && UNREACHABLE_ERRNO.has(code))) return "UNREACHABLE";
+  if (LOST_TEXT.has(message) || (code !== undefined && LOST_ERRNO.has(code))) return "LOST";
+  return "QUERY";
+}
+
+function suggestionFor(code: string | undefined): { suggestion?: string } {
+  if (code === undefined || !CERTIFICATE.test(code)) return {};
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return { suggestion: "Connect by the name that the server's certificate carries." };
+  return { suggestion: "Name the authority that signed the server's certificate: sslrootcert=FILE (or sslrootcert=system) in the connection string." };
+}
+
+function describe(error: unknown): { code: string | undefined; message: string; name: string } {
+  // Node tries several addresses and reports them together; the first is the one the operator named.
+  const one: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+  if (!(one instanceof Error)) return { code: undefined, message: "the driver failed without an error", name: "" };
+  const code = (one as { code?: unknown }).code;
+  return { code: typeof code === "string" ? code : undefined, message: one.message, name: one.name };
+}
+
+function isServerError(error: unknown): error is ServerError {
+  if (!(error instanceof Error) || error instanceof PghaulError) return false;
+  const { code, severity } = error as Partial<ServerError>;
+  return typeof severity === "string" && typeof code === "string" && /^[0-9A-Z]{5}$/.test(code);
+}
+
+function codeOf(side: "source" | "target", fault: Fault): ErrorCode {
+  return side === "source" ? `SOURCE_${fault}` : `TARGET_${fault}`;
+}
+
+function defined(context: Record<string, string | undefined>): ErrorContext {
+  return Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined));
+}
