@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+// Starts pghaul on a Node that is new enough. This file must parse on any Node since 12, so that an old one can say what is
+// missing instead of showing a syntax error: no top-level await, no static import of our own code.
+import { spawn } from "child_process";
+import { existsSync, readFileSync } from "fs";
+import { dirname, join } from "path";
+import { fileURLToPath } from "url";
+
+const NEEDED = [22, 18];
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function isNewEnough(version) {
+  const parts = version.split(".").map(Number);
+  return parts[0] > NEEDED[0] || (parts[0] === NEEDED[0] && parts[1] >= NEEDED[1]);
+}
+
+/** The `node` of the npm package `node`, in the nearest node_modules from the package upward. */
+function findBundledNode() {
+  for (let folder = root; ; folder = dirname(folder)) {
+    const candidate = join(folder, "node_modules", ".bin", "node");
+    if (existsSync(candidate)) return candidate;
+    if (folder === dirname(folder)) return null;
+  }
+}
+
+/**
+ * Hands over to another Node, signals and exit included. The parent must outlive Ctrl-C, which the terminal sends to both; the
+ * child takes the two copies of one signal for one (src/cli/stop.ts).
+ */
+function handOver(node) {
+  const env = Object.assign({}, process.env, { PGHAUL_HANDED_OVER: "1" });
+  const child = spawn(node, process.argv.slice(1), { stdio: "inherit", env: env });
+  SIGNALS.forEach(function (signal) {
+    process.on(signal, function () {
+      child.kill(signal);
+    });
+  });
+  child.on("error", refuse);
+  child.on("exit", function (code, signal) {
+    SIGNALS.forEach(function (name) {
+      process.removeAllListeners(name);
+    });
+    if (signal) process.kill(process.pid, signal);
+    else process.exit(code);
+  });
+}
+
+function refuse() {
+  process.stderr.write(
+    "Error: pghaul needs Node " +
+      NEEDED.join(".") +
+      " or newer; this is " +
+      process.versions.node +
+      " (" +
+      process.execPath +
+      ")\n" +
+      "Try this: npm install --global node@24\n",
+  );
+  process.exitCode = 2;
+}
+
+/** A checkout has src/ and runs it as it is; an installed package has dist/ only. */
+function start() {
+  const packageJson = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const fromSource = existsSync(join(root, "src", "cli", "main.ts"));
+  if (fromSource)
+    packageJson.oclif = JSON.parse(
+      JSON.stringify(packageJson.oclif)
+        .replace(/\.\/dist\//g, "./src/")
+        .replace(/\.js"/g, '.ts"'),
+    );
+  return import(fromSource ? "../src/cli/main.ts" : "../dist/cli/main.js").then(function (cli) {
+    return cli.main(process.argv.slice(2), { root: root, packageJson: packageJson });
+  });
+}
+
+const handedOver = process.env.PGHAUL_HANDED_OVER;
+delete process.env.PGHAUL_HANDED_OVER;
+if (isNewEnough(process.versions.node)) start();
+else {
+  const node = handedOver ? null : findBundledNode();
+  if (node) handOver(node);
+  else refuse();
+}

@@ -1,0 +1,41 @@
+import type { ErrorView } from "./error-view.ts";
+
+/** Rises when a key is removed or changes its meaning; new keys do not raise it. */
+export const SCHEMA_VERSION = 1;
+
+/** A thing that went well but that somebody should look at. */
+export interface Warning {
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * What `--json` prints, one object a run. A failed command has `error`; one that came to an answer which is a failure (rows
+ * differ, a check failed) has `result` too.
+ */
+export interface Envelope {
+  readonly schemaVersion: typeof SCHEMA_VERSION;
+  readonly ok: boolean;
+  readonly result?: object;
+  readonly error?: ErrorView;
+  readonly warnings: readonly Warning[];
+  readonly runId: string;
+}
+
+export interface EnvelopeParts {
+  readonly result?: object | undefined;
+  readonly error?: ErrorView | undefined;
+  readonly warnings: readonly Warning[];
+  readonly runId: string;
+}
+
+export function envelope(parts: EnvelopeParts): Envelope {
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    ok: parts.error === undefined,
+    ...(parts.result === undefined ? {} : { result: parts.result }),
+    ...(parts.error === undefined ? {} : { error: parts.error }),
+    warnings: parts.warnings,
+    runId: parts.runId,
+  };
+}

@@ -1,0 +1,46 @@
+import { Flags } from "@oclif/core";
+
+const helpGroup = "GLOBAL";
+
+/** Flags that every command takes, each with an environment variable of its own. */
+export const globalFlags = {
+  config: Flags.string({
+    summary: "The configuration file.",
+    default: "pghaul.yaml",
+    env: "PGHAUL_CONFIG",
+    helpValue: "FILE",
+    helpGroup,
+  }),
+  "state-dir": Flags.string({
+    summary: "The state directory, instead of the one in the configuration.",
+    env: "PGHAUL_STATE_DIR",
+    helpValue: "DIR",
+    helpGroup,
+  }),
+  "log-level": Flags.option({
+    summary: "The least important log line to print on stderr.",
+    options: ["error", "warn", "info", "debug"] as const,
+    default: "info" as const,
+    env: "PGHAUL_LOG_LEVEL",
+    helpGroup,
+  })(),
+  "log-format": Flags.option({
+    summary: "How log lines look: for people, or one JSON object a line.",
+    options: ["text", "json"] as const,
+    default: "text" as const,
+    env: "PGHAUL_LOG_FORMAT",
+    helpGroup,
+  })(),
+  "no-color": Flags.boolean({ summary: "No colours. NO_COLOR=1 does the same.", env: "PGHAUL_NO_COLOR", helpGroup }),
+  "no-input": Flags.boolean({ summary: "Never ask; fail with exit 30 where a question would come.", env: "PGHAUL_NO_INPUT", helpGroup }),
+};
+
+/** The parsed form of `globalFlags`. */
+export interface GlobalFlags {
+  readonly config: string;
+  readonly "state-dir"?: string | undefined;
+  readonly "log-level": "error" | "warn" | "info" | "debug";
+  readonly "log-format": "text" | "json";
+  readonly "no-color": boolean;
+  readonly "no-input": boolean;
+}

@@ -1,0 +1,67 @@
+import { Errors, run, settings } from "@oclif/core";
+import type { PJSON } from "@oclif/core/interfaces";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { exitCodeOf } from "../errors/policy.ts";
+import { renderError, renderStack, viewError } from "./error-view.ts";
+
+/** Where this copy of pghaul lies. The `oclif` part of `packageJson` names the files to load, below `root`. */
+export interface Installation {
+  readonly root: string;
+  readonly packageJson: PJSON;
+}
+
+/**
+ * Runs one command line, shows its error if there is one, and ends the process with the right exit code.
+ *
+ * oclif's own `execute` is not used: it wraps messages at the terminal's width (a command to paste must stay on one line) and
+ * its exit codes know nothing of ours.
+ */
+export async function main(argv: readonly string[], installation: Installation): Promise<never> {
+  prepareProcess(argv);
+  let code: number;
+  try {
+    await run(withoutHelpWord(argv), { root: installation.root, pjson: installation.packageJson });
+    code = Number(process.exitCode ?? 0);
+  } catch (error) {
+    code = showFailure(error);
+  }
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  // Not left to the event loop: a socket that somebody forgot must not keep a finished command, and the script behind it, waiting.
+  process.exit(code);
+}
+
+function prepareProcess(argv: readonly string[]): void {
+  // oclif would otherwise look for ts-node or tsx when NODE_ENV says development or test; Node strips types by itself.
+  settings.enableAutoTranspile = false;
+  if (argv.includes("--no-color") || (process.env["PGHAUL_NO_COLOR"] ?? "") !== "") process.env["NO_COLOR"] = "1";
+  // `pghaul status | head` closes stderr or stdout early; that ends the output, not the work.
+  process.stderr.on("error", ignoreClosedPipe);
+  process.on("uncaughtException", (error) => process.exit(showFailure(error)));
+}
+
+/** Shows an error on stderr and returns its exit code. */
+function showFailure(error: unknown): number {
+  if (error instanceof Errors.ExitError) return error.oclif.exit ?? 0;
+  const known = error instanceof Errors.CLIError ? new PghaulError("USAGE", error.message, { cause: error.cause }) : error;
+  process.stderr.write(renderError(viewError(known)));
+  if (process.env["DEBUG"]?.split(",").includes("pghaul")) process.stderr.write(renderStack(known));
+  return exitCodeOf(known);
+}
+
+/** `pghaul help cdc start` is `pghaul cdc start --help`. */
+function withoutHelpWord(argv: readonly string[]): string[] {
+  const [first, ...rest] = argv;
+  return first === "help" ? [...rest, "--help"] : [...argv];
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+/** Resolves when everything written so far has left the process, or the reader is gone. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || !stream.writable) resolve();
+    else stream.write("", () => resolve());
+  });
+}
