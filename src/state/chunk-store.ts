@@ -1,0 +1,92 @@
+import type { ChunkRange, ChunkRecord, KeyBound, LoadStore } from "../engine/ports.ts";
+import type { Row } from "../model/value.ts";
+import type { StateDatabase } from "./state-database.ts";
+
+interface ChunkRow {
+  readonly id: number;
+  readonly table_id: string;
+  readonly leaf: number;
+  readonly from_key: string | null;
+  readonly from_inclusive: number;
+  readonly to_key: string | null;
+  readonly to_inclusive: number;
+  readonly merged: number;
+}
+
+const COLUMNS = "id, table_id, leaf, from_key, from_inclusive, to_key, to_inclusive, merged_at is not null as merged";
+
+/** The load's memory: which chunks a table has, and which of them the target holds. */
+export class ChunkStore implements LoadStore {
+  readonly #database: StateDatabase;
+
+  constructor(database: StateDatabase) {
+    this.#database = database;
+  }
+
+  chunks(table: string): readonly ChunkRecord[] {
+    return this.#database.read(() => this.#select(table));
+  }
+
+  planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[] {
+    return this.#database.write(() => {
+      const planned = this.#select(table);
+      if (planned.length > 0) return planned;
+      return ranges.map((range) => this.#insert(table, range));
+    });
+  }
+
+  cutChunk(chunk: number, after: Row): ChunkRecord {
+    return this.#database.write(() => {
+      const { table, range, merged } = this.#get(chunk);
+      // The target holds all of a merged chunk's range: what is behind the cut would be loaded twice, or never.
+      if (merged) throw new Error(`state: chunk ${chunk} is merged and cannot be cut`);
+      this.#database.sqlite.prepare("update chunk set to_key = ?, to_inclusive = 1 where id = ?").run(JSON.stringify(after), chunk);
+      return this.#insert(table, { leaf: range.leaf, from: { values: after, inclusive: false }, to: range.to });
+    });
+  }
+
+  /** The first word counts: on resume the engine repeats it without counts, because only the target's note survived. */
+  chunkMerged(chunk: number, rows: number, bytes: number): void {
+    this.#database.write(() => {
+      const { changes } = this.#database.sqlite
+        .prepare("update chunk set merged_at = ?, row_count = ?, byte_count = ? where id = ? and merged_at is null")
+        .run(new Date().toISOString(), rows, bytes, chunk);
+      if (changes === 0) this.#get(chunk);
+    });
+  }
+
+  #select(table: string): readonly ChunkRecord[] {
+    return this.#database.sqlite.prepare<[string], ChunkRow>(`select ${COLUMNS} from chunk where table_id = ? order by id`).all(table).map(toRecord);
+  }
+
+  #get(chunk: number): ChunkRecord {
+    const row = this.#database.sqlite.prepare<[number], ChunkRow>(`select ${COLUMNS} from chunk where id = ?`).get(chunk);
+    if (row === undefined) throw new Error(`state: there is no chunk ${chunk}`);
+    return toRecord(row);
+  }
+
+  #insert(table: string, range: ChunkRange): ChunkRecord {
+    const { lastInsertRowid } = this.#database.sqlite
+      .prepare("insert into chunk (table_id, leaf, from_key, from_inclusive, to_key, to_inclusive) values (?, ?, ?, ?, ?, ?)")
+      .run(table, range.leaf, ...boundColumns(range.from), ...boundColumns(range.to));
+    return { id: Number(lastInsertRowid), table, range, merged: false };
+  }
+}
+
+/** JSON keeps a latin1 string exactly: every code unit is below 256, so nothing is normalised, merged or replaced. */
+function boundColumns(bound: KeyBound | null): readonly [string | null, number] {
+  return bound === null ? [null, 0] : [JSON.stringify(bound.values), bound.inclusive ? 1 : 0];
+}
+
+function toBound(key: string | null, inclusive: number): KeyBound | null {
+  return key === null ? null : { values: JSON.parse(key) as Row, inclusive: inclusive === 1 };
+}
+
+function toRecord(row: ChunkRow): ChunkRecord {
+  return {
+    id: row.id,
+    table: row.table_id,
+    range: { leaf: row.leaf, from: toBound(row.from_key, row.from_inclusive), to: toBound(row.to_key, row.to_inclusive) },
+    merged: row.merged === 1,
+  };
+}

@@ -1,0 +1,38 @@
+import type Database from "better-sqlite3";
+import { stateError } from "./state-error.ts";
+
+/** The open state database: SQL goes through `sqlite`, durability and errors through `write` and `read`. */
+export class StateDatabase {
+  readonly directory: string;
+  readonly sqlite: Database.Database;
+
+  constructor(directory: string, sqlite: Database.Database) {
+    this.directory = directory;
+    this.sqlite = sqlite;
+  }
+
+  /**
+   * Runs `work` in one transaction, durable when this returns; inside another `write` it becomes part of that one, so that facts
+   * of several stores become true together. Throws STATE_DISK_FULL, STATE_CORRUPT or STATE_LOCKED for SQLite's own faults.
+   *
+   * IMMEDIATE takes the write lock first: a transaction that reads, then writes, could not wait for another writer half way
+   * (sqlite.org/lang_transaction.html, SQLITE_BUSY_SNAPSHOT).
+   */
+  write<T>(work: () => T): T {
+    if (this.sqlite.inTransaction) return work();
+    return this.read(() => this.sqlite.transaction(work).immediate());
+  }
+
+  /** Runs `work`, which only reads, with the same errors. */
+  read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw stateError(error, this.directory);
+    }
+  }
+
+  close(): void {
+    this.sqlite.close();
+  }
+}
