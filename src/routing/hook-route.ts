@@ -3,7 +3,7 @@
  *
  * Contract (docs/routing.md): exit 0 = done; exit 64 = "I don't know this verb", fine for pause and resume; anything else = not done, and
  * for `switch` the old route still holds. `status` prints `source` or `target`. No shell in between; the environment names the migration;
- * secrets are not passed.
+ * PGHAUL_MIGRATION and PGHAUL_ROUTE_VERB are added to it.
  */
 import { execFile } from "node:child_process";
 import type { Route, SideName } from "../cutover/ports.ts";
