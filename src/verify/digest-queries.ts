@@ -1,0 +1,110 @@
+/**
+ * The SQL of digests. A digest is (count, sum over rows of 64 bits of an MD5): a sum does not depend on order, so no two servers need to
+ * agree on a collation, and chunks can be added and subtracted. The text under the MD5 is typed output under canonical settings, each
+ * value with its length before it, so that no two rows collide by shifting text between columns (peers: concat collisions).
+ */
+import type { ChunkRange, KeyBound } from "../engine/ports.ts";
+import type { Key, Table } from "../model/table.ts";
+import { displayText } from "../model/value.ts";
+import { qualifiedName, quoteIdent, quoteLiteral } from "../postgres/quote.ts";
+
+/** Rows to look at: a range of the key (null = all), and among them only, or all but, the keys of parameter arrays $1, $2 ... */
+export interface DigestScope {
+  readonly range: ChunkRange | null;
+  readonly keys: "all" | "listed";
+}
+
+/** Buckets into which a differing scope is narrowed. */
+export const BUCKETS = 1024;
+
+export function digestSql(table: Table, scope: DigestScope): string {
+  return `select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table))}), 0)::text as sum ${fromSql(table, scope)}`;
+}
+
+/** Digests a bucket, buckets by a hash of the key (of the row, where there is no key). */
+export function bucketsSql(table: Table, scope: DigestScope): string {
+  return `
+    select ${bucketSql(table)} as bucket, count(*)::text as rows, sum(${hash64(rowTextSql(table))})::text as sum
+    ${fromSql(table, scope)} group by 1`;
+}
+
+/** Row hash, then key values, of every row in these buckets. */
+export function rowHashesSql(table: Table, scope: DigestScope, buckets: readonly number[]): string {
+  const key = (table.key ?? []).map((index) => column(table, index));
+  const narrowed = `${fromSql(table, scope)} and ${bucketSql(table)} in (${buckets.map(Number).join(", ")})`;
+  return `select ${[`md5(${rowTextSql(table)})`, ...key].join(", ")} ${narrowed}`;
+}
+
+/**
+ * Full rows of listed keys. The columns stand bare: the wire carries their output functions' text, as the stream does, while `::text` says
+ * `true` for `t` and drops the blanks of char(n).
+ */
+export function rowsSql(table: Table): string {
+  const values = table.columns.map((_, index) => column(table, index));
+  return `select ${values.join(", ")} ${fromSql(table, { range: null, keys: "listed" })}`;
+}
+
+/** `$1::type[], $2::type[]`, one array a key column, for `unnest`. */
+function listedKeysSql(table: Table, key: readonly number[]): string {
+  const arrays = key.map((index, position) => `$${position + 1}::${table.columns[index]?.type}[]`);
+  return `(${key.map((index) => column(table, index)).join(", ")}) in (select * from unnest(${arrays.join(", ")}))`;
+}
+
+function fromSql(table: Table, scope: DigestScope): string {
+  const conditions = [...rangeConditions(table, scope.range)];
+  if (scope.keys === "listed") conditions.push(listedKeysSql(table, keyOf(table)));
+  return `from ${relationSql(table)} t where ${conditions.length === 0 ? "true" : conditions.join(" and ")}`;
+}
+
+/** A partition root with its leaves; any other table without the children that inherit from it, which are tables of their own. */
+function relationSql(table: Table): string {
+  const partitioned = table.leaves.some(({ schema, name }) => schema !== table.schema || name !== table.name);
+  return `${partitioned ? "" : "only "}${qualifiedName(table.schema, table.name)}`;
+}
+
+function rangeConditions(table: Table, range: ChunkRange | null): string[] {
+  if (range === null) return [];
+  const { from, to } = range;
+  return [
+    ...(from === null ? [] : [boundSql(table, from, from.inclusive ? ">=" : ">")]),
+    ...(to === null ? [] : [boundSql(table, to, to.inclusive ? "<=" : "<")]),
+  ];
+}
+
+function boundSql(table: Table, bound: KeyBound, operator: string): string {
+  const columns = keyOf(table).slice(0, bound.values.length);
+  const literals = bound.values.map((value, position) => {
+    const type = table.columns[columns[position] as number]?.type;
+    return `${quoteLiteral(displayText(value ?? ""))}::${type}`;
+  });
+  return `(${columns.map((index) => column(table, index)).join(", ")}) ${operator} (${literals.join(", ")})`;
+}
+
+function rowTextSql(table: Table): string {
+  if (table.columns.length === 0) return "''";
+  // A function call takes at most 100 arguments (manual: "PostgreSQL Limits"); || takes any number.
+  return table.columns
+    .map((_, index) => `coalesce(length(${column(table, index)}::text)::text || ':' || ${column(table, index)}::text, '-')`)
+    .join(" || ");
+}
+
+function bucketSql(table: Table): string {
+  const text =
+    table.key === null
+      ? rowTextSql(table)
+      : table.key.map((index) => `length(${column(table, index)}::text)::text || ':' || ${column(table, index)}::text`).join(" || ");
+  return `(('x' || substr(md5(${text}), 17, 4))::bit(16)::int % ${BUCKETS})`;
+}
+
+function hash64(text: string): string {
+  return `('x' || substr(md5(${text}), 1, 16))::bit(64)::bigint::numeric`;
+}
+
+function column(table: Table, index: number): string {
+  return `t.${quoteIdent(table.columns[index]?.name ?? "")}`;
+}
+
+function keyOf(table: Table): NonNullable<Key> {
+  if (table.key === null) throw new Error(`digest: ${table.id} has no key`);
+  return table.key;
+}

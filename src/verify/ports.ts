@@ -1,0 +1,60 @@
+/** What verification asks of each side: a snapshot that stays open while both are compared. */
+import type { ChunkRange, ReadView } from "../engine/ports.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { KeyText, Table } from "../model/table.ts";
+import type { Row } from "../model/value.ts";
+
+export interface Digest {
+  readonly rows: bigint;
+  readonly sum: bigint;
+}
+
+export interface HashedRow {
+  /** Key values; empty for a table without a key. */
+  readonly key: Row;
+  readonly hash: string;
+}
+
+/** One table under one snapshot. All calls see the same rows. */
+export interface TableSnapshot {
+  digest(range: ChunkRange | null): Promise<Digest>;
+  digestOfKeys(range: ChunkRange | null, keys: readonly Row[]): Promise<Digest>;
+  buckets(range: ChunkRange | null): Promise<ReadonlyMap<number, Digest>>;
+  rowHashes(range: ChunkRange | null, buckets: readonly number[]): Promise<readonly HashedRow[]>;
+  rows(keys: readonly Row[]): Promise<ReadonlyMap<KeyText, Row>>;
+  close(): Promise<void>;
+}
+
+/** The side that is primary. */
+export interface VerifyOrigin {
+  open(table: Table, signal: AbortSignal): Promise<{ readonly snapshot: TableSnapshot; readonly view: ReadView; readonly hi: Lsn }>;
+}
+
+/** The side that follows. */
+export interface VerifyReplica {
+  /** A snapshot in which the stream has reached at least `lsn`, and the position it shows. */
+  openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ readonly snapshot: TableSnapshot; readonly position: Lsn }>;
+}
+
+export interface TableVerdict {
+  readonly table: string;
+  readonly equal: boolean;
+  readonly rows: bigint;
+  readonly targetRows: bigint;
+  /** Where it holds: each chunk at its own position; the lowest and the highest. */
+  readonly lsnFrom: Lsn;
+  readonly lsn: Lsn;
+  readonly chunks: number;
+  readonly millis: number;
+  readonly differences: readonly RowDifference[];
+}
+
+export interface RowDifference {
+  readonly kind: "missing" | "extra" | "changed";
+  /** Key values; for a table without a key the row's hash. */
+  readonly key: readonly string[];
+  /** Names of the columns that differ, for `changed`. */
+  readonly columns: readonly string[];
+  /** How many equal rows more or less, for a table without a key. */
+  readonly times?: number;
+}
