@@ -2,8 +2,8 @@
  * A route that an executable of the operator changes: `COMMAND pause|resume|status` and `COMMAND switch source|target`.
  *
  * Contract (docs/routing.md): exit 0 = done; exit 64 = "I don't know this verb", fine for pause and resume; anything else = not done, and
- * for `switch` the old route still holds. `status` prints `source` or `target`. No shell in between; the environment names the migration;
- * PGHAUL_MIGRATION and PGHAUL_ROUTE_VERB are added to it.
+ * for `switch` the old route still holds. `status` prints `source` or `target`. No shell in between; the hook inherits
+ * the environment, and PGHAUL_MIGRATION and PGHAUL_ROUTE_VERB are added to it.
  */
 import { execFile } from "node:child_process";
 import type { Route, SideName } from "../cutover/ports.ts";
