@@ -7,6 +7,7 @@ import { createProgressBus, type ProgressBus } from "../observe/events.ts";
 import { jsonText } from "../observe/json-text.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
 import { redact } from "../observe/redact.ts";
+import { type Confirmation, type ConfirmFlags, confirmDangerous, type DangerousAct, processTerminal } from "./confirm.ts";
 import { envelope, type Warning } from "./envelope.ts";
 import { viewError } from "./error-view.ts";
 import { type GlobalFlags, globalFlags } from "./global-flags.ts";
@@ -64,6 +65,11 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
       write: (line) => this.#writeStderr(line),
       fields: { run: this.runId },
     });
+  }
+
+  /** Asks before a dangerous act, or takes --confirm and --plan-digest for the answer (`confirmFlags`). Throws when not confirmed. */
+  confirm(act: DangerousAct, flags: ConfirmFlags & Pick<GlobalFlags, "no-input">): Promise<Confirmation> {
+    return confirmDangerous(act, flags, processTerminal(!flags["no-input"] && !this.jsonEnabled()));
   }
 
   /**

@@ -19,14 +19,13 @@ export function toUsageError(error: unknown, command: ParsedCommand): PghaulErro
   if (error instanceof PghaulError) return error;
   const unknownFlags = namesIn(error, "flags");
   if (isNamed(error, "NonExistentFlagsError") && unknownFlags.length > 0) return unknownFlagError(unknownFlags, command);
-  const suggestion = `pghaul ${command.id} --help`;
-  if (isNamed(error, "UnexpectedArgsError")) {
-    const count = namesIn(error, "args").length;
-    return new PghaulError("USAGE", `${count === 1 ? "one argument" : `${count} arguments`} too many after \`pghaul ${command.id}\``, {
-      suggestion,
-    });
-  }
-  return new PghaulError("USAGE", plainMessage(error), { suggestion });
+  if (isNamed(error, "UnexpectedArgsError")) return tooManyArguments(namesIn(error, "args").length, command.id);
+  return new PghaulError("USAGE", plainMessage(error), { suggestion: `pghaul ${command.id} --help` });
+}
+
+export function tooManyArguments(count: number, command: string): PghaulError {
+  const words = count === 1 ? "one argument" : `${count} arguments`;
+  return new PghaulError("USAGE", `${words} too many after \`pghaul ${command}\``, { suggestion: `pghaul ${command} --help` });
 }
 
 function unknownFlagError(raw: readonly string[], command: ParsedCommand): PghaulError {
@@ -51,6 +50,7 @@ function plainMessage(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return stripVTControlCharacters(message)
     .replace("See more help with --help", "")
+    .replace(/^Parsing (--\S+)\s+/, "$1: ")
     .replace(/\s*\n\s*/g, "\n")
     .trim();
 }
