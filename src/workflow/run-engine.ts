@@ -1,0 +1,130 @@
+/**
+ * One life of the engine over one stream: opens the target, reads where it stands, and runs the load and the stream side by side until it is
+ * stopped or something breaks. It starts from durable state alone, so after a lost connection it is simply run again.
+ */
+import { TablesLoad } from "../engine/load-tables.ts";
+import type { ChangeLog, ChunkBudget, ChunkRange, Clock, CrashPoints, EngineObserver, LoadStore, SourceReader } from "../engine/ports.ts";
+import { StreamApply } from "../engine/stream-apply.ts";
+import { type Lsn, minLsn } from "../model/lsn.ts";
+import type { Table } from "../model/table.ts";
+import type { OpenTarget } from "../target/target.ts";
+
+export interface EngineParts {
+  readonly tables: ReadonlyMap<string, Table>;
+  readonly openSource: (signal: AbortSignal) => Promise<SourceReader & { close(): Promise<void> }>;
+  readonly openTarget: (signal: AbortSignal) => Promise<OpenTarget>;
+  readonly log: ChangeLog;
+  readonly store: LoadStore;
+  readonly clock: Clock;
+  readonly observer: EngineObserver;
+  readonly crashPoint: CrashPoints;
+  readonly load: LoadSettings | null;
+  /** What is applied stays in the log this long: verification, run beside us, reads the last moments again. */
+  readonly retainMillis: number;
+  /** Hears of the stream when it begins; null when it has ended. */
+  readonly streaming: (stream: StreamApply | null) => void;
+}
+
+/** Null for a stream whose tables are all joined from the start (the way back). */
+export interface LoadSettings {
+  /** In the order in which they should start. */
+  readonly order: readonly Table[];
+  readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
+  readonly budget: ChunkBudget;
+  readonly readers: number;
+  /** Indexes and constraints of a table whose rows are all there. */
+  readonly indexTable: (table: Table) => Promise<void>;
+  /** Called in every life in which all tables have joined; must do its work once. */
+  readonly allJoined: (stream: StreamApply) => Promise<void>;
+}
+
+/** How often the log is told what nobody needs any more. */
+const RELEASE_MILLIS = 10_000;
+
+export async function runEngine(parts: EngineParts, stop: AbortSignal, outer: AbortSignal): Promise<void> {
+  const broken = new AbortController();
+  const signal = AbortSignal.any([outer, broken.signal]);
+  const target = await parts.openTarget(signal);
+  const source = await parts.openSource(signal).catch(async (error: unknown) => {
+    await target.close();
+    throw error;
+  });
+  try {
+    const known = await target.progress();
+    const ports = { ...parts, source, target };
+    const stream = new StreamApply(ports, parts.tables, known);
+    const load = parts.load === null ? null : loadOf(parts.load, { ports, known, stream, stop, signal });
+    parts.streaming(stream);
+    const done = new AbortController();
+    const streamed = stream.run(stop, signal).finally(() => done.abort());
+    const loaded = load === null ? Promise.resolve() : runLoad(load, parts.load, stream);
+    const released = releaseLog(parts, { stream, load, target }, AbortSignal.any([signal, done.signal]));
+    await firstFailure([streamed, loaded, released], broken);
+  } finally {
+    parts.streaming(null);
+    await Promise.allSettled([source.close(), target.close()]);
+  }
+}
+
+interface LoadContext {
+  readonly ports: ConstructorParameters<typeof TablesLoad>[0];
+  readonly known: ConstructorParameters<typeof TablesLoad>[1];
+  readonly stream: StreamApply;
+  readonly stop: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+function loadOf(settings: LoadSettings, { ports, known, stream, stop, signal }: LoadContext): TablesLoad {
+  return new TablesLoad(ports, known, {
+    tables: settings.order,
+    ranges: settings.ranges,
+    budget: settings.budget,
+    readers: settings.readers,
+    stop,
+    signal,
+    loaded: async (table, progress) => {
+      await settings.indexTable(table);
+      await stream.join(table, progress);
+    },
+  });
+}
+
+async function runLoad(load: TablesLoad, settings: LoadSettings | null, stream: StreamApply): Promise<void> {
+  if (await load.run()) await settings?.allJoined(stream);
+}
+
+/** Waits for all; the first that fails ends the others. */
+async function firstFailure(running: readonly Promise<void>[], broken: AbortController): Promise<void> {
+  const failures: unknown[] = [];
+  await Promise.all(
+    running.map((one) =>
+      one.catch((error: unknown) => {
+        failures.push(error);
+        broken.abort(error);
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Lets the log drop what neither the stream nor a loading table will read again, some time after. */
+async function releaseLog(
+  { log, clock, retainMillis }: EngineParts,
+  { stream, load, target }: { readonly stream: StreamApply; readonly load: TablesLoad | null; readonly target: OpenTarget },
+  signal: AbortSignal,
+): Promise<void> {
+  const later: { readonly at: number; readonly position: Lsn }[] = [];
+  while (!signal.aborted) {
+    const recorded = stream.recordedPosition;
+    const needed = [recorded, load?.oldestPosition() ?? null].filter((position) => position !== null);
+    // The stream commits asynchronously: only after this is its recorded position one that a crash of the target cannot take back.
+    if (recorded !== null) await target.makeDurable();
+    if (needed.length > 0)
+      later.push({ at: clock.now() + retainMillis, position: needed.reduce((low: Lsn, position) => minLsn(low, position)) });
+    for (let due = later[0]; due !== undefined && due.at <= clock.now(); due = later[0]) {
+      log.release(due.position);
+      later.shift();
+    }
+    await clock.sleep(RELEASE_MILLIS, signal).catch(() => undefined);
+  }
+}
