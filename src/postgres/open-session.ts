@@ -55,8 +55,10 @@ export async function openSession(request: SessionRequest): Promise<OpenSession>
   signal.addEventListener("abort", giveUp);
   try {
     surviveLoss(client, request);
-    if (request.requireChannelBinding) insistOnChannelBinding(client, request.side);
+    const refusal = request.requireChannelBinding ? insistOnChannelBinding(client, request.side) : undefined;
     await client.connect();
+    // Where no password is asked for, the session is ready in the same breath.
+    if (refusal?.error !== undefined) throw refusal.error;
     return { client, role: await makeCanonical(client, request.settings) };
   } catch (error) {
     client.connection.stream.destroy();
@@ -115,18 +117,21 @@ function surviveLoss(client: pg.Client, { side, context }: SessionRequest): void
  * channel_binding=require: the server must prove that it knows the password and that no one sits in between. `pg` would settle
  * for less in silence, so anything less ends the connection before an answer is sent.
  */
-function insistOnChannelBinding(client: pg.Client, side: "source" | "target"): void {
+function insistOnChannelBinding(client: pg.Client, side: "source" | "target"): { error?: PghaulError } {
   const { connection } = client;
+  const refusal: { error?: PghaulError } = {};
   const refuse = () => {
-    connection.stream.destroy(new PghaulError(side === "source" ? "SOURCE_AUTH" : "TARGET_AUTH", "channel_binding=require, and the server does not offer it"));
+    refusal.error = new PghaulError(side === "source" ? "SOURCE_AUTH" : "TARGET_AUTH", "channel_binding=require, and the server does not offer it");
+    connection.stream.destroy(refusal.error);
   };
   let bound = false;
   connection.prependListener("authenticationSASL", (message: { readonly mechanisms: readonly string[] }) => {
-    if (message.mechanisms.includes("SCRAM-SHA-256-PLUS")) bound = true;
-    else refuse();
+    bound = message.mechanisms.includes("SCRAM-SHA-256-PLUS");
+    if (!bound) refuse();
   });
   for (const weaker of ["authenticationCleartextPassword", "authenticationMD5Password"]) connection.prependListener(weaker, refuse);
   connection.prependListener("authenticationOk", () => {
     if (!bound) refuse();
   });
+  return refusal;
 }
