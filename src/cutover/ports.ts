@@ -23,6 +23,9 @@ export interface FenceFact {
   readonly millis: number;
 }
 
+/** `whole`: every table and leaf is fenced. `none`: no one is. `partial` can only come from outside. */
+export type FenceState = "none" | "partial" | "whole";
+
 /** One of the two databases, as the switch sees it. */
 export interface CutoverSide {
   readonly name: SideName;
@@ -34,8 +37,7 @@ export interface CutoverSide {
   fence(marker: string, lockMillis: number): Promise<FenceFact>;
   /** Removes the fence; no-op where there is none. */
   unfence(): Promise<void>;
-  /** `whole`: every table and leaf is fenced. `none`: no one is. `partial` can only come from outside. */
-  fenceState(): Promise<"none" | "partial" | "whole">;
+  fenceState(): Promise<FenceState>;
   writeMarker(id: string): Promise<void>;
   sawMarker(id: string): Promise<boolean>;
   /** Sets the sequences `margin` increments past the values, never back, and ends with a synchronous commit that makes all applied changes durable. */

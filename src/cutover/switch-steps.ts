@@ -98,7 +98,7 @@ function pause({ route: router }: SwitchParts): Step {
 }
 
 function fence(parts: SwitchParts): Step {
-  const { from, store, settings } = parts;
+  const { from, to, store, settings } = parts;
   return {
     id: "fence",
     title: `fence the ${from.name}: lock the tables (at most ${settings.lockMillis} ms), refuse every writer but our appliers, write the marker, read the sequences`,
@@ -156,14 +156,13 @@ function open(parts: SwitchParts): Step {
     title: `let the ${to.name} take writes: remove its fence, if it has one`,
     check: async () => (await to.fenceState()) === "none",
     act: async () => {
-      const before = await to.fenceState();
       await to.unfence();
-      return { fenceBefore: before };
+      return {};
     },
     // The fence comes back only where there was one: on a rollback that is cancelled, the source must stay closed.
     undo: async () => {
-      const before = attemptOf(parts).steps.open?.evidence?.fenceBefore;
-      if (before === "whole" || before === "partial") await to.fence(`${attemptOf(parts).marker}-cancelled`, settings.lockMillis);
+      const before = attemptOf(parts).fence?.otherSide ?? "none";
+      if (before !== "none") await to.fence(`${attemptOf(parts).marker}-cancelled`, settings.lockMillis);
     },
   };
 }

@@ -1,0 +1,183 @@
+/** A switch over two fake databases and a fake route, which remember what was done to them and can be killed at any crash point. */
+import type {
+  Attempt,
+  AttemptStore,
+  CutoverSide,
+  FenceFact,
+  Route,
+  SequenceValue,
+  SideName,
+  StreamControl,
+} from "../../src/cutover/ports.ts";
+import { runSwitch } from "../../src/cutover/run-switch.ts";
+import { switchSteps } from "../../src/cutover/switch-steps.ts";
+import type { Step, WalkContext } from "../../src/cutover/walk-steps.ts";
+
+/** Thrown at a crash point: the process is gone, nothing after it runs. */
+export class Killed extends Error {}
+
+const SEQUENCE: SequenceValue = { schema: "public", name: "orders_id_seq", lastValue: "41", increment: "1" };
+
+export class FakeSide implements CutoverSide {
+  readonly name: SideName;
+  readonly markers = new Set<string>();
+  fenced = false;
+  sequence = 41;
+  failFence: Error | null = null;
+  leaks: readonly string[] = [];
+  peer: FakeSide | null = null;
+  /** False: markers do not arrive at the peer. */
+  streams = true;
+
+  constructor(name: SideName) {
+    this.name = name;
+  }
+
+  async fence(marker: string): Promise<FenceFact> {
+    if (this.failFence !== null) throw this.failFence;
+    this.fenced = true;
+    await this.writeMarker(marker);
+    return { lsn: 4096n, sequences: [SEQUENCE], millis: 3 };
+  }
+
+  async unfence(): Promise<void> {
+    this.fenced = false;
+  }
+
+  async fenceState(): Promise<"none" | "whole"> {
+    return this.fenced ? "whole" : "none";
+  }
+
+  async writeMarker(id: string): Promise<void> {
+    this.markers.add(id);
+    if (this.streams) this.peer?.markers.add(id);
+  }
+
+  async sawMarker(id: string): Promise<boolean> {
+    return this.markers.has(id);
+  }
+
+  async takeSequences(values: readonly SequenceValue[], margin: number): Promise<void> {
+    for (const { lastValue } of values) this.sequence = Math.max(this.sequence, Number(lastValue) + margin);
+  }
+
+  async probeWrites(): Promise<readonly string[]> {
+    return this.fenced ? this.leaks : ["public.orders"];
+  }
+}
+
+export class FakeRoute implements Route {
+  readonly kind = "fake";
+  side: SideName = "source";
+  paused = false;
+  failSwitch: Error | null = null;
+
+  async pause(): Promise<void> {
+    this.paused = true;
+  }
+
+  async resume(): Promise<void> {
+    this.paused = false;
+  }
+
+  async switchTo(side: SideName): Promise<void> {
+    if (this.failSwitch !== null) throw this.failSwitch;
+    this.side = side;
+  }
+
+  async current(): Promise<SideName> {
+    return this.side;
+  }
+}
+
+export class FakeWorld {
+  readonly source = new FakeSide("source");
+  readonly target = new FakeSide("target");
+  readonly route = new FakeRoute();
+  readonly journal: string[] = [];
+  readonly passed: string[] = [];
+  wayBack = false;
+  foreign = 0;
+  attempt: Attempt | null = null;
+  killAt: string | null = null;
+  #clock = 0;
+
+  constructor() {
+    this.source.peer = this.target;
+    this.target.peer = this.source;
+  }
+
+  steps(to: SideName): readonly Step[] {
+    const stream: StreamControl = {
+      prepareWayBack: async () => {
+        this.wayBack = true;
+      },
+      notRunning: async () => (this.wayBack ? null : "no way back yet"),
+      foreignWrites: async () => ({ count: this.foreign, readTo: 8192n }),
+    };
+    return switchSteps({
+      from: this.#mortal(to === "target" ? this.source : this.target),
+      to: this.#mortal(to === "target" ? this.target : this.source),
+      route: this.#mortal(this.route),
+      stream: this.#mortal(stream),
+      store: this.#store(),
+      settings: { lockMillis: 100, drainMillis: 100, roundTripMillis: 60, sequenceMargin: 1000, proofMillis: 1 },
+      sleep: async (millis) => {
+        this.#clock += millis;
+      },
+      now: () => (this.#clock += 1),
+    });
+  }
+
+  run(to: SideName): Promise<Attempt> {
+    const id = (this.attempt?.id ?? 0) + 1;
+    return runSwitch(this.steps(to), { to, planDigest: "abc", marker: `marker-${to}-${id}`, at: "2026-11-21T00:00:00Z" }, this.context());
+  }
+
+  context(): WalkContext {
+    return {
+      store: this.#store(),
+      journal: { append: (kind) => void this.journal.push(kind) },
+      watcher: { step: () => {} },
+      now: () => (this.#clock += 1),
+      crashPoint: (name) => {
+        this.passed.push(name);
+        if (name !== this.killAt) return;
+        this.killAt = null;
+        this.#dead = true;
+        throw new Killed(name);
+      },
+    };
+  }
+
+  /** A killed process writes nothing more; the next `run` is another process. */
+  revive(): void {
+    this.#dead = false;
+  }
+
+  #dead = false;
+
+  /** Nothing that a dead process still calls reaches the world. */
+  #mortal<T extends object>(part: T): T {
+    return new Proxy(part, {
+      get: (object, name) => {
+        const member: unknown = Reflect.get(object, name, object);
+        if (typeof member !== "function") return member;
+        return async (...given: unknown[]) => {
+          if (this.#dead) throw new Killed("dead");
+          return member.apply(object, given);
+        };
+      },
+    });
+  }
+
+  #store(): AttemptStore {
+    return {
+      load: () => this.attempt,
+      save: (attempt) => {
+        if (this.#dead) throw new Killed("dead");
+        this.attempt = attempt;
+      },
+    };
+  }
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
+import { FakeWorld, Killed } from "./fake-switch.ts";
+
+/** What must hold whenever nobody is inside a switch: exactly one side takes writes, the route leads to it, nobody is paused. */
+function assertSettled(world: FakeWorld, primary: "source" | "target"): void {
+  const other = primary === "source" ? "target" : "source";
+  assert.equal(world.route.side, primary, "the route leads to the primary");
+  assert.equal(world.route.paused, false, "nobody waits at the route");
+  assert.equal(world[primary].fenced, false, "the primary takes writes");
+  if (world.attempt?.outcome === "switched") assert.equal(world[other].fenced, true, "the other side refuses them");
+}
+
+describe("run switch", () => {
+  it("switches, and back, with sequences ahead and the old side fenced", async () => {
+    const world = new FakeWorld();
+    const there = await world.run("target");
+    assert.equal(there.outcome, "switched");
+    assertSettled(world, "target");
+    assert.equal(world.target.sequence, 1041);
+    assert.ok((there.stallMillis ?? -1) > 0);
+    const back = await world.run("source");
+    assert.equal(back.id, 2);
+    assertSettled(world, "source");
+  });
+
+  it("cancels when the marker does not arrive, and the source takes writes again", async () => {
+    const world = new FakeWorld();
+    world.source.streams = false;
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "CUTOVER_DEADLINE");
+    assert.equal(world.attempt?.outcome, "cancelled");
+    assertSettled(world, "source");
+  });
+
+  it("cancels when the fence misses its locks", async () => {
+    const world = new FakeWorld();
+    world.source.failFence = new PghaulError("CUTOVER_DEADLINE", "locks");
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "CUTOVER_DEADLINE");
+    assertSettled(world, "source");
+    assert.ok(!world.passed.includes("cutover-before-route"));
+  });
+
+  it("cancels when the route refuses and still leads to the source", async () => {
+    const world = new FakeWorld();
+    world.route.failSwitch = new PghaulError("ROUTE_FAILED", "exit 1");
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "ROUTE_FAILED");
+    assert.equal(world.attempt?.outcome, "cancelled");
+    assertSettled(world, "source");
+  });
+
+  it("puts the source's fence back when a rollback is cancelled", async () => {
+    const world = new FakeWorld();
+    await world.run("target");
+    world.route.failSwitch = new PghaulError("ROUTE_FAILED", "exit 1");
+    await assert.rejects(world.run("source"));
+    assertSettled(world, "target");
+    assert.equal(world.source.fenced, true, "the source must not take writes while the target is primary");
+  });
+
+  it("stops with a breach, without going back, when a write passed the fence", async () => {
+    const world = new FakeWorld();
+    world.foreign = 1;
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "FENCE_BREACH");
+    assertSettled(world, "target");
+    assert.equal(world.attempt?.outcome, "running");
+  });
+
+  it("refuses to guess when record and route disagree", async () => {
+    const world = new FakeWorld();
+    world.killAt = "cutover-before-resume";
+    await assert.rejects(world.run("target"), Killed);
+    world.revive();
+    world.route.side = "source";
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "REALITY_DIFFERS");
+  });
+
+  for (const to of ["target", "source"] as const) {
+    it(`killed at any step on the way to the ${to}, the next run completes it`, async () => {
+      const all = await crashPointsOf(to);
+      assert.ok(all.length >= 20, `only ${all.length} crash points`);
+      for (const point of all) {
+        const world = await worldBefore(to);
+        world.killAt = point;
+        await assert.rejects(world.run(to), Killed, point);
+        world.revive();
+        const attempt = await world.run(to);
+        assert.equal(attempt.outcome, "switched", point);
+        assertSettled(world, to);
+      }
+    });
+  }
+
+  it("killed at any step of a rollback that then cannot go on, leaves the source closed", async () => {
+    for (const point of await crashPointsOf("source")) {
+      const world = await worldBefore("source");
+      world.killAt = point;
+      await assert.rejects(world.run("source"), Killed, point);
+      world.revive();
+      if (world.route.side === "source") continue;
+      world.target.streams = false;
+      await assert.rejects(world.run("source"), (error: PghaulError) => error.code === "CUTOVER_DEADLINE", point);
+      assertSettled(world, "target");
+      assert.equal(world.source.fenced, true, point);
+    }
+  });
+
+  it("killed at any step of a cancel, the next run still settles", async () => {
+    for (const point of ["cutover-undo-fence", "cutover-undo-pause", "cutover-undo-open"]) {
+      const world = new FakeWorld();
+      world.route.failSwitch = new PghaulError("ROUTE_FAILED", "exit 1");
+      world.killAt = point;
+      await assert.rejects(world.run("target"), Killed, point);
+      world.revive();
+      world.route.failSwitch = null;
+      await world.run("target");
+      assertSettled(world, "target");
+    }
+  });
+});
+
+async function worldBefore(to: "source" | "target"): Promise<FakeWorld> {
+  const world = new FakeWorld();
+  if (to === "source") await world.run("target");
+  return world;
+}
+
+async function crashPointsOf(to: "source" | "target"): Promise<string[]> {
+  const world = await worldBefore(to);
+  world.passed.length = 0;
+  await world.run(to);
+  return [...new Set(world.passed)];
+}
