@@ -88,7 +88,9 @@ export interface Attempt {
   readonly startedAt: string;
   readonly outcome: "running" | "switched" | "cancelled";
   readonly steps: Readonly<Record<string, StepRecord>>;
+  /** What the fence read. `otherSide`: whether the new primary was fenced then, so that a cancel leaves it as it was. */
   readonly fence: {
+    readonly otherSide: FenceState;
     readonly lsn: string;
     readonly sequences: readonly SequenceValue[];
   } | null;

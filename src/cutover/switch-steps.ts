@@ -108,7 +108,7 @@ function fence(parts: SwitchParts): Step {
       const lsn = formatLsn(fact.lsn);
       store.save({
         ...attemptOf(parts),
-        fence: { lsn, sequences: fact.sequences },
+        fence: { lsn, sequences: fact.sequences, otherSide: await to.fenceState() },
       });
       return {
         lsn,
