@@ -1,0 +1,51 @@
+/**
+ * A migration, opened: its configuration, its state on this machine, and sessions to both databases. Where everything begins; wires nothing
+ * that works on its own.
+ */
+import { createHash } from "node:crypto";
+import type pg from "pg";
+import type { Config } from "../config/config.ts";
+import { type ConfigLocation, loadConfig } from "../config/load-config.ts";
+import type { SideName } from "../cutover/ports.ts";
+import { type ConnectOptions, connect } from "../postgres/connect.ts";
+import { type ConnectionSpec, resolveConnection } from "../postgres/resolve-connection.ts";
+import { openState } from "../state/open-state.ts";
+import type { StateDatabase } from "../state/state-database.ts";
+
+export interface Migration {
+  readonly name: string;
+  readonly config: Config;
+  readonly state: StateDatabase;
+  readonly specs: Readonly<Record<SideName, ConnectionSpec>>;
+  /** Opens a session at a side; `purpose` is what a DBA reads in pg_stat_activity. */
+  readonly connect: (side: SideName, purpose: string, options?: SessionOptions) => Promise<pg.Client>;
+  close(): void;
+}
+
+export type SessionOptions = Pick<ConnectOptions, "replication" | "settings" | "signal">;
+
+/** Opens configuration and state; talks to no database yet. */
+export async function openMigration(location: ConfigLocation): Promise<Migration> {
+  const config = loadConfig(location);
+  const specs = {
+    source: resolveConnection({ targetSessionAttrs: "primary", ...config.source.connection }),
+    target: resolveConnection({ targetSessionAttrs: "read-write", ...config.target.connection }),
+  };
+  const state = await openState(config.state.dir);
+  return {
+    name: config.migration,
+    config,
+    state,
+    specs,
+    connect: (side, purpose, options = {}) => connect(specs[side], { side, purpose, ...options }),
+    close: () => state.close(),
+  };
+}
+
+/**
+ * What our appliers show to the fence. It need not be secret, only unlikely to be set by chance, and the same for every process of the
+ * migration.
+ */
+export function applierToken(migration: string): string {
+  return createHash("sha256").update(`pghaul applier ${migration}`).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,111 @@
+/**
+ * Turns what the engine says of itself into facts in the state and events for whoever watches: tables reaching a phase, bytes and rows
+ * merged, chunks in flight, changes a second.
+ */
+import type { EngineObserver } from "../engine/ports.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import type { TableStore } from "../state/table-store.ts";
+
+/** What the stream did last, for the lag. */
+export interface AppliedMark {
+  readonly position: Lsn;
+  /** Commit time at the origin, microseconds since the Unix epoch. */
+  readonly commitMicros: bigint;
+}
+
+export interface EngineCounts {
+  readonly changes: number;
+  readonly transactions: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export class EngineWatch implements EngineObserver {
+  readonly #tables: TableStore;
+  readonly #bus: ProgressBus;
+  readonly #running = new Set<string>();
+  #changes = 0;
+  #transactions = 0;
+  #rows = 0;
+  #bytes = 0;
+  #expected = 0;
+  #done = 0;
+  #total = 0;
+  #applied: AppliedMark | null = null;
+
+  constructor(tables: TableStore, bus: ProgressBus) {
+    this.#tables = tables;
+    this.#bus = bus;
+    this.#recount();
+  }
+
+  /** The last batch that the stream made durable; null before the first of this process. */
+  get lastApplied(): AppliedMark | null {
+    return this.#applied;
+  }
+
+  /** Changes and transactions of this process; rows and bytes of the whole load. */
+  get counts(): EngineCounts {
+    return { changes: this.#changes, transactions: this.#transactions, rows: this.#rows, bytes: this.#bytes };
+  }
+
+  chunkStarted(table: string, chunk: number): void {
+    if (this.#tables.all().find((record) => record.table.id === table)?.phase === "pending") this.#tables.reached(table, "loading");
+    this.#running.add(`${table}#${chunk}`);
+    this.#tellLoad();
+  }
+
+  chunkMerged(table: string, chunk: number, rows: number, bytes: number): void {
+    this.#running.delete(`${table}#${chunk}`);
+    this.#rows += rows;
+    this.#bytes += bytes;
+    this.#tellLoad();
+  }
+
+  tableLoaded(table: string): void {
+    this.#tables.reached(table, "loaded");
+    this.#recount();
+    this.#tellLoad();
+  }
+
+  tableJoined(table: string): void {
+    this.#tables.reached(table, "joined");
+  }
+
+  applied(changes: number, transactions: number, position: Lsn, commitMicros: bigint): void {
+    this.#changes += changes;
+    this.#transactions += transactions;
+    this.#applied = { position, commitMicros };
+  }
+
+  waiting(why: string): void {
+    this.#bus.emit({ kind: "waiting", why });
+  }
+
+  /** Estimates are the catalog's: COPY text may be more than the heap, so what is done is never more than what is expected. */
+  #recount(): void {
+    const records = this.#tables.all();
+    const finished = (phase: string) => phase !== "pending" && phase !== "loading";
+    this.#rows = records.reduce((sum, { rows }) => sum + rows, 0);
+    this.#bytes = records.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#expected = records.reduce(
+      (sum, { phase, bytes, expectedBytes }) => sum + (finished(phase) ? bytes : Math.max(bytes, expectedBytes)),
+      0,
+    );
+    this.#done = records.filter(({ phase }) => finished(phase)).length;
+    this.#total = records.length;
+  }
+
+  #tellLoad(): void {
+    this.#bus.emit({
+      kind: "load",
+      tablesDone: this.#done,
+      tablesTotal: this.#total,
+      rows: this.#rows,
+      bytes: this.#bytes,
+      bytesExpected: this.#expected,
+      chunksRunning: [...this.#running],
+    });
+  }
+}
