@@ -122,7 +122,8 @@ function parseUri(rest: string): Conninfo {
   const [, authority = "", dbname = "", query] = /^([^/?]*)(?:\/([^?]*))?(?:\?([^]*))?$/.exec(afterUser) ?? [];
   storeHosts(authority, store);
   store("dbname", dbname);
-  if (query !== undefined && query !== "") for (const piece of query.split("&")) storeQueryParameter(piece, found);
+  // One & too many at the end is forgiven, nowhere else.
+  if (query !== undefined && query !== "") for (const piece of query.replace(/(?<=.)&$/, "").split("&")) storeQueryParameter(piece, found);
   return found;
 }
 

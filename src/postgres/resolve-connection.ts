@@ -4,7 +4,7 @@ import path from "node:path";
 import type { SecureVersion } from "node:tls";
 import { type Conninfo, CONNINFO_PARAMETERS, invalidConninfo, parseConninfo, type ParameterName } from "./parse-conninfo.ts";
 import type { PasswordSource } from "./password.ts";
-import { readService } from "./service-file.ts";
+import { readService, type ServiceFile } from "./service-file.ts";
 import { SESSION_ATTRS, type SessionAttrs } from "./session-attrs.ts";
 
 export type SslMode = (typeof SSL_MODES)[number];
@@ -159,10 +159,10 @@ function fromEnvironment(env: Surroundings["env"]): Conninfo {
   return found;
 }
 
-function serviceFiles(file: string | undefined, around: Surroundings): string[] {
-  const own = file ?? (around.home === undefined ? undefined : path.join(around.home, ".pg_service.conf"));
-  const system = path.join(around.env["PGSYSCONFDIR"] ?? SYSTEM_SERVICE_DIR, "pg_service.conf");
-  return own === undefined ? [system] : [own, system];
+function serviceFiles(named: string | undefined, around: Surroundings): ServiceFile[] {
+  const system = { path: path.join(around.env["PGSYSCONFDIR"] ?? SYSTEM_SERVICE_DIR, "pg_service.conf"), required: false };
+  if (named !== undefined) return [{ path: named, required: true }, system];
+  return around.home === undefined ? [system] : [{ path: path.join(around.home, ".pg_service.conf"), required: false }, system];
 }
 
 /** Security that was asked for and that the driver cannot give is an error; to go on without it would be a lie. */

@@ -1,18 +1,25 @@
 import { readFileSync } from "node:fs";
 import { type Conninfo, invalidConninfo, parameterNamed, type ParameterName } from "./parse-conninfo.ts";
 
+export interface ServiceFile {
+  readonly path: string;
+  /** Named by PGSERVICEFILE rather than by custom: it must be there. */
+  readonly required: boolean;
+}
+
 /**
  * The parameters of a service (manual: "The Connection Service File"): sections of `name=value` lines, no blanks around `=`.
- * `files` in order: the user's file wins over the system's; one that is not there is passed over. Throws
- * CONNECTION_STRING_INVALID when no file has the service, or a line of its section cannot be read.
+ * `files` in order: the user's file wins over the system's. Throws CONNECTION_STRING_INVALID when no file has the service, a
+ * required file is missing, or a line of the section cannot be read.
  */
-export function readService(service: string, files: readonly string[]): Conninfo {
-  for (const file of files) {
-    const text = readIfThere(file);
-    const section = text === undefined ? undefined : parseSection(text, service, file);
+export function readService(service: string, files: readonly ServiceFile[]): Conninfo {
+  for (const { path, required } of files) {
+    const text = readIfThere(path);
+    if (text === undefined && required) throw invalidConninfo(`the service file ${path} does not exist`);
+    const section = text === undefined ? undefined : parseSection(text, service, path);
     if (section !== undefined) return section;
   }
-  throw invalidConninfo(`the service "${service}" is not defined in ${files.join(" or ")}`);
+  throw invalidConninfo(`the service "${service}" is not defined in ${files.map((file) => file.path).join(" or ")}`);
 }
 
 /** Lines of other sections are not looked at, however wrong; within a section the first of two equal names counts. */

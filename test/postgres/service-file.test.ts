@@ -7,6 +7,7 @@ import { readService } from "../../src/postgres/service-file.ts";
 
 let dir = "";
 const at = (name: string) => path.join(dir, name);
+const files = (...names: string[]) => names.map((name) => ({ path: at(name), required: false }));
 before(() => {
   dir = mkdtempSync(path.join(tmpdir(), "pghaul-service-"));
   writeFileSync(at("user"), `# comment
@@ -35,14 +36,16 @@ host=only-the-first-section-counts
 after(() => rmSync(dir, { recursive: true }));
 
 describe("readService", () => {
-  const read = (service: string) => ({ ...readService(service, [at("user"), at("system")]) });
+  const read = (service: string) => ({ ...readService(service, files("user", "system")) });
 
   it("reads its section and no other", () => assert.deepEqual(read("first"), { host: "one", port: "5433" }));
   it("keeps the value as it stands after the first =", () =>
     assert.deepEqual(read("second"), { dbname: "two words", password: " leading blank and = kept" }));
   it("takes Windows line ends", () => assert.deepEqual(read("third"), { user: "me" }));
   it("goes to the system's file only for what the user's lacks", () => assert.deepEqual(read("only-system"), { host: "system" }));
-  it("passes over a missing file", () => assert.deepEqual({ ...readService("first", [at("nowhere"), at("system")]) }, { host: "system" }));
+  it("passes over a missing file", () => assert.deepEqual({ ...readService("first", files("nowhere", "system")) }, { host: "system" }));
+  it("but not over one that was named", () =>
+    assert.throws(() => readService("first", [{ path: at("nowhere"), required: true }, ...files("system")]), { code: "CONNECTION_STRING_INVALID", message: /nowhere does not exist/ }));
 
   for (const [service, message] of [
     ["missing", /service "missing" is not defined in .*user or .*system/],
@@ -54,6 +57,6 @@ describe("readService", () => {
   it("says when a file cannot be read", { skip: process.getuid?.() === 0 ? "root can read everything" : false }, () => {
     writeFileSync(at("closed"), "");
     chmodSync(at("closed"), 0);
-    assert.throws(() => readService("x", [at("closed")]), /cannot be read/);
+    assert.throws(() => readService("x", files("closed")), /cannot be read/);
   });
 });

@@ -8,7 +8,7 @@ import { connect } from "../../src/postgres/connect.ts";
 import { copyFields, encodeCopyLine, parseCopyLine } from "../../src/postgres/copy-text.ts";
 import { quoteIdent, quoteLiteral } from "../../src/postgres/quote.ts";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
-import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts";
+import { type PgServer, startServer } from "../support/pg-server.ts";
 
 /** Text that a PostgreSQL UTF8 database can hold, quotes and backslashes often. */
 const text = fc.array(fc.oneof(fc.string({ unit: "binary", maxLength: 3 }), fc.constantFrom("'", '"', "\\", "E'", "$$", "--", "\n", "\t", "%", "A", "select")), { maxLength: 8 })
@@ -25,7 +25,7 @@ async function copyIn(client: pg.Client, table: string, lines: readonly string[]
   await pipeline([Buffer.from(lines.join(""), "latin1")], client.query(copyFrom(`copy ${table} from stdin`)));
 }
 
-for (const version of [PG_VERSIONS[0], PG_VERSIONS[PG_VERSIONS.length - 1] as (typeof PG_VERSIONS)[number]]) {
+for (const version of [13, 18] as const) {
   describe(`PostgreSQL ${version}`, () => {
     let server: PgServer;
     let client: pg.Client;
