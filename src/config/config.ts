@@ -1,0 +1,31 @@
+import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
+import type { ParsedConfig } from "./schema.ts";
+
+type Routing = ParsedConfig["cutover"]["routing"][number];
+type PostgresTarget = Extract<ParsedConfig["target"], { kind: "postgres" }>;
+
+/**
+ * The configuration as the rest of pghaul sees it: defaults filled in, durations in milliseconds, sizes in bytes, paths absolute,
+ * references resolved, and nothing in it that this version cannot do.
+ *
+ * It holds secrets (in `connection.url`), in memory only: never print, log or store it whole.
+ */
+export interface Config {
+  /** The file it came from, absolute. */
+  readonly file: string;
+  readonly migration: string;
+  readonly source: {
+    readonly connection: ConnectionSettings;
+    /** A standby for chunk reads. */
+    readonly replica: ConnectionSettings | null;
+  };
+  readonly target: Pick<PostgresTarget, "kind" | "schema" | "owners" | "privileges"> & { readonly connection: ConnectionSettings };
+  readonly tables: ParsedConfig["tables"];
+  readonly state: { readonly dir: string };
+  readonly throttle: ParsedConfig["throttle"];
+  readonly log: ParsedConfig["log"];
+  readonly cutover: Omit<ParsedConfig["cutover"], "routing"> & { readonly routing: readonly AvailableRouting[] };
+}
+
+export type AvailableRouting = Extract<Routing, { kind: "hook" | "document" }>;
+export type AvailableTarget = PostgresTarget;

@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { registerSecret } from "../observe/redact.ts";
+import { parseConninfo } from "../postgres/parse-conninfo.ts";
+import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
+import type { AvailableConfig } from "./available.ts";
+import type { Config } from "./config.ts";
+import type { KeyPath, YamlDocument } from "./yaml-document.ts";
+
+interface ConnectionKeys {
+  readonly url?: string | undefined;
+  readonly urlFile?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly passwordCommand?: readonly string[] | undefined;
+  readonly rdsIam?: { readonly region: string } | undefined;
+}
+
+/**
+ * Follows the references of a valid file: connection strings are read and their passwords registered with the redactor, paths are
+ * taken from the file's own folder. Password files and commands are not touched: each connection asks them anew.
+ */
+export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, stateDirectory: string): Config {
+  const folder = path.dirname(path.resolve(document.file));
+  const connection = (keys: ConnectionKeys, at: KeyPath) => resolveKeys(keys, { document, folder, at });
+  const { source, target, cutover } = parsed;
+  const primary = connection(source, ["source"]);
+  return {
+    file: path.resolve(document.file),
+    migration: parsed.migration,
+    source: {
+      connection: primary,
+      replica: source.replicaUrl === undefined ? null : { ...primary, url: checkedUrl(source.replicaUrl, document, ["source", "replicaUrl"]) },
+    },
+    target: {
+      kind: target.kind,
+      connection: connection(target, ["target"]),
+      schema: target.schema,
+      owners: target.owners,
+      privileges: target.privileges,
+    },
+    tables: parsed.tables,
+    state: { dir: stateDirectory },
+    throttle: parsed.throttle,
+    log: parsed.log,
+    cutover: {
+      ...cutover,
+      routing: cutover.routing.map((route) => (route.kind === "document" ? { ...route, file: path.resolve(folder, route.file) } : route)),
+    },
+  };
+}
+
+function resolveKeys(keys: ConnectionKeys, place: { document: YamlDocument; folder: string; at: KeyPath }): ConnectionSettings {
+  const { document, folder, at } = place;
+  const key = keys.url === undefined ? "urlFile" : "url";
+  const url = keys.url ?? readUrlFile(path.resolve(folder, keys.urlFile ?? ""), document, [...at, key]);
+  return {
+    url: checkedUrl(url, document, [...at, key]),
+    ...(keys.passwordFile === undefined ? {} : { passwordFile: path.resolve(folder, keys.passwordFile) }),
+    ...(keys.passwordCommand === undefined ? {} : { passwordCommand: keys.passwordCommand }),
+    ...(keys.rdsIam === undefined ? {} : { rdsIam: keys.rdsIam }),
+  };
+}
+
+function readUrlFile(file: string, document: YamlDocument, at: KeyPath): string {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw document.refuse("CONFIG_INVALID", [{ path: at, message: `the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})` }]);
+  }
+  const [line = ""] = text.trim().split(/\r?\n/);
+  if (line === "") throw document.refuse("CONFIG_INVALID", [{ path: at, message: `the file ${file} is empty` }]);
+  return line;
+}
+
+/** A string that cannot be understood fails here, where its key and line are known, and not at the first connection. */
+function checkedUrl(url: string, document: YamlDocument, at: KeyPath): string {
+  try {
+    const { password, sslpassword } = parseConninfo(url);
+    if (password !== undefined) registerSecret(password);
+    if (sslpassword !== undefined) registerSecret(sslpassword);
+    return url;
+  } catch (error) {
+    // Where its password begins and ends is not known, so all of it is a secret from here on.
+    registerSecret(url);
+    if (!(error instanceof PghaulError)) throw error;
+    throw new PghaulError(error.code, `${document.where(at)}: ${error.message}`, { ...(error.suggestion === undefined ? {} : { suggestion: error.suggestion }) });
+  }
+}
