@@ -77,7 +77,7 @@ function start() {
 
 const handedOver = process.env.PGHAUL_HANDED_OVER;
 delete process.env.PGHAUL_HANDED_OVER;
-if (isNewEnough(process.versions.node)) start();
+if (isNewEnough(process.versions.node)) void start();
 else {
   const node = handedOver ? null : findBundledNode();
   if (node) handOver(node);

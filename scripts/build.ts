@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 rmSync(`${root}dist`, { recursive: true, force: true });
-const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+});
 if (status === 0) {
   // Migrations and other SQL are read at run time, from beside the module that uses them.
   for (const file of globSync("src/**/*.sql", { cwd: root })) cpSync(root + file, `${root}dist/${file.slice("src/".length)}`);

@@ -44,7 +44,10 @@ function installNode() {
 function npm(...args) {
   // npm tells its scripts where it is; started by hand, the one in PATH will do.
   const command = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ["npm"];
-  const { status } = spawnSync(command[0], [...command.slice(1), ...args, "--no-audit", "--no-fund"], { cwd: root, stdio: ["ignore", 2, 2] });
+  const { status } = spawnSync(command[0], [...command.slice(1), ...args, "--no-audit", "--no-fund"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
   if (status !== 0) fail(`\`npm ${args.join(" ")}\` failed; its output is above.`);
 }
 

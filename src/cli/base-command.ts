@@ -47,7 +47,7 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
   /** Shows progress events on stderr until the command ends; silent under --json. Call it before the work starts. */
   showProgress(flags: Pick<GlobalFlags, "log-level" | "log-format">): void {
     if (this.jsonEnabled()) return;
-    const live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb" && flags["log-format"] === "text";
+    const live = process.stderr.isTTY === true && process.env.TERM !== "dumb" && flags["log-format"] === "text";
     this.#view = showProgress(this.progress, { live, logger: this.logger(flags), stream: process.stderr });
   }
 

@@ -103,7 +103,7 @@ async function askOnStderr(question: string): Promise<string> {
   const { createPromptModule } = await import("inquirer");
   try {
     const answers = await createPromptModule({ output: process.stderr })([{ type: "input", name: "typed", message: question }]);
-    return String(answers["typed"]);
+    return String(answers.typed);
   } catch (error) {
     // Ctrl-C and Ctrl-D at the question.
     if (error instanceof Error && error.name === "ExitPromptError") return "";

@@ -22,7 +22,7 @@ export function environmentLines(flags: Readonly<Record<string, { env?: string |
 /** oclif's command help with two sections more: exit codes and environment variables. */
 class PghaulCommandHelp extends CommandHelp {
   protected override sections(): ReturnType<CommandHelp["sections"]> {
-    const own = (this.command["exitKinds"] ?? []) as readonly ErrorKind[];
+    const own = (this.command.exitKinds ?? []) as readonly ErrorKind[];
     return [
       ...super.sections(),
       { header: "EXIT CODES", generate: () => this.#list(exitCodeLines(own)) },

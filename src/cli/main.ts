@@ -33,7 +33,7 @@ export async function main(argv: readonly string[], installation: Installation):
 function prepareProcess(argv: readonly string[]): void {
   // oclif would otherwise look for ts-node or tsx when NODE_ENV says development or test; Node strips types by itself.
   settings.enableAutoTranspile = false;
-  if (argv.includes("--no-color") || (process.env["PGHAUL_NO_COLOR"] ?? "") !== "") process.env["NO_COLOR"] = "1";
+  if (argv.includes("--no-color") || (process.env.PGHAUL_NO_COLOR ?? "") !== "") process.env.NO_COLOR = "1";
   // `pghaul status | head` closes stderr or stdout early; that ends the output, not the work.
   process.stderr.on("error", ignoreClosedPipe);
   process.on("uncaughtException", (error) => process.exit(showFailure(error)));
@@ -44,7 +44,7 @@ function showFailure(error: unknown): number {
   if (error instanceof Errors.ExitError) return error.oclif.exit ?? 0;
   const known = error instanceof Errors.CLIError ? new PghaulError("USAGE", error.message, { cause: error.cause }) : error;
   process.stderr.write(renderError(viewError(known)));
-  if (process.env["DEBUG"]?.split(",").includes("pghaul")) process.stderr.write(renderStack(known));
+  if (process.env.DEBUG?.split(",").includes("pghaul")) process.stderr.write(renderStack(known));
   return exitCodeOf(known);
 }
 

@@ -60,8 +60,12 @@ export function startCli(args: readonly string[], options: RunCliOptions = {}): 
     stdio: ["pipe", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => void (output.stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => void (output.stderr += text));
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output.stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    output.stderr += text;
+  });
   child.stdin.on("error", () => {}); // A command that never reads its stdin may be gone before the input is written.
   child.stdin.end(options.input ?? "");
   const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
