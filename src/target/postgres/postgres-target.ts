@@ -1,0 +1,136 @@
+import type pg from "pg";
+import type { TargetProgress, TargetTransaction } from "../../engine/ports.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Table } from "../../model/table.ts";
+import type { OpenTarget } from "../target.ts";
+import { PostgresTransaction } from "./postgres-transaction.ts";
+import type { StreamId } from "./progress/progress-queries.ts";
+import { createProgressSchema } from "./progress/progress-schema.ts";
+import { readProgress } from "./progress/read-progress.ts";
+import type { TargetTable } from "./rows/target-table.ts";
+import { SessionPool } from "./session-pool.ts";
+import { TargetSession } from "./target-session.ts";
+
+export interface PostgresTargetOptions {
+  /** Opens a canonical session (`postgres/connect.ts`); `purpose` is for pg_stat_activity. */
+  readonly connect: (purpose: string) => Promise<pg.Client>;
+  readonly migration: string;
+  /** `reverse`: from the new database back to the old one, which is then the target. */
+  readonly stream: StreamId["stream"];
+  /** Connections of the load; each holds a replication origin, of which the server has max_replication_slots. */
+  readonly loadLanes: number;
+  /** `pghaul_<migration>_`: what the reverse stream knows our commits by. The lane is appended. */
+  readonly originPrefix: string;
+  /** Value of the setting `pghaul.applier` in our sessions, for which the fence lets them pass. */
+  readonly applierToken?: string;
+  /** Ends waiting for a connection; a transaction under way ends with its `work`. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a PostgreSQL database as a target: creates the schema `pghaul` where it is missing and proves that the stream's session can
+ * be opened, so that a missing privilege shows before any work.
+ *
+ * Errors: TARGET_UNREACHABLE, TARGET_AUTH, TARGET_PRIVILEGE (with the GRANT), STATE_NEWER.
+ */
+export async function openPostgresTarget(options: PostgresTargetOptions): Promise<OpenTarget> {
+  const control = await options.connect("progress");
+  try {
+    await createProgressSchema(control);
+  } finally {
+    await control.end().catch(() => undefined);
+  }
+  const target = new PostgresTarget(options);
+  try {
+    await target.makeDurable();
+  } catch (error) {
+    await target.close();
+    throw error;
+  }
+  return target;
+}
+
+class PostgresTarget implements OpenTarget {
+  readonly #options: PostgresTargetOptions;
+  readonly #id: StreamId;
+  readonly #stream: SessionPool<TargetSession>;
+  readonly #load: SessionPool<TargetSession>;
+
+  constructor(options: PostgresTargetOptions) {
+    this.#options = options;
+    this.#id = { migration: options.migration, stream: options.stream };
+    const tables = new WeakMap<Table, TargetTable>();
+    this.#stream = new SessionPool(1, () => this.#open("stream", false, tables), options.signal);
+    this.#load = new SessionPool(options.loadLanes, (lane) => this.#open(`load_${lane}`, true, tables), options.signal);
+  }
+
+  progress(): Promise<TargetProgress> {
+    return this.#stream.use((session) => session.guarded({ step: "progress" }, () => readProgress(session.client, this.#id)));
+  }
+
+  /**
+   * Errors of the work pass through. TARGET_LOST may come from the COMMIT itself, which then may or may not have happened: only
+   * `progress()` knows, and has to be read again before going on.
+   */
+  transaction<T>(lane: "stream" | "load", work: (transaction: TargetTransaction) => Promise<T>): Promise<T> {
+    const pool = lane === "stream" ? this.#stream : this.#load;
+    return pool.use(async (session) => {
+      let committed = false;
+      try {
+        // Whatever constraint triggers run even for a replication process see the transaction's end, as at the source.
+        await session.script(["begin", "set constraints all deferred"]);
+        await session.guarded({}, () => session.stages.dropIdle());
+        const result = await work(new PostgresTransaction(session, this.#id));
+        await commit(session);
+        committed = true;
+        return result;
+      } catch (error) {
+        await rollback(session);
+        throw error;
+      } finally {
+        session.stages.transactionEnded(committed);
+      }
+    });
+  }
+
+  /** A synchronous commit waits until the log is on disk up to itself, and so up to every commit before it. */
+  makeDurable(): Promise<void> {
+    return this.#stream.use(async (session) => {
+      await session.script([
+        "begin",
+        "set local synchronous_commit = on",
+        // A transaction that wrote no WAL of its own waits for nothing, synchronous or not.
+        "update pghaul.meta set version = version",
+        "commit",
+      ]);
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#stream.close(), this.#load.close()]);
+  }
+
+  #open(lane: string, synchronousCommit: boolean, tables: WeakMap<Table, TargetTable>): Promise<TargetSession> {
+    const { connect, originPrefix, applierToken, signal } = this.#options;
+    const purpose = `${this.#id.stream} ${lane}`;
+    return TargetSession.open({
+      connect, purpose, origin: `${originPrefix}${lane}`, applierToken: applierToken ?? null, synchronousCommit, tables, signal,
+    });
+  }
+}
+
+async function commit(session: TargetSession): Promise<void> {
+  const [result] = await session.script(["commit"]);
+  // After an error that `work` swallowed, COMMIT answers ROLLBACK and reports success.
+  if (result?.command !== "COMMIT") throw new PghaulError("BUG", "a transaction with a failed statement was about to be committed");
+}
+
+async function rollback(session: TargetSession): Promise<void> {
+  if (session.lost) return;
+  try {
+    await session.script(["rollback"]);
+  } catch {
+    // The work's own error is the one that tells. Without a clean session the next transaction opens another.
+    await session.end();
+  }
+}

@@ -1,0 +1,77 @@
+import type { ChunkRows, PendingKey, RowOps, TableProgress, TargetTransaction, Tolerance } from "../../engine/ports.ts";
+import type { Change } from "../../model/change.ts";
+import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import type { PartialRow, Row } from "../../model/value.ts";
+import * as progress from "./progress/progress-queries.ts";
+import { encodeKey } from "./progress/read-progress.ts";
+import { applyInOrder, moveRow } from "./rows/apply-in-order.ts";
+import { applyOps } from "./rows/apply-ops.ts";
+import { insertAbsent, loadWhole, replaceRows } from "./rows/merge-rows.ts";
+import { truncateTables } from "./rows/truncate-tables.ts";
+import type { TargetSession } from "./target-session.ts";
+
+/** One open transaction of a session. */
+export class PostgresTransaction implements TargetTransaction {
+  readonly #session: TargetSession;
+  readonly #id: progress.StreamId;
+
+  constructor(session: TargetSession, id: progress.StreamId) {
+    this.#session = session;
+    this.#id = id;
+  }
+
+  async apply(table: Table, ops: RowOps, tolerance: Tolerance): Promise<readonly Row[]> {
+    return applyOps(this.#session, await this.#session.target(table), ops, tolerance);
+  }
+
+  applyInOrder(tables: ReadonlyMap<string, Table>, changes: readonly Change[], tolerance: Tolerance): Promise<readonly PendingKey[]> {
+    return applyInOrder(this.#session, tables, changes, tolerance);
+  }
+
+  async move(table: Table, oldKey: Row, row: PartialRow): Promise<boolean> {
+    return moveRow(this.#session, await this.#session.target(table), oldKey, row);
+  }
+
+  truncate(tables: readonly Table[]): Promise<void> {
+    return truncateTables(this.#session, tables);
+  }
+
+  async insertAbsent(table: Table, raw: ChunkRows | null, rows: readonly Row[]): Promise<number> {
+    return insertAbsent(this.#session, await this.#session.target(table), raw, rows);
+  }
+
+  async replace(table: Table, keys: readonly Row[], rows: readonly Row[]): Promise<void> {
+    return replaceRows(this.#session, await this.#session.target(table), keys, rows);
+  }
+
+  async loadWhole(table: Table, copyText: AsyncIterable<Uint8Array>): Promise<number> {
+    return loadWhole(this.#session, await this.#session.target(table), copyText);
+  }
+
+  setStreamPosition(position: Lsn): Promise<void> {
+    return progress.upsertPosition(this.#session, this.#id, formatLsn(position));
+  }
+
+  setTableProgress(table: string, { cursor, state, filter }: TableProgress): Promise<void> {
+    return progress.upsertTableProgress(this.#session, this.#id, {
+      table_id: table,
+      cursor: formatLsn(cursor),
+      state,
+      filter_view: filter?.view ?? null,
+      filter_until: filter === null ? null : formatLsn(filter.until),
+    });
+  }
+
+  setChunkMerged(table: string, chunk: number): Promise<void> {
+    return progress.insertMergedChunk(this.#session, this.#id, table, chunk);
+  }
+
+  addPending(table: string, keys: readonly Row[]): Promise<void> {
+    return progress.insertPending(this.#session, this.#id, table, keys.map(encodeKey));
+  }
+
+  removePending(table: string, keys: readonly Row[]): Promise<void> {
+    return progress.deletePending(this.#session, this.#id, table, keys.map(encodeKey));
+  }
+}

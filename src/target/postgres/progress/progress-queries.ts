@@ -1,0 +1,91 @@
+import type pg from "pg";
+
+/** Whose progress: one migration and one direction of it. A database can be the target of both directions, one after the other. */
+export interface StreamId {
+  readonly migration: string;
+  readonly stream: "forward" | "reverse";
+}
+
+/**
+ * One client of `pg`, or anything that runs a statement as it does. Statements cast what they return to text: sessions are opened
+ * with and without type parsers.
+ */
+export interface Queryable {
+  query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>>;
+}
+
+/** Null: the schema has not been created. */
+export async function selectVersion(db: Queryable): Promise<number | null> {
+  const found = await db.query<{ meta: string | null }>("select to_regclass('pghaul.meta')::text as meta");
+  if (found.rows[0]?.meta === null) return null;
+  const { rows } = await db.query<{ version: string }>("select version::text from pghaul.meta");
+  return rows[0] === undefined ? null : Number(rows[0].version);
+}
+
+export interface ProgressRows {
+  readonly position: string | null;
+  readonly tables: readonly TableProgressRow[];
+  readonly chunks: readonly number[];
+  readonly pending: readonly { readonly table_id: string; readonly key: string }[];
+}
+
+export interface TableProgressRow {
+  readonly table_id: string;
+  readonly cursor: string;
+  readonly state: "loading" | "loaded" | "joined";
+  readonly filter_view: string | null;
+  readonly filter_until: string | null;
+}
+
+/** Everything of one stream; the caller holds a snapshot over the four statements. */
+export async function selectProgress(db: Queryable, { migration, stream }: StreamId): Promise<ProgressRows> {
+  const of = "where migration = $1 and stream = $2";
+  const id = [migration, stream];
+  const progress = await db.query<{ position: string }>(`select position::text from pghaul.progress ${of}`, id);
+  const tables = await db.query<TableProgressRow>(
+    `select table_id, cursor::text, state, filter_view, filter_until::text from pghaul.table_progress ${of}`, id);
+  const chunks = await db.query<{ chunk: string }>(`select chunk::text from pghaul.merged_chunk ${of}`, id);
+  const pending = await db.query<{ table_id: string; key: string }>(`select table_id, key from pghaul.pending ${of}`, id);
+  return {
+    position: progress.rows[0]?.position ?? null,
+    tables: tables.rows,
+    chunks: chunks.rows.map((row) => Number(row.chunk)),
+    pending: pending.rows,
+  };
+}
+
+export async function upsertPosition(db: Queryable, { migration, stream }: StreamId, position: string): Promise<void> {
+  await db.query(`insert into pghaul.progress (migration, stream, position) values ($1, $2, $3)
+    on conflict (migration, stream) do update set position = excluded.position, changed_at = clock_timestamp()`,
+  [migration, stream, position]);
+}
+
+export async function upsertTableProgress(db: Queryable, { migration, stream }: StreamId, row: TableProgressRow): Promise<void> {
+  await db.query(`insert into pghaul.table_progress (migration, stream, table_id, cursor, state, filter_view, filter_until)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (migration, stream, table_id) do update set
+      cursor = excluded.cursor, state = excluded.state, filter_view = excluded.filter_view, filter_until = excluded.filter_until`,
+  [migration, stream, row.table_id, row.cursor, row.state, row.filter_view, row.filter_until]);
+}
+
+export async function insertMergedChunk(db: Queryable, { migration, stream }: StreamId, table: string, chunk: number): Promise<void> {
+  await db.query(`insert into pghaul.merged_chunk (migration, stream, table_id, chunk) values ($1, $2, $3, $4)
+    on conflict do nothing`, [migration, stream, table, chunk]);
+}
+
+export async function insertPending(db: Queryable, { migration, stream }: StreamId, table: string, keys: readonly string[]): Promise<void> {
+  await db.query(`insert into pghaul.pending (migration, stream, table_id, key) select $1, $2, $3, unnest($4::text[])
+    on conflict do nothing`, [migration, stream, table, keys]);
+}
+
+export async function deletePending(db: Queryable, { migration, stream }: StreamId, table: string, keys: readonly string[]): Promise<void> {
+  await db.query(`delete from pghaul.pending where migration = $1 and stream = $2 and table_id = $3 and key = any ($4::text[])`,
+    [migration, stream, table, keys]);
+}
+
+/** Forgets a migration in this database, both directions. */
+export async function deleteMigration(db: Queryable, migration: string): Promise<void> {
+  for (const table of ["pending", "merged_chunk", "table_progress", "progress"]) {
+    await db.query(`delete from pghaul.${table} where migration = $1`, [migration]);
+  }
+}

@@ -1,0 +1,40 @@
+import type pg from "pg";
+import type { TableProgress, TargetProgress } from "../../../engine/ports.ts";
+import { parseLsn } from "../../../model/lsn.ts";
+import type { Row } from "../../../model/value.ts";
+import { selectProgress, type StreamId, type TableProgressRow } from "./progress-queries.ts";
+
+/** Reads what the database says of one stream, in one snapshot. `client` must not be in a transaction. */
+export async function readProgress(client: pg.Client, id: StreamId): Promise<TargetProgress> {
+  await client.query("begin isolation level repeatable read read only");
+  const rows = await selectProgress(client, id);
+  await client.query("commit");
+  const pending = new Map<string, Row[]>();
+  for (const { table_id, key } of rows.pending) {
+    const keys = pending.get(table_id);
+    if (keys === undefined) pending.set(table_id, [decodeKey(key)]);
+    else keys.push(decodeKey(key));
+  }
+  return {
+    stream: rows.position === null ? null : parseLsn(rows.position),
+    tables: new Map(rows.tables.map((row) => [row.table_id, toProgress(row)])),
+    mergedChunks: new Set(rows.chunks),
+    pending,
+  };
+}
+
+/** A pending key as it is stored. */
+export function encodeKey(key: Row): string {
+  return JSON.stringify(key);
+}
+
+function decodeKey(text: string): Row {
+  return JSON.parse(text) as Row;
+}
+
+function toProgress(row: TableProgressRow): TableProgress {
+  const filter = row.filter_view === null || row.filter_until === null
+    ? null
+    : { view: row.filter_view, until: parseLsn(row.filter_until) };
+  return { cursor: parseLsn(row.cursor), state: row.state, filter };
+}

@@ -1,0 +1,75 @@
+/**
+ * Our commits at the target carry a replication origin, so that a reverse stream (and any other subscriber) can tell them from the
+ * application's (manual: "Replication Progress Tracking"). Only the name matters here: the position is kept in `pghaul.progress`.
+ *
+ * An origin, once used, occupies one of the server's origin states until it is dropped, in use or not; there are
+ * max_replication_slots of them (18: max_active_replication_origins). It may be dropped only when no reverse stream will read our
+ * commits any more: the stream names an origin by looking its number up when it decodes, and leaves the name out when it is gone.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
+
+/** An origin serves one session at a time, and a killed backend holds it until it has noticed its own death. */
+const BUSY_DEADLINE_MILLIS = 15_000;
+const BUSY_PAUSE_MILLIS = 200;
+
+/** object_in_use: another session has it. unique_violation, duplicate_object: another session is creating it this moment. */
+const BUSY: ReadonlySet<string | undefined> = new Set(["55006", "23505", "42710"]);
+
+/** Creates the origin when it is missing and marks every further commit of the session with it. Errors: TARGET_PRIVILEGE, TARGET_QUERY. */
+export async function setUpOrigin(client: pg.Client, name: string, signal: AbortSignal): Promise<void> {
+  await whileBusy(async () => {
+    await createOrigin(client, name);
+    await useOrigin(client, name);
+  }, signal);
+}
+
+/** Removes the origins whose names start with `prefix`. Once the rollback window is closed, never before. */
+export async function dropOrigins(client: pg.Client, prefix: string, signal: AbortSignal): Promise<void> {
+  await whileBusy(() => dropOriginsNow(client, prefix), signal);
+}
+
+async function whileBusy(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + BUSY_DEADLINE_MILLIS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const state = sqlState(error);
+      if (state === "42501") throw originPrivilege();
+      if (state === "53400") throw originStates();
+      if (!BUSY.has(state) || performance.now() > deadline) throw error;
+    }
+    await sleep(BUSY_PAUSE_MILLIS, undefined, { signal });
+  }
+}
+
+async function createOrigin(client: pg.Client, name: string): Promise<void> {
+  await client.query(`select pg_catalog.pg_replication_origin_create($1::text)
+    where not exists (select from pg_catalog.pg_replication_origin where roname = $1::text)`, [name]);
+}
+
+async function useOrigin(client: pg.Client, name: string): Promise<void> {
+  await client.query("select pg_catalog.pg_replication_origin_session_setup($1)", [name]);
+}
+
+async function dropOriginsNow(client: pg.Client, prefix: string): Promise<void> {
+  await client.query(`select pg_catalog.pg_replication_origin_drop(roname)
+    from pg_catalog.pg_replication_origin where pg_catalog.starts_with(roname, $1)`, [prefix]);
+}
+
+function originPrivilege(): PghaulError {
+  return new PghaulError("TARGET_PRIVILEGE", "the role may not use replication origins at the target, by which a reverse stream tells our writes", {
+    context: { step: "replication origin" },
+    suggestion: "grant execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) to ROLE; (PostgreSQL 13: superuser only)",
+  });
+}
+
+function originStates(): PghaulError {
+  return new PghaulError("TARGET_QUERY", "every replication origin state of the target is taken; pghaul needs one for the stream and one for each load connection", {
+    context: { step: "replication origin", sqlstate: "53400" },
+    suggestion: "select * from pg_replication_origin_status; then drop what nobody needs, lower throttle.workers, or raise max_replication_slots (PostgreSQL 18: max_active_replication_origins)",
+  });
+}

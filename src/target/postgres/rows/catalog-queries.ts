@@ -1,0 +1,71 @@
+import type { Queryable } from "../progress/progress-queries.ts";
+
+export interface RelationRow {
+  readonly oid: string;
+  /** 'r' ordinary, 'p' partitioned; anything else cannot be written to by us. */
+  readonly relkind: string;
+}
+
+export async function selectRelation(db: Queryable, schema: string, name: string): Promise<RelationRow | null> {
+  const { rows } = await db.query<RelationRow>(
+    `select c.oid::text, c.relkind::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = $1 and c.relname = $2`, [schema, name]);
+  return rows[0] ?? null;
+}
+
+export interface ColumnRow {
+  readonly attnum: string;
+  readonly name: string;
+  /** Domains resolved to what they are made of, with its modifier. */
+  readonly base_type: string;
+  /** 'a' always, 'd' by default, '' none. */
+  readonly identity: string;
+  /** 's' stored, 'v' virtual, '' none. */
+  readonly generated: string;
+}
+
+export async function selectColumns(db: Queryable, oid: string): Promise<readonly ColumnRow[]> {
+  const { rows } = await db.query<ColumnRow>(`
+    with recursive base as (
+      select a.attnum, a.attname, a.attidentity, a.attgenerated, a.atttypid as typid, a.atttypmod as typmod,
+             t.typtype, t.typbasetype, t.typtypmod
+        from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+       where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+      union all
+      select b.attnum, b.attname, b.attidentity, b.attgenerated, b.typbasetype,
+             case when b.typmod = -1 then b.typtypmod else b.typmod end,
+             t.typtype, t.typbasetype, t.typtypmod
+        from base b join pg_catalog.pg_type t on t.oid = b.typbasetype
+       where b.typtype = 'd')
+    select attnum::text, attname::text as name, pg_catalog.format_type(typid, typmod) as base_type,
+           attidentity::text as identity, attgenerated::text as generated
+      from base where typtype <> 'd' order by base.attnum`, [oid]);
+  return rows;
+}
+
+export interface IndexColumnRow {
+  readonly attnum: string;
+  /** From 1: its place in the index. */
+  readonly place: string;
+  /** The operator that the index itself finds equal values with, as `schema`, `name`. */
+  readonly operator_schema: string;
+  readonly operator_name: string;
+}
+
+/** Plain columns of the valid, whole-table btree indexes. */
+export async function selectIndexColumns(db: Queryable, oid: string): Promise<readonly IndexColumnRow[]> {
+  const { rows } = await db.query<IndexColumnRow>(`
+    select k.attnum::text, k.place::text, n.nspname::text as operator_schema, o.oprname::text as operator_name
+      from pg_catalog.pg_index i
+      join pg_catalog.pg_class c on c.oid = i.indexrelid
+      join pg_catalog.pg_am am on am.oid = c.relam and am.amname = 'btree'
+     cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+      join pg_catalog.pg_opclass oc on oc.oid = i.indclass[k.place - 1]
+      join pg_catalog.pg_amop ao on ao.amopfamily = oc.opcfamily and ao.amopstrategy = 3
+       and ao.amoplefttype = oc.opcintype and ao.amoprighttype = oc.opcintype
+      join pg_catalog.pg_operator o on o.oid = ao.amopopr
+      join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+     where i.indrelid = $1 and i.indisvalid and i.indpred is null and k.place <= i.indnkeyatts and k.attnum > 0
+     order by i.indisprimary desc, i.indisunique desc, i.indexrelid, k.place`, [oid]);
+  return rows;
+}

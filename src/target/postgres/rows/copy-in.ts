@@ -1,0 +1,58 @@
+import type pg from "pg";
+import { from as copyFrom } from "pg-copy-streams";
+import { encodeCopyLine } from "../../../postgres/copy-text.ts";
+
+/** Large enough that framing costs nothing, small enough to stay in cache. */
+const BLOCK_BYTES = 128 * 1024;
+
+/**
+ * Runs `copy ... from stdin` with these pieces of COPY text and returns the rows taken in. Waits while the socket is full.
+ * When `pieces` fails, the COPY is ended by CopyFail and that failure is thrown; otherwise the server's own.
+ */
+export async function copyIn(client: pg.Client, sql: string, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<number> {
+  const stream = client.query(copyFrom(sql));
+  // The server's error arrives at any time, also while nobody waits; a plain `pipeline` would answer it with CopyFail on a
+  // connection that is not copying any more, and never settle.
+  let failure: { readonly error: unknown } | null = null;
+  const settled = new Promise<void>((resolve) => {
+    stream.once("finish", resolve);
+    stream.on("error", (error: unknown) => {
+      failure ??= { error };
+      resolve();
+    });
+  });
+  const failed = (): boolean => failure !== null;
+  try {
+    for await (const piece of pieces) {
+      if (failed()) break;
+      if (piece.length > 0 && !stream.write(piece)) await Promise.race([settled, drained(stream)]);
+    }
+  } catch (error) {
+    if (!failed()) {
+      stream.destroy(new Error("the rows ended early"));
+      await settled;
+    }
+    throw error;
+  }
+  if (!failed()) stream.end();
+  await settled;
+  if (failure !== null) throw (failure as { readonly error: unknown }).error;
+  return stream.rowCount;
+}
+
+function drained(stream: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve) => void stream.once("drain", resolve));
+}
+
+/** Rows as COPY text, in blocks. */
+export function* copyBlocks(rows: Iterable<readonly (string | null)[]>): Generator<Uint8Array> {
+  let text = "";
+  for (const row of rows) {
+    text += encodeCopyLine(row);
+    if (text.length >= BLOCK_BYTES) {
+      yield Buffer.from(text, "latin1");
+      text = "";
+    }
+  }
+  if (text !== "") yield Buffer.from(text, "latin1");
+}

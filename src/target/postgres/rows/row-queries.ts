@@ -1,0 +1,107 @@
+/** Every statement that changes rows, over a `RowSource`. One function a statement; what they share is at the end. */
+import { DELETE_OP, PUT_OP, type RowSource } from "./row-source.ts";
+import { keyOf, type TargetTable } from "./target-table.ts";
+
+type OpRange = readonly [low: number, high: number];
+const DELETES: OpRange = [DELETE_OP, DELETE_OP];
+const PUTS: OpRange = [PUT_OP, PUT_OP];
+
+/** `copy "s"."t" ("a", "b") from stdin`: generated columns are not in the list, identity columns take what comes. */
+export function copyIntoTable(target: TargetTable): string {
+  return `copy ${target.relation} (${names(target)}) from stdin`;
+}
+
+export function deleteByKey(target: TargetTable, source: RowSource): string {
+  const { item, where } = source.from("s", DELETES, keyOf(target));
+  return `delete from ${target.reach} as t using ${item} where ${where} and ${matches(target, "s")}`;
+}
+
+/** Sets `columns` of the rows that the patches `ops` name; their key stays. */
+export function updateByKey(target: TargetTable, source: RowSource, ops: OpRange, columns: readonly number[]): string {
+  const { item, where } = source.from("s", ops, [...new Set([...keyOf(target), ...columns])]);
+  return `update ${target.reach} as t set ${assignments(target, columns)} from ${item} where ${where} and ${matches(target, "s")}`;
+}
+
+/** For a patch that has nothing to set: its row must be there all the same. The row count is the answer. */
+export function selectPresent(target: TargetTable, source: RowSource, ops: OpRange): string {
+  const { item, where } = source.from("s", ops, keyOf(target));
+  return `select from ${target.reach} as t, ${item} where ${where} and ${matches(target, "s")}`;
+}
+
+/** The `op` of every patch whose row is not there. */
+export function selectAbsent(target: TargetTable, source: RowSource, ops: OpRange): string {
+  const { item, where } = source.from("s", ops, keyOf(target));
+  return `select s.op from ${item} where ${where} and not exists (select from ${target.reach} as t where ${matches(target, "s")})`;
+}
+
+/** OVERRIDING SYSTEM VALUE: an identity column takes the source's number (manual: "INSERT"). No-op on other columns. */
+export function insertRows(target: TargetTable, source: RowSource): string {
+  const { item, where } = source.from("s", PUTS, allColumns(target));
+  return `insert into ${target.relation} (${names(target)}) overriding system value select ${values(target)} from ${item} where ${where}`;
+}
+
+export function insertAbsentRows(target: TargetTable, source: RowSource): string {
+  const present = `select from ${target.reach} as t where ${matches(target, "s")}`;
+  return `${insertRows(target, source)} and not exists (${present})`;
+}
+
+/** Moves the row of an old key (a DELETE_OP row) to a new key, and sets what else is known (op 1). */
+export function moveByKey(target: TargetTable, source: RowSource, columns: readonly number[]): string {
+  const old = source.from("o", DELETES, keyOf(target));
+  const next = source.from("s", [1, 1], columns);
+  return `update ${target.reach} as t set ${assignments(target, columns)} from ${old.item}, ${next.item}
+    where ${old.where} and ${next.where} and ${matches(target, "o")}`;
+}
+
+/** Deletes one copy of a whole row (a DELETE_OP row); a table without a key is a multiset. */
+export function deleteImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
+  return `delete from ${target.reach} as t using ${oneImage(target, source, nulls)} where t.tableoid = i.part and t.ctid = i.place`;
+}
+
+/** Turns one copy of a whole row (DELETE_OP) into another (op 1). */
+export function updateImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
+  const columns = allColumns(target).filter((column) => target.columns[column]?.updatable === true);
+  const next = source.from("s", [1, 1], columns);
+  return `update ${target.reach} as t set ${assignments(target, columns)} from ${oneImage(target, source, nulls)}, ${next.item}
+    where ${next.where} and t.tableoid = i.part and t.ctid = i.place`;
+}
+
+/**
+ * Where one copy of the row lies. `*=` compares the bytes of records (manual: "Composite Type Comparison"), for json, point and xml
+ * have no equality at all. Equal bytes are equal values, so that any index the table happens to have may narrow the search.
+ */
+function oneImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
+  const columns = allColumns(target);
+  const { item, where } = source.from("o", DELETES, columns);
+  // Both sides in base types: `*=` refuses records whose column types differ. A cast keeps two ROWs from being compared by column.
+  const stored = columns.map((column) => `x.${target.columns[column]?.name}::${target.columns[column]?.type}`);
+  const wanted = columns.map((column) => `o.c${column}::${target.columns[column]?.type}`);
+  const narrowed = columns
+    .filter((column) => target.columns[column]?.indexed === true && !nulls.has(column))
+    .map((column) => `x.${target.columns[column]?.name} ${target.columns[column]?.equals} o.c${column} and `);
+  return `(select x.tableoid as part, x.ctid as place from ${target.reach} as x, ${item}
+    where ${where} and ${narrowed.join("")}row(${stored.join(", ")})::record *= row(${wanted.join(", ")})::record limit 1) as i`;
+}
+
+function matches(target: TargetTable, alias: string): string {
+  return keyOf(target).map((column) => {
+    const { name, equals } = target.columns[column] as TargetTable["columns"][number];
+    return `t.${name} ${equals} ${alias}.c${column}`;
+  }).join(" and ");
+}
+
+function assignments(target: TargetTable, columns: readonly number[]): string {
+  return columns.map((column) => `${target.columns[column]?.name} = s.c${column}`).join(", ");
+}
+
+function names(target: TargetTable): string {
+  return target.columns.map(({ name }) => name).join(", ");
+}
+
+function values(target: TargetTable): string {
+  return allColumns(target).map((column) => `s.c${column}`).join(", ");
+}
+
+function allColumns(target: TargetTable): readonly number[] {
+  return target.columns.map((_, column) => column);
+}

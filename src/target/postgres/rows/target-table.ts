@@ -1,0 +1,72 @@
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import type { Table } from "../../../model/table.ts";
+import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import type { Queryable } from "../progress/progress-queries.ts";
+import { type IndexColumnRow, selectColumns, selectIndexColumns, selectRelation } from "./catalog-queries.ts";
+
+/** A table as the target's own catalog describes it, in the terms that statements are made of. Columns are those of `table.columns`. */
+export interface TargetTable {
+  readonly table: Table;
+  /** Quoted, with its schema. */
+  readonly relation: string;
+  /** `only "s"."t"`, for a plain table may have inheritance children of its own; a partitioned root without ONLY. */
+  readonly reach: string;
+  readonly partitioned: boolean;
+  readonly columns: readonly TargetColumn[];
+}
+
+export interface TargetColumn {
+  /** Quoted. */
+  readonly name: string;
+  /** A domain's base type: a domain may refuse the NULL that stands for "not in this row" in a staged delete or patch. */
+  readonly type: string;
+  /** UPDATE may not name a GENERATED ALWAYS AS IDENTITY column. */
+  readonly updatable: boolean;
+  /** Equality by the type's btree operator family, `operator("s".=)`: found whatever search_path hides an extension's type. */
+  readonly equals: string;
+  /** True when some index starts with this column. */
+  readonly indexed: boolean;
+}
+
+/** Errors: TARGET_SCHEMA when the table or a column of it is missing, or is generated at the target. */
+export async function readTargetTable(db: Queryable, table: Table): Promise<TargetTable> {
+  const relation = await selectRelation(db, table.schema, table.name);
+  if (relation === null) throw schemaError(table, "is missing at the target");
+  if (relation.relkind !== "r" && relation.relkind !== "p") throw schemaError(table, "is not a table at the target");
+  const columns = new Map((await selectColumns(db, relation.oid)).map((column) => [column.name, column]));
+  const indexed = await selectIndexColumns(db, relation.oid);
+  const name = qualifiedName(table.schema, table.name);
+  const partitioned = relation.relkind === "p";
+  return {
+    table,
+    relation: name,
+    reach: partitioned ? name : `only ${name}`,
+    partitioned,
+    columns: table.columns.map((column) => {
+      const found = columns.get(column.name);
+      if (found === undefined) throw schemaError(table, `has no column ${quoteIdent(column.name)} at the target`);
+      if (found.generated !== "") throw schemaError(table, `has a generated column ${quoteIdent(column.name)} at the target, which the source fills itself`);
+      return {
+        name: quoteIdent(column.name),
+        type: found.base_type,
+        updatable: found.identity !== "a",
+        equals: equality(indexed.find((index) => index.attnum === found.attnum)),
+        indexed: indexed.some((index) => index.attnum === found.attnum && index.place === "1"),
+      };
+    }),
+  };
+}
+
+/** The key's column indexes. A table without a key has no business in a keyed operation. */
+export function keyOf({ table }: TargetTable): readonly number[] {
+  if (table.key === null) throw new Error(`${table.id} has no key`);
+  return table.key;
+}
+
+function equality(index: IndexColumnRow | undefined): string {
+  return index === undefined ? "=" : `operator(${quoteIdent(index.operator_schema)}.${index.operator_name})`;
+}
+
+function schemaError(table: Table, what: string): PghaulError {
+  return new PghaulError("TARGET_SCHEMA", `${table.id} ${what}`, { context: { table: table.id } });
+}

@@ -1,0 +1,158 @@
+import type pg from "pg";
+import { type ErrorContext, PghaulError } from "../../errors/pghaul-error.ts";
+import type { Table } from "../../model/table.ts";
+import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
+import { setUpOrigin } from "./replication-origin.ts";
+import { copyIn } from "./rows/copy-in.ts";
+import { Stages } from "./rows/stages.ts";
+import { readTargetTable, type TargetTable } from "./rows/target-table.ts";
+
+export interface SessionRequest {
+  readonly connect: (purpose: string) => Promise<pg.Client>;
+  /** For pg_stat_activity. */
+  readonly purpose: string;
+  readonly origin: string;
+  /** Where the fence looks to let our own writes pass; null until there is one. */
+  readonly applierToken: string | null;
+  readonly synchronousCommit: boolean;
+  /** Catalog facts of the tables, shared by the sessions of a target. */
+  readonly tables: WeakMap<Table, TargetTable>;
+  readonly signal: AbortSignal;
+}
+
+/** Longer than any ordinary statement at a target nobody else writes to; a lock held past it is for a person to look at. */
+const LOCK_TIMEOUT = "60s";
+
+/**
+ * A connection that writes to the target as a replication process does. Every error it throws is a PghaulError with the table in its
+ * context and no row value in it.
+ */
+export class TargetSession {
+  readonly client: pg.Client;
+  readonly stages: Stages;
+  readonly #tables: WeakMap<Table, TargetTable>;
+  #lost = false;
+
+  private constructor(client: pg.Client, tables: WeakMap<Table, TargetTable>) {
+    this.client = client;
+    this.stages = new Stages(client);
+    this.#tables = tables;
+    const lose = (): void => void (this.#lost = true);
+    client.on("error", lose);
+    client.on("end", lose);
+  }
+
+  static async open(request: SessionRequest): Promise<TargetSession> {
+    const client = await request.connect(request.purpose);
+    try {
+      const session = new TargetSession(client, request.tables);
+      await session.#become(request);
+      return session;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw asPghaulError(error, "target", { step: request.purpose });
+    }
+  }
+
+  /** True once the connection is of no more use. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  async query<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>> {
+    return this.guarded({}, () => this.client.query<R>(text, values));
+  }
+
+  /** Several statements in one round trip; the results in their order. */
+  async script(statements: readonly string[], context: ErrorContext = {}): Promise<readonly pg.QueryResult[]> {
+    const results: pg.QueryResult | pg.QueryResult[] = await this.guarded(context, () => this.client.query(statements.join(";\n")));
+    return Array.isArray(results) ? results : [results];
+  }
+
+  async copyIn(sql: string, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, context: ErrorContext): Promise<number> {
+    // What feeds the COPY may fail by itself (the source was lost): that is not the target's error and must keep its own name.
+    let fault: { readonly error: unknown } | null = null;
+    async function* watched(): AsyncGenerator<Uint8Array> {
+      try {
+        yield* pieces;
+      } catch (error) {
+        fault = { error };
+        throw error;
+      }
+    }
+    return this.guarded(context, () => copyIn(this.client, sql, watched())).catch((error: unknown) => {
+      throw fault === null ? error : fault.error;
+    });
+  }
+
+  async target(table: Table): Promise<TargetTable> {
+    let target = this.#tables.get(table);
+    if (target === undefined) {
+      target = await this.guarded({ table: table.id }, () => readTargetTable(this.client, table));
+      this.#tables.set(table, target);
+    }
+    return target;
+  }
+
+  /** Runs `work` and gives its errors the target's names. */
+  async guarded<T>(context: ErrorContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const known = asPghaulError(error, "target", context);
+      if (known.code === "TARGET_LOST") this.#lost = true;
+      throw this.#named(known, context);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#lost = true;
+    await this.client.end().catch(() => undefined);
+  }
+
+  /** A deadlock is over once one side has gone: like a lost connection, it is mended by running the transaction again. */
+  #named(error: PghaulError, context: ErrorContext): PghaulError {
+    const state = sqlState(error);
+    if (state === "40P01" || state === "40001") return new PghaulError("TARGET_LOST", `the target ended the transaction: ${error.message}`, { context: { ...context, ...error.context } });
+    if (state === "55P03") {
+      return new PghaulError("TARGET_QUERY", `a lock at the target was not granted within ${LOCK_TIMEOUT}`, {
+        context: { ...context, ...error.context },
+        suggestion: "select pid, state, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 and xact_start is not null;",
+      });
+    }
+    return error;
+  }
+
+  async #become({ applierToken, synchronousCommit, origin, signal }: SessionRequest): Promise<void> {
+    await this.#replicaRole();
+    await this.client.query(tuning(synchronousCommit));
+    if (applierToken !== null) await this.client.query("select set_config('pghaul.applier', $1, false)", [applierToken]);
+    await setUpOrigin(this.client, origin, signal);
+  }
+
+  /** As an apply worker: ordinary triggers, rules and foreign keys stay silent, for their effects are in the stream themselves. */
+  async #replicaRole(): Promise<void> {
+    try {
+      await this.client.query("set session_replication_role = replica");
+    } catch (error) {
+      if (sqlState(error) !== "42501") throw error;
+      throw new PghaulError("TARGET_PRIVILEGE", "the role may not set session_replication_role at the target: triggers and foreign keys would act twice", {
+        context: { step: "session_replication_role" },
+        suggestion: "grant set on parameter session_replication_role to ROLE; (PostgreSQL 15 and later; before: a superuser, or rds_superuser on RDS)",
+      });
+    }
+  }
+}
+
+/**
+ * - synchronous_commit off is exact here only because the position commits in the same transaction: a crash of the target that loses
+ *   the last commits loses their positions too, and they are applied again from the log. `makeDurable` settles them when it matters.
+ * - A staging table has no statistics, so the planner would hash or merge the whole target table for a few rows; and the table
+ *   itself may have grown from nothing since it was analysed.
+ * - The penalty that enable_seqscan puts on scans (the stage's own) must not make every statement worth compiling.
+ */
+function tuning(synchronousCommit: boolean): string {
+  return `set synchronous_commit = ${synchronousCommit ? "on" : "off"};
+    set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off; set jit = off;
+    set lock_timeout = '${LOCK_TIMEOUT}'`;
+}
