@@ -1,6 +1,6 @@
 import pg from "pg";
 import { type ComparedTable, listTables } from "./compare/catalog.ts";
-import { differingRows, fingerprint } from "./compare/rows.ts";
+import { differingColumns, differingRows, fingerprint } from "./compare/rows.ts";
 
 export interface CompareOptions {
   /** Tables, as `schema.name`, to leave out. */
@@ -55,14 +55,14 @@ async function compareConnected(source: pg.Client, target: pg.Client, options: C
   return results;
 }
 
-interface Sides {
+interface Connected {
   readonly source: pg.Client;
   readonly target: pg.Client;
   readonly samples: number;
 }
 
 async function compareTable(
-  sides: Sides,
+  sides: Connected,
   table: string,
   inSource: ComparedTable | undefined,
   inTarget: ComparedTable | undefined,
@@ -86,8 +86,10 @@ async function compareTable(
     return { ...base, equal: false, problem: `columns differ\n  source: ${columns}\n  target: ${columnsText(inTarget)}` };
   }
   if (atSource?.rows === atTarget?.rows && atSource?.sum === atTarget?.sum) return { ...base, equal: true, problem: "" };
-  const difference = await differingRows({ ...sides, inSource, inTarget });
-  return { ...base, ...difference, equal: false, problem: "rows differ" };
+  const found = { ...sides, inSource, inTarget };
+  const columnNames = await differingColumns(found);
+  const where = columnNames.length === 0 ? "in how values are combined to rows" : `in ${columnNames.map((name) => JSON.stringify(name)).join(", ")}`;
+  return { ...base, ...(await differingRows(found, sides.samples)), equal: false, problem: `rows differ ${where}` };
 }
 
 function columnsText(table: ComparedTable): string {

@@ -45,7 +45,8 @@ export async function listTables(client: pg.Client): Promise<Map<string, Compare
 export function rowsOf(client: pg.Client, table: ComparedTable): string {
   const columns = table.columns.map(({ name, type }) => {
     const quoted = client.escapeIdentifier(name);
-    return type === '"char"' ? `${quoted}::int4 as ${quoted}` : quoted;
+    if (type === '"char"') return `${quoted}::int4 as ${quoted}`;
+    return type === '"char"[]' ? `${quoted}::int4[] as ${quoted}` : quoted;
   });
   const relation = `${client.escapeIdentifier(table.schema)}.${client.escapeIdentifier(table.name)}`;
   return `(select ${columns.join(", ")} from ${table.partitioned ? "" : "only "}${relation})`;

@@ -1,6 +1,9 @@
 import type pg from "pg";
 import { type ComparedTable, rowsOf } from "./catalog.ts";
 
+/** 60 bits of md5 as a number: sums of it neither overflow nor depend on order. */
+const HASH = (text: string) => `('x' || substr(md5(${text}), 1, 15))::bit(60)::bigint::numeric`;
+
 /** The number of rows and a sum of their hashes: independent of order, and a duplicate counts twice. */
 export interface Fingerprint {
   readonly rows: bigint;
@@ -9,11 +12,33 @@ export interface Fingerprint {
 
 export async function fingerprint(client: pg.Client, table: ComparedTable): Promise<Fingerprint> {
   const { rows } = await client.query<{ rows: string; sum: string }>(
-    `select count(*)::text as rows, coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint::numeric), 0)::text as sum
+    `select count(*)::text as rows, coalesce(sum(${HASH("t::text")}), 0)::text as sum
        from ${rowsOf(client, table)} t`,
   );
   const row = rows[0] as { rows: string; sum: string };
   return { rows: BigInt(row.rows), sum: row.sum };
+}
+
+export interface Sides {
+  readonly source: pg.Client;
+  readonly target: pg.Client;
+  readonly inSource: ComparedTable;
+  readonly inTarget: ComparedTable;
+}
+
+/**
+ * Names of the columns whose values, each column by itself, differ between the sides. Empty when the same values are only combined
+ * to other rows.
+ */
+export async function differingColumns(sides: Sides): Promise<string[]> {
+  const [atSource, atTarget] = await Promise.all([columnSums(sides.source, sides.inSource), columnSums(sides.target, sides.inTarget)]);
+  return sides.inSource.columns.map(({ name }) => name).filter((_, index) => atSource[index] !== atTarget[index]);
+}
+
+async function columnSums(client: pg.Client, table: ComparedTable): Promise<(string | null)[]> {
+  const sums = table.columns.map(({ name }) => `sum(${HASH(`coalesce('v' || ${client.escapeIdentifier(name)}::text, 'null')`)})::text`);
+  const { rows } = await client.query(`select array[${sums.join(", ")}]::text[] as sums from ${rowsOf(client, table)} t`);
+  return (rows[0] as { sums: (string | null)[] }).sums;
 }
 
 export interface Difference {
@@ -22,17 +47,11 @@ export interface Difference {
 }
 
 /** The first rows, in the order of their text, that one side has more often than the other. */
-export async function differingRows(sides: {
-  readonly source: pg.Client;
-  readonly target: pg.Client;
-  readonly inSource: ComparedTable;
-  readonly inTarget: ComparedTable;
-  readonly samples: number;
-}): Promise<Difference> {
+export async function differingRows(sides: Sides, samples: number): Promise<Difference> {
   const [atSource, atTarget] = await Promise.all([hashes(sides.source, sides.inSource), hashes(sides.target, sides.inTarget)]);
   return {
-    onlyInSource: await rowTexts(sides.source, sides.inSource, surplus(atSource, atTarget), sides.samples),
-    onlyInTarget: await rowTexts(sides.target, sides.inTarget, surplus(atTarget, atSource), sides.samples),
+    onlyInSource: await rowTexts(sides.source, sides.inSource, surplus(atSource, atTarget), samples),
+    onlyInTarget: await rowTexts(sides.target, sides.inTarget, surplus(atTarget, atSource), samples),
   };
 }
 

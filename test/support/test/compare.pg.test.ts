@@ -54,6 +54,7 @@ describe("the comparison notices", () => {
     assert.equal(only.onlyInSource.length, 1);
     assert.equal(only.onlyInTarget.length, 1);
     assert.match(only.onlyInSource[0] ?? "", /250/);
+    assert.equal(only.problem, 'rows differ in "b"');
   });
 
   test("a missing row, by name", async () => {
@@ -80,12 +81,20 @@ describe("the comparison notices", () => {
     assert.deepEqual(only.onlyInTarget, ["(p,q) (2 times, not 1)"]);
   });
 
+  test("values that changed places between two rows", async () => {
+    const schema = "create table t (id int primary key, v text); insert into t values (1, 'a'), (2, 'b')";
+    const [only] = await differencesAfter(schema, "update t set v = case id when 1 then 'b' else 'a' end");
+    assert.equal(only?.problem, "rows differ in how values are combined to rows");
+    assert.deepEqual(only.onlyInTarget, ["(1,b)", "(2,a)"]);
+  });
+
   for (const [what, schema, change] of [
     ["NULL where there was an empty string", "create table t (id int, v text); insert into t values (1, '')", "update t set v = null"],
     ["0 where there was -0", "create table t (id int, f float8); insert into t values (1, '-0')", "update t set f = 0"],
     ["1.0 where there was 1.00", "create table t (n numeric); insert into t values (1.00)", "update t set n = 1.0"],
     ["a different space in json", `create table t (j json); insert into t values ('{"a": 1}')`, `update t set j = '{"a":1}'`],
     ["a \"char\" above 127", `create table t (c "char"); insert into t values ((-56)::int::"char")`, `update t set c = (-57)::int::"char"`],
+    ["a \"char\" above 127 in an array", `create table t (c "char"[]); insert into t values (array[(-56)::int::"char"])`, `update t set c = array[(-57)::int::"char"]`],
     ["two values that swapped columns", "create table t (a text, b text); insert into t values ('1', '2')", "update t set a = b, b = a"],
     ["values that only their commas tell apart", "create table t (a text, b text); insert into t values ('1,2', '3')", "update t set a = '1', b = '2,3'"],
     ["a row that moved to another partition", PARTITIONED, "update p set id = id + 100 where id = 3"],
