@@ -1,12 +1,12 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import pg from "pg";
+import type pg from "pg";
 import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
 import { openSession, type SessionRequest } from "./open-session.ts";
 import { readPassword } from "./password.ts";
 import type { ConnectionSpec, HostSpec } from "./resolve-connection.ts";
 import { acceptsRole, type SessionAttrs } from "./session-attrs.ts";
-import { isSocket, sslAttempts, sslModeOf, type SslOptions } from "./ssl-options.ts";
+import { isSocket, type SslOptions, sslAttempts, sslModeOf } from "./ssl-options.ts";
 import { asPghaulError, sqlState } from "./wrap-error.ts";
 
 export type Side = "source" | "target";
@@ -77,7 +77,11 @@ async function firstHost(spec: ConnectionSpec, options: ConnectOptions, attrs: S
   throw failures.length === 1 ? failures[0] : noHostLeft(spec, options.side, failures);
 }
 
-async function openAt(spec: ConnectionSpec, options: ConnectOptions, at: { host: HostSpec; address: string; attrs: SessionAttrs }): Promise<pg.Client> {
+async function openAt(
+  spec: ConnectionSpec,
+  options: ConnectOptions,
+  at: { host: HostSpec; address: string; attrs: SessionAttrs },
+): Promise<pg.Client> {
   const attempts = await sslAttempts(spec, at.host);
   for (const [index, ssl] of attempts.entries()) {
     try {
@@ -91,7 +95,10 @@ async function openAt(spec: ConnectionSpec, options: ConnectOptions, at: { host:
       });
       if (acceptsRole(at.attrs, role)) return client;
       await client.end();
-      throw unreachable(options.side, `is ${role.inRecovery ? "a standby" : role.readOnly ? "a read-only primary" : "a primary"}, asked for is ${at.attrs}`);
+      throw unreachable(
+        options.side,
+        `is ${role.inRecovery ? "a standby" : role.readOnly ? "a read-only primary" : "a primary"}, asked for is ${at.attrs}`,
+      );
     } catch (error) {
       if (index === attempts.length - 1 || !justifiesOtherMode(ssl, error)) throw error;
     }
@@ -105,7 +112,11 @@ function justifiesOtherMode(ssl: SslOptions, error: unknown): boolean {
   return error instanceof Error && error.message === "The server does not support SSL connections";
 }
 
-function clientConfig(spec: ConnectionSpec, options: ConnectOptions, at: { host: HostSpec; address: string; ssl: SslOptions }): SessionRequest["config"] {
+function clientConfig(
+  spec: ConnectionSpec,
+  options: ConnectOptions,
+  at: { host: HostSpec; address: string; ssl: SslOptions },
+): SessionRequest["config"] {
   return {
     host: at.address,
     port: at.host.port,
@@ -155,7 +166,12 @@ function deadline(spec: ConnectionSpec, options: ConnectOptions): AbortSignal {
 function failureAt(spec: ConnectionSpec, host: HostSpec, options: ConnectOptions, error: unknown): PghaulError {
   options.signal?.throwIfAborted();
   const context = contextOf(spec, host);
-  if (error instanceof Error && error.name === "TimeoutError") return unreachable(options.side, `${context.host}: no answer within ${(spec.connectTimeoutMillis ?? 0) / 1000} s (connect_timeout)`, context);
+  if (error instanceof Error && error.name === "TimeoutError")
+    return unreachable(
+      options.side,
+      `${context.host}: no answer within ${(spec.connectTimeoutMillis ?? 0) / 1000} s (connect_timeout)`,
+      context,
+    );
   const known = asPghaulError(error, options.side, context);
   if (known.kind === "config") return known;
   // The session never was: a reset or an early end of a handshake means not reached, rather than lost.
@@ -191,5 +207,8 @@ function hostText(host: HostSpec): string {
 /** load_balance_hosts=random: workers of many machines spread over the standbys. */
 function inOrder<T>(spec: ConnectionSpec, items: readonly T[]): readonly T[] {
   if (!spec.loadBalanceHosts) return items;
-  return items.map((item) => ({ item, rank: Math.random() })).sort((a, b) => a.rank - b.rank).map(({ item }) => item);
+  return items
+    .map((item) => ({ item, rank: Math.random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
 }

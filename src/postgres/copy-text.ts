@@ -13,11 +13,17 @@ const NEEDS_CARE = /[\b\t\n\v\f\r\\\u0100-\uffff]/;
 const NEEDS_CARE_EACH = /[\b\t\n\v\f\r\\\u0100-\uffff]/g;
 
 const ESCAPES: Readonly<Record<string, string>> = {
-  "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r", "\\": "\\\\",
+  "\b": "\\b",
+  "\t": "\\t",
+  "\n": "\\n",
+  "\v": "\\v",
+  "\f": "\\f",
+  "\r": "\\r",
+  "\\": "\\\\",
 };
 
 /** Octal, hexadecimal or single-character escape; the order of the alternatives is the manual's. */
-const ESCAPED = /\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|([^]))/g;
+const ESCAPED = /\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))/gs;
 
 const CONTROLS: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
 
@@ -80,7 +86,7 @@ function unescapeMatch(_match: string, octal: string | undefined, hex: string | 
 }
 
 function escapeCharacter(character: string): string {
-  const escape = ESCAPES[character];
-  if (escape === undefined) throw new RangeError("a value for COPY must be a byte string (see model/value.ts)");
-  return escape;
+  const escaped = ESCAPES[character];
+  if (escaped === undefined) throw new RangeError("a value for COPY must be a byte string (see model/value.ts)");
+  return escaped;
 }

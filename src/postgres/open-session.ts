@@ -84,8 +84,9 @@ async function makeCanonical(client: pg.Client, settings: Readonly<Record<string
  * behind a transaction pooler, and the explicit isolation level because a serializable default cannot be used on a hot standby.
  */
 function openSessionSql(settings: Readonly<Record<string, string>>): string {
-  const calls = Object.entries({ ...CANONICAL_SETTINGS, ...settings })
-    .map(([name, value]) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`);
+  const calls = Object.entries({ ...CANONICAL_SETTINGS, ...settings }).map(
+    ([name, value]) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`,
+  );
   return `begin isolation level read committed;
 select pg_catalog.pg_is_in_recovery() as in_recovery, pg_catalog.current_setting('transaction_read_only') as read_only;
 select ${calls.join(", ")};
@@ -104,7 +105,9 @@ function surviveLoss(client: pg.Client, { side, context }: SessionRequest): void
   const translate = (error: unknown): never => {
     const known = asPghaulError(loss ?? error, side, context);
     const isLoss = loss !== undefined || known.code === "SOURCE_LOST" || known.code === "TARGET_LOST";
-    throw isLoss ? new PghaulError(side === "source" ? "SOURCE_LOST" : "TARGET_LOST", `${context["host"]}: ${known.message}`, { context }) : error;
+    throw isLoss
+      ? new PghaulError(side === "source" ? "SOURCE_LOST" : "TARGET_LOST", `${context.host}: ${known.message}`, { context })
+      : error;
   };
   const query = client.query as (...args: unknown[]) => unknown;
   client.query = ((...args: unknown[]) => {
@@ -121,7 +124,10 @@ function insistOnChannelBinding(client: pg.Client, side: "source" | "target"): {
   const { connection } = client;
   const refusal: { error?: PghaulError } = {};
   const refuse = () => {
-    refusal.error = new PghaulError(side === "source" ? "SOURCE_AUTH" : "TARGET_AUTH", "channel_binding=require, and the server does not offer it");
+    refusal.error = new PghaulError(
+      side === "source" ? "SOURCE_AUTH" : "TARGET_AUTH",
+      "channel_binding=require, and the server does not offer it",
+    );
     connection.stream.destroy(refusal.error);
   };
   let bound = false;

@@ -75,7 +75,7 @@ export function invalidConninfo(message: string, suggestion?: string): PghaulErr
  * pairs. Throws CONNECTION_STRING_INVALID.
  */
 export function parseConninfo(text: string): Conninfo {
-  const uri = /^postgres(?:ql)?:\/\/([^]*)$/.exec(text);
+  const uri = /^postgres(?:ql)?:\/\/(.*)$/s.exec(text);
   return uri === null ? parsePairs(text) : parseUri(uri[1] as string);
 }
 
@@ -83,7 +83,10 @@ export function parseConninfo(text: string): Conninfo {
 export function parameterNamed(name: string, where: string): ParameterName {
   if (Object.hasOwn(CONNINFO_PARAMETERS, name)) return name as ParameterName;
   const nearest = nearestName(name, Object.keys(CONNINFO_PARAMETERS));
-  if (nearest === null) throw invalidConninfo(`${where} has a parameter that libpq does not know (a password with special characters must be quoted or percent-encoded)`);
+  if (nearest === null)
+    throw invalidConninfo(
+      `${where} has a parameter that libpq does not know (a password with special characters must be quoted or percent-encoded)`,
+    );
   throw invalidConninfo(`${where} has an unknown parameter "${name}"; did you mean "${nearest}"?`);
 }
 
@@ -92,15 +95,18 @@ const PAIRS = "the connection string";
 /** `key = 'value'` pairs: blanks around `=` are allowed, quotes group, a backslash takes the next character as it is. */
 function parsePairs(text: string): Conninfo {
   const found: Partial<Record<ParameterName, string>> = {};
-  const pair = /\s*([^\s=]+)\s*(=\s*(?:'((?:\\[^]|[^'\\])*)('?)|((?:\\[^]|[^\s\\])*)\\?))?/y;
+  const pair = /\s*([^\s=]+)\s*(=\s*(?:'((?:\\.|[^'\\])*)('?)|((?:\\.|[^\s\\])*)\\?))?/sy;
   const end = text.trimEnd().length;
   while (pair.lastIndex < end) {
     const match = pair.exec(text);
     if (match === null || match[2] === undefined) {
-      throw invalidConninfo(`${PAIRS} is neither a postgresql:// URI nor key=value pairs`, "postgresql://user@host:5432/database or \"host=... dbname=... user=...\"");
+      throw invalidConninfo(
+        `${PAIRS} is neither a postgresql:// URI nor key=value pairs`,
+        'postgresql://user@host:5432/database or "host=... dbname=... user=..."',
+      );
     }
     if (match[3] !== undefined && match[4] === "") throw invalidConninfo(`${PAIRS} has a quote that is not closed`);
-    const value = (match[3] ?? match[5] ?? "").replace(/\\([^])/g, "$1");
+    const value = (match[3] ?? match[5] ?? "").replace(/\\(.)/gs, "$1");
     found[parameterNamed(match[1] as string, PAIRS)] = value;
   }
   return found;
@@ -119,7 +125,7 @@ function parseUri(rest: string): Conninfo {
     store("password", credentials[2] ?? "");
   }
   const afterUser = rest.slice(credentials?.[0].length ?? 0);
-  const [, authority = "", dbname = "", query] = /^([^/?]*)(?:\/([^?]*))?(?:\?([^]*))?$/.exec(afterUser) ?? [];
+  const [, authority = "", dbname = "", query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(afterUser) ?? [];
   storeHosts(authority, store);
   store("dbname", dbname);
   // One & too many at the end is forgiven, nowhere else.
@@ -133,7 +139,10 @@ function storeHosts(authority: string, store: (name: ParameterName, raw: string)
   for (const piece of authority.split(",")) {
     const parts = /^(?:\[([^\]]+)\]|([^:[\]]*))(?::(.*))?$/.exec(piece);
     if (parts === null) {
-      throw invalidConninfo("the host part of the connection string cannot be read", "Put an IPv6 address in brackets; percent-encode @ : / ? # [ ] % in user and password.");
+      throw invalidConninfo(
+        "the host part of the connection string cannot be read",
+        "Put an IPv6 address in brackets; percent-encode @ : / ? # [ ] % in user and password.",
+      );
     }
     hosts.push(parts[1] ?? parts[2] ?? "");
     ports.push(parts[3] ?? "");
@@ -152,7 +161,8 @@ function storeQueryParameter(piece: string, found: Partial<Record<ParameterName,
 }
 
 function decodePercent(text: string): string {
-  if (/%(?![0-9A-Fa-f]{2})/.test(text)) throw invalidConninfo("the connection string has a % that is not followed by two hexadecimal digits", "Write %25 for a percent sign.");
+  if (/%(?![0-9A-Fa-f]{2})/.test(text))
+    throw invalidConninfo("the connection string has a % that is not followed by two hexadecimal digits", "Write %25 for a percent sign.");
   if (text.includes("%00")) throw invalidConninfo("the connection string has a %00, which no parameter can hold");
   try {
     return decodeURIComponent(text);

@@ -36,7 +36,8 @@ function findPassword(text: string, key: PassfileKey): string | undefined {
   const wanted = [key.host, String(key.port), key.database, key.user];
   for (const line of text.split("\n")) {
     const fields = line.startsWith("#") ? [] : splitFields(line.replace(/\r$/, ""));
-    if (fields.length >= 5 && wanted.every((value, index) => matches(fields[index] as PassfileField, value))) return (fields[4] as PassfileField).text;
+    if (fields.length >= 5 && wanted.every((value, index) => matches(fields[index] as PassfileField, value)))
+      return (fields[4] as PassfileField).text;
   }
   return undefined;
 }
@@ -56,7 +57,7 @@ function splitFields(line: string): PassfileField[] {
   let raw = "";
   for (let at = 0; at <= line.length; at++) {
     if (at === line.length || line[at] === ":") {
-      fields.push({ text: raw.replace(/\\([^])/g, "$1"), any: raw === "*" });
+      fields.push({ text: raw.replace(/\\(.)/gs, "$1"), any: raw === "*" });
       raw = "";
     } else {
       raw += line[at];

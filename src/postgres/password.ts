@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { readPassfile } from "./passfile.ts";
+import { type PassfileKey, readPassfile } from "./passfile.ts";
 import type { ConnectionSpec, HostSpec } from "./resolve-connection.ts";
 
 /** Where a password comes from. Text is held in a closure, so that a printed or serialised spec does not show it. */
@@ -48,9 +48,8 @@ export async function readPassword(spec: ConnectionSpec, host: HostSpec, side: "
 }
 
 /** What the password file is searched for. */
-export function passfileKey(spec: ConnectionSpec, host: HostSpec): { host: string; port: number; database: string; user: string } {
-  const name = host.host === "" ? (host.hostaddr ?? "localhost") : host.host;
-  return { host: DEFAULT_SOCKET_DIRS.has(name) ? "localhost" : name, port: host.port, database: spec.database, user: spec.user };
+function passfileKey(spec: ConnectionSpec, host: HostSpec): PassfileKey {
+  return { host: DEFAULT_SOCKET_DIRS.has(host.host) ? "localhost" : host.host, port: host.port, database: spec.database, user: spec.user };
 }
 
 /** No shell: the arguments reach the program as they are. Its output may hold the secret, so an error names the program alone. */
@@ -62,7 +61,9 @@ async function runCommand(argv: readonly string[], fail: (message: string) => Pg
     return stdout;
   } catch (error) {
     const { code, killed } = error as { code?: number | string; killed?: boolean };
-    throw fail(`the password command ${program} failed (${killed === true ? `no answer in ${COMMAND_TIMEOUT_MS / 1000} s` : `exit ${code}`})`);
+    throw fail(
+      `the password command ${program} failed (${killed === true ? `no answer in ${COMMAND_TIMEOUT_MS / 1000} s` : `exit ${code}`})`,
+    );
   }
 }
 

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import path from "node:path";
 import type { SecureVersion } from "node:tls";
-import { type Conninfo, CONNINFO_PARAMETERS, invalidConninfo, parseConninfo, type ParameterName } from "./parse-conninfo.ts";
+import { CONNINFO_PARAMETERS, type Conninfo, invalidConninfo, type ParameterName, parseConninfo } from "./parse-conninfo.ts";
 import type { PasswordSource } from "./password.ts";
 import { readService, type ServiceFile } from "./service-file.ts";
 import { SESSION_ATTRS, type SessionAttrs } from "./session-attrs.ts";
@@ -112,7 +112,8 @@ export function resolveConnection(settings: ConnectionSettings, around: Surround
       "any",
     loadBalanceHosts: oneOf("load_balance_hosts", value("load_balance_hosts"), ["disable", "random"]) === "random",
     connectTimeoutMillis: seconds("connect_timeout", value("connect_timeout"), DEFAULT_CONNECT_TIMEOUT_S),
-    keepaliveIdleMillis: value("keepalives") === "0" ? undefined : seconds("keepalives_idle", value("keepalives_idle"), DEFAULT_KEEPALIVE_IDLE_S),
+    keepaliveIdleMillis:
+      value("keepalives") === "0" ? undefined : seconds("keepalives_idle", value("keepalives_idle"), DEFAULT_KEEPALIVE_IDLE_S),
     options: value("options"),
     applicationName: value("application_name") ?? value("fallback_application_name"),
   };
@@ -160,7 +161,7 @@ function fromEnvironment(env: Surroundings["env"]): Conninfo {
 }
 
 function serviceFiles(named: string | undefined, around: Surroundings): ServiceFile[] {
-  const system = { path: path.join(around.env["PGSYSCONFDIR"] ?? SYSTEM_SERVICE_DIR, "pg_service.conf"), required: false };
+  const system = { path: path.join(around.env.PGSYSCONFDIR ?? SYSTEM_SERVICE_DIR, "pg_service.conf"), required: false };
   if (named !== undefined) return [{ path: named, required: true }, system];
   return around.home === undefined ? [system] : [{ path: path.join(around.home, ".pg_service.conf"), required: false }, system];
 }
@@ -171,7 +172,8 @@ function refuseUnkept(all: Conninfo): void {
     const value = all[name as ParameterName];
     if (!("refused" in parameter) || value === undefined || value === "") continue;
     const refused: "any" | readonly string[] = parameter.refused;
-    if (refused === "any" || refused.includes(value)) throw invalidConninfo(`${name}${refused === "any" ? "" : `=${value}`} is not supported, and ignoring it would weaken the connection`);
+    if (refused === "any" || refused.includes(value))
+      throw invalidConninfo(`${name}${refused === "any" ? "" : `=${value}`} is not supported, and ignoring it would weaken the connection`);
   }
 }
 
@@ -179,11 +181,17 @@ function refuseUnkept(all: Conninfo): void {
  * Pairs hosts, addresses and ports (manual: "Specifying Multiple Hosts"): as many of each as there are hosts, or one port for all.
  * An empty entry means the default.
  */
-function hostsOf(host: string | undefined, hostaddr: string | undefined, port: string | undefined, socketDirs: readonly string[]): readonly HostSpec[] {
+function hostsOf(
+  host: string | undefined,
+  hostaddr: string | undefined,
+  port: string | undefined,
+  socketDirs: readonly string[],
+): readonly HostSpec[] {
   const addresses = hostaddr?.split(",");
   const names = host?.split(",") ?? addresses?.map(() => "") ?? [""];
   const ports = port?.split(",") ?? [""];
-  if (addresses !== undefined && addresses.length !== names.length) throw invalidConninfo(`${names.length} hosts but ${addresses.length} addresses (hostaddr)`);
+  if (addresses !== undefined && addresses.length !== names.length)
+    throw invalidConninfo(`${names.length} hosts but ${addresses.length} addresses (hostaddr)`);
   if (ports.length !== 1 && ports.length !== names.length) throw invalidConninfo(`${names.length} hosts but ${ports.length} ports`);
   return names.map((name, index) => {
     const number = portOf(ports.length === 1 ? (ports[0] as string) : (ports[index] as string), index);
@@ -198,7 +206,10 @@ function portOf(text: string, index: number): number {
   if (text.trim() === "") return DEFAULT_PORT;
   const port = Number(text.trim());
   if (/^\d+$/.test(text.trim()) && port >= 1 && port <= 65535) return port;
-  throw invalidConninfo(`the port of host ${index + 1} is not a number from 1 to 65535`, "Percent-encode @ : / ? # [ ] % where they occur in user or password.");
+  throw invalidConninfo(
+    `the port of host ${index + 1} is not a number from 1 to 65535`,
+    "Percent-encode @ : / ? # [ ] % where they occur in user or password.",
+  );
 }
 
 /** libpq knows at build time where its server's socket is; we look. */
@@ -207,13 +218,21 @@ function defaultHost(port: number, socketDirs: readonly string[]): string {
 }
 
 /** What the operator wrote down for this database beats what the environment happens to hold; two such are a contradiction. */
-function passwordSource(settings: ConnectionSettings, written: string | undefined, elsewhere: string | undefined, passfile: string | undefined): PasswordSource {
+function passwordSource(
+  settings: ConnectionSettings,
+  written: string | undefined,
+  elsewhere: string | undefined,
+  passfile: string | undefined,
+): PasswordSource {
   const explicit: PasswordSource[] = [];
   if (written !== undefined && written !== "") explicit.push({ kind: "text", read: () => written });
   if (settings.passwordFile !== undefined) explicit.push({ kind: "file", path: settings.passwordFile });
   if (settings.passwordCommand !== undefined) explicit.push({ kind: "command", argv: settings.passwordCommand });
   if (settings.rdsIam !== undefined) explicit.push({ kind: "rds-iam", region: settings.rdsIam.region });
-  if (explicit.length > 1) throw invalidConninfo("more than one password source: leave one of the connection string's password, passwordFile, passwordCommand and rdsIam");
+  if (explicit.length > 1)
+    throw invalidConninfo(
+      "more than one password source: leave one of the connection string's password, passwordFile, passwordCommand and rdsIam",
+    );
   if (explicit[0] !== undefined) return explicit[0];
   return elsewhere === undefined ? { kind: "passfile", path: passfile } : { kind: "text", read: () => elsewhere };
 }

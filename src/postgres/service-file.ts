@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type Conninfo, invalidConninfo, parameterNamed, type ParameterName } from "./parse-conninfo.ts";
+import { type Conninfo, invalidConninfo, type ParameterName, parameterNamed } from "./parse-conninfo.ts";
 
 export interface ServiceFile {
   readonly path: string;

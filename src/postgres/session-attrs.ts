@@ -13,11 +13,16 @@ export interface ServerRole {
 /** The rules of libpq (manual: "Parameter Key Words", target_session_attrs). `prefer-standby` is two rounds: standby, then any. */
 export function acceptsRole(attrs: SessionAttrs, role: ServerRole): boolean {
   switch (attrs) {
-    case "read-write": return !role.readOnly;
-    case "read-only": return role.readOnly;
-    case "primary": return !role.inRecovery;
-    case "standby": return role.inRecovery;
+    case "read-write":
+      return !role.readOnly;
+    case "read-only":
+      return role.readOnly;
+    case "primary":
+      return !role.inRecovery;
+    case "standby":
+      return role.inRecovery;
     case "any":
-    case "prefer-standby": return true;
+    case "prefer-standby":
+      return true;
   }
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { checkServerIdentity, type ConnectionOptions, getCACertificates } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity, getCACertificates } from "node:tls";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { ConnectionSpec, HostSpec, SslMode } from "./resolve-connection.ts";
 
@@ -67,7 +67,8 @@ async function tlsOptions(spec: ConnectionSpec, host: HostSpec, asked: SslMode):
  */
 async function rootCertificates(spec: ConnectionSpec, mode: SslMode): Promise<string[] | undefined> {
   if (spec.sslrootcert === "system") {
-    if (mode !== "verify-full") throw invalid(`sslrootcert=system needs sslmode=verify-full, not ${mode}: anybody can have a public certificate`);
+    if (mode !== "verify-full")
+      throw invalid(`sslrootcert=system needs sslmode=verify-full, not ${mode}: anybody can have a public certificate`);
     return systemAuthorities();
   }
   if (spec.sslrootcert !== undefined) {

@@ -17,22 +17,45 @@ interface ServerError extends Error {
 }
 
 /** Socket errors that mean the server was never reached, whatever the phase. */
-const UNREACHABLE_ERRNO = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA"]);
+const UNREACHABLE_ERRNO = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "ENETDOWN",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "EAI_NODATA",
+]);
 
-const LOST_ERRNO = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "ENOTCONN", "ERR_STREAM_DESTROYED", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_WRITE_AFTER_END"]);
+const LOST_ERRNO = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+  "ETIMEDOUT",
+  "ENOTCONN",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_WRITE_AFTER_END",
+]);
 
 /** `pg` has no codes for these; the texts are compared whole, so a changed text shows up as a QUERY error, never as a wrong one. */
 const LOST_TEXT = new Set([
-  "Connection terminated", "Connection terminated unexpectedly",
-  "Client has encountered a connection error and is not queryable", "Client was closed and is not queryable",
+  "Connection terminated",
+  "Connection terminated unexpectedly",
+  "Client has encountered a connection error and is not queryable",
+  "Client was closed and is not queryable",
 ]);
+
+const NO_TLS = "The server does not support SSL connections";
 
 /** What OpenSSL and Node call a certificate that we refuse. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECRYPT)|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED/;
 
 const SUGGESTIONS: Readonly<Record<string, string>> = {
   "25006": "The server is a standby, or read-only by its settings. Add target_session_attrs=primary to the connection string.",
-  "28000": "Add a line for this user, database and client address to pg_hba.conf, then: select pg_reload_conf();",
+  "28000": "See that the role exists and may log in, and that pg_hba.conf has a line for it, the database and this client's address.",
   "28P01": "Try the same user with psql; then look at .pgpass, passwordFile or passwordCommand.",
   "3D000": "Compare the database name in the connection string with: psql -l",
   "53100": "Free disk space on the server, then run the same command again.",
@@ -52,13 +75,13 @@ export function asPghaulError(error: unknown, side: "source" | "target", context
   const { code, message, name } = describe(error);
   if (name === "AbortError") return new PghaulError("INTERRUPTED", "interrupted", { context, cause: error });
   const fault = faultOf(error, code, message, name);
-  return new PghaulError(codeOf(side, fault), message, { context, cause: error, ...suggestionFor(code) });
+  return new PghaulError(codeOf(side, fault), message, { context, cause: error, ...suggestionFor(code, message) });
 }
 
 /** The SQLSTATE of a raw server error or of a PghaulError made from one. */
 export function sqlState(error: unknown): string | undefined {
   if (isServerError(error)) return error.code;
-  const state = error instanceof PghaulError ? error.context["sqlstate"] : undefined;
+  const state = error instanceof PghaulError ? error.context.sqlstate : undefined;
   return typeof state === "string" ? state : undefined;
 }
 
@@ -101,16 +124,22 @@ function withoutValues(error: ServerError): string {
 function faultOf(error: unknown, code: string | undefined, message: string, name: string): Fault {
   const syscall = (error as { syscall?: unknown } | null)?.syscall;
   if (code !== undefined && CERTIFICATE.test(code)) return "AUTH";
-  if (/^SASL: |^SCRAM/.test(message)) return "AUTH";
+  if (message === NO_TLS || /^SASL: |^SCRAM/.test(message)) return "AUTH";
   if (syscall === "connect" || name === "TimeoutError" || (code !== undefined && UNREACHABLE_ERRNO.has(code))) return "UNREACHABLE";
   if (LOST_TEXT.has(message) || (code !== undefined && LOST_ERRNO.has(code))) return "LOST";
   return "QUERY";
 }
 
-function suggestionFor(code: string | undefined): { suggestion?: string } {
+function suggestionFor(code: string | undefined, message: string): { suggestion?: string } {
+  if (message === NO_TLS) {
+    return { suggestion: "Turn on ssl at the server; or, only in a network you trust, add sslmode=disable to the connection string." };
+  }
   if (code === undefined || !CERTIFICATE.test(code)) return {};
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return { suggestion: "Connect by the name that the server's certificate carries." };
-  return { suggestion: "Name the authority that signed the server's certificate: sslrootcert=FILE (or sslrootcert=system) in the connection string." };
+  return {
+    suggestion:
+      "Name the authority that signed the server's certificate: sslrootcert=FILE (or sslrootcert=system) in the connection string.",
+  };
 }
 
 function describe(error: unknown): { code: string | undefined; message: string; name: string } {

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
-import { connect, type ConnectOptions } from "../../src/postgres/connect.ts";
+import { type ConnectOptions, connect } from "../../src/postgres/connect.ts";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
 import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts";
 
@@ -25,7 +25,10 @@ async function silentServer(): Promise<{ server: Server; port: number }> {
 
 for (const version of PG_VERSIONS) {
   it(`PostgreSQL ${version}: one canonical session, whatever server, database and role say`, async () => {
-    await using server = await startServer({ version, settings: { datestyle: "SQL, DMY", timezone: "Asia/Kolkata", statement_timeout: "9s", default_transaction_isolation: "serializable" } });
+    await using server = await startServer({
+      version,
+      settings: { datestyle: "SQL, DMY", timezone: "Asia/Kolkata", statement_timeout: "9s", default_transaction_isolation: "serializable" },
+    });
     const admin = await server.connect();
     await admin.query(`
       alter role postgres set intervalstyle = 'iso_8601';
@@ -35,15 +38,38 @@ for (const version of PG_VERSIONS) {
       alter database postgres set default_transaction_read_only = on`);
     await admin.end();
     for (const replication of [false, true]) {
-      const client = await open(`${server.url()}?options=-c%20idle_in_transaction_session_timeout%3D5s`, { replication, settings: { application_name: "mine" } });
-      const row = (await client.query(`select '2021-02-03 04:05:06.789+00'::timestamptz as ts, interval '1 day 2:03' as i, 0.1::float8 + 0.2 as f,
-        1::int4 as n, '\\x00ff'::bytea as b, true as t, null as nothing, '{1,2}'::int[] as a`)).rows[0] as unknown;
-      assert.deepEqual(row, { ts: "2021-02-03 04:05:06.789+00", i: "1 day 02:03:00", f: "0.30000000000000004", n: "1", b: "\\x00ff", t: "t", nothing: null, a: "{1,2}" });
-      const settings = (await client.query(`select name, setting from pg_settings where name = any('{client_encoding,row_security,statement_timeout,lock_timeout,xmloption,
-        idle_in_transaction_session_timeout,default_transaction_read_only,default_transaction_isolation,application_name}')`)).rows as { name: string; setting: string }[];
+      const client = await open(`${server.url()}?options=-c%20idle_in_transaction_session_timeout%3D5s`, {
+        replication,
+        settings: { application_name: "mine" },
+      });
+      const row = (
+        await client.query(`select '2021-02-03 04:05:06.789+00'::timestamptz as ts, interval '1 day 2:03' as i, 0.1::float8 + 0.2 as f,
+        1::int4 as n, '\\x00ff'::bytea as b, true as t, null as nothing, '{1,2}'::int[] as a`)
+      ).rows[0] as unknown;
+      assert.deepEqual(row, {
+        ts: "2021-02-03 04:05:06.789+00",
+        i: "1 day 02:03:00",
+        f: "0.30000000000000004",
+        n: "1",
+        b: "\\x00ff",
+        t: "t",
+        nothing: null,
+        a: "{1,2}",
+      });
+      const settings = (
+        await client.query(`select name, setting from pg_settings where name = any('{client_encoding,row_security,statement_timeout,lock_timeout,xmloption,
+        idle_in_transaction_session_timeout,default_transaction_read_only,default_transaction_isolation,application_name}')`)
+      ).rows as { name: string; setting: string }[];
       assert.deepEqual(Object.fromEntries(settings.map(({ name, setting }) => [name, setting])), {
-        client_encoding: "UTF8", row_security: "off", statement_timeout: "0", lock_timeout: "7000", xmloption: "content", idle_in_transaction_session_timeout: "0",
-        default_transaction_read_only: "off", default_transaction_isolation: "read committed", application_name: "mine",
+        client_encoding: "UTF8",
+        row_security: "off",
+        statement_timeout: "0",
+        lock_timeout: "7000",
+        xmloption: "content",
+        idle_in_transaction_session_timeout: "0",
+        default_transaction_read_only: "off",
+        default_transaction_isolation: "read committed",
+        application_name: "mine",
       });
       if (replication) assert.equal(((await client.query("IDENTIFY_SYSTEM")).rows[0] as { dbname: string }).dbname, "postgres");
       await client.end();
@@ -106,10 +132,14 @@ describe("connecting", () => {
       ["read-only", "standby", "standby"],
       ["prefer-standby", "standby", "standby"],
     ];
-    const both = (attrs: string, ports: number[]) => `host=127.0.0.1,127.0.0.1 port=${ports.join(",")} user=postgres dbname=postgres target_session_attrs=${attrs}`;
+    const both = (attrs: string, ports: number[]) =>
+      `host=127.0.0.1,127.0.0.1 port=${ports.join(",")} user=postgres dbname=postgres target_session_attrs=${attrs}`;
     for (const [attrs, first, second] of roles) {
       it(attrs, async () => {
-        for (const [ports, expected] of [[[server.port, standby.port], first], [[standby.port, server.port], second]] as const) {
+        for (const [ports, expected] of [
+          [[server.port, standby.port], first],
+          [[standby.port, server.port], second],
+        ] as const) {
           const client = await open(both(attrs, [...ports]));
           assert.equal(await value(client, "select pg_is_in_recovery()"), expected === "standby" ? "t" : "f");
           await client.end();
@@ -123,18 +153,27 @@ describe("connecting", () => {
     });
     it("a primary that is read-only by default is not read-write, and is read-only", async () => {
       const options = "options=-c%20default_transaction_read_only%3Don";
-      await assert.rejects(open(`${server.url()}?${options}&target_session_attrs=read-write`), { code: "SOURCE_UNREACHABLE", message: /is a read-only primary, asked for is read-write/ });
+      await assert.rejects(open(`${server.url()}?${options}&target_session_attrs=read-write`), {
+        code: "SOURCE_UNREACHABLE",
+        message: /is a read-only primary, asked for is read-write/,
+      });
       await (await open(`${server.url()}?${options}&target_session_attrs=read-only`)).end();
     });
     it("says what each host was when none fits", async () => {
-      await assert.rejects(open(both("standby", [server.port, server.port])), { code: "SOURCE_UNREACHABLE", message: /no host could be used: .*is a primary, asked for is standby; .*is a primary/ });
-      await assert.rejects(open(`${standby.url()}?target_session_attrs=primary`), { code: "SOURCE_UNREACHABLE", message: /is a standby, asked for is primary/ });
+      await assert.rejects(open(both("standby", [server.port, server.port])), {
+        code: "SOURCE_UNREACHABLE",
+        message: /no host could be used: .*is a primary, asked for is standby; .*is a primary/,
+      });
+      await assert.rejects(open(`${standby.url()}?target_session_attrs=primary`), {
+        code: "SOURCE_UNREACHABLE",
+        message: /is a standby, asked for is primary/,
+      });
     });
     it("leaves no session behind on hosts that it passed over", async () => {
       const client = await open(both("standby", [server.port, standby.port]), { purpose: "passing" });
       await client.end();
       const admin = await server.connect();
-      for (const deadline = Date.now() + 5000; ;) {
+      for (const deadline = Date.now() + 5000; ; ) {
         const { rows } = await admin.query("select 1 from pg_stat_activity where application_name = 'pghaul [passing]'");
         if (rows.length === 0) break;
         assert.ok(Date.now() < deadline, "the session is still there");
@@ -158,7 +197,10 @@ describe("connecting", () => {
     });
     it("stops at refused credentials, as libpq does", async () => {
       const url = `postgres://app:wrong@127.0.0.1:${server.port},127.0.0.1:${server.port}/postgres`;
-      await assert.rejects(open(url), { code: "SOURCE_AUTH", message: /^127\.0\.0\.1:\d+: password authentication failed for user "app"$/ });
+      await assert.rejects(open(url), {
+        code: "SOURCE_AUTH",
+        message: /^127\.0\.0\.1:\d+: password authentication failed for user "app"$/,
+      });
     });
     it("load_balance_hosts=random reaches each host", async () => {
       const seen = new Set<string>();
@@ -176,29 +218,56 @@ describe("connecting", () => {
       ["nobody listens", () => "postgres://u:pr1vate@127.0.0.1:1/d", "TARGET_UNREACHABLE", /^127\.0\.0\.1:1: connect ECONNREFUSED/],
       ["no such name", () => "postgres://u:pr1vate@no-such-host.invalid/d", "TARGET_UNREACHABLE", /ENOTFOUND|EAI_AGAIN/],
       ["no socket", () => "postgres://u:pr1vate@/d?host=/nonexistent", "TARGET_UNREACHABLE", /ENOENT/],
-      ["wrong password", () => `postgres://app:pr1vate@127.0.0.1:${server.port}/postgres`, "TARGET_AUTH", /password authentication failed for user "app"/],
+      [
+        "wrong password",
+        () => `postgres://app:pr1vate@127.0.0.1:${server.port}/postgres`,
+        "TARGET_AUTH",
+        /password authentication failed for user "app"/,
+      ],
       ["no password", () => `postgres://app@127.0.0.1:${server.port}/postgres`, "TARGET_AUTH", /asks for a password and none was found/],
       ["no such database", () => server.url("nowhere"), "TARGET_QUERY", /database "nowhere" does not exist/],
       ["no such role", () => server.url("postgres", "nobody"), "TARGET_AUTH", /role "nobody" does not exist/],
-      ["TLS where there is none", () => `${server.url()}?sslmode=require`, "TARGET_QUERY", /does not support SSL/],
-      ["channel binding where there is none", () => `${server.url("postgres", "app")}?channel_binding=require`, "TARGET_AUTH", /channel_binding=require, and the server does not offer it/],
-      ["channel binding, and nobody asks for a password", () => `${server.url()}?channel_binding=require`, "TARGET_AUTH", /channel_binding=require/],
+      ["TLS where there is none", () => `${server.url()}?sslmode=require`, "TARGET_AUTH", /does not support SSL/],
+      [
+        "channel binding where there is none",
+        () => `${server.url("postgres", "app")}?channel_binding=require`,
+        "TARGET_AUTH",
+        /channel_binding=require, and the server does not offer it/,
+      ],
+      [
+        "channel binding, and nobody asks for a password",
+        () => `${server.url()}?channel_binding=require`,
+        "TARGET_AUTH",
+        /channel_binding=require/,
+      ],
       ["an unknown setting", () => `${server.url()}?options=-c%20nonsense%3D1`, "TARGET_QUERY", /unrecognized configuration parameter/],
     ];
     for (const [title, url, code, message] of cases) {
-      it(title, () => assert.rejects(open(url(), { side: "target" }), (error: Error & { code: string; context: Record<string, unknown> }) => {
-        assert.equal(error.code, code, error.message);
-        assert.match(error.message, message);
-        assert.deepEqual(Object.keys(error.context).filter((key) => key !== "sqlstate").sort(), ["database", "host", "user"]);
-        assert.ok(!`${error.message}${error.stack}${JSON.stringify(error)}${String(error.cause)}`.includes("pr1vate"));
-        return true;
-      }));
+      it(title, () =>
+        assert.rejects(open(url(), { side: "target" }), (error: Error & { code: string; context: Record<string, unknown> }) => {
+          assert.equal(error.code, code, error.message);
+          assert.match(error.message, message);
+          assert.deepEqual(
+            Object.keys(error.context)
+              .filter((key) => key !== "sqlstate")
+              .sort(),
+            ["database", "host", "user"],
+          );
+          assert.ok(!`${error.message}${error.stack}${JSON.stringify(error)}${String(error.cause)}`.includes("pr1vate"));
+          return true;
+        }),
+      );
     }
     it("a setting that the role may not change", () =>
-      assert.rejects(open(server.url("postgres", "app"), { settings: { session_replication_role: "replica" } }), { code: "SOURCE_PRIVILEGE" }));
+      assert.rejects(open(server.url("postgres", "app"), { settings: { session_replication_role: "replica" } }), {
+        code: "SOURCE_PRIVILEGE",
+      }));
     it("no answer", async () => {
       const silent = await silentServer();
-      await assert.rejects(open(`postgres://u@127.0.0.1:${silent.port}/d?connect_timeout=1`), { code: "SOURCE_UNREACHABLE", message: /no answer within 1 s/ });
+      await assert.rejects(open(`postgres://u@127.0.0.1:${silent.port}/d?connect_timeout=1`), {
+        code: "SOURCE_UNREACHABLE",
+        message: /no answer within 1 s/,
+      });
       silent.server.close();
     });
   });
@@ -209,7 +278,10 @@ describe("connecting", () => {
       const stop = new AbortController();
       const reason = new Error("stopped by the operator");
       silent.server.once("connection", () => stop.abort(reason));
-      await assert.rejects(open(`postgres://u@127.0.0.1:${silent.port},127.0.0.1:${server.port}/d`, { signal: stop.signal }), (error) => error === reason);
+      await assert.rejects(
+        open(`postgres://u@127.0.0.1:${silent.port},127.0.0.1:${server.port}/d`, { signal: stop.signal }),
+        (error) => error === reason,
+      );
       silent.server.close();
     });
     it("before the start, too", async () => {
@@ -238,7 +310,10 @@ describe("connecting", () => {
     it("while idle: the process lives, the next query says so, end() returns", async () => {
       const client = await open(server.url(), { side: "target" });
       await terminate(client);
-      await assert.rejects(client.query("select 1"), { code: "TARGET_LOST", message: /127\.0\.0\.1:\d+: terminating connection due to administrator command/ });
+      await assert.rejects(client.query("select 1"), {
+        code: "TARGET_LOST",
+        message: /127\.0\.0\.1:\d+: terminating connection due to administrator command/,
+      });
       await assert.rejects(client.query("select $1::int", [1]), { code: "TARGET_LOST" });
       await client.end();
     });

@@ -21,7 +21,11 @@ let server: PgServer;
 
 /** HOST's folder of sockets and the port are known only at run time: PORT, SOCKETS and HOME in strings stand for them. */
 function fill(text: string): string {
-  return text.replaceAll("PORT", String(server.port)).replaceAll("SOCKETS", server.dataDir).replaceAll("HOME", dir).replaceAll("ENCODED", encodeURIComponent(server.dataDir));
+  return text
+    .replaceAll("PORT", String(server.port))
+    .replaceAll("SOCKETS", server.dataDir)
+    .replaceAll("HOME", dir)
+    .replaceAll("ENCODED", encodeURIComponent(server.dataDir));
 }
 
 /** A refusal is comparable only when it comes from the server; a client's own words are its own. */
@@ -32,14 +36,21 @@ function refusal(message: string): string {
 async function psql(url: string | undefined, env: Record<string, string>): Promise<Outcome> {
   const args = ["-X", "-A", "-t", "-q", "-w", "-c", QUERY, ...(url === undefined ? [] : ["-d", url])];
   return new Promise((resolve) => {
-    execFile("psql", args, { env: { PATH: process.env["PATH"] ?? "", HOME: dir, PGSYSCONFDIR: path.join(dir, "system"), ...env } }, (error, stdout, stderr) =>
-      resolve(error === null ? { session: stdout.trim() } : { failed: refusal(stderr) }));
+    execFile(
+      "psql",
+      args,
+      { env: { PATH: process.env.PATH ?? "", HOME: dir, PGSYSCONFDIR: path.join(dir, "system"), ...env } },
+      (error, stdout, stderr) => resolve(error === null ? { session: stdout.trim() } : { failed: refusal(stderr) }),
+    );
   });
 }
 
 async function ours(url: string | undefined, env: Record<string, string>): Promise<Outcome> {
   try {
-    const spec = resolveConnection({ url }, { env: { PGSYSCONFDIR: path.join(dir, "system"), ...env }, home: env["HOME"] ?? dir, user: userInfo().username, socketDirs: [] });
+    const spec = resolveConnection(
+      { url },
+      { env: { PGSYSCONFDIR: path.join(dir, "system"), ...env }, home: env.HOME ?? dir, user: userInfo().username, socketDirs: [] },
+    );
     const client = await connect(spec, { side: "source", purpose: "compare" });
     const { rows } = await client.query({ text: QUERY, rowMode: "array" });
     await client.end();
@@ -53,7 +64,8 @@ describe("the same string and environment lead psql and pghaul to the same sessi
   before(async () => {
     server = await startServer({ version: 15, passwords: { app: "s3:c\\r@t", "us er": "x y'z" } });
     const admin = await server.connect();
-    for (const database of ["app", "d b", "it's", "caf\u00e9", "a/b?c"]) await admin.query(`create database ${admin.escapeIdentifier(database)}`);
+    for (const database of ["app", "d b", "it's", "caf\u00e9", "a/b?c"])
+      await admin.query(`create database ${admin.escapeIdentifier(database)}`);
     if (userInfo().username !== "postgres") await admin.query(`create role ${admin.escapeIdentifier(userInfo().username)} login`);
     await admin.end();
     dir = mkdtempSync(path.join(tmpdir(), "pghaul-psql-"));
@@ -66,7 +78,10 @@ describe("the same string and environment lead psql and pghaul to the same sessi
     secret("open.pass", "*:*:*:*:s3\\:c\\\\r@t\n", 0o644);
     secret("wrong-first.pass", "*:*:*:app:wrong\n127.0.0.1:PORT:*:app:s3\\:c\\\\r@t\n");
     secret("colon.pass", "127.0.0.1:PORT:*:app:s3\\:c\\\\r@t:ignored\n");
-    secret(".pg_service.conf", "[svc]\nhost=127.0.0.1\nport=PORT\nuser=postgres\ndbname=d b\n[shadow]\nhost=127.0.0.1\nport=PORT\nuser=postgres\ndbname=it's\n[bad]\nhots=x\n");
+    secret(
+      ".pg_service.conf",
+      "[svc]\nhost=127.0.0.1\nport=PORT\nuser=postgres\ndbname=d b\n[shadow]\nhost=127.0.0.1\nport=PORT\nuser=postgres\ndbname=it's\n[bad]\nhots=x\n",
+    );
     secret("system/pg_service.conf", "[shadow]\ndbname=nowhere\n[only-system]\nhost=127.0.0.1\nport=PORT\nuser=postgres\ndbname=app\n");
     secret("other.conf", "[svc]\nhost=127.0.0.1\nport=PORT\nuser=postgres\ndbname=app\n");
   });
@@ -176,14 +191,24 @@ describe("the same string and environment lead psql and pghaul to the same sessi
   }
 
   it("any database name, quoted or percent-encoded, is the same name to both", () =>
-    fc.assert(fc.asyncProperty(fc.array(fc.constantFrom("a", "B", " ", "'", "\\", "=", "/", "?", "&", "%", "+", "@", ":", "#", ",", "é", "\t"), { minLength: 1, maxLength: 8 }), fc.constantFrom("uri", "raw", "quoted", "bare"), async (letters, form) => {
-      const name = `x${letters.join("")}`;
-      const url = {
-        uri: `postgres://postgres@127.0.0.1:${server.port}/${encodeURIComponent(name)}`,
-        raw: `postgres://postgres@127.0.0.1:${server.port}/${name}`,
-        quoted: `host=127.0.0.1 port=${server.port} user=postgres dbname='${name.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`,
-        bare: `host=127.0.0.1 port=${server.port} user=postgres dbname=${name}`,
-      }[form];
-      assert.deepEqual(await ours(url, {}), await psql(url, {}), url);
-    }), { numRuns: 80 }));
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom("a", "B", " ", "'", "\\", "=", "/", "?", "&", "%", "+", "@", ":", "#", ",", "é", "\t"), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.constantFrom("uri", "raw", "quoted", "bare"),
+        async (letters, form) => {
+          const name = `x${letters.join("")}`;
+          const url = {
+            uri: `postgres://postgres@127.0.0.1:${server.port}/${encodeURIComponent(name)}`,
+            raw: `postgres://postgres@127.0.0.1:${server.port}/${name}`,
+            quoted: `host=127.0.0.1 port=${server.port} user=postgres dbname='${name.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`,
+            bare: `host=127.0.0.1 port=${server.port} user=postgres dbname=${name}`,
+          }[form];
+          assert.deepEqual(await ours(url, {}), await psql(url, {}), url);
+        },
+      ),
+      { numRuns: 80 },
+    ));
 });

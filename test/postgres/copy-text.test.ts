@@ -27,7 +27,8 @@ describe("parseCopyLine", () => {
     ["\\8", ["8"]],
     ["caf\xc3\xa9\xff", ["caf\xc3\xa9\xff"]],
     ["trailing\\", ["trailing\\"]],
-  ] as const) it(JSON.stringify(line), () => assert.deepEqual(parseCopyLine(line), expected));
+  ] as const)
+    it(JSON.stringify(line), () => assert.deepEqual(parseCopyLine(line), expected));
 
   it("takes the end-of-data marker for no row", () => {
     assert.throws(() => parseCopyLine("\\."), RangeError);
@@ -42,22 +43,29 @@ describe("encodeCopyLine", () => {
   it("refuses text that is not bytes instead of cutting it", () => assert.throws(() => encodeCopyLine(["€"]), RangeError));
 
   it("comes back byte for byte, and the only newline is the last byte", () =>
-    fc.assert(fc.property(row, (values) => {
-      const line = encodeCopyLine(values);
-      assert.equal(line.indexOf("\n"), line.length - 1);
-      assert.deepEqual(parseCopyLine(line), values);
-    })));
+    fc.assert(
+      fc.property(row, (values) => {
+        const line = encodeCopyLine(values);
+        assert.equal(line.indexOf("\n"), line.length - 1);
+        assert.deepEqual(parseCopyLine(line), values);
+      }),
+    ));
 });
 
 describe("copyFields", () => {
   it("agrees with parseCopyLine on any fields, in any order, within a larger buffer", () =>
-    fc.assert(fc.property(row, fc.array(fc.nat(), { maxLength: 5 }), (values, picks) => {
-      const line = encodeCopyLine(values);
-      const buffer = Buffer.from(`before\tx\n${line}after\ty\n`, "latin1");
-      const start = "before\tx\n".length;
-      const indexes = picks.map((pick) => pick % values.length);
-      assert.deepEqual(copyFields(buffer, start, start + line.length - 1, indexes), indexes.map((index) => values[index]));
-    })));
+    fc.assert(
+      fc.property(row, fc.array(fc.nat(), { maxLength: 5 }), (values, picks) => {
+        const line = encodeCopyLine(values);
+        const buffer = Buffer.from(`before\tx\n${line}after\ty\n`, "latin1");
+        const start = "before\tx\n".length;
+        const indexes = picks.map((pick) => pick % values.length);
+        assert.deepEqual(
+          copyFields(buffer, start, start + line.length - 1, indexes),
+          indexes.map((index) => values[index]),
+        );
+      }),
+    ));
 
   it("says when the line is too short, and never reads on into the next", () => {
     const buffer = Buffer.from("a\tb\nc\td\n", "latin1");

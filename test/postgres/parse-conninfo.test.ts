@@ -13,10 +13,19 @@ const ACCEPTED: readonly [string, Record<string, string>][] = [
   ["postgresql://localhost/mydb", { host: "localhost", dbname: "mydb" }],
   ["postgresql://user@localhost", { user: "user", host: "localhost" }],
   ["postgresql://user:secret@localhost", { user: "user", password: "secret", host: "localhost" }],
-  ["postgresql://other@localhost/otherdb?connect_timeout=10&application_name=myapp", { user: "other", host: "localhost", dbname: "otherdb", connect_timeout: "10", application_name: "myapp" }],
-  ["postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=myapp", { host: "host1,host2", port: "123,456", dbname: "somedb", target_session_attrs: "any", application_name: "myapp" }],
+  [
+    "postgresql://other@localhost/otherdb?connect_timeout=10&application_name=myapp",
+    { user: "other", host: "localhost", dbname: "otherdb", connect_timeout: "10", application_name: "myapp" },
+  ],
+  [
+    "postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=myapp",
+    { host: "host1,host2", port: "123,456", dbname: "somedb", target_session_attrs: "any", application_name: "myapp" },
+  ],
   ["postgresql:///mydb?host=localhost&port=5433", { dbname: "mydb", host: "localhost", port: "5433" }],
-  ["postgresql://user@localhost:5433/mydb?options=-c%20synchronous_commit%3Doff", { user: "user", host: "localhost", port: "5433", dbname: "mydb", options: "-c synchronous_commit=off" }],
+  [
+    "postgresql://user@localhost:5433/mydb?options=-c%20synchronous_commit%3Doff",
+    { user: "user", host: "localhost", port: "5433", dbname: "mydb", options: "-c synchronous_commit=off" },
+  ],
   ["postgresql://[2001:db8::1234]/database", { host: "2001:db8::1234", dbname: "database" }],
   ["postgresql:///dbname?host=/var/lib/postgresql", { dbname: "dbname", host: "/var/lib/postgresql" }],
   ["postgresql://%2Fvar%2Flib%2Fpostgresql/dbname", { host: "/var/lib/postgresql", dbname: "dbname" }],
@@ -50,17 +59,21 @@ describe("parseConninfo accepts", () => {
   for (const [text, expected] of ACCEPTED) it(text, () => assert.deepEqual({ ...parseConninfo(text) }, expected));
 
   it("any value in quotes", () =>
-    fc.assert(fc.property(fc.string(), (value) => {
-      const quoted = `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-      assert.equal(parseConninfo(`password=${quoted} user=u`).password, value);
-    })));
+    fc.assert(
+      fc.property(fc.string(), (value) => {
+        const quoted = `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+        assert.equal(parseConninfo(`password=${quoted} user=u`).password, value);
+      }),
+    ));
 
   it("any user and password percent-encoded", () =>
-    fc.assert(fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (user, password) => {
-      fc.pre(!(user + password).includes("\0"));
-      const found = parseConninfo(`postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@h:1/d`);
-      assert.deepEqual({ ...found }, { user, password, host: "h", port: "1", dbname: "d" });
-    })));
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (user, password) => {
+        fc.pre(!(user + password).includes("\0"));
+        const found = parseConninfo(`postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@h:1/d`);
+        assert.deepEqual({ ...found }, { user, password, host: "h", port: "1", dbname: "d" });
+      }),
+    ));
 });
 
 describe("parseConninfo refuses", () => {
@@ -85,12 +98,17 @@ describe("parseConninfo refuses", () => {
     ["hots=h", /unknown parameter "hots"; did you mean "host"\?/],
     ["postgres://h/d?schema=public", /does not know/],
   ] as const) {
-    it(text, () => assert.throws(() => parseConninfo(text), (error) => {
-      assert.ok(error instanceof PghaulError);
-      assert.equal(error.code, "CONNECTION_STRING_INVALID");
-      assert.match(error.message, message);
-      return true;
-    }));
+    it(text, () =>
+      assert.throws(
+        () => parseConninfo(text),
+        (error) => {
+          assert.ok(error instanceof PghaulError);
+          assert.equal(error.code, "CONNECTION_STRING_INVALID");
+          assert.match(error.message, message);
+          return true;
+        },
+      ),
+    );
   }
 });
 
@@ -110,11 +128,16 @@ describe("an error never shows a secret", () => {
     `user=u ${secret}`,
     secret,
   ]) {
-    it(text, () => assert.throws(() => resolveConnection({ url: text }, { env: {}, home: undefined, user: "os", socketDirs: [] }), (error) => {
-      assert.ok(error instanceof PghaulError);
-      assert.ok(!`${error.message} ${error.suggestion} ${JSON.stringify(error.context)} ${error.stack}`.includes(secret));
-      return true;
-    }));
+    it(text, () =>
+      assert.throws(
+        () => resolveConnection({ url: text }, { env: {}, home: undefined, user: "os", socketDirs: [] }),
+        (error) => {
+          assert.ok(error instanceof PghaulError);
+          assert.ok(!`${error.message} ${error.suggestion} ${JSON.stringify(error.context)} ${error.stack}`.includes(secret));
+          return true;
+        },
+      ),
+    );
   }
 });
 

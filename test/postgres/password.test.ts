@@ -45,7 +45,12 @@ describe("readPassfile", () => {
     ["an IPv6 host, escaped", "\\:\\:1:5432:d:u:pw", { host: "::1" }, "pw"],
   ];
   for (const [title, text, key, expected] of cases) {
-    it(title, async () => assert.deepEqual(await readPassfile(write("passfile", text), { ...KEY, ...key }), expected === undefined ? {} : { password: expected }));
+    it(title, async () =>
+      assert.deepEqual(
+        await readPassfile(write("passfile", text), { ...KEY, ...key }),
+        expected === undefined ? {} : { password: expected },
+      ),
+    );
   }
 
   for (const mode of [0o640, 0o604, 0o610, 0o601]) {
@@ -95,10 +100,16 @@ describe("readPassword", () => {
     write(".pgpass", "h:5432:d:other:no\nh:5432:d:u:yes\n");
     assert.equal(await read({}, {}, dir), "yes");
   });
-  it("from PGPASSFILE instead", async () => assert.equal(await read({}, { PGPASSFILE: write("elsewhere", "*:*:*:*:there") }, dir), "there"));
+  it("from PGPASSFILE instead", async () =>
+    assert.equal(await read({}, { PGPASSFILE: write("elsewhere", "*:*:*:*:there") }, dir), "there"));
   it("files the default socket directory under localhost", async () => {
     const file = write("sockets", "localhost:5432:d:u:local\n/tmp:5432:d:u:never\n/srv:5432:d:u:srv");
-    for (const [host, expected] of [["/tmp", "local"], ["/var/run/postgresql", "local"], ["localhost", "local"], ["/srv", "srv"]] as const) {
+    for (const [host, expected] of [
+      ["/tmp", "local"],
+      ["/var/run/postgresql", "local"],
+      ["localhost", "local"],
+      ["/srv", "srv"],
+    ] as const) {
       assert.equal(await read({ url: `host=${host} dbname=d user=u passfile=${file}` }), expected);
     }
   });
@@ -108,7 +119,8 @@ describe("readPassword", () => {
     try {
       const token = await read({ url: "postgres://iam_user@db.example.com:5433/d", rdsIam: { region: "eu-west-1" } });
       assert.match(token, /^db\.example\.com:5433\/\?/);
-      for (const part of ["Action=connect", "DBUser=iam_user", "X-Amz-Expires=900", "eu-west-1%2Frds-db"]) assert.ok(token.includes(part), part);
+      for (const part of ["Action=connect", "DBUser=iam_user", "X-Amz-Expires=900", "eu-west-1%2Frds-db"])
+        assert.ok(token.includes(part), part);
     } finally {
       for (const name of Object.keys(keys)) delete process.env[name];
     }
@@ -117,19 +129,28 @@ describe("readPassword", () => {
   const refusals: readonly [string, () => Promise<string>, RegExp][] = [
     ["nothing anywhere", () => read({}), /none was found$/],
     ["no home directory", () => read({}, {}, undefined), /none was found$/],
-    ["an open password file", () => read({}, { PGPASSFILE: write("open", "*:*:*:*:pw", 0o644) }), /none was found: the password file .* is ignored/],
+    [
+      "an open password file",
+      () => read({}, { PGPASSFILE: write("open", "*:*:*:*:pw", 0o644) }),
+      /none was found: the password file .* is ignored/,
+    ],
     ["a missing file", () => read({ passwordFile: at("nowhere") }), /cannot be read \(ENOENT\)/],
     ["an empty file", () => read({ passwordFile: write("empty", "\n") }), /is empty/],
-    ["a failing command", () => read({ passwordCommand: [node, "-e", "console.log('pr1vate'); console.error('pr1vate'); process.exit(7)", "pr1vate"] }), /failed \(exit 7\)/],
+    [
+      "a failing command",
+      () => read({ passwordCommand: [node, "-e", "console.log('pr1vate'); console.error('pr1vate'); process.exit(7)", "pr1vate"] }),
+      /failed \(exit 7\)/,
+    ],
     ["a missing command", () => read({ passwordCommand: [at("nowhere")] }), /failed \(exit ENOENT\)/],
     ["a silent command", () => read({ passwordCommand: [node, "-e", ""] }), /printed nothing/],
   ];
   for (const [title, run, message] of refusals) {
-    it(`says: ${title}`, () => assert.rejects(run, (error: Error & { code: string }) => {
-      assert.equal(error.code, "SOURCE_AUTH");
-      assert.match(error.message, message);
-      assert.ok(!`${error.message}${error.stack}${String(error.cause)}`.includes("pr1vate"));
-      return true;
-    }));
+    it(`says: ${title}`, () =>
+      assert.rejects(run, (error: Error & { code: string }) => {
+        assert.equal(error.code, "SOURCE_AUTH");
+        assert.match(error.message, message);
+        assert.ok(!`${error.message}${error.stack}${String(error.cause)}`.includes("pr1vate"));
+        return true;
+      }));
   }
 });

@@ -10,7 +10,8 @@ describe("quoting", () => {
     ['"', '""""'],
     ["back\\slash", '"back\\slash"'],
     ["", '""'],
-  ] as const) it(`identifier ${name}`, () => assert.equal(quoteIdent(name), expected));
+  ] as const)
+    it(`identifier ${name}`, () => assert.equal(quoteIdent(name), expected));
 
   for (const [text, expected] of [
     ["", "''"],
@@ -18,7 +19,8 @@ describe("quoting", () => {
     ["o'clock", "'o''clock'"],
     ["C:\\temp", "E'C:\\\\temp'"],
     ["\\'; drop table t; --", "E'\\\\''; drop table t; --'"],
-  ] as const) it(`literal ${text}`, () => assert.equal(quoteLiteral(text), expected));
+  ] as const)
+    it(`literal ${text}`, () => assert.equal(quoteLiteral(text), expected));
 
   it("qualifies", () => assert.equal(qualifiedName("my schema", 'a"b'), '"my schema"."a""b"'));
 

@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { describeConnection } from "../../src/postgres/connect.ts";
-import { type ConnectionSettings, type ConnectionSpec, resolveConnection, type Surroundings } from "../../src/postgres/resolve-connection.ts";
+import {
+  type ConnectionSettings,
+  type ConnectionSpec,
+  resolveConnection,
+  type Surroundings,
+} from "../../src/postgres/resolve-connection.ts";
 
 let dir = "";
 let listener: Server;
@@ -22,7 +27,11 @@ after(() => {
   rmSync(dir, { recursive: true });
 });
 
-function resolve(url: string | undefined, env: Record<string, string> = {}, more: Partial<ConnectionSettings & Surroundings> = {}): ConnectionSpec {
+function resolve(
+  url: string | undefined,
+  env: Record<string, string> = {},
+  more: Partial<ConnectionSettings & Surroundings> = {},
+): ConnectionSpec {
   const { home = dir, user = "os", socketDirs = [], ...settings } = more;
   return resolveConnection({ url, ...settings }, { env, home, user, socketDirs });
 }
@@ -34,13 +43,28 @@ describe("precedence", () => {
     assert.deepEqual([spec.user, spec.database, spec.targetSessionAttrs, spec.connectTimeoutMillis], ["os", "os", "any", 10_000]);
   });
   it("environment over defaults", () => {
-    const spec = resolve("", { PGHOST: "eh", PGPORT: "6543", PGUSER: "eu", PGDATABASE: "ed", PGAPPNAME: "app", PGOPTIONS: "-c a=b", PGCONNECT_TIMEOUT: "3", PGTARGETSESSIONATTRS: "standby" });
+    const spec = resolve("", {
+      PGHOST: "eh",
+      PGPORT: "6543",
+      PGUSER: "eu",
+      PGDATABASE: "ed",
+      PGAPPNAME: "app",
+      PGOPTIONS: "-c a=b",
+      PGCONNECT_TIMEOUT: "3",
+      PGTARGETSESSIONATTRS: "standby",
+    });
     assert.deepEqual(spec.hosts, [{ host: "eh", port: 6543 }]);
-    assert.deepEqual([spec.user, spec.database, spec.applicationName, spec.options, spec.connectTimeoutMillis, spec.targetSessionAttrs], ["eu", "ed", "app", "-c a=b", 3000, "standby"]);
+    assert.deepEqual(
+      [spec.user, spec.database, spec.applicationName, spec.options, spec.connectTimeoutMillis, spec.targetSessionAttrs],
+      ["eu", "ed", "app", "-c a=b", 3000, "standby"],
+    );
   });
   it("service over environment", () => {
     const spec = resolve("service=svc", { PGHOST: "eh", PGUSER: "eu", PGPORT: "7" });
-    assert.deepEqual([spec.hosts, spec.user, spec.database, spec.sslmode], [[{ host: "service-host", port: 7 }], "service-user", "service-db", "require"]);
+    assert.deepEqual(
+      [spec.hosts, spec.user, spec.database, spec.sslmode],
+      [[{ host: "service-host", port: 7 }], "service-user", "service-db", "require"],
+    );
   });
   it("string over service, and PGSERVICE names one too", () => {
     const spec = resolve("postgres://su@/sd", { PGSERVICE: "svc" });
@@ -52,9 +76,13 @@ describe("precedence", () => {
     assert.equal(resolve("service=sys", { PGSYSCONFDIR: dir }, { home: undefined as never }).hosts[0]?.host, "system-host");
   });
   it("an unknown service is an error, even when everything else is given", () =>
-    assert.throws(() => resolve("service=nope host=h", { PGSYSCONFDIR: dir }), { code: "CONNECTION_STRING_INVALID", message: /"nope" is not defined/ }));
+    assert.throws(() => resolve("service=nope host=h", { PGSYSCONFDIR: dir }), {
+      code: "CONNECTION_STRING_INVALID",
+      message: /"nope" is not defined/,
+    }));
   it("the database defaults to the user, whoever names it", () => assert.equal(resolve("user=u").database, "u"));
-  it("an empty value is none", () => assert.deepEqual([resolve("user='' dbname=''").user, resolve("", { PGUSER: "", PGHOST: "" }).hosts[0]?.host], ["os", "localhost"]));
+  it("an empty value is none", () =>
+    assert.deepEqual([resolve("user='' dbname=''").user, resolve("", { PGUSER: "", PGHOST: "" }).hosts[0]?.host], ["os", "localhost"]));
   it("the configuration's target_session_attrs: under the string, over the environment", () => {
     const more = { targetSessionAttrs: "primary" } as const;
     assert.equal(resolve("host=h", { PGTARGETSESSIONATTRS: "any" }, more).targetSessionAttrs, "primary");
@@ -65,23 +93,64 @@ describe("precedence", () => {
     assert.equal(resolve("fallback_application_name=f", { PGAPPNAME: "e" }).applicationName, "e");
   });
   it("without any user name there is an error, and none is invented", () =>
-    assert.throws(() => resolveConnection({ url: "host=h" }, { env: {}, home: undefined, user: undefined, socketDirs: [] }), /no user name/));
+    assert.throws(
+      () => resolveConnection({ url: "host=h" }, { env: {}, home: undefined, user: undefined, socketDirs: [] }),
+      /no user name/,
+    ));
   it("the surroundings of the process itself are the default", () => assert.ok(resolveConnection({ url: "host=h" }).user.length > 0));
 });
 
 describe("hosts", () => {
   for (const [url, expected] of [
-    ["postgres://h1:1,h2:2/d", [{ host: "h1", port: 1 }, { host: "h2", port: 2 }]],
-    ["host=h1,h2 port=5", [{ host: "h1", port: 5 }, { host: "h2", port: 5 }]],
-    ["host=h1,h2 port=5,", [{ host: "h1", port: 5 }, { host: "h2", port: 5432 }]],
-    ["host=h1,,h3", [{ host: "h1", port: 5432 }, { host: "localhost", port: 5432 }, { host: "h3", port: 5432 }]],
+    [
+      "postgres://h1:1,h2:2/d",
+      [
+        { host: "h1", port: 1 },
+        { host: "h2", port: 2 },
+      ],
+    ],
+    [
+      "host=h1,h2 port=5",
+      [
+        { host: "h1", port: 5 },
+        { host: "h2", port: 5 },
+      ],
+    ],
+    [
+      "host=h1,h2 port=5,",
+      [
+        { host: "h1", port: 5 },
+        { host: "h2", port: 5432 },
+      ],
+    ],
+    [
+      "host=h1,,h3",
+      [
+        { host: "h1", port: 5432 },
+        { host: "localhost", port: 5432 },
+        { host: "h3", port: 5432 },
+      ],
+    ],
     ["hostaddr=10.0.0.1", [{ host: "10.0.0.1", port: 5432, hostaddr: "10.0.0.1" }]],
-    ["host=n1,n2 hostaddr=10.0.0.1,10.0.0.2", [{ host: "n1", port: 5432, hostaddr: "10.0.0.1" }, { host: "n2", port: 5432, hostaddr: "10.0.0.2" }]],
-    ["host=n1,n2 hostaddr=10.0.0.1,", [{ host: "n1", port: 5432, hostaddr: "10.0.0.1" }, { host: "n2", port: 5432 }]],
+    [
+      "host=n1,n2 hostaddr=10.0.0.1,10.0.0.2",
+      [
+        { host: "n1", port: 5432, hostaddr: "10.0.0.1" },
+        { host: "n2", port: 5432, hostaddr: "10.0.0.2" },
+      ],
+    ],
+    [
+      "host=n1,n2 hostaddr=10.0.0.1,",
+      [
+        { host: "n1", port: 5432, hostaddr: "10.0.0.1" },
+        { host: "n2", port: 5432 },
+      ],
+    ],
     ["host=/run/x port=7", [{ host: "/run/x", port: 7 }]],
     ["postgres://[::1]:7/d", [{ host: "::1", port: 7 }]],
     ["port=' 77 '", [{ host: "localhost", port: 77 }]],
-  ] as const) it(url, () => assert.deepEqual(resolve(url).hosts, expected));
+  ] as const)
+    it(url, () => assert.deepEqual(resolve(url).hosts, expected));
 
   it("finds the socket of the port when no host is named", () => {
     assert.deepEqual(resolve("", {}, { socketDirs: ["/nonexistent", dir] }).hosts, [{ host: dir, port: 5432 }]);
@@ -95,7 +164,8 @@ describe("hosts", () => {
     ["postgres://h,h:70000/d", /port of host 2/],
     ["port=0", /port of host 1/],
     ["port=-1", /port of host 1/],
-  ] as const) it(`refuses ${url}`, () => assert.throws(() => resolve(url), { code: "CONNECTION_STRING_INVALID", message }));
+  ] as const)
+    it(`refuses ${url}`, () => assert.throws(() => resolve(url), { code: "CONNECTION_STRING_INVALID", message }));
 });
 
 describe("values that are not in libpq's lists", () => {
@@ -109,14 +179,28 @@ describe("values that are not in libpq's lists", () => {
     ["gssencmode=require", /gssencmode=require is not supported/],
     ["require_auth=scram-sha-256", /require_auth is not supported/],
     ["sslcertmode=require", /not supported/],
-  ] as const) it(url, () => assert.throws(() => resolve(url), { code: "CONNECTION_STRING_INVALID", message }));
+  ] as const)
+    it(url, () => assert.throws(() => resolve(url), { code: "CONNECTION_STRING_INVALID", message }));
 
-  it("ignores what has no bearing here", () => assert.ok(resolve("gssencmode=prefer krbsrvname=x sslcompression=1 tcp_user_timeout=5 client_encoding=latin1 keepalives_count=3 replication=false")));
+  it("ignores what has no bearing here", () =>
+    assert.ok(
+      resolve(
+        "gssencmode=prefer krbsrvname=x sslcompression=1 tcp_user_timeout=5 client_encoding=latin1 keepalives_count=3 replication=false",
+      ),
+    ));
 });
 
 describe("times", () => {
-  it("zero and less wait for ever", () => assert.deepEqual(["connect_timeout=0", "connect_timeout=-1"].map((url) => resolve(url).connectTimeoutMillis), [undefined, undefined]));
-  it("keepalives", () => assert.deepEqual(["", "keepalives=0", "keepalives_idle=5", "keepalives=1"].map((url) => resolve(url).keepaliveIdleMillis), [60_000, undefined, 5000, 60_000]));
+  it("zero and less wait for ever", () =>
+    assert.deepEqual(
+      ["connect_timeout=0", "connect_timeout=-1"].map((url) => resolve(url).connectTimeoutMillis),
+      [undefined, undefined],
+    ));
+  it("keepalives", () =>
+    assert.deepEqual(
+      ["", "keepalives=0", "keepalives_idle=5", "keepalives=1"].map((url) => resolve(url).keepaliveIdleMillis),
+      [60_000, undefined, 5000, 60_000],
+    ));
 });
 
 describe("one password source", () => {
@@ -134,5 +218,6 @@ describe("describeConnection", () => {
     ["postgres://u:secret@db.example.com/d?sslmode=disable", "u@db.example.com:5432/d (disable)"],
     ["postgres://u:secret@localhost,[2001:db8::1]:7/d", "u@localhost:5432,[2001:db8::1]:7/d (prefer, verify-full)"],
     ["postgres://u:secret@/d?host=/run/pg", "u@/run/pg:5432/d (socket)"],
-  ] as const) it(expected, () => assert.equal(describeConnection(resolve(url)), expected));
+  ] as const)
+    it(expected, () => assert.equal(describeConnection(resolve(url)), expected));
 });

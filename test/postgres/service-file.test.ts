@@ -10,7 +10,9 @@ const at = (name: string) => path.join(dir, name);
 const files = (...names: string[]) => names.map((name) => ({ path: at(name), required: false }));
 before(() => {
   dir = mkdtempSync(path.join(tmpdir(), "pghaul-service-"));
-  writeFileSync(at("user"), `# comment
+  writeFileSync(
+    at("user"),
+    `# comment
 [first]
 host=one
   port=5433
@@ -30,7 +32,8 @@ service=first
 user=me\r
 [first]
 host=only-the-first-section-counts
-`);
+`,
+  );
   writeFileSync(at("system"), "[first]\nhost=system\n[only-system]\nhost=system\n");
 });
 after(() => rmSync(dir, { recursive: true }));
@@ -45,14 +48,18 @@ describe("readService", () => {
   it("goes to the system's file only for what the user's lacks", () => assert.deepEqual(read("only-system"), { host: "system" }));
   it("passes over a missing file", () => assert.deepEqual({ ...readService("first", files("nowhere", "system")) }, { host: "system" }));
   it("but not over one that was named", () =>
-    assert.throws(() => readService("first", [{ path: at("nowhere"), required: true }, ...files("system")]), { code: "CONNECTION_STRING_INVALID", message: /nowhere does not exist/ }));
+    assert.throws(() => readService("first", [{ path: at("nowhere"), required: true }, ...files("system")]), {
+      code: "CONNECTION_STRING_INVALID",
+      message: /nowhere does not exist/,
+    }));
 
   for (const [service, message] of [
     ["missing", /service "missing" is not defined in .*user or .*system/],
     ["broken", /line 12 of .*user has an unknown parameter "hots"; did you mean "host"\?/],
     ["nosign", /line 14 of .* name=value/],
     ["nested", /another service/],
-  ] as const) it(`refuses ${service}`, () => assert.throws(() => read(service), { code: "CONNECTION_STRING_INVALID", message }));
+  ] as const)
+    it(`refuses ${service}`, () => assert.throws(() => read(service), { code: "CONNECTION_STRING_INVALID", message }));
 
   it("says when a file cannot be read", { skip: process.getuid?.() === 0 ? "root can read everything" : false }, () => {
     writeFileSync(at("closed"), "");

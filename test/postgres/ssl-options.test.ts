@@ -5,13 +5,14 @@ import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { PeerCertificate } from "node:tls";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
-import { sslAttempts, sslModeOf, type SslOptions } from "../../src/postgres/ssl-options.ts";
+import { type SslOptions, sslAttempts, sslModeOf } from "../../src/postgres/ssl-options.ts";
 
 let dir = "";
 before(() => {
   dir = mkdtempSync(path.join(tmpdir(), "pghaul-ssl-"));
   mkdirSync(path.join(dir, "with/.postgresql"), { recursive: true });
-  for (const name of ["root.crt", "postgresql.crt", "postgresql.key"]) writeFileSync(path.join(dir, "with/.postgresql", name), `standard ${name}`, { mode: 0o600 });
+  for (const name of ["root.crt", "postgresql.crt", "postgresql.key"])
+    writeFileSync(path.join(dir, "with/.postgresql", name), `standard ${name}`, { mode: 0o600 });
   writeFileSync(path.join(dir, "ca.crt"), "named root");
   writeFileSync(path.join(dir, "open.key"), "key");
   chmodSync(path.join(dir, "open.key"), 0o644);
@@ -19,7 +20,8 @@ before(() => {
 after(() => rmSync(dir, { recursive: true }));
 
 /** `home` without a ~/.postgresql unless it is `with`. */
-const spec = (url: string, home = "without") => resolveConnection({ url }, { env: {}, home: path.join(dir, home), user: "os", socketDirs: [] });
+const spec = (url: string, home = "without") =>
+  resolveConnection({ url }, { env: {}, home: path.join(dir, home), user: "os", socketDirs: [] });
 async function attempts(url: string, home?: string): Promise<readonly SslOptions[]> {
   const resolved = spec(url.replaceAll("DIR", dir), home);
   return sslAttempts(resolved, resolved.hosts[0] as (typeof resolved.hosts)[0]);
@@ -58,8 +60,16 @@ describe("sslModeOf", () => {
 
 describe("sslAttempts", () => {
   it("disable: plain text alone", async () => assert.deepEqual(await attempts("host=h sslmode=disable"), [false]));
-  it("allow: plain text, then TLS", async () => assert.deepEqual((await attempts("host=h sslmode=allow")).map((ssl) => ssl !== false), [false, true]));
-  it("prefer: TLS, then plain text", async () => assert.deepEqual((await attempts("host=h sslmode=prefer")).map((ssl) => ssl !== false), [true, false]));
+  it("allow: plain text, then TLS", async () =>
+    assert.deepEqual(
+      (await attempts("host=h sslmode=allow")).map((ssl) => ssl !== false),
+      [false, true],
+    ));
+  it("prefer: TLS, then plain text", async () =>
+    assert.deepEqual(
+      (await attempts("host=h sslmode=prefer")).map((ssl) => ssl !== false),
+      [true, false],
+    ));
 
   it("require verifies nothing", async () => {
     const ssl = await only("host=h sslmode=require");
@@ -116,7 +126,8 @@ describe("sslAttempts", () => {
     ["host=h sslcert=DIR/ca.crt sslkey=DIR/open.key", /others may read the client key/],
     ["host=h sslcrl=DIR/nowhere", /revocation list .* does not exist/],
     ["host=h sslmode=prefer sslnegotiation=direct", /direct needs sslmode=require/],
-  ] as const) it(`refuses ${url}`, () => assert.rejects(attempts(url), { code: "CONNECTION_STRING_INVALID", message }));
+  ] as const)
+    it(`refuses ${url}`, () => assert.rejects(attempts(url), { code: "CONNECTION_STRING_INVALID", message }));
 
   it("require with a root certificate file that is not there does without, as libpq", async () =>
     assert.equal((await only("host=h sslmode=require sslrootcert=DIR/nowhere")).rejectUnauthorized, false));

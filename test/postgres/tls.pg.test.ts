@@ -25,12 +25,60 @@ function openssl(...args: string[]): void {
 /** `ca.crt` signs `server.crt` (for NAME) and `client.crt` (for certuser); `other.crt` is an authority that signed nothing here. */
 function makeCertificates(): void {
   for (const authority of ["ca", "other"]) {
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", `/CN=${authority}`, "-keyout", `${authority}.key`, "-out", `${authority}.crt`);
+    openssl(
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-days",
+      "2",
+      "-subj",
+      `/CN=${authority}`,
+      "-keyout",
+      `${authority}.key`,
+      "-out",
+      `${authority}.crt`,
+    );
   }
-  for (const [name, subject, extension] of [["server", "/CN=ignored", `subjectAltName=DNS:${NAME}`], ["client", "/CN=certuser", "extendedKeyUsage=clientAuth"]] as const) {
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject, "-keyout", `${name}.key`, "-out", `${name}.csr`);
+  for (const [name, subject, extension] of [
+    ["server", "/CN=ignored", `subjectAltName=DNS:${NAME}`],
+    ["client", "/CN=certuser", "extendedKeyUsage=clientAuth"],
+  ] as const) {
+    openssl(
+      "req",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-subj",
+      subject,
+      "-keyout",
+      `${name}.key`,
+      "-out",
+      `${name}.csr`,
+    );
     writeFileSync(at(`${name}.ext`), extension);
-    openssl("x509", "-req", "-in", `${name}.csr`, "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", `${name}.ext`, "-out", `${name}.crt`);
+    openssl(
+      "x509",
+      "-req",
+      "-in",
+      `${name}.csr`,
+      "-CA",
+      "ca.crt",
+      "-CAkey",
+      "ca.key",
+      "-CAcreateserial",
+      "-days",
+      "2",
+      "-extfile",
+      `${name}.ext`,
+      "-out",
+      `${name}.crt`,
+    );
   }
   chmodSync(at("client.key"), 0o600);
   copyFileSync(at("ca.crt"), at("server-ca.crt"));
@@ -49,7 +97,12 @@ describe("TLS", { skip }, () => {
     server = await startServer({
       version: 17,
       settings: { ssl: "on", ssl_cert_file: at("server.crt"), ssl_key_file: at("server.key"), ssl_ca_file: at("server-ca.crt") },
-      hba: ["hostssl all certuser 127.0.0.1/32 cert", "hostssl all tlsonly 127.0.0.1/32 trust", "hostnossl all tlsonly 127.0.0.1/32 reject", "hostssl all plainonly 127.0.0.1/32 reject"],
+      hba: [
+        "hostssl all certuser 127.0.0.1/32 cert",
+        "hostssl all tlsonly 127.0.0.1/32 trust",
+        "hostnossl all tlsonly 127.0.0.1/32 reject",
+        "hostssl all plainonly 127.0.0.1/32 reject",
+      ],
       passwords: { app: "secret" },
     });
     const admin = await server.connect();
@@ -62,7 +115,13 @@ describe("TLS", { skip }, () => {
   });
 
   const open = (parameters: string) =>
-    connect(resolveConnection({ url: `port=${server.port} user=postgres dbname=postgres ${parameters.replaceAll("DIR", dir)}` }, { env: {}, home: undefined, user: "os", socketDirs: [] }), { side: "source", purpose: "tls" });
+    connect(
+      resolveConnection(
+        { url: `port=${server.port} user=postgres dbname=postgres ${parameters.replaceAll("DIR", dir)}` },
+        { env: {}, home: undefined, user: "os", socketDirs: [] },
+      ),
+      { side: "source", purpose: "tls" },
+    );
 
   async function encrypted(client: pg.Client): Promise<string> {
     const { rows } = await client.query("select ssl, coalesce(version, '') as version from pg_stat_ssl where pid = pg_backend_pid()");
@@ -87,24 +146,48 @@ describe("TLS", { skip }, () => {
     ["allow takes plain text where it may", "host=127.0.0.1 sslmode=allow", /^plain$/],
     ["allow takes TLS where the server asks for it", "host=127.0.0.1 sslmode=allow user=tlsonly", /^TLSv1/],
     ["client certificate", `${good} user=certuser sslcert=DIR/client.crt sslkey=DIR/client.key`, /^TLSv1/],
-  ] as const) it(title, async () => assert.match(await encrypted(await open(parameters)), expected));
+  ] as const)
+    it(title, async () => assert.match(await encrypted(await open(parameters)), expected));
 
   for (const [title, parameters, code, message] of [
-    ["verify-full, wrong name", "host=127.0.0.1 sslmode=verify-full sslrootcert=DIR/ca.crt", "SOURCE_AUTH", /does not match certificate|not in the cert/],
-    ["verify-full, a name that resolves but is not in the certificate", "host=localhost hostaddr=127.0.0.1 sslmode=verify-full sslrootcert=DIR/ca.crt", "SOURCE_AUTH", /does not match|altnames/],
-    ["verify-full, another authority", `host=${NAME} hostaddr=127.0.0.1 sslmode=verify-full sslrootcert=DIR/other.crt`, "SOURCE_AUTH", /certificate/],
+    [
+      "verify-full, wrong name",
+      "host=127.0.0.1 sslmode=verify-full sslrootcert=DIR/ca.crt",
+      "SOURCE_AUTH",
+      /does not match certificate|not in the cert/,
+    ],
+    [
+      "verify-full, a name that resolves but is not in the certificate",
+      "host=localhost hostaddr=127.0.0.1 sslmode=verify-full sslrootcert=DIR/ca.crt",
+      "SOURCE_AUTH",
+      /does not match|altnames/,
+    ],
+    [
+      "verify-full, another authority",
+      `host=${NAME} hostaddr=127.0.0.1 sslmode=verify-full sslrootcert=DIR/other.crt`,
+      "SOURCE_AUTH",
+      /certificate/,
+    ],
     ["verify-full, the system's authorities", `host=${NAME} hostaddr=127.0.0.1 sslmode=verify-full`, "SOURCE_AUTH", /certificate/],
     ["verify-ca, another authority", "host=127.0.0.1 sslmode=verify-ca sslrootcert=DIR/other.crt", "SOURCE_AUTH", /certificate/],
     ["require with another root", "host=127.0.0.1 sslmode=require sslrootcert=DIR/other.crt", "SOURCE_AUTH", /certificate/],
     ["no client certificate where one is asked for", `${good} user=certuser`, "SOURCE_AUTH", /certificate/],
     ["disable where the server wants TLS", "host=127.0.0.1 sslmode=disable user=tlsonly", "SOURCE_AUTH", /no encryption|rejects/],
     ["prefer does not turn to plain text because TLS was refused", "host=127.0.0.1 sslmode=prefer user=plainonly", "SOURCE_AUTH", /reject/],
-  ] as const) it(`refused: ${title}`, () => assert.rejects(open(parameters), { code, message }));
+  ] as const)
+    it(`refused: ${title}`, () => assert.rejects(open(parameters), { code, message }));
 
   it("the default towards a host that is not this machine is full verification", async (test) => {
-    const address = Object.values(networkInterfaces()).flat().find((one) => one?.family === "IPv4" && !one.internal)?.address;
+    const address = Object.values(networkInterfaces())
+      .flat()
+      .find((one) => one?.family === "IPv4" && !one.internal)?.address;
     if (address === undefined) return test.skip("this machine has no address but loopback");
-    const relay = createServer((socket) => socket.pipe(connectTo(server.port, "127.0.0.1")).on("error", () => socket.destroy()).pipe(socket));
+    const relay = createServer((socket) =>
+      socket
+        .pipe(connectTo(server.port, "127.0.0.1"))
+        .on("error", () => socket.destroy())
+        .pipe(socket),
+    );
     relay.listen(0, address);
     await once(relay, "listening");
     const { port } = relay.address() as { port: number };

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
-import { isRetried } from "../../src/errors/policy.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
+import { isRetried } from "../../src/errors/policy.ts";
 import { asPghaulError, sqlState } from "../../src/postgres/wrap-error.ts";
 
-const server = (code: string, message = "message", fields: Record<string, string> = {}) => Object.assign(new Error(message), { code, severity: "ERROR", ...fields });
+const server = (code: string, message = "message", fields: Record<string, string> = {}) =>
+  Object.assign(new Error(message), { code, severity: "ERROR", ...fields });
 const node = (code: string, fields: Record<string, string> = {}) => Object.assign(new Error(`node ${code}`), { code, ...fields });
 
 describe("codes", () => {
@@ -43,6 +44,7 @@ describe("codes", () => {
     ["unknown authority", node("UNABLE_TO_VERIFY_LEAF_SIGNATURE"), "AUTH"],
     ["certificate of another host", node("ERR_TLS_CERT_ALTNAME_INVALID"), "AUTH"],
     ["expired certificate", node("CERT_HAS_EXPIRED"), "AUTH"],
+    ["no TLS at the server", new Error("The server does not support SSL connections"), "AUTH"],
     ["SASL", new Error("SASL: SCRAM-SERVER-FINAL-MESSAGE: server signature does not match"), "AUTH"],
     ["several addresses", new AggregateError([node("ECONNREFUSED", { syscall: "connect" }), new Error("x")]), "UNREACHABLE"],
     ["anything else", new TypeError("x is not a function"), "QUERY"],
@@ -56,7 +58,8 @@ describe("codes", () => {
       assert.equal(isRetried(asPghaulError(error, "source")), fault === "LOST" || fault === "UNREACHABLE");
     });
   }
-  it("an abort is an interruption", () => assert.equal(asPghaulError(new DOMException("stop", "AbortError"), "source").code, "INTERRUPTED"));
+  it("an abort is an interruption", () =>
+    assert.equal(asPghaulError(new DOMException("stop", "AbortError"), "source").code, "INTERRUPTED"));
   it("passes a PghaulError through", () => {
     const error = new PghaulError("SLOT_LOST", "gone");
     assert.equal(asPghaulError(error, "target", { table: "t" }), error);
@@ -65,12 +68,24 @@ describe("codes", () => {
 
 describe("what is kept of a server's error", () => {
   it("SQLSTATE, constraint, table; the caller's context wins", () => {
-    const error = server("23505", 'duplicate key value violates unique constraint "orders_pkey"', { schema: "public", table: "orders", constraint: "orders_pkey" });
-    assert.deepEqual(asPghaulError(error, "target", { chunk: 7 }).context, { table: "public.orders", constraint: "orders_pkey", chunk: 7, sqlstate: "23505" });
+    const error = server("23505", 'duplicate key value violates unique constraint "orders_pkey"', {
+      schema: "public",
+      table: "orders",
+      constraint: "orders_pkey",
+    });
+    assert.deepEqual(asPghaulError(error, "target", { chunk: 7 }).context, {
+      table: "public.orders",
+      constraint: "orders_pkey",
+      chunk: 7,
+      sqlstate: "23505",
+    });
     assert.equal(asPghaulError(error, "target", { table: "sales.orders" }).context.table, "sales.orders");
   });
   it("line and column of a COPY", () => {
-    const { context } = asPghaulError(server("22P02", 'invalid input syntax for type integer: "x"', { where: 'COPY orders, line 12, column id: "x"' }), "target");
+    const { context } = asPghaulError(
+      server("22P02", 'invalid input syntax for type integer: "x"', { where: 'COPY orders, line 12, column id: "x"' }),
+      "target",
+    );
     assert.deepEqual(context, { copyLine: "12", column: "id", sqlstate: "22P02" });
   });
   it("a hint, where there is no better advice", () => {
@@ -86,7 +101,10 @@ describe("what is kept of a server's error", () => {
     server("22007", 'invalid input syntax for type date: "a "4111-secret" b"'),
     server("22007", "ungültige Eingabesyntax für Typ date: „4111-secret“"),
     server("22P02", "invalid input", { where: 'COPY t, line 1, column a: "4111-secret"' }),
-    server("22P02", "invalid input syntax for type json", { detail: 'Token "4111-secret" is invalid.', where: "JSON data, line 1: 4111-secret" }),
+    server("22P02", "invalid input syntax for type json", {
+      detail: 'Token "4111-secret" is invalid.',
+      where: "JSON data, line 1: 4111-secret",
+    }),
   ]) {
     it(`no row's value: ${error.message}`, () => {
       const wrapped = asPghaulError(error, "target");
