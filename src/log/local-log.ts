@@ -1,0 +1,265 @@
+/**
+ * The durable change log of one stream: the tail's side, which appends, and the readers' side, `ChangeLog`.
+ *
+ * The tail calls `startStream`, `append`, `keepalive` and `flush` one after another, never at once; reads run beside them.
+ */
+import { mkdirSync } from "node:fs";
+import { basename } from "node:path";
+import type { ChangeLog, CrashPoints, LogRange } from "../engine/ports.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { TransactionHeader, TransactionPiece } from "../model/change.ts";
+import { formatLsn, type Lsn, minLsn } from "../model/lsn.ts";
+import type { Table } from "../model/table.ts";
+import { LogAppender } from "./log-appender.ts";
+import { PassedGate } from "./passed-gate.ts";
+import { readHeaders, readRange } from "./read/read-range.ts";
+import { removeUnfinished, SegmentDirectory } from "./segment/segment-directory.ts";
+import { corrupt, type LogIdentity } from "./segment/segment-format.ts";
+import { readSealed, type ScannedSegment, SegmentScan } from "./segment/segment-scan.ts";
+import { SegmentWriter } from "./segment/segment-writer.ts";
+
+/** What the state records before the slot is acknowledged. */
+export interface DurablePoint {
+  /** Every transaction with commitLsn < lsn is fsynced. */
+  readonly lsn: Lsn;
+  readonly xidReference: bigint;
+}
+
+export interface LocalLogOptions {
+  /** `<state dir>/log/<stream>`; made when it is not there. */
+  readonly dir: string;
+  readonly identity: LogIdentity;
+  /** The slot's consistent point and an xid read then: where an empty log begins. */
+  readonly start: DurablePoint;
+  /** What the state has on record as durable; null before the first time. */
+  readonly durable: DurablePoint | null;
+  /** By id; rows are returned in the order of `Table.columns`. */
+  readonly tables: ReadonlyMap<string, Table>;
+  /** Transactions whose origin's name begins with it are our own writes and are never returned; empty for none. */
+  readonly skipOriginPrefix: string;
+  /** A segment is sealed at the first transaction end past any of these. */
+  readonly segmentBytes?: number;
+  readonly segmentTransactions?: number;
+  readonly segmentMillis?: number;
+  readonly crashPoint?: CrashPoints;
+  /** Milliseconds, monotonic. */
+  readonly now?: () => number;
+}
+
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+/** Bounds the memory of an index: 54 bytes each. */
+const SEGMENT_TRANSACTIONS = 262_144;
+const SEGMENT_MILLIS = 60 * 60 * 1000;
+
+/** A stream that only moves is put on record this often: a quiet server's slot then goes on, at the price of an fsync. */
+const POSITION_MILLIS = 1_000;
+
+type Limits = Required<Pick<LocalLogOptions, "segmentBytes" | "segmentTransactions" | "segmentMillis" | "crashPoint" | "now">>;
+
+export class LocalLog implements ChangeLog {
+  readonly #options: LocalLogOptions;
+  readonly #limits: Limits;
+  readonly #directory: SegmentDirectory;
+  readonly #appender: LogAppender;
+  readonly #gate: PassedGate;
+  #writer: SegmentWriter;
+  #writerSince: number;
+  #positionAt: number;
+  #durable: DurablePoint;
+  #failure: { readonly reason: unknown } | null = null;
+
+  private constructor(options: LocalLogOptions, directory: SegmentDirectory, writer: SegmentWriter, xidReference: bigint) {
+    this.#options = options;
+    this.#limits = {
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      segmentTransactions: options.segmentTransactions ?? SEGMENT_TRANSACTIONS,
+      segmentMillis: options.segmentMillis ?? SEGMENT_MILLIS,
+      crashPoint: options.crashPoint ?? (() => undefined),
+      now: options.now ?? (() => performance.now()),
+    };
+    this.#directory = directory;
+    this.#writer = writer;
+    this.#writerSince = this.#limits.now();
+    this.#positionAt = this.#writerSince;
+    this.#appender = new LogAppender(writer, xidReference);
+    this.#durable = { lsn: writer.index.end, xidReference };
+    this.#gate = new PassedGate(writer.index.end);
+    directory.setLive(writer, writer.index);
+  }
+
+  /**
+   * Opens the log, or begins one. A torn tail of the newest segment is cut off; but when the files hold less than what is on record as
+   * durable, nothing is touched. Throws LOG_CORRUPT, CONFIG_CHANGED (another source's log), STATE_NEWER, STATE_DISK_FULL.
+   */
+  static async open(options: LocalLogOptions): Promise<LocalLog> {
+    mkdirSync(options.dir, { recursive: true });
+    const directory = await SegmentDirectory.open(options.dir, options.identity);
+    removeUnfinished(options.dir);
+    const known = options.durable ?? options.start;
+    const { writer, xidReference } = await openWriter(directory, options, known);
+    return new LocalLog(options, directory, writer, xidReference > known.xidReference ? xidReference : known.xidReference);
+  }
+
+  /** To be called when a stream has been opened: it sends an unfinished transaction again. Returns where the log stands. */
+  async startStream(): Promise<Lsn> {
+    this.#throwFailure();
+    await this.#appender.forgetUnfinished();
+    return this.#appender.position;
+  }
+
+  /** Takes frames (`pgoutput/frames.ts`) of the stream into memory. Transactions held already are left out. Throws DECODE_FAILED. */
+  append(frames: Buffer): void {
+    this.#throwFailure();
+    this.#appender.append(frames);
+  }
+
+  /** The server says that it has nothing more up to `walEnd`. */
+  keepalive(walEnd: Lsn): void {
+    this.#appender.keepalive(walEnd);
+  }
+
+  /** A live snapshot's xmax, and an insert LSN of the server read with it or later; keeps xids wide where the stream is quiet. */
+  refreshXidReference(xid: bigint, at: Lsn): void {
+    this.#appender.refreshXidReference(xid, at);
+  }
+
+  /** Group commit: everything appended that is a whole transaction becomes durable. Throws STATE_DISK_FULL; then the log must be reopened. */
+  async flush(): Promise<DurablePoint> {
+    this.#throwFailure();
+    try {
+      await this.#flush();
+      return this.#durable;
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  /** What is fsynced. It may lie behind `passed()` on a quiet server, where nothing is written for a second. */
+  durable(): DurablePoint {
+    return this.#durable;
+  }
+
+  /** The tail has ended for good: who waits gets the reason. */
+  fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    this.#gate.fail(reason);
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+  }
+
+  start(): Lsn {
+    return this.#directory.first?.header.firstLsn ?? this.#durable.lsn;
+  }
+
+  passed(): Lsn {
+    return this.#gate.passed;
+  }
+
+  async waitPassed(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    await this.#gate.wait(lsn, signal);
+  }
+
+  read(range: LogRange, tables: ReadonlySet<string>, signal: AbortSignal): AsyncIterable<TransactionPiece> {
+    return readRange(this.#directory, this.#within(range), { ...this.#options, wanted: tables }, signal);
+  }
+
+  headers(range: LogRange, signal: AbortSignal): AsyncIterable<TransactionHeader> {
+    return readHeaders(this.#directory, this.#within(range), this.#options, signal);
+  }
+
+  release(before: Lsn): void {
+    this.#directory.release(before);
+  }
+
+  /** What is not durable yet is not there. */
+  #within({ from, to }: LogRange): LogRange {
+    return { from, to: minLsn(to, this.passed()) };
+  }
+
+  async #flush(): Promise<void> {
+    const { crashPoint } = this.#limits;
+    this.#appender.cutAtBoundary();
+    const position = this.#appender.position;
+    this.#recordPosition(position);
+    const { end } = this.#writer.index;
+    await this.#writer.write();
+    if (end > this.#durable.lsn) {
+      crashPoint("before-segment-sync");
+      await this.#writer.sync();
+      crashPoint("after-segment-sync");
+      this.#durable = { lsn: end, xidReference: this.#appender.xidReference };
+    }
+    this.#gate.advance(position);
+    await this.#sealWhenFull();
+  }
+
+  /** The stream moved without a transaction of ours: says so in the file, now and then. */
+  #recordPosition(position: Lsn): void {
+    if (position <= this.#writer.index.end || this.#appender.isInsideTransaction) return;
+    if (this.#limits.now() - this.#positionAt < POSITION_MILLIS) return;
+    this.#writer.queuePosition(position, this.#appender.xidReference);
+    this.#positionAt = this.#limits.now();
+  }
+
+  async #sealWhenFull(): Promise<void> {
+    const { segmentBytes, segmentTransactions, segmentMillis, now, crashPoint } = this.#limits;
+    const { index, header, length } = this.#writer;
+    const isFull = length >= segmentBytes || index.count >= segmentTransactions || now() - this.#writerSince >= segmentMillis;
+    if (!isFull || index.count === 0 || this.#writer.isInsideTransaction) return;
+    crashPoint("before-seal");
+    const reference = this.#appender.xidReference;
+    await this.#writer.seal(reference);
+    const next = { ...header, firstLsn: index.end, previousLsn: header.firstLsn };
+    this.#writer = await SegmentWriter.create(this.#options.dir, next, index.newestRelations, reference);
+    this.#writerSince = now();
+    this.#appender.useWriter(this.#writer);
+    this.#directory.setLive(this.#writer, this.#writer.index);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.reason;
+  }
+}
+
+interface OpenedWriter {
+  readonly writer: SegmentWriter;
+  readonly xidReference: bigint;
+}
+
+async function openWriter(directory: SegmentDirectory, options: LocalLogOptions, known: DurablePoint): Promise<OpenedWriter> {
+  const { last } = directory;
+  if (last === undefined) {
+    const { lsn, xidReference } = options.start;
+    if (known.lsn > lsn) throw missing(options.dir, known.lsn);
+    const header = { ...options.identity, firstLsn: lsn, previousLsn: null };
+    return { writer: await SegmentWriter.create(options.dir, header, new Map(), xidReference), xidReference };
+  }
+  const { scanned, isSealed } = await readLast(last.path);
+  const { index, header, xidReference } = scanned;
+  if (index.end < known.lsn) {
+    const { offset, what } = scanned.stoppedAt ?? { offset: scanned.boundary, what: "the log ends" };
+    throw corrupt(basename(last.path), offset, `${what}, but ${formatLsn(known.lsn)} is on record as durable`, index.end);
+  }
+  if (!isSealed) return { writer: await SegmentWriter.reopen(last.path, scanned), xidReference };
+  const next = { ...header, firstLsn: index.end, previousLsn: header.firstLsn };
+  return { writer: await SegmentWriter.create(options.dir, next, index.newestRelations, xidReference), xidReference };
+}
+
+async function readLast(path: string): Promise<{ readonly scanned: ScannedSegment; readonly isSealed: boolean }> {
+  try {
+    const sealed = await readSealed(path);
+    if (sealed !== null) return { scanned: sealed, isSealed: true };
+  } catch (error) {
+    // A crash while sealing may leave the footer on disk and not the index in front of it.
+    if (!(error instanceof PghaulError) || error.code !== "LOG_CORRUPT") throw error;
+  }
+  return { scanned: await (await SegmentScan.start(path)).advance(), isSealed: false };
+}
+
+function missing(dir: string, durable: Lsn): PghaulError {
+  const what = `no segment of the change log in ${dir}, but ${formatLsn(durable)} is on record as durable`;
+  return new PghaulError("LOG_CORRUPT", what, { context: { lsn: formatLsn(durable) } });
+}

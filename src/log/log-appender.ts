@@ -1,0 +1,147 @@
+/**
+ * Between the stream and the segment: cuts frames into blocks, knows which transactions are held already, and leaves out empty ones
+ * (servers before 15 stream a Begin and a Commit for every transaction of the database).
+ */
+import { type Lsn, maxLsn } from "../model/lsn.ts";
+import { FrameBuffer, frameEnd, frameStart } from "../pgoutput/frames.ts";
+import type { SegmentWriter } from "./segment/segment-writer.ts";
+import { type CommittedTransaction, TransactionTracker } from "./segment/transaction-tracker.ts";
+
+/** Raw bytes of a block. Larger ones compress little better and cost a reader more that it does not want. */
+const BLOCK_BYTES = 256 * 1024;
+
+export class LogAppender {
+  readonly #tracker: TransactionTracker;
+  readonly #pending = new FrameBuffer();
+  readonly #place = { block: 0, offset: 0 };
+  #writer: SegmentWriter;
+  /** Bytes of `#pending` up to the last commit. */
+  #boundary = 0;
+  /** The xid reference at the beginning of `#pending`: a scan that widens from there comes to the same xids as we did. */
+  #blockReference: bigint;
+  #position: Lsn;
+  /** A live xid and where the server was when it was read; used when the stream gets there. */
+  #xidRefresh: { readonly xid: bigint; readonly at: Lsn }[] = [];
+
+  constructor(writer: SegmentWriter, xidReference: bigint) {
+    this.#writer = writer;
+    this.#tracker = new TransactionTracker(xidReference);
+    this.#blockReference = xidReference;
+    this.#position = writer.index.end;
+  }
+
+  /** Every transaction with commitLsn < position has been taken in. */
+  get position(): Lsn {
+    return this.#position;
+  }
+
+  get xidReference(): bigint {
+    return this.#tracker.xidReference;
+  }
+
+  get isInsideTransaction(): boolean {
+    return this.#tracker.open !== null;
+  }
+
+  /** Bytes in memory, not yet given to the segment. */
+  get pendingBytes(): number {
+    return this.#pending.length;
+  }
+
+  /** Takes whole frames. Throws DECODE_FAILED. */
+  append(frames: Buffer): void {
+    for (let at = 0; at < frames.length; ) {
+      const end = frameEnd(frames, at);
+      this.#place.block = this.#writer.length;
+      this.#place.offset = this.#pending.length;
+      const committed = this.#tracker.take(frames, frameStart(at), end, this.#place);
+      this.#keep(frames, at, end, committed);
+      at = end;
+    }
+  }
+
+  /** The server has nothing more up to `walEnd`; counts only between transactions. */
+  keepalive(walEnd: Lsn): void {
+    if (this.#tracker.open === null) this.#moveTo(walEnd);
+  }
+
+  /** See `LocalLog.refreshXidReference`. */
+  refreshXidReference(xid: bigint, at: Lsn): void {
+    const last = this.#xidRefresh.at(-1)?.xid ?? this.#tracker.xidReference;
+    // Sparse: one every 2^28 xids is enough, and a stream that lags for days does not pile them up.
+    if (this.#xidRefresh.length > 0 && xid - last < 1n << 28n) return;
+    this.#xidRefresh.push({ xid, at });
+    this.#useXidRefresh();
+  }
+
+  /** Gives the segment every whole transaction that is pending. */
+  cutAtBoundary(): void {
+    if (this.#boundary === 0) return;
+    const begun = this.#writer.length;
+    const cut = this.#boundary;
+    this.#queue(cut, true);
+    this.#boundary = 0;
+    const open = this.#tracker.open;
+    if (open !== null && open.place.block === begun) open.place = { block: this.#writer.length, offset: open.place.offset - cut };
+  }
+
+  /** The stream starts anew: drops what was taken of an unfinished transaction. */
+  async forgetUnfinished(): Promise<void> {
+    this.#pending.truncate(this.#boundary);
+    this.#tracker.forgetOpen();
+    this.cutAtBoundary();
+    await this.#writer.cutToBoundary();
+  }
+
+  /** Goes on in the next segment. Nothing of an unfinished transaction may be in the old one. */
+  useWriter(writer: SegmentWriter): void {
+    this.#writer = writer;
+    const open = this.#tracker.open;
+    if (open !== null) open.place = { block: writer.length, offset: open.place.offset };
+  }
+
+  #keep(frames: Buffer, at: number, end: number, committed: CommittedTransaction | null): void {
+    const transaction = committed ?? this.#tracker.open;
+    // Outside of transactions, or sent again after a reconnect though we hold it.
+    if (transaction === null || transaction.commitLsn < this.#position) return;
+    if (committed !== null && !committed.hasContent) {
+      this.#pending.truncate(committed.place.offset);
+      this.#moveTo(committed.endLsn);
+      return;
+    }
+    this.#pending.appendFrames(frames, at, end);
+    if (committed !== null) {
+      this.#writer.index.append(committed);
+      this.#boundary = this.#pending.length;
+      this.#moveTo(committed.endLsn);
+    }
+    if (this.#pending.length >= BLOCK_BYTES) this.#cut();
+  }
+
+  #cut(): void {
+    this.cutAtBoundary();
+    if (this.#pending.length >= BLOCK_BYTES) this.#queue(this.#pending.length, false);
+  }
+
+  #queue(length: number, atBoundary: boolean): void {
+    this.#writer.queueMessages(this.#pending.take(length), this.#blockReference, atBoundary);
+    this.#blockReference = this.xidReference;
+  }
+
+  #moveTo(lsn: Lsn): void {
+    this.#position = maxLsn(this.#position, lsn);
+    this.#useXidRefresh();
+  }
+
+  #useXidRefresh(): void {
+    if (this.#tracker.open !== null) return;
+    for (let next = this.#xidRefresh[0]; next !== undefined && next.at <= this.#position; next = this.#xidRefresh[0]) {
+      this.#xidRefresh.shift();
+      if (next.xid <= this.xidReference) continue;
+      // No block may hold xids from both sides of the jump.
+      this.cutAtBoundary();
+      this.#tracker.xidReference = next.xid;
+      this.#blockReference = next.xid;
+    }
+  }
+}

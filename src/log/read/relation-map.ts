@@ -1,0 +1,140 @@
+/**
+ * Which relation of the stream is which table of the migration, and how its columns are ordered. Relations change while one reads on:
+ * a table that gains or loses a column, or whose column becomes another type, is drift.
+ */
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import type { PartialRow } from "../../model/value.ts";
+import { decodeMessage } from "../../pgoutput/decode.ts";
+import type { RelationMessage } from "../../pgoutput/messages.ts";
+
+/** A relation whose columns fit its table. */
+export interface MappedRelation {
+  readonly table: Table;
+  readonly relation: RelationMessage;
+  /** Whether the replica identity tells the key's old values. */
+  readonly identityHasKey: boolean;
+  /** Puts a tuple of the relation into the order of `table.columns`. */
+  order(tuple: PartialRow): PartialRow;
+}
+
+interface Known {
+  readonly relation: RelationMessage;
+  mapped: MappedRelation | null;
+}
+
+/** A segment's relation messages are looked at by every read; each is decoded once. */
+const decoded = new WeakMap<Buffer, RelationMessage>();
+
+/** `schema.name` of a relation message: the id its table has, if it is one of the migration's. */
+export function relationId(message: Buffer): string {
+  return idOf(decodeRelation(message));
+}
+
+export class RelationMap {
+  readonly #tables: ReadonlyMap<string, Table>;
+  readonly #known = new Map<number, Known>();
+  /** Column types at the start, or as first seen since, by table and column: text of another type is another value. */
+  readonly #typeOids = new Map<string, number>();
+
+  constructor(tables: ReadonlyMap<string, Table>) {
+    this.#tables = tables;
+  }
+
+  /** Takes a relation message: from here on the relation is what it says. */
+  learn(oid: number, message: Buffer): void {
+    const relation = decodeRelation(message);
+    if (this.#known.get(oid)?.relation === relation) return;
+    this.#known.set(oid, { relation, mapped: null });
+    this.#rememberTypes(relation, false);
+  }
+
+  /** Reading starts here: what relations are like now is what later messages are compared with. */
+  start(): void {
+    for (const { relation } of this.#known.values()) this.#rememberTypes(relation, true);
+  }
+
+  /** The `schema.name` of a relation. Throws DECODE_FAILED when the stream never described it. */
+  idOf(oid: number, lsn: Lsn): string {
+    return idOf(this.#need(oid, lsn).relation);
+  }
+
+  /** The relation, checked against its table, which must be one of the migration's. Throws SCHEMA_DRIFT. */
+  mapped(oid: number, lsn: Lsn): MappedRelation {
+    const known = this.#need(oid, lsn);
+    known.mapped ??= this.#map(known.relation, lsn);
+    return known.mapped;
+  }
+
+  #need(oid: number, lsn: Lsn): Known {
+    const known = this.#known.get(oid);
+    if (known !== undefined) return known;
+    throw new PghaulError("DECODE_FAILED", `the stream never described relation ${oid}`, { context: { lsn: formatLsn(lsn) } });
+  }
+
+  #rememberTypes(relation: RelationMessage, anew: boolean): void {
+    if (!this.#tables.has(idOf(relation))) return;
+    for (const { name, typeOid } of relation.columns) {
+      const column = columnId(relation, name);
+      if (anew || !this.#typeOids.has(column)) this.#typeOids.set(column, typeOid);
+    }
+  }
+
+  #map(relation: RelationMessage, lsn: Lsn): MappedRelation {
+    const table = this.#tables.get(idOf(relation));
+    if (table === undefined) throw new Error(`relation map: ${idOf(relation)} is not a table of the migration`);
+    const indexes = columnIndexes(relation, table, lsn);
+    this.#checkTypes(relation, table, lsn);
+    const inOrder = indexes.every((from, to) => from === to);
+    const order = inOrder ? (tuple: PartialRow) => tuple : (tuple: PartialRow) => indexes.map((from) => tuple[from] ?? null);
+    return { table, relation, order, identityHasKey: hasKey(relation, table) };
+  }
+
+  #checkTypes(relation: RelationMessage, table: Table, lsn: Lsn): void {
+    for (const { name, typeOid } of relation.columns) {
+      const before = this.#typeOids.get(columnId(relation, name));
+      if (before !== typeOid) throw drift(table, `column ${name} changed its type (OID ${before} to ${typeOid})`, lsn);
+    }
+  }
+}
+
+/** For each column of the table its place in the relation. */
+function columnIndexes(relation: RelationMessage, table: Table, lsn: Lsn): number[] {
+  const places = new Map(relation.columns.map(({ name }, place) => [name, place]));
+  const missing = table.columns.filter(({ name }) => !places.has(name)).map(({ name }) => name);
+  if (missing.length > 0) throw drift(table, `the stream does not carry ${missing.join(", ")}`, lsn);
+  const known = new Set(table.columns.map(({ name }) => name));
+  const extra = relation.columns.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  if (extra.length > 0) throw drift(table, `the stream carries ${extra.join(", ")}, which the migration does not know`, lsn);
+  return table.columns.map(({ name }) => places.get(name) as number);
+}
+
+function hasKey(relation: RelationMessage, table: Table): boolean {
+  if (table.key === null) return relation.identity === "full";
+  const flagged = new Set(relation.columns.filter(({ isKey }) => isKey).map(({ name }) => name));
+  return table.key.every((index) => flagged.has(table.columns[index]?.name ?? ""));
+}
+
+function decodeRelation(message: Buffer): RelationMessage {
+  let relation = decoded.get(message);
+  if (relation === undefined) {
+    const any = decodeMessage(message, 0, message.length, 0n);
+    if (any.kind !== "relation") throw new Error(`relation map: a ${any.kind} message`);
+    relation = any;
+    decoded.set(message, relation);
+  }
+  return relation;
+}
+
+function idOf(relation: RelationMessage): string {
+  return `${relation.schema}.${relation.name}`;
+}
+
+function columnId(relation: RelationMessage, column: string): string {
+  return JSON.stringify([idOf(relation), column]);
+}
+
+function drift(table: Table, what: string, lsn: Lsn): PghaulError {
+  return new PghaulError("SCHEMA_DRIFT", `${table.id}: ${what}`, { context: { table: table.id, lsn: formatLsn(lsn) } });
+}

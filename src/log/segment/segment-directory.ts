@@ -1,0 +1,117 @@
+/** The segments of one log: which files there are, in order and without a hole, and their indexes. */
+import { readdirSync, rmSync, unlinkSync } from "node:fs";
+import { basename, join } from "node:path";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import { corrupt, type LogIdentity, parseSegmentName, type SegmentHeader } from "./segment-format.ts";
+import { openSegment, readHeader } from "./segment-file.ts";
+import { readSealed } from "./segment-scan.ts";
+import type { TransactionIndex } from "./transaction-index.ts";
+
+/** Indexes of sealed segments held at once; a reader walks forward and needs one at a time. */
+const CACHED_INDEXES = 4;
+
+export interface Segment {
+  readonly path: string;
+  readonly header: SegmentHeader;
+}
+
+export class SegmentDirectory {
+  readonly dir: string;
+  readonly #segments: Segment[];
+  readonly #indexes = new Map<string, TransactionIndex>();
+  /** The newest segment's index while it is not sealed. */
+  #live: { readonly path: string; readonly index: TransactionIndex } | null = null;
+
+  private constructor(dir: string, segments: Segment[]) {
+    this.dir = dir;
+    this.#segments = segments;
+  }
+
+  /** Lists and checks the files. Throws LOG_CORRUPT when one is missing, CONFIG_CHANGED when the log belongs to another source. */
+  static async open(dir: string, identity: LogIdentity): Promise<SegmentDirectory> {
+    const names = readdirSync(dir).filter((name) => parseSegmentName(name) !== null);
+    const segments: Segment[] = [];
+    for (const name of names.sort()) {
+      const path = join(dir, name);
+      const file = await openSegment(path);
+      try {
+        const { header } = await readHeader(file, path);
+        checkIdentity(header, identity, name);
+        checkChain(segments.at(-1), header, name);
+        segments.push({ path, header });
+      } finally {
+        await file.close();
+      }
+    }
+    return new SegmentDirectory(dir, segments);
+  }
+
+  get first(): Segment | undefined {
+    return this.#segments[0];
+  }
+
+  get last(): Segment | undefined {
+    return this.#segments.at(-1);
+  }
+
+  /** Adds the newest segment, or renews its index: it is being written. */
+  setLive(segment: Segment, index: TransactionIndex): void {
+    if (this.last?.path !== segment.path) this.#segments.push(segment);
+    if (this.#live !== null && this.#live.path !== segment.path) this.#indexes.set(this.#live.path, this.#live.index);
+    this.#live = { path: segment.path, index };
+  }
+
+  /** Segments that hold part of [from, to), oldest first. */
+  overlapping(from: Lsn, to: Lsn): Segment[] {
+    return this.#segments.filter((segment, place) => {
+      const next = this.#segments[place + 1]?.header.firstLsn;
+      return segment.header.firstLsn < to && (next === undefined || next > from);
+    });
+  }
+
+  /** The index of a segment. Throws LOG_CORRUPT. */
+  async indexOf(segment: Segment): Promise<TransactionIndex> {
+    if (this.#live?.path === segment.path) return this.#live.index;
+    let index = this.#indexes.get(segment.path);
+    if (index === undefined) {
+      const sealed = await readSealed(segment.path);
+      if (sealed === null) throw corrupt(basename(segment.path), 0, "it was never sealed, yet newer segments follow");
+      index = sealed.index;
+    }
+    // Most recently used last.
+    this.#indexes.delete(segment.path);
+    this.#indexes.set(segment.path, index);
+    for (const path of this.#indexes.keys()) if (this.#indexes.size > CACHED_INDEXES) this.#indexes.delete(path);
+    return index;
+  }
+
+  /** Deletes segments that end at or below `before`; the newest stays. */
+  release(before: Lsn): void {
+    for (;;) {
+      const [first, second] = this.#segments;
+      if (first === undefined || second === undefined || second.header.firstLsn > before) return;
+      unlinkSync(first.path);
+      this.#indexes.delete(first.path);
+      this.#segments.shift();
+    }
+  }
+}
+
+/** Removes what a crash left of a segment that was about to be made. */
+export function removeUnfinished(dir: string): void {
+  for (const name of readdirSync(dir)) if (name.endsWith(".segment.new")) rmSync(join(dir, name));
+}
+
+function checkIdentity(header: SegmentHeader, identity: LogIdentity, file: string): void {
+  for (const field of ["systemIdentifier", "slot", "stream"] as const) {
+    if (header[field] === identity[field]) continue;
+    throw new PghaulError("CONFIG_CHANGED", `the change log belongs to ${field} ${header[field]}, not ${identity[field]}`, { context: { file } });
+  }
+}
+
+function checkChain(before: Segment | undefined, header: SegmentHeader, file: string): void {
+  if (before === undefined || header.previousLsn === before.header.firstLsn) return;
+  const missing = header.previousLsn === null ? "an earlier log" : `the segment at ${formatLsn(header.previousLsn)}`;
+  throw corrupt(file, 0, `${missing} is missing in front of it`, header.firstLsn);
+}
