@@ -126,6 +126,7 @@ export class TargetSession {
   async #become({ applierToken, synchronousCommit, origin, signal }: SessionRequest): Promise<void> {
     await this.#replicaRole();
     await this.client.query(tuning(synchronousCommit));
+    await this.client.query(ANY_BYTES);
     if (applierToken !== null) await this.client.query("select set_config('pghaul.applier', $1, false)", [applierToken]);
     await setUpOrigin(this.client, origin, signal);
   }
@@ -143,6 +144,12 @@ export class TargetSession {
     }
   }
 }
+
+/**
+ * A SQL_ASCII database takes any bytes, but a session that calls itself UTF8 may send only UTF8 even there
+ * (manual: "Character Set Support"). Valid text is sent the same either way.
+ */
+const ANY_BYTES = `select set_config('client_encoding', 'SQL_ASCII', false) where current_setting('server_encoding') = 'SQL_ASCII'`;
 
 /**
  * - synchronous_commit off is exact here only because the position commits in the same transaction: a crash of the target that loses

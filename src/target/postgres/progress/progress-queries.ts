@@ -14,10 +14,14 @@ export interface Queryable {
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>>;
 }
 
-/** Null: the schema has not been created. */
+/**
+ * Null: the schema has not been created. Asks the catalog's tables, for to_regclass answers from a cache that another session's
+ * CREATE does not reach within a transaction.
+ */
 export async function selectVersion(db: Queryable): Promise<number | null> {
-  const found = await db.query<{ meta: string | null }>("select to_regclass('pghaul.meta')::text as meta");
-  if (found.rows[0]?.meta === null) return null;
+  const found = await db.query(`select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'pghaul' and c.relname = 'meta'`);
+  if (found.rowCount === 0) return null;
   const { rows } = await db.query<{ version: string }>("select version::text from pghaul.meta");
   return rows[0] === undefined ? null : Number(rows[0].version);
 }
