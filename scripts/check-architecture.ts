@@ -1,0 +1,69 @@
+// Holds the source to the shape that CONTRIBUTING.md describes: direction of imports, no cycles, no barrels, no dead exports,
+// small files. Prints `file:line rule message` and ends with 1 when there is a finding.
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { findCycles } from "./architecture/cycles.ts";
+import { findDeadExports } from "./architecture/dead-exports.ts";
+import { checkDirection, type Layers } from "./architecture/direction.ts";
+import type { Finding } from "./architecture/finding.ts";
+import { readModule } from "./architecture/read-module.ts";
+import { checkSizes } from "./architecture/sizes.ts";
+
+/** Folders below src/, and what each may import beside itself. */
+const ALLOWED: Layers["allowed"] = {
+  // leaves
+  errors: [],
+  model: ["errors"],
+  observe: ["model", "errors"],
+  postgres: ["model", "errors", "observe"],
+  pgoutput: ["model", "errors"],
+  config: ["model", "errors", "observe", "postgres"],
+  // the exactness core: knows no driver
+  engine: ["model", "errors"],
+  // the world, which never imports itself sideways
+  source: ["model", "errors", "observe", "postgres", "pgoutput"],
+  log: ["model", "errors", "observe", "postgres", "pgoutput"],
+  target: ["model", "errors", "observe", "postgres"],
+  state: ["model", "errors", "observe", "postgres"],
+  transform: ["model", "errors", "observe", "postgres"],
+  // procedures over contracts
+  plan: ["model", "errors", "observe", "postgres", "engine"],
+  verify: ["model", "errors", "observe", "postgres", "engine"],
+  cutover: ["model", "errors", "observe", "postgres", "engine"],
+  routing: ["model", "errors", "observe", "postgres", "engine"],
+  throttle: ["model", "errors", "observe", "postgres", "engine"],
+  // the only place that wires parts together
+  workflow: [
+    ...["errors", "model", "observe", "postgres", "pgoutput", "config", "engine", "source", "log", "target", "state", "transform"],
+    ...["plan", "verify", "cutover", "routing", "throttle"],
+  ],
+  // the terminal
+  cli: ["errors", "observe", "config", "model"],
+  commands: ["cli", "workflow", "config", "errors", "model"],
+};
+
+const LAYERS: Layers = {
+  allowed: ALLOWED,
+  // Their adapters, one folder each, never import one another.
+  adapters: ["target"],
+  // Whoever implements a contract, or is handed its implementation, may name it.
+  contracts: [/^src\/[a-z]+\/ports\.ts$/, /^src\/target\/target\.ts$/],
+  contractReaders: ["source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],
+  // Slow to load, or needed by one target only: `import()` where they are used, so that --help stays fast.
+  lazyPackages: [/^@aws-sdk\//, /^inquirer$/, /^listr2$/, /^snowflake-sdk$/, /^@duckdb\//, /^kafkajs$/, /^@confluentinc\//],
+};
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const files = ["src", "bin", "scripts", "demo", "bench", "test"]
+  .flatMap((folder) => globSync(`${folder}/**/*.{ts,js}`, { cwd: root }))
+  .sort();
+const modules = files.map((path) => readModule(path, readFileSync(root + path, "utf8")));
+const findings: readonly Finding[] = [
+  ...modules.flatMap((module) => [...checkDirection(module, LAYERS), ...module.findings]),
+  ...findCycles(modules),
+  ...findDeadExports(modules),
+  ...checkSizes(modules),
+];
+for (const finding of findings) console.log(`${finding.path}:${finding.line} ${finding.rule} ${finding.message}`);
+console.log(`architecture: ${modules.length} modules, ${findings.length} findings`);
+process.exitCode = findings.length === 0 ? 0 : 1;
