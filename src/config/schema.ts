@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { parseBusinessHours } from "./business-hours.ts";
-import { sourceSchema, targetSchema } from "./connection-schema.ts";
-import { cutoverSchema } from "./cutover-schema.ts";
-import { byteSize, duration } from "./quantities.ts";
+import { parseBusinessHours } from "./keys/business-hours.ts";
+import { sourceSchema, targetSchema } from "./keys/connection-schema.ts";
+import { cutoverSchema } from "./keys/cutover-schema.ts";
+import { byteSize, duration } from "./keys/quantities.ts";
 
 const tablePattern = () => z.string().regex(/^[^.]+\..+$/, { error: 'must be SCHEMA.TABLE, where * stands for any text, e.g. "public.*"' });
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { stateError } from "./state-error.ts";
+import { stateError } from "./storage/state-error.ts";
 
 /** `stream`: the one process that reads the slot and applies. `cutover`: the one that drives a switch or a rollback. */
 export type LeaseName = "stream" | "cutover";

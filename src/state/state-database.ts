@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import { stateError } from "./state-error.ts";
+import { stateError } from "./storage/state-error.ts";
 
 /** The open state database: SQL goes through `sqlite`, durability and errors through `write` and `read`. */
 export class StateDatabase {

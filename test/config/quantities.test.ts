@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseBusinessHours } from "../../src/config/business-hours.ts";
-import { parseByteSize, parseDuration } from "../../src/config/quantities.ts";
+import { parseBusinessHours } from "../../src/config/keys/business-hours.ts";
+import { parseByteSize, parseDuration } from "../../src/config/keys/quantities.ts";
 
 const sizes: readonly (readonly [string, number | null])[] = [
   ["0B", 0], ["1B", 1], ["1kB", 1024], ["1KB", 1024], ["64MB", 67_108_864], ["64 MB", 67_108_864], ["50GB", 53_687_091_200], ["1.5GB", 1_610_612_736],

@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { ChunkStore } from "../../src/state/chunk-store.ts";
 import { acquireLease } from "../../src/state/lease.ts";
-import { MIGRATIONS } from "../../src/state/migrate.ts";
+import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
 import { openExistingState, openState } from "../../src/state/open-state.ts";
 import { temporaryDirectory, temporaryState } from "./temporary-state.ts";
 

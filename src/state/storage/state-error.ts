@@ -1,5 +1,5 @@
-import type { ErrorCode } from "../errors/codes.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
+import type { ErrorCode } from "../../errors/codes.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 
 /** What SQLite's and the operating system's codes mean for the operator; matched by prefix, so extended codes count as well. */
 const MEANINGS: readonly (readonly [prefix: string, code: ErrorCode, sentence: string])[] = [

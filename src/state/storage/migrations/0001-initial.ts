@@ -2,7 +2,7 @@
  * Version 1 of the state database.
  *
  * How values are held: an LSN as PostgreSQL prints it (`16/B374D848`; never compared as text), a 64-bit xid and microseconds as
- * decimal text (an INTEGER would come back as a rounded JavaScript number), a moment as ISO 8601 in UTC, a row of a key as a JSON
+ * decimal text, counts of rows in verdicts too (an INTEGER would come back as a rounded JavaScript number), a moment as ISO 8601 in UTC, a row of a key as a JSON
  * array of latin1 strings (`src/model/value.ts`), which JSON carries byte for byte.
  */
 export const INITIAL_SCHEMA = `
@@ -86,17 +86,18 @@ create table sample (
 ) strict, without rowid;
 
 create table verdict (
-  id             integer primary key autoincrement,
-  run_id         text not null,
-  table_id       text not null,
-  verdict        text not null check (verdict in ('equal', 'different')),
-  lsn            text not null,
-  source_rows    integer not null,
-  target_rows    integer not null,
-  differing_rows integer not null,
-  evidence       text not null,
-  started_at     text not null,
-  ended_at       text not null
+  id          integer primary key autoincrement,
+  run_id      text not null,
+  table_id    text not null,
+  equal       integer not null check (equal in (0, 1)),
+  source_rows text not null,
+  target_rows text not null,
+  lsn_from    text not null,
+  lsn         text not null,
+  chunks      integer not null,
+  millis      integer not null,
+  differences text not null,
+  at          text not null
 ) strict;
 create index verdict_table on verdict (table_id, id);
 

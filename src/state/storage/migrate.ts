@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import { PghaulError } from "../errors/pghaul-error.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 import { INITIAL_SCHEMA } from "./migrations/0001-initial.ts";
 
 /** In order; the place in the list, from 1, is the schema's version. Append only: state directories in use hold every one of them. */
