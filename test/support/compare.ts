@@ -88,7 +88,8 @@ async function compareTable(
   if (atSource?.rows === atTarget?.rows && atSource?.sum === atTarget?.sum) return { ...base, equal: true, problem: "" };
   const found = { ...sides, inSource, inTarget };
   const columnNames = await differingColumns(found);
-  const where = columnNames.length === 0 ? "in how values are combined to rows" : `in ${columnNames.map((name) => JSON.stringify(name)).join(", ")}`;
+  const where =
+    columnNames.length === 0 ? "in how values are combined to rows" : `in ${columnNames.map((name) => JSON.stringify(name)).join(", ")}`;
   return { ...base, ...(await differingRows(found, sides.samples)), equal: false, problem: `rows differ ${where}` };
 }
 
@@ -130,7 +131,9 @@ export async function assertEqualDatabases(sourceUrl: string, targetUrl: string,
 }
 
 function describe(result: TableComparison): string {
-  const lines = [`${result.table}: ${result.sourceRows ?? "no"} rows at the source, ${result.targetRows ?? "no"} at the target; ${result.problem}`];
+  const lines = [
+    `${result.table}: ${result.sourceRows ?? "no"} rows at the source, ${result.targetRows ?? "no"} at the target; ${result.problem}`,
+  ];
   for (const row of result.onlyInSource) lines.push(`  - source only: ${row}`);
   for (const row of result.onlyInTarget) lines.push(`  + target only: ${row}`);
   return lines.join("\n");

@@ -30,7 +30,9 @@ export async function killRandomly(start: () => ChildProcess, options: KillOptio
     const end = await endedWithin(child, random.integer(options.minMs, options.maxMs));
     if (end !== null) {
       if (end.code === 0) return { child, kills };
-      throw new Error(`after ${kills} kills the process ended by itself with ${end.signal ?? `exit code ${end.code}`} (seed ${options.seed})`);
+      throw new Error(
+        `after ${kills} kills the process ended by itself with ${end.signal ?? `exit code ${end.code}`} (seed ${options.seed})`,
+      );
     }
     child.kill("SIGKILL");
     await exit(child);

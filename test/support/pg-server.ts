@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { type Binaries, findBinaries, type PgVersion } from "./server/binaries.ts";
+import { type Binaries, findBinaries } from "./server/binaries.ts";
 import { createDataDirectory, readLog, writeSettings } from "./server/data-directory.ts";
 import { leasePort, type PortLease } from "./server/ports.ts";
 import { killProcessesIn, startWatchdog } from "./server/processes.ts";
 import { giveToServerUser, serverUser } from "./server/run-as.ts";
 
-export { PG_VERSIONS, type PgVersion } from "./server/binaries.ts";
+export type PgVersion = 13 | 14 | 15 | 16 | 17 | 18;
+export const PG_VERSIONS: readonly PgVersion[] = [13, 14, 15, 16, 17, 18];
 
 export interface ServerOptions {
   readonly version: PgVersion;
@@ -115,7 +116,7 @@ export class PgServer implements AsyncDisposable {
       ...serverUser(),
       cwd: this.dataDir,
       stdio: ["ignore", log, log],
-      env: { PATH: process.env["PATH"] ?? "", TZ: "UTC" },
+      env: { PATH: process.env.PATH ?? "", TZ: "UTC" },
       detached: true,
     });
     closeSync(log);

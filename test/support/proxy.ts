@@ -1,6 +1,6 @@
-import { createServer, connect, type Server, type Socket } from "node:net";
-import { leasePort, type PortLease } from "./server/ports.ts";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Random, seededRandom } from "./random.ts";
+import { leasePort, type PortLease } from "./server/ports.ts";
 
 export interface ProxyOptions {
   /** Port on 127.0.0.1 to forward to. */

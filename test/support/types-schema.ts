@@ -74,7 +74,10 @@ function mergeByType(entries: readonly TypeValues[]): TypeColumn[] {
     const own = entries.filter((entry) => entry.type === type);
     return {
       type,
-      name: `t_${type.replace("types.", "").replaceAll(/[^a-z0-9]+/g, "_").replace(/_$/, "")}${type.endsWith("[]") ? "_array" : ""}${type === '"char"' ? "_quoted" : ""}`,
+      name: `t_${type
+        .replace("types.", "")
+        .replaceAll(/[^a-z0-9]+/g, "_")
+        .replace(/_$/, "")}${type.endsWith("[]") ? "_array" : ""}${type === '"char"' ? "_quoted" : ""}`,
       values: own.flatMap((entry) => [...entry.literals.map((text) => `${quoteLiteral(text)}::${type}`), ...(entry.expressions ?? [])]),
       key: own.some(({ key }) => key === true),
     };
@@ -86,10 +89,14 @@ function quoteLiteral(text: string): string {
 }
 
 async function createEveryType(client: pg.ClientBase, columns: readonly TypeColumn[]): Promise<void> {
-  await client.query(`create table types.every_type (id int primary key, ${columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`);
+  await client.query(
+    `create table types.every_type (id int primary key, ${columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`,
+  );
   // An array of an array type is an array of more dimensions: nothing new.
   const elements = columns.filter(({ type }) => !type.endsWith("[]"));
-  await client.query(`create table types.every_array (id int primary key, ${elements.map(({ name, type }) => `${name} ${type}[]`).join(", ")})`);
+  await client.query(
+    `create table types.every_array (id int primary key, ${elements.map(({ name, type }) => `${name} ${type}[]`).join(", ")})`,
+  );
   const longest = Math.max(...columns.map(({ values }) => values.length));
   // The last row has nothing but NULLs.
   for (let row = 0; row <= longest; row += 1) {

@@ -1,9 +1,18 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { seededRandom } from "./random.ts";
+import { WORKLOAD_TABLES, WORKLOAD_TYPES, workloadRows } from "./workload/schema.ts";
 import { Writer } from "./workload/writer.ts";
 
-export { createWorkloadSchema } from "./workload/schema.ts";
+export interface WorkloadOptions {
+  /** Rows of the largest table, `accounts`; 20,000 unless told. */
+  readonly rows?: number;
+}
+
+/** Creates the tables that `startWriters` writes to, with rows in them, in an empty database. */
+export async function createWorkloadSchema(client: pg.ClientBase, options: WorkloadOptions = {}): Promise<void> {
+  for (const script of [WORKLOAD_TYPES, WORKLOAD_TABLES, workloadRows(options.rows ?? 20_000), "analyze"]) await client.query(script);
+}
 
 export interface WriterOptions {
   /** 6 unless told. */
@@ -81,7 +90,9 @@ export function startWriters(url: string, options: WriterOptions): Writers {
     },
     stop: async () => {
       shared.stopping = true;
-      const impatience = setTimeout(() => writers.forEach((writer) => writer.abandon()), 20_000);
+      const impatience = setTimeout(() => {
+        for (const writer of writers) writer.abandon();
+      }, 20_000);
       await finished;
       clearTimeout(impatience);
       return sumOf(writers);

@@ -4,9 +4,6 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { benchRoot, serverUserCan } from "./run-as.ts";
 
-export type PgVersion = 13 | 14 | 15 | 16 | 17 | 18;
-export const PG_VERSIONS: readonly PgVersion[] = [13, 14, 15, 16, 17, 18];
-
 export interface Binaries {
   /** `bin`: initdb, postgres and pg_ctl; the npm packages carry no client programs. */
   readonly bin: string;
@@ -14,10 +11,10 @@ export interface Binaries {
   readonly id: string;
 }
 
-const cache = new Map<PgVersion, Binaries>();
+const cache = new Map<number, Binaries>();
 
 /** The PostgreSQL build of an npm alias `pg13`..`pg18`, at a path that the server user can run it from. */
-export function findBinaries(version: PgVersion): Binaries {
+export function findBinaries(version: number): Binaries {
   let found = cache.get(version);
   if (found === undefined) {
     found = locate(version);
@@ -26,7 +23,8 @@ export function findBinaries(version: PgVersion): Binaries {
   return found;
 }
 
-function locate(version: PgVersion): Binaries {
+function locate(version: number): Binaries {
+  // The alias resolves to dist/index.js.
   const packageRoot = dirname(dirname(createRequire(import.meta.url).resolve(`pg${version}`)));
   const manifest = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
   const id = `pg${version}-${manifest.version}`;
@@ -42,7 +40,7 @@ function locate(version: PgVersion): Binaries {
 function hydrate(native: string): boolean {
   const links = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as { source: string; target: string }[];
   for (const { source, target } of links) {
-    const link = join(dirname(native), basename(native), target.replace(/^native\//, ""));
+    const link = join(dirname(native), target);
     if (existsSync(link)) continue;
     try {
       symlinkSync(basename(source), link);

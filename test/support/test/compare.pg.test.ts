@@ -93,13 +93,21 @@ describe("the comparison notices", () => {
     ["0 where there was -0", "create table t (id int, f float8); insert into t values (1, '-0')", "update t set f = 0"],
     ["1.0 where there was 1.00", "create table t (n numeric); insert into t values (1.00)", "update t set n = 1.0"],
     ["a different space in json", `create table t (j json); insert into t values ('{"a": 1}')`, `update t set j = '{"a":1}'`],
-    ["a \"char\" above 127", `create table t (c "char"); insert into t values ((-56)::int::"char")`, `update t set c = (-57)::int::"char"`],
-    ["a \"char\" above 127 in an array", `create table t (c "char"[]); insert into t values (array[(-56)::int::"char"])`, `update t set c = array[(-57)::int::"char"]`],
+    ['a "char" above 127', `create table t (c "char"); insert into t values ((-56)::int::"char")`, `update t set c = (-57)::int::"char"`],
+    [
+      'a "char" above 127 in an array',
+      `create table t (c "char"[]); insert into t values (array[(-56)::int::"char"])`,
+      `update t set c = array[(-57)::int::"char"]`,
+    ],
     ["two values that swapped columns", "create table t (a text, b text); insert into t values ('1', '2')", "update t set a = b, b = a"],
-    ["values that only their commas tell apart", "create table t (a text, b text); insert into t values ('1,2', '3')", "update t set a = '1', b = '2,3'"],
+    [
+      "values that only their commas tell apart",
+      "create table t (a text, b text); insert into t values ('1,2', '3')",
+      "update t set a = '1', b = '2,3'",
+    ],
     ["a row that moved to another partition", PARTITIONED, "update p set id = id + 100 where id = 3"],
     ["another column type", "create table t (id int); insert into t values (1)", "alter table t alter id type bigint"],
-    ["another column name", "create table t (id int); insert into t values (1)", "alter table t rename id to \"Id\""],
+    ["another column name", "create table t (id int); insert into t values (1)", 'alter table t rename id to "Id"'],
     ["a column too many", "create table t (id int)", "alter table t add x int"],
     ["a missing table", "create table t (id int); create table u ()", "drop table t"],
     ["an additional table", "create table t (id int)", "create schema other; create table other.u (id int)"],
@@ -148,7 +156,10 @@ describe("the comparison does not mind", () => {
     const { source, target } = await pair("create table a (id int); create table b (id int)");
     await query(target, "insert into b values (1)");
     const results = await compareDatabases(source.url, target.url, { exclude: /^public\.b$/g });
-    assert.deepEqual(results.map(({ table, equal }) => ({ table, equal })), [{ table: "public.a", equal: true }]);
+    assert.deepEqual(
+      results.map(({ table, equal }) => ({ table, equal })),
+      [{ table: "public.a", equal: true }],
+    );
   });
 });
 

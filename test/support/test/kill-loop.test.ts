@@ -23,7 +23,10 @@ test("kills as often as told and leaves the last one running", async () => {
     };
     const { child, kills } = await killRandomly(start, { times: 4, minMs: 30, maxMs: 80, seed: 7 });
     assert.equal(kills, 4);
-    assert.deepEqual(lives.slice(0, 4).map((life) => life.signalCode), ["SIGKILL", "SIGKILL", "SIGKILL", "SIGKILL"]);
+    assert.deepEqual(
+      lives.slice(0, 4).map((life) => life.signalCode),
+      ["SIGKILL", "SIGKILL", "SIGKILL", "SIGKILL"],
+    );
     assert.equal(lives.length, 5);
     assert.equal(lives.at(-1), child);
     assert.equal(child.exitCode, null);

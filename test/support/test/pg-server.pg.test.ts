@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { once } from "node:events";
 import { describe, test } from "node:test";
 import { createDatabase, query, waitFor } from "../database.ts";
 import { PG_VERSIONS, startServer } from "../pg-server.ts";
@@ -14,7 +26,10 @@ describe("a server of each version", () => {
   for (const version of PG_VERSIONS) {
     test(`PostgreSQL ${version} starts, restarts, survives SIGKILL and leaves nothing behind`, async () => {
       const server = await startServer({ version });
-      assert.match((await query<{ server_version: string }>(server.url(), "show server_version"))[0]?.server_version ?? "", new RegExp(`^${version}\\.`));
+      assert.match(
+        (await query<{ server_version: string }>(server.url(), "show server_version"))[0]?.server_version ?? "",
+        new RegExp(`^${version}\\.`),
+      );
       await query(server.url(), "create table t (id int); insert into t values (1)");
       const open = await server.connect();
       await server.restart();
@@ -38,7 +53,7 @@ describe("starting", () => {
     await using one = await startServer({ version: 16 });
     await using two = await startServer({ version: 16 });
     const identifier = "select system_identifier::text as id from pg_control_system()";
-    assert.notEqual((await query(one.url(), identifier))[0]?.["id"], (await query(two.url(), identifier))[0]?.["id"]);
+    assert.notEqual((await query(one.url(), identifier))[0]?.id, (await query(two.url(), identifier))[0]?.id);
     assert.notEqual(one.port, two.port);
   });
 
@@ -50,13 +65,17 @@ describe("starting", () => {
 
   test("settings given win over the bench's", async () => {
     await using server = await startServer({ version: 17, settings: { wal_level: "replica", application_name: "it's" } });
-    assert.deepEqual(await query(server.url(), "select current_setting('wal_level') as level, current_setting('max_wal_senders') as senders"), [
-      { level: "replica", senders: "20" },
-    ]);
+    assert.deepEqual(
+      await query(server.url(), "select current_setting('wal_level') as level, current_setting('max_wal_senders') as senders"),
+      [{ level: "replica", senders: "20" }],
+    );
   });
 
   test("a setting that PostgreSQL refuses fails with the server's own words", async () => {
-    await assert.rejects(startServer({ version: 17, settings: { no_such_setting: "1" } }), /unrecognized configuration parameter "no_such_setting"/);
+    await assert.rejects(
+      startServer({ version: 17, settings: { no_such_setting: "1" } }),
+      /unrecognized configuration parameter "no_such_setting"/,
+    );
   });
 
   test("a taken port is refused", async () => {

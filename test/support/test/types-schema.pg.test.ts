@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertEqualDatabases } from "../compare.ts";
 import { createDatabase, query } from "../database.ts";
-import { PG_VERSIONS, startServer } from "../pg-server.ts";
+import { PG_VERSIONS, type PgVersion, startServer } from "../pg-server.ts";
+import { changeTypes } from "../types/changes.ts";
 import { createTypesSchema } from "../types-schema.ts";
 
 /** Types that no table can hold a value of, or that accept no input. */
@@ -33,7 +34,10 @@ for (const version of PG_VERSIONS) {
         order by 1`,
       [WITHOUT_VALUES],
     );
-    assert.deepEqual(uncovered.map(({ type }) => type), []);
+    assert.deepEqual(
+      uncovered.map(({ type }) => type),
+      [],
+    );
     const [edges] = await query(client, EDGES);
     assert.deepEqual(edges, {
       bytes: 256,
@@ -79,3 +83,31 @@ test("the oldest and the newest version print every value of the oldest alike", 
   await query(target, "update types.every_type set t_real = t_real where false; update types.key_real set id = 0 where id = 0");
   await assert.rejects(assertEqualDatabases(source.url, target.url), /1 of \d+ tables differ\ntypes\.key_real/);
 });
+
+for (const version of [13, 18] satisfies PgVersion[]) {
+  test(`PostgreSQL ${version}: the changes reach every table that has rows and a key`, async () => {
+    await using server = await startServer({ version });
+    const database = await createDatabase(server);
+    const client = await database.connect();
+    await createTypesSchema(client);
+    await query(client, "select pg_create_logical_replication_slot('watch', 'test_decoding')");
+    await changeTypes(client);
+    const decoded = await query<{ data: string }>(
+      client,
+      "select left(data, 2000) as data from pg_logical_slot_get_changes('watch', null, null)",
+    );
+    const tables = await query<{ name: string }>(
+      client,
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'types' and tablename <> 'empty_table'`,
+    );
+    const untouched = tables.filter(({ name }) => !decoded.some(({ data }) => data.startsWith(`table ${name}: `)));
+    assert.deepEqual(untouched, []);
+    assert.ok(decoded.some(({ data }) => /^table types\.huge: UPDATE: old-key.*unchanged-toast-datum/.test(data)));
+    assert.ok(
+      decoded.some(({ data }) =>
+        /^table types\.key_numeric: UPDATE: old-key: id\[numeric\]:1\.10 new-tuple: id\[numeric\]:1\.1000 /.test(data),
+      ),
+    );
+    await client.end();
+  });
+}

@@ -16,7 +16,8 @@ for (const version of [13, 18] satisfies PgVersion[]) {
     await createWorkloadSchema(client, { rows: ROWS });
     await query(client, "select pg_create_logical_replication_slot('watch', 'test_decoding')");
     const writers = startWriters(database.url, { seed: version, rows: ROWS, prepared: true });
-    const never = () => [...OPERATION_NAMES, ...SHAPE_NAMES, "commit prepared"].filter((name) => writers.stats.operations[name] === undefined);
+    const never = () =>
+      [...OPERATION_NAMES, ...SHAPE_NAMES, "commit prepared"].filter((name) => writers.stats.operations[name] === undefined);
     await waitFor(() => never().length === 0 || writers.errors.length > 0, { deadlineMs: 90_000, what: "every operation to be done" });
     const stats = await writers.stop();
     assert.deepEqual(writers.errors, []);
@@ -33,7 +34,10 @@ for (const version of [13, 18] satisfies PgVersion[]) {
 
     const decoded = await query<{ data: string }>(client, "select data from pg_logical_slot_peek_changes('watch', null, null)");
     for (const [what, pattern] of Object.entries(STREAM)) {
-      assert.ok(decoded.some(({ data }) => pattern.test(data)), `the stream has no ${what}`);
+      assert.ok(
+        decoded.some(({ data }) => pattern.test(data)),
+        `the stream has no ${what}`,
+      );
     }
     await client.end();
   });
@@ -93,7 +97,7 @@ describe("when the server goes away", () => {
     const writers = startWriters(database.url, { seed: 3, rows: 100, rate: 100 });
     await moreCommits(writers, 5);
     await server.kill9();
-    await waitFor(() => (writers.stats.failures["ECONNREFUSED"] ?? 0) > 0, { deadlineMs: 10_000, what: "writers to notice" });
+    await waitFor(() => (writers.stats.failures.ECONNREFUSED ?? 0) > 0, { deadlineMs: 10_000, what: "writers to notice" });
     await writers.stop();
     await server[Symbol.asyncDispose]();
     assert.deepEqual(writers.errors, []);
@@ -108,10 +112,16 @@ test("the ledger names a commit that is missing and a rollback that is there", a
   const writers = startWriters(database.url, { seed: 1, rows: 100, writers: 1 });
   await waitFor(() => writers.stats.rolledBack > 0 && writers.stats.committed > 0, { deadlineMs: 30_000, what: "a commit and a rollback" });
   const { committed, rolledBack } = await writers.stop();
-  const [{ run, last } = { run: "", last: 0 }] = await query<{ run: string; last: number }>(client, "select run, max(number)::int as last from ledger group by run");
+  const [{ run, last } = { run: "", last: 0 }] = await query<{ run: string; last: number }>(
+    client,
+    "select run, max(number)::int as last from ledger group by run",
+  );
   await query(client, "delete from ledger where number = $1", [last]);
   assert.deepEqual(await writers.ledgerProblems(database.url), [`${run}/1/${last} was committed and is missing`]);
-  await query(client, "insert into ledger select $1, 1, n from generate_series(1, $2::int) n on conflict do nothing", [run, committed + rolledBack]);
+  await query(client, "insert into ledger select $1, 1, n from generate_series(1, $2::int) n on conflict do nothing", [
+    run,
+    committed + rolledBack,
+  ]);
   const problems = await writers.ledgerProblems(database.url);
   assert.equal(problems.length, rolledBack);
   assert.match(problems[0] ?? "", /was rolled back and is there/);
@@ -131,7 +141,10 @@ test("writers follow when they are led to another server, and errors of no healt
   assert.deepEqual(writers.errors, []);
   await query(two, "drop table accounts cascade");
   writers.redirect(two.url);
-  await waitFor(() => writers.errors.some((error) => /relation "accounts" does not exist/.test(error.message)), { deadlineMs: 10_000, what: "an error" });
+  await waitFor(() => writers.errors.some((error) => /relation "accounts" does not exist/.test(error.message)), {
+    deadlineMs: 10_000,
+    what: "an error",
+  });
   await writers.stop();
   assert.notEqual((await query<{ n: number }>(two, "select count(*)::int as n from ledger"))[0]?.n, 0);
 });

@@ -1,5 +1,8 @@
 import type pg from "pg";
 
+/** 63 bytes, the last two of them one character. */
+export const LONGEST_NAME = `types."${"n".repeat(61)}\u00e9"`;
+
 /** Tables whose shape, not the type of a column, is what is difficult. */
 export async function createSpecialTables(client: pg.ClientBase, sizes: { hugeRowBytes: number; wideColumns: number }): Promise<void> {
   await client.query(SHAPES);
@@ -47,7 +50,7 @@ const SHAPES = `
   create table types.child (extra int, primary key (id)) inherits (types.parent);
   insert into types.parent values (1, 'parent'); insert into types.child values (1, 'child, same id', 2);
 
-  create table types."${"n".repeat(62)}\u00e9" (id int primary key);
+  create table ${LONGEST_NAME} (id int primary key);
   create table types."select" ("from" int primary key, "a""b" text, "A" text, a text);
   insert into types."select" values (1, 'q', 'upper', 'lower')`;
 

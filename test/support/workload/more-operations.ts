@@ -49,7 +49,10 @@ export const keyedOperations: Record<string, Operation> = {
   },
 
   async "insert session"({ client, random }) {
-    await client.query("insert into sessions values ($1, clock_timestamp(), $2)", [random.hex(32), JSON.stringify({ n: random.integer(0, 9) })]);
+    await client.query("insert into sessions values ($1, clock_timestamp(), $2)", [
+      random.hex(32),
+      JSON.stringify({ n: random.integer(0, 9) }),
+    ]);
   },
 
   async "update or delete session"({ client, random }) {
@@ -60,10 +63,10 @@ export const keyedOperations: Record<string, Operation> = {
 
   async "swap seats"({ client, random }) {
     const [one, two] = [random.integer(1, 40), random.integer(1, 40)];
-    await client.query(
-      "update seats a set seat = b.seat from seats b where a.id in ($1, $2) and b.id in ($1, $2) and a.id <> b.id",
-      [one, two],
-    );
+    await client.query("update seats a set seat = b.seat from seats b where a.id in ($1, $2) and b.id in ($1, $2) and a.id <> b.id", [
+      one,
+      two,
+    ]);
   },
 
   async "swap seats in two statements"({ client, random }) {
@@ -81,7 +84,10 @@ export const keyedOperations: Record<string, Operation> = {
   },
 
   async "insert device"({ client, random }) {
-    await client.query("insert into devices values ($1, 'new', decode(repeat($2, 90), 'hex'))", [`serial-${random.hex(12)}`, random.hex(64)]);
+    await client.query("insert into devices values ($1, 'new', decode(repeat($2, 90), 'hex'))", [
+      `serial-${random.hex(12)}`,
+      random.hex(64),
+    ]);
   },
 
   async "change device"({ client, random }) {

@@ -22,7 +22,9 @@ export async function someKey(work: Work, table: string, key = "id"): Promise<st
   const { client, random } = work;
   const result = random.chance(0.4)
     ? await client.query(`select ${key}::text as key from ${table} order by ${key} desc offset $1 limit 1`, [random.integer(0, 200)])
-    : await client.query(`select ${key}::text as key from ${table} where ${key} >= $1 order by ${key} limit 1`, [random.integer(1, work.rows)]);
+    : await client.query(`select ${key}::text as key from ${table} where ${key} >= $1 order by ${key} limit 1`, [
+        random.integer(1, work.rows),
+      ]);
   return (result.rows[0] as { key: string } | undefined)?.key ?? null;
 }
 
@@ -45,10 +47,11 @@ export const accountOperations: Record<string, Operation> = {
 
   async "update accounts"(work) {
     const from = work.random.integer(1, work.rows);
-    await work.client.query(
-      "update accounts set balance = balance + $2, changed_at = clock_timestamp() where id between $1 and $1 + $3",
-      [from, work.random.integer(1, 100), work.random.integer(0, 4)],
-    );
+    await work.client.query("update accounts set balance = balance + $2, changed_at = clock_timestamp() where id between $1 and $1 + $3", [
+      from,
+      work.random.integer(1, 100),
+      work.random.integer(0, 4),
+    ]);
   },
 
   async "update many accounts"(work) {
@@ -127,7 +130,9 @@ export const documentOperations: Record<string, Operation> = {
 
   async "shorten or drop TOASTed column"(work) {
     const value = work.random.pick(["null", "''", "'short'", "left(body, 1900)", "body || body"]);
-    await work.client.query(`update documents set body = ${value} where id = $1 and coalesce(length(body), 0) < 100000`, [await someKey(work, "documents")]);
+    await work.client.query(`update documents set body = ${value} where id = $1 and coalesce(length(body), 0) < 100000`, [
+      await someKey(work, "documents"),
+    ]);
   },
 
   async "move document with unchanged TOAST"(work) {

@@ -132,4 +132,3 @@ export async function rollBackPrepared(client: pg.ClientBase, run: string, write
   );
   for (const row of rows as { sql: string }[]) await client.query(row.sql);
 }
-
