@@ -51,7 +51,7 @@ export class TablesLoad {
   readonly #queue: Table[];
   readonly #open: OpenTable[] = [];
   readonly #failed = new AbortController();
-  /** Tables past their chunks that have not joined yet, and tables read whole: the log is needed from here for them. */
+  /** Where the log is needed from by tables that are not open: not opened again since the restart, read whole, or on their way to join. */
   readonly #held = new Map<string, Lsn>();
   #unfinished: number;
   #opening: Promise<void> = Promise.resolve();
@@ -65,6 +65,10 @@ export class TablesLoad {
     };
     this.#floor = new VisibleFloor(ports);
     this.#queue = options.tables.filter(({ id }) => known.tables.get(id)?.state !== "joined");
+    for (const { id } of this.#queue) {
+      const progress = known.tables.get(id);
+      if (progress !== undefined) this.#held.set(id, progress.cursor);
+    }
     this.#unfinished = this.#queue.length;
   }
 
@@ -82,8 +86,8 @@ export class TablesLoad {
 
   /** The log is needed from here on by the tables under way. */
   oldestPosition(): Lsn {
-    const cursors = this.#open.flatMap(({ load }) => (load.cursor === null ? [] : [load.cursor]));
-    return [...cursors, ...this.#held.values()].reduce(minLsn, this.#floor.known);
+    const positions = this.#open.flatMap(({ load }) => load.oldestPosition ?? []);
+    return [...positions, ...this.#held.values()].reduce(minLsn, this.#floor.known);
   }
 
   async #reader(): Promise<void> {
@@ -131,17 +135,17 @@ export class TablesLoad {
       else open.chunks.push(chunk);
     }
     this.#open.push(open);
+    this.#held.delete(table.id);
     if (open.chunks.length === 0) await this.#finish(open);
   }
 
   async #readAndMerge(open: OpenTable, chunk: ChunkRecord): Promise<void> {
     const { source, store, observer } = this.#ports;
-    const floor = await this.#floor.current(this.#options.signal);
-    open.load.startAt(floor);
+    const openRead = open.load.openRead(await this.#floor.current(this.#options.signal));
     observer.chunkStarted(open.table.id, chunk.id);
     const read = await source.readChunk(open.table, chunk.range, this.#options.budget, this.#options.signal);
     if (read.cutAfter !== null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
-    await open.load.merge(chunk, read, floor);
+    await open.load.merge(chunk, read, openRead);
   }
 
   async #whole(table: Table): Promise<void> {

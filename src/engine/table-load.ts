@@ -19,11 +19,16 @@ import type { VisibleFloor } from "./visible-floor.ts";
 /** Keys of one point re-read. */
 const REREAD_KEYS = 1_000;
 
-/** A chunk that was read and waits for its round. `floor` was the visible floor before its snapshot was taken. */
+/** A read whose roll-forward is still to come: `floor` was the visible floor before its snapshot was taken. */
+export interface OpenRead {
+  readonly floor: Lsn;
+}
+
+/** A chunk that was read and waits for its round. */
 interface WaitingChunk {
   readonly chunk: ChunkRecord;
   readonly read: ChunkRead;
-  readonly floor: Lsn;
+  readonly open: OpenRead;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -33,6 +38,8 @@ export class TableLoad {
   readonly #ports: EnginePorts;
   readonly #signal: AbortSignal;
   readonly #cursor: TableCursor;
+  /** The log must be kept from their floors on, also where the cursor has gone past them. */
+  readonly #openReads = new Set<OpenRead>();
   #waiting: WaitingChunk[] = [];
   #rounds: Promise<void> | null = null;
 
@@ -51,26 +58,27 @@ export class TableLoad {
   }
 
   /** The oldest position that this load still reads the log from; null before its first chunk. */
-  get cursor(): Lsn | null {
-    return this.#cursor.position;
+  get oldestPosition(): Lsn | null {
+    return [...this.#openReads].reduce<Lsn | null>((oldest, { floor }) => minLsn(oldest ?? floor, floor), this.#cursor.position);
   }
 
   /**
    * To be called before the snapshot of any chunk of this table is taken: the cursor starts below the first of them, so that a row
    * inserted meanwhile is brought by the stream where no chunk sees it.
    */
-  startAt(floor: Lsn): void {
+  openRead(floor: Lsn): OpenRead {
+    const open = { floor };
     this.#cursor.position ??= floor;
+    this.#openReads.add(open);
+    return open;
   }
 
   /** Hands over a chunk; settles when it is merged and recorded. */
-  merge(chunk: ChunkRecord, read: ChunkRead, floor: Lsn): Promise<void> {
+  merge(chunk: ChunkRecord, read: ChunkRead, open: OpenRead): Promise<void> {
     const merged = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ chunk, read, floor, resolve, reject });
+      this.#waiting.push({ chunk, read, open, resolve, reject });
     });
-    this.#rounds ??= this.#runRounds().finally(() => {
-      this.#rounds = null;
-    });
+    this.#rounds ??= this.#runRounds();
     return merged;
   }
 
@@ -89,13 +97,15 @@ export class TableLoad {
       this.#waiting = [];
       try {
         const position = await this.#advance(round.reduce((to, { read }) => maxLsn(to, read.hi), 0n));
-        const from = round.reduce((lowest, waiting) => minLsn(lowest, waiting.floor), position);
+        const from = round.reduce((lowest, { open }) => minLsn(lowest, open.floor), position);
         const pieces = await this.#piecesOf(from, position);
         await Promise.all(round.map((waiting) => this.#mergeOne(waiting, pieces)));
       } catch (error) {
         for (const waiting of round) waiting.reject(error);
       }
     }
+    // Here and not in a continuation: a chunk handed over between the two would wait for a round that nobody starts.
+    this.#rounds = null;
   }
 
   /** Moves the cursor to at least `to`; returns where it is. */
@@ -112,13 +122,13 @@ export class TableLoad {
     return pieces;
   }
 
-  async #mergeOne({ chunk, read, floor, resolve, reject }: WaitingChunk, pieces: readonly TransactionPiece[]): Promise<void> {
+  async #mergeOne({ chunk, read, open, resolve, reject }: WaitingChunk, pieces: readonly TransactionPiece[]): Promise<void> {
     const { target, store, observer, crashPoint } = this.#ports;
     try {
       const rolled = rollForward(
         this.table,
         read,
-        pieces.filter(({ header }) => header.commitLsn >= floor),
+        pieces.filter(({ header }) => header.commitLsn >= open.floor),
       );
       crashPoint("after-copy-before-merge");
       await target.transaction("load", async (transaction) => {
@@ -128,6 +138,7 @@ export class TableLoad {
       crashPoint("after-merge-before-record");
       store.chunkMerged(chunk.id, read.rows.count, read.rows.bytes);
       observer.chunkMerged(this.table.id, chunk.id, read.rows.count, read.rows.bytes);
+      this.#openReads.delete(open);
       resolve();
     } catch (error) {
       reject(error);
@@ -140,15 +151,16 @@ export class TableLoad {
     const pending = this.#cursor.pending;
     while (pending.size > 0) {
       const keys = [...pending.values()].slice(0, REREAD_KEYS);
-      const from = await floor.current(this.#signal);
+      const open = this.openRead(await floor.current(this.#signal));
       const read = await source.readKeys(this.table, keys, this.#signal);
       const position = await this.#advance(read.hi);
-      const rolled = rollForward(this.table, read, await this.#piecesOf(from, position), keys);
+      const rolled = rollForward(this.table, read, await this.#piecesOf(open.floor, position), keys);
       crashPoint("after-reread-before-replace");
       await target.transaction("load", async (transaction) => {
         await transaction.replace(this.table, rolled.keys, rolled.rows);
         await transaction.removePending(this.table.id, rolled.keys);
       });
+      this.#openReads.delete(open);
       for (const key of rolled.keys) pending.delete(keyText(key));
     }
   }
