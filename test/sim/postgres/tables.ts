@@ -1,0 +1,120 @@
+/** The tables of a simulated source, and the keys, ranges and values that a seed draws for them. */
+import type { ChunkRange } from "../../../src/engine/ports.ts";
+import { keyText, type Table } from "../../../src/model/table.ts";
+import type { Row } from "../../../src/model/value.ts";
+import type { Random } from "../random.ts";
+
+export interface SimTable {
+  readonly table: Table;
+  /** Index of the column with a unique index of its own, or null. */
+  readonly unique: number | null;
+  /** Index of the column that is stored out of line when it is large. */
+  readonly big: number;
+  /** Every key that can occur; few, so that transactions meet. */
+  readonly keys: readonly Row[];
+  /** The source's collation: JavaScript's order of the same texts is another one, as with ICU. */
+  compare(a: Row, b: Row): number;
+  leafOf(key: Row): number;
+}
+
+export function makeTables(random: Random): SimTable[] {
+  const count = random.between(1, 3);
+  const tables = Array.from({ length: count }, (_, index) => keyedTable(`public.t${index}`, index, random));
+  if (random.chance(0.35)) tables.push(keylessTable("public.nokey", 9));
+  return tables;
+}
+
+function keyedTable(id: string, oid: number, random: Random): SimTable {
+  const composite = random.chance(0.25);
+  const partitioned = !composite && random.chance(0.25);
+  const keys = composite ? compositeKeys() : Array.from({ length: random.between(6, 24) }, (_, index) => [String(index + 1)]);
+  const names = [...(composite ? ["a", "b"] : ["id"]), "u", "v", "big"];
+  const keyLength = composite ? 2 : 1;
+  const unique = random.chance(0.6) ? keyLength : null;
+  const leafNames = partitioned ? [`${id}_even`, `${id}_odd`] : [id];
+  return {
+    table: describe(id, oid, names, Array.from(names.slice(0, keyLength).keys()), leafNames),
+    unique,
+    big: names.length - 1,
+    keys,
+    compare: composite || random.chance(0.5) ? compareScrambled : compareNumbers,
+    leafOf: (key) => (partitioned ? Number(key[0]) % 2 : 0),
+  };
+}
+
+function keylessTable(id: string, oid: number): SimTable {
+  return {
+    table: describe(id, oid, ["v", "big"], null, [id]),
+    unique: null,
+    big: 1,
+    keys: [],
+    compare: () => 0,
+    leafOf: () => 0,
+  };
+}
+
+function describe(id: string, oid: number, names: readonly string[], key: readonly number[] | null, leaves: readonly string[]): Table {
+  const columns = names.map((name) => ({ name, type: "text", identityAlways: false, notNull: false }));
+  const leaf = (leafId: string) => ({ schema: "public", name: leafId.slice("public.".length), bytes: 8192, rows: 10 });
+  return { id, schema: "public", name: id.slice("public.".length), oid, columns, key, leaves: leaves.map(leaf) };
+}
+
+function compositeKeys(): Row[] {
+  return ["1", "12", "2"].flatMap((a) => ["1", "2", "21", "x"].map((b) => [a, b]));
+}
+
+function compareNumbers(a: Row, b: Row): number {
+  return Number(a[0]) - Number(b[0]);
+}
+
+/** Text in an order that no comparison of strings gives. */
+function compareScrambled(a: Row, b: Row): number {
+  for (const [index, left] of a.entries()) {
+    const order = rank(left as string) - rank(b[index] as string);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function rank(text: string): number {
+  let hash = 7;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x9e3779b1) >>> 0;
+  return hash;
+}
+
+/** Random bounds over the key, so that every key lies in exactly one range. */
+export function drawRanges(sim: SimTable, random: Random): ChunkRange[] {
+  return sim.table.leaves.flatMap((_, leaf) => {
+    const bounds = sim.keys
+      .filter(() => random.chance(0.15))
+      .toSorted(sim.compare)
+      .map((values) => ({ values, inclusive: random.chance(0.5) }));
+    return [null, ...bounds].map((low, index) => ({
+      leaf,
+      from: low === null ? null : { values: low.values, inclusive: !low.inclusive },
+      to: bounds[index] ?? null,
+    }));
+  });
+}
+
+export function inRange(sim: SimTable, range: ChunkRange, key: Row): boolean {
+  if (sim.leafOf(key) !== range.leaf) return false;
+  if (range.from !== null) {
+    const order = sim.compare(key, range.from.values);
+    if (order < 0 || (order === 0 && !range.from.inclusive)) return false;
+  }
+  if (range.to !== null) {
+    const order = sim.compare(key, range.to.values);
+    if (order > 0 || (order === 0 && !range.to.inclusive)) return false;
+  }
+  return true;
+}
+
+export function keyOf(sim: SimTable, row: Row): Row {
+  return (sim.table.key ?? []).map((index) => row[index] as string);
+}
+
+/** A multiset member of a table without a key; also how rows are compared. */
+export function rowText(row: Row): string {
+  return keyText(row.map((value) => (value === null ? "n" : `v${value}`)));
+}

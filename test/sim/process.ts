@@ -1,0 +1,114 @@
+/** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together, each table joins when loaded. */
+import { TablesLoad } from "../../src/engine/load-tables.ts";
+import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
+import { StreamApply } from "../../src/engine/stream-apply.ts";
+import { type Lsn, minLsn } from "../../src/model/lsn.ts";
+import type { Table } from "../../src/model/table.ts";
+import type { DurableStore } from "./store.ts";
+
+const BUDGET = { millis: 3_000, bytes: 1_000_000 };
+
+export interface ProcessParts {
+  readonly ports: EnginePorts;
+  readonly tables: readonly Table[];
+  readonly store: DurableStore;
+  readonly readers: number;
+  readonly ranges: (table: Table) => readonly ChunkRange[];
+  /** How long the indexes of a loaded table take. */
+  readonly indexMillis: () => number;
+}
+
+/** How a life ended, short of a crash. */
+export type Ending = { readonly kind: "stopped"; readonly loaded: boolean } | { readonly kind: "failed"; readonly error: unknown };
+
+export class Process {
+  ending: Ending | null = null;
+  readonly #parts: ProcessParts;
+  readonly #stopLoad = new AbortController();
+  readonly #stopStream = new AbortController();
+  readonly #failed = new AbortController();
+  #load: TablesLoad | null = null;
+  #stream: StreamApply | null = null;
+  #loaded = false;
+
+  constructor(parts: ProcessParts) {
+    this.#parts = parts;
+  }
+
+  /** Every table has joined. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
+  get position(): Lsn | null {
+    return this.#stream?.position ?? null;
+  }
+
+  start(): void {
+    this.#run().then(
+      () => {
+        this.ending = { kind: "stopped", loaded: this.#loaded };
+      },
+      (error: unknown) => {
+        this.ending = { kind: "failed", error };
+      },
+    );
+  }
+
+  /** The operator's Ctrl-C: the load finishes its chunks, then the stream its batch. */
+  stop(): void {
+    this.#stopLoad.abort(new Error("stopped"));
+    if (this.#loaded) this.#stopStream.abort(new Error("stopped"));
+  }
+
+  /** What the workflow does now and then with segments that nobody needs. */
+  releaseLog(): void {
+    if (this.#load === null || this.#stream === null) return;
+    const oldest = this.#load.oldestPosition();
+    const recorded = this.#stream.recordedPosition;
+    this.#parts.ports.log.release(recorded === null ? oldest : minLsn(oldest, recorded));
+  }
+
+  async #run(): Promise<void> {
+    const { ports, tables, store, readers } = this.#parts;
+    const signal = this.#failed.signal;
+    if (!store.barrierPassed) {
+      await ports.source.barrier(() => {}, signal);
+      store.barrierPassed = true;
+    }
+    const known = await ports.target.progress();
+    const stream = new StreamApply(ports, new Map(tables.map((table) => [table.id, table])), known);
+    this.#stream = stream;
+    const load = new TablesLoad(ports, known, {
+      tables,
+      ranges: async (table) => this.#parts.ranges(table),
+      budget: BUDGET,
+      readers,
+      loaded: async (table, progress) => {
+        await ports.clock.sleep(this.#parts.indexMillis(), signal);
+        await stream.join(table, progress);
+      },
+      stop: this.#stopLoad.signal,
+      signal,
+    });
+    this.#load = load;
+    const loading = load.run().then((all) => {
+      this.#loaded = all;
+      if (this.#stopLoad.signal.aborted) this.#stopStream.abort(new Error("stopped"));
+    });
+    await this.#both(loading, stream.run(this.#stopStream.signal, signal));
+  }
+
+  /** Waits for both; the first that fails stops the other. */
+  async #both(...running: readonly Promise<void>[]): Promise<void> {
+    const failures: unknown[] = [];
+    const watched = running.map((one) =>
+      one.catch((error: unknown) => {
+        failures.push(error);
+        this.#failed.abort(error);
+      }),
+    );
+    await Promise.all(watched);
+    if (failures.length > 0) throw failures[0];
+  }
+}

@@ -1,0 +1,226 @@
+/** One seed: a world is drawn, the engine lives in it through crashes, lost connections and stops until everything has arrived. */
+import type { EnginePorts } from "../../src/engine/ports.ts";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
+import { isRetried } from "../../src/errors/policy.ts";
+import { Life } from "./crash.ts";
+import { SimulationFailure } from "./failure.ts";
+import { Faults } from "./faults.ts";
+import { DurableLog, SimLog } from "./log.ts";
+import { Oracle } from "./oracle.ts";
+import { Server } from "./postgres/server.ts";
+import { SimSource } from "./postgres/source.ts";
+import { drawRanges, makeTables, type SimTable } from "./postgres/tables.ts";
+import { Workload } from "./postgres/workload.ts";
+import { type Ending, Process } from "./process.ts";
+import { Random } from "./random.ts";
+import { Scheduler } from "./scheduler.ts";
+import { DurableStore, SimStore } from "./store.ts";
+import { SimTarget, TargetState } from "./target/target.ts";
+
+const STEP_LIMIT = 60_000;
+
+/** The durable world, for a mutation to look into. */
+export interface World {
+  readonly server: Server;
+  readonly target: TargetState;
+  readonly random: Random;
+}
+
+/** Breaks one thing about the ports of a life; how a test shows that the oracles see it. */
+export type Mutation = (ports: EnginePorts, world: World) => EnginePorts;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly failure: SimulationFailure | null;
+  /** Equal for equal seeds, or the simulation is not deterministic. */
+  readonly hash: string;
+  readonly steps: number;
+  /** How often things happened that a seed may or may not meet. */
+  readonly happened: ReadonlyMap<string, number>;
+  readonly trace: readonly string[];
+}
+
+export async function runSimulation(seed: number, options: { readonly mutation?: Mutation; readonly trace?: boolean } = {}): Promise<Outcome> {
+  return await new Simulation(seed, options.mutation ?? ((ports) => ports), options.trace === true).run();
+}
+
+interface Current {
+  readonly life: Life;
+  readonly log: SimLog;
+  readonly process: Process;
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #mutation: Mutation;
+  readonly #random: Random;
+  readonly #scheduler: Scheduler;
+  readonly #tables: readonly SimTable[];
+  readonly #server: Server;
+  readonly #workload: Workload;
+  readonly #target: TargetState;
+  readonly #store = new DurableStore();
+  readonly #log: DurableLog;
+  readonly #oracle: Oracle;
+  readonly #faults: Faults;
+  readonly #happened = new Map<string, number>();
+  readonly #trace: readonly string[];
+  readonly #crashPointOdds: number;
+  #crashesLeft: number;
+  #stopsLeft: number;
+  #current: Current | null = null;
+  #verdict: SimulationFailure | null = null;
+
+  constructor(seed: number, mutation: Mutation, trace: boolean) {
+    this.#seed = seed;
+    this.#mutation = mutation;
+    this.#random = new Random(seed, 1);
+    this.#scheduler = new Scheduler(new Random(seed, 2));
+    this.#trace = trace ? this.#scheduler.keepTrace() : [];
+    this.#tables = makeTables(this.#random);
+    this.#server = new Server(this.#tables, new Random(seed, 3));
+    this.#workload = new Workload(this.#server, new Random(seed, 4));
+    this.#target = new TargetState(this.#tables);
+    this.#faults = new Faults(new Random(seed, 5));
+    this.#oracle = new Oracle(this.#server.commits, this.#store);
+    this.#crashPointOdds = this.#random.pick([0, 0, 0.01, 0.05]);
+    this.#crashesLeft = this.#random.pick([0, 1, 3, 6]);
+    this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);
+    // Some history before the slot; what is running then gets its commit record before the slot is consistent, visible or not.
+    for (let moves = this.#random.between(0, 15); moves > 0; moves--) this.#workload.move();
+    this.#workload.endRunning();
+    this.#log = new DurableLog(this.#server);
+    this.#addActors();
+  }
+
+  async run(): Promise<Outcome> {
+    let failure: SimulationFailure | null = null;
+    try {
+      while (!(await this.#liveOnce())) this.#count("life");
+      this.#oracle.atEnd(this.#target, new Map([...this.#server.heaps].map(([id, heap]) => [id, [...heap.live.values()].map(({ row }) => row)])));
+    } catch (error) {
+      failure = asFailure(error);
+    }
+    const { steps, hash } = this.#scheduler;
+    return { seed: this.#seed, failure: this.#verdict ?? failure, hash, steps, happened: this.#happened, trace: this.#trace };
+  }
+
+  /** Returns true when everything has arrived, false when the process must be started again. */
+  async #liveOnce(): Promise<boolean> {
+    const current = this.#start();
+    const { life, process } = current;
+    await this.#scheduler.runUntil(() => this.#verdict !== null || !life.alive || process.ending !== null || this.#mayEnd(process), STEP_LIMIT);
+    if (this.#verdict !== null) throw this.#verdict;
+    if (!life.alive) {
+      this.#count("crash");
+      return false;
+    }
+    life.end();
+    return process.ending !== null && this.#isFinal(process.ending);
+  }
+
+  #isFinal(ending: Ending): boolean {
+    if (ending.kind === "failed") {
+      if (!isRetried(ending.error)) throw ending.error;
+      this.#count("connection lost");
+      return false;
+    }
+    this.#count("stop");
+    return ending.loaded && this.#arrived;
+  }
+
+  #arrived = false;
+
+  /** Once the application has ended and the stream has everything, the process is stopped as an operator would. Never true itself. */
+  #mayEnd(process: Process): boolean {
+    const last = this.#server.commits.at(-1)?.header.endLsn ?? 0n;
+    if (this.#workload.ended && process.loaded && (process.position ?? 0n) >= last) {
+      this.#arrived = true;
+      process.stop();
+    }
+    return false;
+  }
+
+  #start(): Current {
+    const life = new Life(this.#scheduler, this.#random, this.#crashPointOdds);
+    const log = new SimLog(this.#log, life, this.#random);
+    const ports = this.#mutation(this.#portsOf(life, log), { server: this.#server, target: this.#target, random: this.#random });
+    const process = new Process({
+      ports,
+      tables: this.#tables.map(({ table }) => table),
+      store: this.#store,
+      readers: this.#random.between(1, 4),
+      ranges: (table) => drawRanges(this.#tables.find((sim) => sim.table === table) as SimTable, this.#random),
+      indexMillis: () => this.#random.pick([0, 50, 3_000]),
+    });
+    this.#current = { life, log, process };
+    process.start();
+    return this.#current;
+  }
+
+  #portsOf(life: Life, log: SimLog): EnginePorts {
+    const note = (what: string) => this.#count(what);
+    const watch = (state: TargetState, touched: ReadonlySet<string>, streamMoved: boolean) => {
+      try {
+        this.#oracle.afterCommit(state, touched, streamMoved);
+      } catch (error) {
+        this.#verdict ??= asFailure(error);
+      }
+    };
+    return {
+      source: new SimSource(this.#server, life, this.#random, this.#faults),
+      log,
+      target: new SimTarget({ state: this.#target, life, random: this.#random, faults: this.#faults, watch, note }),
+      store: new SimStore(this.#store, life),
+      clock: { now: () => life.now, sleep: (millis, signal) => life.sleep(millis, signal) },
+      observer: {
+        chunkStarted: () => note("chunk read"),
+        chunkMerged: () => note("chunk merged"),
+        tableLoaded: () => note("table loaded"),
+        tableJoined: () => note("table joined"),
+        applied: () => note("batch applied"),
+        waiting: () => {},
+      },
+      crashPoint: (name) => this.#mayCrash() && life.crashPoint(name),
+    };
+  }
+
+  #mayCrash(): boolean {
+    return this.#crashesLeft > 0;
+  }
+
+  #addActors(): void {
+    const scheduler = this.#scheduler;
+    scheduler.addActor(this.#workload);
+    scheduler.addActor({ name: "tail", weight: () => this.#current?.log.weight() ?? 0, move: () => this.#current?.log.move() });
+    scheduler.addActor({ name: "release", background: true, weight: () => 0.2, move: () => this.#current?.process.releaseLog() });
+    scheduler.addActor({
+      name: "crash",
+      background: true,
+      weight: () => (this.#crashesLeft > 0 ? 0.05 : 0),
+      move: () => {
+        this.#crashesLeft -= 1;
+        this.#current?.life.end();
+      },
+    });
+    scheduler.addActor({
+      name: "stop",
+      background: true,
+      weight: () => (this.#stopsLeft > 0 ? 0.03 : 0),
+      move: () => {
+        this.#stopsLeft -= 1;
+        this.#current?.process.stop();
+      },
+    });
+  }
+
+  #count(what: string): void {
+    this.#happened.set(what, (this.#happened.get(what) ?? 0) + 1);
+  }
+}
+
+function asFailure(error: unknown): SimulationFailure {
+  if (error instanceof SimulationFailure) return error;
+  if (error instanceof PghaulError && error.code === "TARGET_DRIFT") return new SimulationFailure("drift", error.message, error);
+  return new SimulationFailure("error", error instanceof Error ? error.message : String(error), error);
+}

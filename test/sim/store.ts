@@ -1,0 +1,54 @@
+/** The load's memory on this machine: survives every crash, each call durable by itself. */
+import type { ChunkRange, ChunkRecord, LoadStore } from "../../src/engine/ports.ts";
+import type { Row } from "../../src/model/value.ts";
+import type { Life } from "./crash.ts";
+
+export class DurableStore {
+  readonly chunks: ChunkRecord[] = [];
+  /** The workflow's own note that the barrier has passed. */
+  barrierPassed = false;
+}
+
+export class SimStore implements LoadStore {
+  readonly #durable: DurableStore;
+  readonly #life: Life;
+
+  constructor(durable: DurableStore, life: Life) {
+    this.#durable = durable;
+    this.#life = life;
+  }
+
+  chunks(table: string): readonly ChunkRecord[] {
+    return this.#durable.chunks.filter((chunk) => chunk.table === table);
+  }
+
+  planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[] {
+    this.#life.demand();
+    if (this.chunks(table).length === 0) for (const range of ranges) this.#add(table, range);
+    return this.chunks(table);
+  }
+
+  cutChunk(id: number, after: Row): ChunkRecord {
+    this.#life.demand();
+    const chunk = this.#find(id);
+    this.#durable.chunks[id] = { ...chunk, range: { ...chunk.range, to: { values: after, inclusive: true } } };
+    return this.#add(chunk.table, { ...chunk.range, from: { values: after, inclusive: false } });
+  }
+
+  chunkMerged(id: number): void {
+    this.#life.demand();
+    this.#durable.chunks[id] = { ...this.#find(id), merged: true };
+  }
+
+  #add(table: string, range: ChunkRange): ChunkRecord {
+    const chunk = { id: this.#durable.chunks.length, table, range, merged: false };
+    this.#durable.chunks.push(chunk);
+    return chunk;
+  }
+
+  #find(id: number): ChunkRecord {
+    const chunk = this.#durable.chunks[id];
+    if (chunk === undefined) throw new Error(`simulation: no chunk ${id}`);
+    return chunk;
+  }
+}
