@@ -1,7 +1,14 @@
 import type { StateDatabase } from "./state-database.ts";
 
 /** Things a run does once, whatever it is killed by in between. */
-export type Milestone = "schema-moved" | "key-indexes" | "slot-intended" | "barrier-passed" | "load-finished" | "way-back-intended" | "way-back-ready";
+export type Milestone =
+  | "schema-moved"
+  | "key-indexes"
+  | "slot-intended"
+  | "barrier-passed"
+  | "load-finished"
+  | "way-back-intended"
+  | "way-back-ready";
 
 /** Which of them are behind us. A milestone is reached after its work, so work that is interrupted is done again: it must be repeatable. */
 export class MilestoneStore {
@@ -12,7 +19,9 @@ export class MilestoneStore {
   }
 
   has(milestone: Milestone): boolean {
-    const row = this.#database.read(() => this.#database.sqlite.prepare("select 1 from document where name = ?").get(`milestone ${milestone}`));
+    const row = this.#database.read(() =>
+      this.#database.sqlite.prepare("select 1 from document where name = ?").get(`milestone ${milestone}`),
+    );
     return row !== undefined;
   }
 

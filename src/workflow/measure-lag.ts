@@ -1,0 +1,98 @@
+/**
+ * How far the other side is behind, asked of the origin once a second over one small session; the answer goes to the bus, to the state (for
+ * `status`) and to the samples of the report.
+ */
+import type pg from "pg";
+import type { Clock } from "../engine/ports.ts";
+import { type Lsn, parseLsn } from "../model/lsn.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import type { ProgressStore, SlotFacts } from "../state/progress-store.ts";
+import type { SampleStore } from "../state/storage/sample-store.ts";
+import type { EngineWatch } from "./watch-engine.ts";
+
+export interface LagParts {
+  readonly connect: (signal: AbortSignal) => Promise<pg.Client>;
+  readonly slot: string;
+  /** Position that the other side has reached; null while nothing has joined. */
+  readonly position: () => Lsn | null;
+  readonly watch: EngineWatch;
+  readonly bus: ProgressBus;
+  readonly progress: ProgressStore;
+  readonly samples: SampleStore;
+  readonly clock: Clock;
+}
+
+const INTERVAL_MILLIS = 1_000;
+/** With no more WAL than this between, nothing is waiting: records of the server itself, a heartbeat of ours. */
+const IDLE_BYTES = 64 * 1024;
+
+export interface Lag {
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+/** Measures until the signal aborts. An origin that is away is no failure here: the streams say so themselves. */
+export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<void> {
+  let client: pg.Client | null = null;
+  let before = { at: parts.clock.now(), ...parts.watch.counts };
+  try {
+    while (!signal.aborted) {
+      await parts.clock.sleep(INTERVAL_MILLIS, signal);
+      const now = { at: parts.clock.now(), ...parts.watch.counts };
+      const seconds = (now.at - before.at) / 1000;
+      const rates = { bytesPerSecond: (now.bytes - before.bytes) / seconds, changesPerSecond: (now.changes - before.changes) / seconds };
+      before = now;
+      try {
+        client ??= await parts.connect(signal);
+        tell(parts, await readOrigin(client, parts.slot), rates);
+      } catch {
+        await client?.end().catch(() => undefined);
+        client = null;
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await client?.end().catch(() => undefined);
+  }
+}
+
+interface OriginState {
+  readonly end: Lsn;
+  readonly slot: SlotFacts;
+}
+
+async function readOrigin(client: pg.Client, slot: string): Promise<OriginState> {
+  const { rows } = await client.query<{ end: string; retained: string | null; status: string | null; safe: string | null }>(
+    `select pg_current_wal_insert_lsn()::text as end, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn)::text as retained,
+            s.wal_status as status, s.safe_wal_size::text as safe
+     from (select 1) one left join pg_replication_slots s on s.slot_name = $1`,
+    [slot],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error("measure lag: no answer");
+  return {
+    end: parseLsn(row.end),
+    slot: { name: slot, retainedBytes: numberOf(row.retained), walStatus: row.status, safeWalBytes: numberOf(row.safe) },
+  };
+}
+
+function tell(parts: LagParts, { end, slot }: OriginState, rates: { bytesPerSecond: number; changesPerSecond: number }): void {
+  const lag = lagOf(parts.position(), end, parts.watch.lastApplied?.commitMicros ?? null);
+  parts.progress.update({ lag, slot, ...rates });
+  parts.samples.add({ lagBytes: lag?.bytes ?? null, lagSeconds: lag?.seconds ?? null, ...rates });
+  if (lag === null) return;
+  parts.bus.emit({ kind: "lag", ...lag, changesPerSecond: rates.changesPerSecond, slotRetainedBytes: slot.retainedBytes });
+}
+
+/** Seconds are the age of the last commit that arrived, as long as something newer is under way. */
+export function lagOf(position: Lsn | null, end: Lsn, lastCommitMicros: bigint | null, nowMillis = Date.now()): Lag | null {
+  if (position === null) return null;
+  const bytes = Math.max(0, Number(end - position));
+  if (bytes <= IDLE_BYTES || lastCommitMicros === null) return { bytes, seconds: 0 };
+  return { bytes, seconds: Math.max(0, (nowMillis - Number(lastCommitMicros / 1000n)) / 1000) };
+}
+
+function numberOf(text: string | null): number | null {
+  return text === null ? null : Number(text);
+}
