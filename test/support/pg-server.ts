@@ -33,6 +33,22 @@ const START_DEADLINE_MS = 60_000;
  * It dies with this process, however this process ends; better, `await using server = await startServer(...)`.
  */
 export async function startServer(options: ServerOptions): Promise<PgServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const server = await makeServer(options);
+    try {
+      await server.start();
+      await createRoles(server, options.passwords ?? {});
+      return server;
+    } catch (error) {
+      const portWasTaken = /could not create any TCP\/IP sockets/.test(server.logText());
+      await server[Symbol.asyncDispose]();
+      // The lease keeps other tests of ours away; a program of somebody else may still have been faster.
+      if (!portWasTaken || options.port !== undefined || attempt === 5) throw error;
+    }
+  }
+}
+
+async function makeServer(options: ServerOptions): Promise<PgServer> {
   const binaries = findBinaries(options.version);
   const scram = Object.keys(options.passwords ?? {}).map((role) => `host all "${role}" 127.0.0.1/32 scram-sha-256`);
   const lease = await leasePort(options.port);
@@ -41,15 +57,7 @@ export async function startServer(options: ServerOptions): Promise<PgServer> {
     settings: options.settings ?? {},
     hba: [...(options.hba ?? []), ...scram],
   });
-  const server = new PgServer({ options, binaries, lease, home });
-  try {
-    await server.start();
-    await createRoles(server, options.passwords ?? {});
-  } catch (error) {
-    await server[Symbol.asyncDispose]();
-    throw error;
-  }
-  return server;
+  return new PgServer({ options, binaries, lease, home });
 }
 
 async function createRoles(server: PgServer, passwords: Readonly<Record<string, string>>): Promise<void> {
@@ -139,8 +147,10 @@ export class PgServer implements AsyncDisposable {
       if (this.#postmaster === null) throw new Error(`PostgreSQL ${this.version} did not start:\n${this.logText()}`);
       try {
         const client = await this.connect();
+        const { rows } = await client.query("show data_directory");
         await client.end();
-        return;
+        if ((rows[0] as { data_directory: string }).data_directory === this.dataDir) return;
+        throw new Error(`another server answers on port ${this.port}`);
       } catch (error) {
         if (Date.now() > deadline) throw new Error(`PostgreSQL ${this.version} is not ready:\n${this.logText()}`, { cause: error });
       }

@@ -83,6 +83,13 @@ describe("starting", () => {
     await assert.rejects(startServer({ version: 17, port: server.port }), /port \d+ is taken/);
   });
 
+  test("a port that cannot be bound is given up after several tries, in the server's own words", async () => {
+    await using server = await startServer({ version: 17 });
+    const other = startServer({ version: 17, settings: { port: String(server.port) } });
+    await assert.rejects(other, /did not start:[^]*could not create any TCP\/IP sockets/);
+    assert.equal((await query(server.url(), "select 1 as one")).length, 1);
+  });
+
   test("a role with a password must give it, the superuser need not", async () => {
     await using server = await startServer({ version: 13, passwords: { app: "p@ss/word" } });
     assert.deepEqual(await query(server.url("postgres", "app"), "select current_user::text as me"), [{ me: "app" }]);
