@@ -10,7 +10,7 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionHeader, TransactionPiece } from "../model/change.ts";
 import { formatLsn, type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
-import { LogAppender } from "./log-appender.ts";
+import { LogAppender, type Taken } from "./log-appender.ts";
 import { PassedGate } from "./passed-gate.ts";
 import { readHeaders, readRange } from "./read/read-range.ts";
 import { removeUnfinished, SegmentDirectory } from "./segment/segment-directory.ts";
@@ -24,6 +24,9 @@ export interface DurablePoint {
   readonly lsn: Lsn;
   readonly xidReference: bigint;
 }
+
+/** What one group commit made durable. */
+export interface DurableStep extends DurablePoint, Taken {}
 
 export interface LocalLogOptions {
   /** `<state dir>/log/<stream>`; made when it is not there. */
@@ -123,12 +126,14 @@ export class LocalLog implements ChangeLog {
     this.#appender.refreshXidReference(xid, at);
   }
 
-  /** Group commit: everything appended that is a whole transaction becomes durable. Throws STATE_DISK_FULL; then the log must be reopened. */
-  async flush(): Promise<DurablePoint> {
+  /**
+   * Group commit: everything appended that is a whole transaction becomes durable. Returns null when nothing has. Throws STATE_DISK_FULL;
+   * then the log must be opened again.
+   */
+  async flush(): Promise<DurableStep | null> {
     this.#throwFailure();
     try {
-      await this.#flush();
-      return this.#durable;
+      return await this.#flush();
     } catch (error) {
       this.fail(error);
       throw error;
@@ -179,21 +184,24 @@ export class LocalLog implements ChangeLog {
     return { from, to: minLsn(to, this.passed()) };
   }
 
-  async #flush(): Promise<void> {
+  async #flush(): Promise<DurableStep | null> {
     const { crashPoint } = this.#limits;
     this.#appender.cutAtBoundary();
     const position = this.#appender.position;
     this.#recordPosition(position);
     const { end } = this.#writer.index;
     await this.#writer.write();
+    let step: DurableStep | null = null;
     if (end > this.#durable.lsn) {
       crashPoint("before-segment-sync");
       await this.#writer.sync();
       crashPoint("after-segment-sync");
       this.#durable = { lsn: end, xidReference: this.#appender.xidReference };
+      step = { ...this.#durable, ...this.#appender.takeCounts() };
     }
     this.#gate.advance(position);
     await this.#sealWhenFull();
+    return step;
   }
 
   /** The stream moved without a transaction of ours: says so in the file, now and then. */

@@ -7,6 +7,18 @@ import { FrameBuffer, frameEnd, frameStart } from "../pgoutput/frames.ts";
 import type { SegmentWriter } from "./segment/segment-writer.ts";
 import { type CommittedTransaction, TransactionTracker } from "./segment/transaction-tracker.ts";
 
+/** What has been taken in since it was last asked for. */
+export interface Taken {
+  readonly transactions: number;
+  readonly changes: number;
+  /** Raw bytes of the stream's messages. */
+  readonly bytes: number;
+  /** Commit time of the last of them at the source; null when there was none. */
+  readonly lastCommitMicros: bigint | null;
+}
+
+const NOTHING: Taken = { transactions: 0, changes: 0, bytes: 0, lastCommitMicros: null };
+
 /** Raw bytes of a block. Larger ones compress little better and cost a reader more that it does not want. */
 const BLOCK_BYTES = 256 * 1024;
 
@@ -20,6 +32,7 @@ export class LogAppender {
   /** The xid reference at the beginning of `#pending`: a scan that widens from there comes to the same xids as we did. */
   #blockReference: bigint;
   #position: Lsn;
+  #taken = NOTHING;
   /** A live xid and where the server was when it was read; used when the stream gets there. */
   #xidRefresh: { readonly xid: bigint; readonly at: Lsn }[] = [];
 
@@ -46,6 +59,13 @@ export class LogAppender {
   /** Bytes in memory, not yet given to the segment. */
   get pendingBytes(): number {
     return this.#pending.length;
+  }
+
+  /** Counts of the transactions kept since the last call. */
+  takeCounts(): Taken {
+    const taken = this.#taken;
+    this.#taken = NOTHING;
+    return taken;
   }
 
   /** Takes whole frames. Throws DECODE_FAILED. */
@@ -113,9 +133,15 @@ export class LogAppender {
     if (committed !== null) {
       this.#writer.index.append(committed);
       this.#boundary = this.#pending.length;
+      this.#count(committed);
       this.#moveTo(committed.endLsn);
     }
     if (this.#pending.length >= BLOCK_BYTES) this.#cut();
+  }
+
+  #count({ changes, bytes, commitMicros }: CommittedTransaction): void {
+    const { transactions, changes: before, bytes: bytesBefore } = this.#taken;
+    this.#taken = { transactions: transactions + 1, changes: before + changes, bytes: bytesBefore + bytes, lastCommitMicros: commitMicros };
   }
 
   #cut(): void {

@@ -18,6 +18,8 @@ export interface OpenTransaction {
   origin: string | null;
   place: Place;
   bytes: number;
+  /** Rows changed, and truncates. */
+  changes: number;
   /** Something in it is worth keeping: a change, a relation message, a logical message. */
   hasContent: boolean;
   readonly relations: Set<number>;
@@ -26,6 +28,7 @@ export interface OpenTransaction {
 
 /** A transaction that has just ended. */
 export interface CommittedTransaction extends IndexedTransaction {
+  readonly changes: number;
   readonly hasContent: boolean;
 }
 
@@ -58,6 +61,7 @@ export class TransactionTracker {
     if (carriesRow(bytes[start] ?? 0)) {
       if (open === null) throw this.#fault("a change outside of a transaction");
       open.relations.add(skimRelation(bytes, start, end, this.#lsn));
+      open.changes += 1;
       open.hasContent = true;
       return null;
     }
@@ -82,6 +86,7 @@ export class TransactionTracker {
         open.relationMessages.push({ oid: message.oid, message: Buffer.from(bytes) });
         break;
       case "truncate":
+        open.changes += 1;
         for (const oid of message.relations) open.relations.add(oid);
         break;
       default:
@@ -97,7 +102,7 @@ export class TransactionTracker {
     if (xid > this.xidReference) this.xidReference = xid;
     const { commitLsn, commitMicros } = message;
     this.#lsn = commitLsn;
-    const nothing = { origin: null, hasContent: false, relations: new Set<number>(), relationMessages: [] };
+    const nothing = { origin: null, changes: 0, hasContent: false, relations: new Set<number>(), relationMessages: [] };
     this.#open = { xid, commitLsn, commitMicros, place: { ...place }, bytes, ...nothing };
     return null;
   }

@@ -1,0 +1,142 @@
+/** The replication slot: made, looked at, dropped. Sessions are ordinary ones, not walsenders. */
+import type pg from "pg";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
+import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
+import {
+  callCreateSlot, callDropSlot, selectServerVersion, selectSlot, selectWritingTransactions, type SlotRow,
+} from "./queries/slot-queries.ts";
+import type { Queryable } from "./queries/queryable.ts";
+import { asStreamError } from "./stream-errors.ts";
+
+/** What `pg_replication_slots` says of a slot. */
+export interface SlotInfo {
+  readonly name: string;
+  readonly plugin: string | null;
+  readonly database: string | null;
+  /** The walsender that reads it. */
+  readonly activePid: number | null;
+  readonly restartLsn: Lsn | null;
+  readonly confirmedFlushLsn: Lsn | null;
+  /** `reserved`, `extended`, `unreserved`, or `lost`: the WAL it needs is gone. */
+  readonly walStatus: string | null;
+  /** Bytes that may still be written before the slot is in danger of being lost; null without max_slot_wal_keep_size. */
+  readonly safeWalSize: bigint | null;
+  /** WAL that the server keeps for this slot. */
+  readonly retainedBytes: bigint | null;
+  /** Why it is invalid (17 and later; before, only that it is). */
+  readonly invalidationReason: string | null;
+}
+
+export interface CreateSlotOptions {
+  readonly name: string;
+  /** Synchronised to standbys, so that it survives a failover (17 and later; ignored before). */
+  readonly failover: boolean;
+  /** How long to wait for older writing transactions. */
+  readonly timeoutMillis: number;
+  /** Hears every two seconds who is waited for. */
+  readonly waiting: (who: string) => void;
+}
+
+const WATCH_MILLIS = 2_000;
+
+/** The slot, or null when there is none of this name. */
+export async function readSlot(db: Queryable, name: string): Promise<SlotInfo | null> {
+  const row = await selectSlot(db, name, await selectServerVersion(db));
+  return row === null ? null : toSlotInfo(row);
+}
+
+/**
+ * Makes a logical slot for pgoutput and returns its consistent point: every transaction that commits from there on is streamed. The server
+ * waits for all transactions that have written so far; `watch` is a second session, to see which.
+ *
+ * Throws BARRIER_TIMEOUT naming them, SLOT_FOREIGN when the name is taken, SOURCE_WAL_LEVEL, SOURCE_PRIVILEGE, SOURCE_QUERY.
+ */
+export async function createSlot(client: pg.Client, watch: Queryable, options: CreateSlotOptions): Promise<Lsn> {
+  const version = await selectServerVersion(client);
+  const timer = setInterval(() => void tellWaiting(watch, options), WATCH_MILLIS);
+  try {
+    return parseLsn(await callCreateSlot(client, { ...options, version }));
+  } catch (error) {
+    throw await asCreateError(error, watch, options);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Drops the slot; no error when there is none. Throws SLOT_ACTIVE. */
+export async function dropSlot(db: Queryable, name: string): Promise<void> {
+  try {
+    await callDropSlot(db, name);
+  } catch (error) {
+    throw asStreamError(error, { slot: name, publications: [] });
+  }
+}
+
+/**
+ * Whether the log that is durable up to `durable` can go on from this slot. Throws SLOT_LOST when the slot or its WAL is gone, SLOT_FOREIGN
+ * when it is another's or was acknowledged beyond what we hold, SLOT_ACTIVE when somebody reads it.
+ */
+export function checkSlot(slot: SlotInfo | null, name: string, expected: { readonly database: string; readonly durable: Lsn }): void {
+  const context = { slot: name };
+  if (slot === null) throw new PghaulError("SLOT_LOST", `replication slot ${name} does not exist`, { context });
+  if (slot.plugin !== "pgoutput" || slot.database !== expected.database) {
+    const what = `replication slot ${name} is for ${slot.plugin ?? "physical replication"} in database ${slot.database ?? "none"}`;
+    throw new PghaulError("SLOT_FOREIGN", what, { context });
+  }
+  if (slot.walStatus === "lost" || slot.invalidationReason !== null) {
+    const why = slot.invalidationReason ?? "the WAL it needs was removed";
+    throw new PghaulError("SLOT_LOST", `replication slot ${name} is invalid: ${why}`, { context });
+  }
+  if (slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn > expected.durable) {
+    const what = `replication slot ${name} was acknowledged up to ${formatLsn(slot.confirmedFlushLsn)}, the log ends at ${formatLsn(expected.durable)}`;
+    throw new PghaulError("SLOT_FOREIGN", what, { context });
+  }
+  if (slot.activePid !== null) {
+    throw new PghaulError("SLOT_ACTIVE", `replication slot ${name} is read by the process with PID ${slot.activePid}`, { context });
+  }
+}
+
+async function tellWaiting(watch: Queryable, { name, waiting }: CreateSlotOptions): Promise<void> {
+  // Only a courtesy: if the session that looks is lost, the slot is still being made.
+  const blockers = await selectWritingTransactions(watch).catch(() => []);
+  if (blockers.length > 0) waiting(`slot ${name} waits for older transactions: ${blockers.join("; ")}`);
+}
+
+async function asCreateError(error: unknown, watch: Queryable, { name, timeoutMillis }: CreateSlotOptions): Promise<PghaulError> {
+  const context = { slot: name };
+  switch (sqlState(error)) {
+    case "57014": { // query_canceled, by the statement timeout
+      const blockers = await selectWritingTransactions(watch).catch(() => []);
+      const who = blockers.length === 0 ? "they have ended since" : blockers.join("; ");
+      return new PghaulError("BARRIER_TIMEOUT", `slot ${name} was not ready after ${timeoutMillis} ms; older transactions: ${who}`, { context });
+    }
+    case "42710": // duplicate_object
+      return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists already`, {
+        context,
+        suggestion: `select pg_drop_replication_slot('${name}');`,
+      });
+    case "53400": // configuration_limit_exceeded
+      return new PghaulError("SOURCE_QUERY", asPghaulError(error, "source").message, {
+        context,
+        suggestion: "alter system set max_replication_slots = N; then restart the source.",
+      });
+    default:
+      return asStreamError(error, { slot: name, publications: [] });
+  }
+}
+
+function toSlotInfo(row: SlotRow): SlotInfo {
+  return {
+    name: row.name,
+    plugin: row.plugin,
+    database: row.database,
+    activePid: row.active_pid === null ? null : Number(row.active_pid),
+    restartLsn: row.restart_lsn === null ? null : parseLsn(row.restart_lsn),
+    confirmedFlushLsn: row.confirmed_flush_lsn === null ? null : parseLsn(row.confirmed_flush_lsn),
+    walStatus: row.wal_status,
+    safeWalSize: row.safe_wal_size === null ? null : BigInt(row.safe_wal_size),
+    retainedBytes: row.retained_bytes === null ? null : BigInt(row.retained_bytes),
+    invalidationReason: row.invalidation_reason,
+  };
+}
