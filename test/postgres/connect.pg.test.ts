@@ -18,7 +18,9 @@ async function value(client: pg.Client, sql: string): Promise<string> {
 
 /** Accepts connections and never says a word. */
 async function silentServer(): Promise<{ server: Server; port: number }> {
-  const server = createServer().listen(0, "127.0.0.1");
+  const server = createServer((socket) => socket.unref())
+    .listen(0, "127.0.0.1")
+    .unref();
   await once(server, "listening");
   return { server, port: (server.address() as { port: number }).port };
 }
@@ -105,6 +107,12 @@ describe("connecting", () => {
     assert.equal(await label(server.url(), "größe ☂"), "pghaul [gr??e ?]");
     const long = await label(server.url(), "x".repeat(100));
     assert.deepEqual([long.length, long.at(-1)], [63, "]"]);
+  });
+
+  it("opens a session on a standby whose default isolation a standby cannot serve", async () => {
+    const client = await open(`${standby.url()}?options=-c%20default_transaction_isolation%3Dserializable`);
+    assert.equal(await value(client, "select pg_is_in_recovery()"), "t");
+    await client.end();
   });
 
   it("signs in by SCRAM", async () => {
@@ -229,8 +237,9 @@ describe("connecting", () => {
       ["no such role", () => server.url("postgres", "nobody"), "TARGET_AUTH", /role "nobody" does not exist/],
       ["TLS where there is none", () => `${server.url()}?sslmode=require`, "TARGET_AUTH", /does not support SSL/],
       [
+        // The wrong password shows that no answer was sent: the server would have refused it first.
         "channel binding where there is none",
-        () => `${server.url("postgres", "app")}?channel_binding=require`,
+        () => `postgres://app:pr1vate@127.0.0.1:${server.port}/postgres?channel_binding=require`,
         "TARGET_AUTH",
         /channel_binding=require, and the server does not offer it/,
       ],

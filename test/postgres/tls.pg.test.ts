@@ -182,13 +182,14 @@ describe("TLS", { skip }, () => {
       .flat()
       .find((one) => one?.family === "IPv4" && !one.internal)?.address;
     if (address === undefined) return test.skip("this machine has no address but loopback");
-    const relay = createServer((socket) =>
+    const relay = createServer((socket) => {
+      const onward = connectTo(server.port, "127.0.0.1").on("error", () => socket.destroy());
       socket
-        .pipe(connectTo(server.port, "127.0.0.1"))
-        .on("error", () => socket.destroy())
-        .pipe(socket),
-    );
-    relay.listen(0, address);
+        .on("error", () => onward.destroy())
+        .pipe(onward)
+        .pipe(socket);
+    });
+    relay.listen(0, address).unref();
     await once(relay, "listening");
     const { port } = relay.address() as { port: number };
     await assert.rejects(open(`host=${address} port=${port}`), { code: "SOURCE_AUTH", message: /certificate/ });
