@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseConninfo } from "../postgres/parse-conninfo.ts";
 import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
-import { canonicalJson } from "../state/storage/canonical-json.ts";
+import { canonicalJson } from "../model/canonical-json.ts";
 import type { Config } from "./config.ts";
 
 /**

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { JournalStore } from "../../src/state/journal.ts";
 import type { StateDatabase } from "../../src/state/state-database.ts";
-import { canonicalJson } from "../../src/state/storage/canonical-json.ts";
+import { canonicalJson } from "../../src/model/canonical-json.ts";
 import { temporaryState } from "./temporary-state.ts";
 
 const ZEROS = "0".repeat(64);
