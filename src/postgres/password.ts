@@ -5,14 +5,6 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import { type PassfileKey, readPassfile } from "./passfile.ts";
 import type { ConnectionSpec, HostSpec } from "./resolve-connection.ts";
 
-/** Where a password comes from. Text is held in a closure, so that a printed or serialised spec does not show it. */
-export type PasswordSource =
-  | { readonly kind: "text"; readonly read: () => string }
-  | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "command"; readonly argv: readonly string[] }
-  | { readonly kind: "rds-iam"; readonly region: string }
-  | { readonly kind: "passfile"; readonly path: string | undefined };
-
 /** A command may ask a vault over the network, but a reconnect cannot wait for ever. */
 const COMMAND_TIMEOUT_MS = 30_000;
 

@@ -3,7 +3,6 @@ import { homedir, userInfo } from "node:os";
 import path from "node:path";
 import type { SecureVersion } from "node:tls";
 import { CONNINFO_PARAMETERS, type Conninfo, invalidConninfo, type ParameterName, parseConninfo } from "./parse-conninfo.ts";
-import type { PasswordSource } from "./password.ts";
 import { readService, type ServiceFile } from "./service-file.ts";
 import { SESSION_ATTRS, type SessionAttrs } from "./session-attrs.ts";
 
@@ -31,6 +30,14 @@ export interface HostSpec {
   /** The address to go to; `host` is still the name the certificate must carry. */
   readonly hostaddr?: string;
 }
+
+/** Where a password comes from. Text is held in a closure, so that a printed or serialised spec does not show it. */
+export type PasswordSource =
+  | { readonly kind: "text"; readonly read: () => string }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "command"; readonly argv: readonly string[] }
+  | { readonly kind: "rds-iam"; readonly region: string }
+  | { readonly kind: "passfile"; readonly path: string | undefined };
 
 /** Where and how to connect, every default filled in; holds no secret in the open. */
 export interface ConnectionSpec extends TlsSettings {
