@@ -2,6 +2,7 @@
  * The main stream: from here on transactions are applied whole, in commit order, over all joined tables. A table joins at a commit
  * boundary when its own cursor meets the stream; if its cursor is ahead, the stream skips the table's transactions below it.
  */
+import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
@@ -32,6 +33,8 @@ export class StreamApply {
   #recorded: Lsn;
   #recordedAt: number;
   #boundaryWork: BoundaryWork[] = [];
+  /** Why nothing runs any more. */
+  #ended: { readonly reason: unknown } | null = null;
   #wake: AbortController = new AbortController();
 
   constructor(ports: StreamPorts, tables: ReadonlyMap<string, Table>, known: TargetProgress) {
@@ -64,9 +67,11 @@ export class StreamApply {
 
   /**
    * Runs `work` between two batches, with the stream at rest: for DDL at the target that would deadlock with the applier. The log goes on
-   * filling meanwhile. Settles as the work does; a failure of the work does not stop the stream.
+   * filling meanwhile. Settles as the work does; a failure of the work does not stop the stream. Rejects when the stream has ended, with
+   * its failure or INTERRUPTED: who waits for a boundary must not wait for one that never comes.
    */
   atBoundary(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.#ended !== null) return Promise.reject(this.#ended.reason);
     const settled = new Promise<void>((resolve, reject) => {
       this.#boundaryWork.push({ work, resolve, reject });
     });
@@ -76,6 +81,21 @@ export class StreamApply {
 
   /** Applies until `stop` (at a batch's end) or `signal` (at once, undone by the target's rollback). */
   async run(stop: AbortSignal, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#applyUntil(stop, signal);
+      this.#end(new PghaulError("INTERRUPTED", "the stream was stopped before this could run"));
+    } catch (error) {
+      this.#end(error);
+      throw error;
+    }
+  }
+
+  #end(reason: unknown): void {
+    this.#ended = { reason };
+    for (const { reject } of this.#boundaryWork.splice(0)) reject(reason);
+  }
+
+  async #applyUntil(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       signal.throwIfAborted();
       await this.#runBoundaryWork(signal);
