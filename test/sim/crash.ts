@@ -47,6 +47,7 @@ export class Life {
 
   /** Something that the far side lets go when this process dies. Returns the ordinary way to let it go. */
   hold(release: () => void): () => void {
+    this.demand();
     this.#held.add(release);
     return () => {
       if (this.#held.delete(release)) release();

@@ -66,6 +66,8 @@ export class Workload implements Actor {
     if (this.#movesLeft <= 0) this.#windUp();
     else this.#act();
     this.#transactions = this.#transactions.filter(({ left }) => left === null);
+    // The walwriter gets to an asynchronous commit in the end.
+    if (this.ended) this.#server.flush();
   }
 
   /** What slot creation waits for: every transaction that is writing now gets its commit record (or aborts). */

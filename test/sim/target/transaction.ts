@@ -104,6 +104,7 @@ export class SimTargetTransaction implements TargetTransaction {
     if (!target.empty) throw new SimulationFailure("wrong-row", `${table.id} is loaded whole over rows that are there`);
     let count = 0;
     for await (const line of copyText) {
+      this.#parts.life.demand();
       target.insert(decodeRow(line), this.#later);
       count += 1;
     }
