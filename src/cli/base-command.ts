@@ -33,21 +33,25 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
   readonly progress: ProgressBus = createProgressBus();
 
   readonly #warnings: Warning[] = [];
+  readonly #printed: string[] = [];
   #stop: StopSignal | undefined;
   #view: ProgressView | undefined;
   #failure: PghaulError | undefined;
 
   abstract override run(): Promise<TResult>;
 
-  /** Prints a result on stdout; silent under --json, where the returned object is the result. */
+  /** Prints a result on stdout, after the progress display has ended; silent under --json, where the returned object is the result. */
   print(text: string): void {
-    if (!this.jsonEnabled()) process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+    if (this.jsonEnabled()) return;
+    const line = text.endsWith("\n") ? text : `${text}\n`;
+    if (this.#view === undefined) process.stdout.write(line);
+    else this.#printed.push(line);
   }
 
   /** Shows progress events on stderr until the command ends; silent under --json. Call it before the work starts. */
   showProgress(flags: Pick<GlobalFlags, "log-level" | "log-format">): void {
     if (this.jsonEnabled()) return;
-    const live = process.stderr.isTTY === true && process.env.TERM !== "dumb" && flags["log-format"] === "text";
+    const live = flags["log-format"] === "text" && isLiveTerminal(process.stderr);
     this.#view = showProgress(this.progress, { live, logger: this.logger(flags), stream: process.stderr });
   }
 
@@ -124,6 +128,7 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
 
   protected override async finally(error: Error | undefined): Promise<void> {
     await this.#view?.close(error !== undefined);
+    for (const text of this.#printed) process.stdout.write(text);
     this.#stop?.release();
     await super.finally(error);
   }
@@ -146,6 +151,11 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
   protected override logJson(json: unknown): void {
     process.stdout.write(`${jsonText(json, 2)}\n`);
   }
+}
+
+/** A terminal that can move its cursor, and wide enough for a line: a pseudo-terminal may say 0 columns. */
+function isLiveTerminal(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && process.env.TERM !== "dumb" && stream.columns >= 40;
 }
 
 function newRunId(): string {

@@ -17,12 +17,15 @@ export function registerSecret(value: string): void {
   for (const form of [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]) registered.add(form);
 }
 
-/** `scheme://user:password@`: greedy up to the last `@` before a `/`, because an unescaped password may hold an `@`. */
-const URI_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@?#]*:)([^\s/?#"'<>]+)(@)/gi;
+/**
+ * `scheme://user:password@`, up to the last `@` of the word: an unescaped password may hold `@` and `/`, and too much is better
+ * removed than too little. Digits before a `/` or `,` are a port.
+ */
+const URI_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@?#]*:)(?!\d+(?:[/?#,]|$))([^\s"<>]+)(@)/gi;
 
 /** `password=x`, `password = 'it\'s'`, `?sslpassword=x&`, `"password": "x"`: libpq's two forms, query parameters and JSON. */
 const KEY_VALUE =
-  /((?:ssl|pg|aws_?)?(?:password|passwd|passphrase|secret(?:_?access)?(?:_?key)?|session_?token|auth_?token)["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"'}\]]+)/gi;
+  /((?:ssl|pg|aws_?)?(?:password|passwd|passphrase|secret(?:_?access)?(?:_?key)?|session_?token|auth_?token)["']?\s*[=:]\s*)(\[redacted\]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"'}\]]+)/gi;
 
 /** Removes every secret that can be recognised. Idempotent; text without secrets comes back unchanged. */
 export function redact(text: string): string {

@@ -81,12 +81,16 @@ test("the launcher holds no syntax that an old Node would refuse before it can s
   assert.deepEqual(errors, []);
   const tooNew = [...children(program)].filter(
     (node) =>
-      ["ChainExpression", "AwaitExpression", "PrivateIdentifier", "PropertyDefinition", "StaticBlock", "ImportAttribute"].includes(node.type) ||
+      ["ChainExpression", "AwaitExpression", "PrivateIdentifier", "PropertyDefinition", "StaticBlock", "ImportAttribute"].includes(
+        node.type,
+      ) ||
       (node.type === "LogicalExpression" && node.operator === "??") ||
       (node.type === "AssignmentExpression" && /^(?:\?\?|&&|\|\|)=$/.test(String(node.operator))),
   );
   assert.deepEqual(tooNew, []);
-  const specifiers = [...children(program)].filter((node) => node.type === "ImportDeclaration").map((node) => (node.source as { value: string }).value);
+  const specifiers = [...children(program)]
+    .filter((node) => node.type === "ImportDeclaration")
+    .map((node) => (node.source as { value: string }).value);
   assert.ok(specifiers.length > 0);
   assert.deepEqual(
     specifiers.filter((name) => name.startsWith(".") || name.startsWith("node:")),

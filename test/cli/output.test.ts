@@ -61,6 +61,9 @@ test("a reader that goes away early is no failure", async () => {
 
 test("everything printed arrives when the reader is slow", async () => {
   const { stdout } = await runFixture(["flood"]);
-  assert.equal(stdout.length, Array.from({ length: 100_000 }, (_, line) => `line ${line}\n`.length).reduce((a, b) => a + b));
+  assert.equal(
+    stdout.length,
+    Array.from({ length: 100_000 }, (_, line) => `line ${line}\n`.length).reduce((a, b) => a + b),
+  );
   assert.ok(stdout.endsWith("line 99999\n"));
 });

@@ -33,7 +33,10 @@ test("an unknown command is named with its nearest neighbour and never run", asy
 });
 
 test("values, options and arguments that do not fit are usage errors", async () => {
-  assert.match((await usageError(["cdc", "start", "--until", "tomorrow"])).message, /^Expected --until=tomorrow to be one of: loaded, caught-up$/);
+  assert.match(
+    (await usageError(["cdc", "start", "--until", "tomorrow"])).message,
+    /^Expected --until=tomorrow to be one of: loaded, caught-up$/,
+  );
   assert.match((await usageError(["cdc", "start", "--workers", "many"])).message, /^--workers: Expected an integer/);
   assert.match((await usageError(["cdc", "start", "--target"])).message, /^Flag --target expects a value$/);
   assert.match((await usageError(["cdc", "start", "--log-level", "loud"])).message, /to be one of: error, warn, info, debug$/);

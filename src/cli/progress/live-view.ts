@@ -83,6 +83,7 @@ class Block {
   readonly #ended = Promise.withResolvers<void>();
   readonly #notes: string[] = [];
   #status = "";
+  #over = false;
   #redraw: () => void = () => {};
 
   constructor(title: string) {
@@ -101,6 +102,8 @@ class Block {
   }
 
   end(ok: boolean): void {
+    this.#over = true;
+    this.#redraw();
     if (ok) this.#ended.resolve();
     else this.#ended.reject(new Error("failed"));
   }
@@ -108,7 +111,9 @@ class Block {
   async render(listr2: Listr2, stream: NodeJS.WriteStream): Promise<void> {
     const task = (_: unknown, wrapper: { output: string }): Promise<void> => {
       this.#redraw = () => {
-        wrapper.output = [this.#status, ...this.#notes.slice(-NOTES_SHOWN).map((line) => line.trimEnd())].join("\n").trim();
+        // Once over, the entry keeps its figures; the notes follow beneath it, all of them.
+        const notes = this.#over ? [] : this.#notes.slice(-NOTES_SHOWN).map((line) => line.trimEnd());
+        wrapper.output = [this.#status, ...notes].join("\n").trim();
       };
       this.#redraw();
       return this.#ended.promise;

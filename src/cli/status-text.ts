@@ -1,0 +1,91 @@
+import { formatBytes, formatCount, formatDuration } from "./progress/units.ts";
+import { renderTable } from "./table.ts";
+
+/** What the text is made of; `readStatus` in the workflow returns it. */
+export interface StatusView {
+  readonly migration: string;
+  readonly phase: string;
+  readonly running: { readonly pid: number; readonly host: string; readonly command: string; readonly since: string } | null;
+  readonly waiting: string | null;
+  readonly tables: readonly TableView[];
+  readonly lag: { readonly bytes: number; readonly seconds: number } | null;
+  readonly bytesPerSecond: number;
+  readonly changesPerSecond: number;
+  readonly etaSeconds: number | null;
+  readonly slot: { readonly name: string; readonly retainedBytes: number | null; readonly walStatus: string | null } | null;
+  readonly throttle: Readonly<Record<string, unknown>> | null;
+  readonly lastError: { readonly code: string; readonly message: string; readonly at: string } | null;
+  readonly updatedAt: string | null;
+}
+
+interface TableView {
+  readonly table: string;
+  readonly phase: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly expectedBytes: number;
+  readonly chunks: { readonly done: number; readonly total: number };
+  readonly verified: { readonly equal: boolean; readonly lsn: string } | null;
+}
+
+const COLUMNS = [
+  { title: "TABLE" }, { title: "PHASE" }, { title: "ROWS", align: "right" }, { title: "BYTES", align: "right" }, { title: "DONE", align: "right" },
+  { title: "CHUNKS", align: "right" }, { title: "VERIFIED" },
+] as const;
+
+/** The status for a person; off a terminal the table is tab-separated. */
+export function statusText(status: StatusView, terminal?: boolean): string {
+  const facts = [headLine(status), waitingLine(status), loadLine(status), lagLine(status), slotLine(status), throttleLine(status), errorLine(status)];
+  const head = `${facts.filter((line) => line !== null).join("\n")}\n`;
+  return status.tables.length === 0 ? head : `${head}\n${renderTable(COLUMNS, status.tables.map(tableRow), terminal)}`;
+}
+
+function headLine({ migration, phase, running, updatedAt }: StatusView): string {
+  if (updatedAt === null && running === null) return `${migration}: not started`;
+  if (running === null) return `${migration}: not running; was ${phase} at ${updatedAt}`;
+  return `${migration}: ${phase}; pid ${running.pid} (pghaul ${running.command}) on ${running.host} since ${running.since}`;
+}
+
+function waitingLine({ waiting, running }: StatusView): string | null {
+  return waiting === null || running === null ? null : `waiting: ${waiting}`;
+}
+
+function loadLine({ tables, running, bytesPerSecond, etaSeconds }: StatusView): string | null {
+  if (tables.length === 0) return null;
+  const loaded = tables.filter(({ phase }) => phase !== "pending" && phase !== "loading").length;
+  const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
+  const expected = tables.reduce((sum, table) => sum + table.expectedBytes, 0);
+  const parts = [`load: ${loaded} of ${tables.length} tables`, `${formatBytes(bytes)} of ${loaded === tables.length ? "" : "about "}${formatBytes(expected)}`];
+  if (running !== null && loaded < tables.length) parts.push(`${formatBytes(bytesPerSecond)}/s`, `time left: ${formatDuration(etaSeconds)}`);
+  return parts.join(", ");
+}
+
+function lagLine({ lag, changesPerSecond, running, updatedAt }: StatusView): string | null {
+  if (lag === null) return null;
+  const figures = `lag: ${formatBytes(lag.bytes)}, ${lag.seconds.toFixed(1)} s`;
+  return running === null ? `${figures} (at ${updatedAt})` : `${figures}, ${formatCount(changesPerSecond)} changes/s`;
+}
+
+function slotLine({ slot }: StatusView): string | null {
+  if (slot === null) return null;
+  const held = slot.retainedBytes === null ? "holds an unknown amount of WAL" : `holds ${formatBytes(slot.retainedBytes)} of WAL`;
+  return `slot: ${slot.name} ${held}${slot.walStatus === null ? "" : ` (${slot.walStatus})`}`;
+}
+
+function throttleLine({ throttle }: StatusView): string | null {
+  if (throttle === null) return null;
+  const settings = Object.entries(throttle).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
+  return `throttle: ${settings.join(", ")}`;
+}
+
+function errorLine({ lastError }: StatusView): string | null {
+  return lastError === null ? null : `last error: ${lastError.code} at ${lastError.at}: ${lastError.message}`;
+}
+
+function tableRow({ table, phase, rows, bytes, expectedBytes, chunks, verified }: TableView): string[] {
+  const loading = phase === "pending" || phase === "loading";
+  // Rounded down: 100 % is only said of what is complete.
+  const done = loading ? `${expectedBytes === 0 ? 0 : Math.min(99, Math.floor((bytes / expectedBytes) * 100))}%` : "100%";
+  const answer = verified === null ? "-" : `${verified.equal ? "equal" : "different"} at ${verified.lsn}`;
+  return [table, phase, formatCount(rows), formatBytes(bytes), done, `${chunks.done}/${chunks.total}`, answer];
+}
