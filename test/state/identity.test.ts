@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { claimIdentity, readIdentity } from "../../src/state/storage/identity.ts";
+import { claimIdentity, readIdentity } from "../../src/state/identity.ts";
 import { temporaryState } from "./temporary-state.ts";
 
 const identity = { migration: "orders-move", source: "system 7301, database orders", tables: "public.*" };

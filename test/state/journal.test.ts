@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { test } from "node:test";
 import fc from "fast-check";
-import { JournalStore } from "../../src/state/journal.ts";
+import { JournalStore } from "../../src/state/audit/journal.ts";
 import type { StateDatabase } from "../../src/state/state-database.ts";
 import { canonicalJson } from "../../src/model/canonical-json.ts";
 import { temporaryState } from "./temporary-state.ts";

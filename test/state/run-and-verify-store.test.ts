@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { test } from "node:test";
-import { RunStore } from "../../src/state/run-store.ts";
+import { RunStore } from "../../src/state/audit/run-store.ts";
 import { VerifyStore } from "../../src/state/verify-store.ts";
 import type { TableVerdict } from "../../src/verify/ports.ts";
 import { temporaryState } from "./temporary-state.ts";

@@ -60,3 +60,11 @@ test("90 days stay a small series without a hole, and no peak is lost", async (t
     if (next !== undefined) assert.ok(next.at >= point.at + point.widthMillis, `overlap at ${new Date(point.at).toISOString()}`);
   }
 });
+
+test("the mean rate counts the samples asked for and no others", async (t) => {
+  const store = new SampleStore(await temporaryState(t));
+  assert.equal(store.meanBytesPerSecond(START), null);
+  for (const [second, value] of [[0, 100], [10, 2], [20, 4]] as const) store.add(sample(START + second * 1000, value));
+  assert.equal(store.meanBytesPerSecond(START + 10_000), 6);
+  assert.equal(store.meanBytesPerSecond(START + 30_000), null);
+});

@@ -73,6 +73,14 @@ export class SampleStore {
     );
   }
 
+  /** Mean rate of the samples since `since` (milliseconds since the Unix epoch); null when there are none. */
+  meanBytesPerSecond(since: number): number | null {
+    return this.#database.read(() => {
+      const sql = "select avg(bytes_per_second) as rate from sample where width_ms = ? and at_ms >= ?";
+      return this.#database.sqlite.prepare<[number, number], { rate: number | null }>(sql).get(SECOND, since)?.rate ?? null;
+    });
+  }
+
   #isFirstOfMinute(at: number): boolean {
     const minute = at - (at % MINUTE);
     return this.#database.sqlite.prepare("select 1 from sample where width_ms = ? and at_ms >= ? and at_ms < ?").get(SECOND, minute, at) === undefined;

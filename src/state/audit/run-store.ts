@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { StateDatabase } from "./state-database.ts";
+import type { StateDatabase } from "../state-database.ts";
 
 /** One start of a command on this state. */
 export interface RunRecord {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import type { StateDatabase } from "./state-database.ts";
-import { canonicalJson } from "../model/canonical-json.ts";
+import type { StateDatabase } from "../state-database.ts";
+import { canonicalJson } from "../../model/canonical-json.ts";
 
 export interface JournalEntry {
   readonly seq: number;

@@ -1,5 +1,5 @@
-import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { StateDatabase } from "../state-database.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { StateDatabase } from "./state-database.ts";
 
 /** What a state directory belongs to: names such as `migration`, `source`, `target`, `tables`, each with a text a person can compare. */
 export type Identity = Readonly<Record<string, string>>;

@@ -1,0 +1,82 @@
+/**
+ * What `status` shows, from the state on this machine alone: a source in trouble is not asked again by everybody who wants to know how it is.
+ */
+import { type ConfigLocation, loadStateLocation } from "../config/load-config.ts";
+import { formatLsn } from "../model/lsn.ts";
+import { type LeaseHolder, leaseHolder } from "../state/lease.ts";
+import { openExistingState } from "../state/open-state.ts";
+import { type Progress, ProgressStore } from "../state/progress-store.ts";
+import type { StateDatabase } from "../state/state-database.ts";
+import { SampleStore } from "../state/storage/sample-store.ts";
+import { type TablePhase, TableStore } from "../state/table-store.ts";
+import { VerifyStore } from "../state/verify-store.ts";
+
+export interface TableStatus {
+  readonly table: string;
+  readonly phase: TablePhase;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Estimates of the source; never less than what is done. */
+  readonly expectedRows: number;
+  readonly expectedBytes: number;
+  readonly chunks: { readonly done: number; readonly total: number };
+  /** The last verification's answer; null before the first. */
+  readonly verified: { readonly equal: boolean; readonly lsn: string; readonly at: string } | null;
+}
+
+export interface Status extends Progress {
+  readonly migration: string;
+  /** The process that streams now, or null. */
+  readonly running: LeaseHolder | null;
+  readonly tables: readonly TableStatus[];
+  /** Seconds until the load is done at the rate of the last minutes; null when nothing loads or nothing moves. */
+  readonly etaSeconds: number | null;
+  /** When the running process last said anything, ISO 8601; null before the first run. */
+  readonly updatedAt: string | null;
+}
+
+const RATE_WINDOW_MILLIS = 5 * 60_000;
+
+const NOTHING: Omit<Status, "migration"> = {
+  phase: "not-started", running: null, waiting: null, tables: [], lag: null, bytesPerSecond: 0, changesPerSecond: 0, etaSeconds: null, slot: null,
+  throttle: null, lastError: null, updatedAt: null,
+};
+
+/** Reads it once. Works while `run` writes. Creates nothing where no state is. */
+export async function readStatus(location: ConfigLocation): Promise<Status> {
+  const { migration, directory } = loadStateLocation(location);
+  const state = await openExistingState(directory);
+  if (state === null) return { migration, ...NOTHING };
+  try {
+    const { pid: _, ...progress } = new ProgressStore(state).get() ?? { pid: 0, ...NOTHING };
+    const running = await leaseHolder(directory, "stream");
+    const tables = readTables(state);
+    return { ...NOTHING, ...progress, migration, running, tables, etaSeconds: running === null ? null : readEta(state, tables) };
+  } finally {
+    state.close();
+  }
+}
+
+function readTables(state: StateDatabase): readonly TableStatus[] {
+  const verdicts = new Map(new VerifyStore(state).latest().map((verdict) => [verdict.table, verdict]));
+  return new TableStore(state).all().map(({ table, phase, rows, bytes, expectedRows, expectedBytes, chunksDone, chunksTotal }) => {
+    const verdict = verdicts.get(table.id);
+    const loading = phase === "pending" || phase === "loading";
+    return {
+      table: table.id,
+      phase,
+      rows,
+      bytes,
+      expectedRows: loading ? Math.max(rows, expectedRows) : rows,
+      expectedBytes: loading ? Math.max(bytes, expectedBytes) : bytes,
+      chunks: { done: chunksDone, total: chunksTotal },
+      verified: verdict === undefined ? null : { equal: verdict.equal, lsn: formatLsn(verdict.lsn), at: verdict.at },
+    };
+  });
+}
+
+function readEta(state: StateDatabase, tables: readonly TableStatus[]): number | null {
+  const left = tables.reduce((sum, { bytes, expectedBytes }) => sum + expectedBytes - bytes, 0);
+  const rate = new SampleStore(state).meanBytesPerSecond(Date.now() - RATE_WINDOW_MILLIS) ?? 0;
+  return left === 0 || rate === 0 ? null : Math.round(left / rate);
+}
