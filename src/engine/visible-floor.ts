@@ -5,18 +5,24 @@
  * synchronous standby is awaited. So a chunk's roll-forward must start at the first commit that may still be invisible, not at the chunk.
  */
 import { type Lsn, maxLsn } from "../model/lsn.ts";
-import type { EnginePorts } from "./ports.ts";
+import type { ChangeLog, Clock, SourceReader } from "./ports.ts";
 
 /** How old a floor may be before a new chunk asks the source again; each time costs the source one tiny transaction. */
 const REFRESH_MILLIS = 1_000;
 
+interface FloorPorts {
+  readonly source: Pick<SourceReader, "heartbeat">;
+  readonly log: Pick<ChangeLog, "start" | "passed" | "headers">;
+  readonly clock: Pick<Clock, "now">;
+}
+
 export class VisibleFloor {
-  readonly #ports: Pick<EnginePorts, "source" | "log" | "clock">;
+  readonly #ports: FloorPorts;
   #floor: Lsn;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | null = null;
 
-  constructor(ports: Pick<EnginePorts, "source" | "log" | "clock">) {
+  constructor(ports: FloorPorts) {
     this.#ports = ports;
     // What the log no longer holds, or never held, was visible when its first position was taken: that is what the barrier waits for.
     this.#floor = ports.log.start();

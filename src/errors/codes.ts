@@ -127,6 +127,11 @@ export const ERROR_CODES = {
     help: "The cause names the statement of pg_dump that failed.",
   },
   // log and state
+  STREAM_NOT_RUNNING: {
+    kind: "try-later",
+    title: "No stream is running, or it is not far enough",
+    help: "Start `pghaul run` (or `pghaul cdc start`), wait for the phase that the message names, then run the command again.",
+  },
   STATE_LOCKED: { kind: "locked", title: "Another process works on this state directory", help: "The message names it. Wait, or stop it." },
   STATE_NEWER: { kind: "config", title: "The state was written by a newer pghaul", help: "Use that version or newer." },
   STATE_CORRUPT: { kind: "config", title: "The state directory is damaged", help: "Restore it from a copy; do not edit it." },

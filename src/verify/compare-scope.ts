@@ -17,7 +17,7 @@ import type { Digest, RowDifference, TableSnapshot, VerifyOrigin, VerifyReplica 
 export interface CompareParts {
   readonly origin: VerifyOrigin;
   readonly replica: VerifyReplica;
-  readonly log: ChangeLog;
+  readonly log: Pick<ChangeLog, "waitPassed" | "read">;
   /** Below it every commit is contained in every snapshot taken from now on. */
   readonly floor: (signal: AbortSignal) => Promise<Lsn>;
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
@@ -147,7 +147,7 @@ async function compareKeys(
 }
 
 async function newPieces(
-  log: ChangeLog,
+  log: Pick<ChangeLog, "read">,
   range: { readonly from: Lsn; readonly to: Lsn },
   table: Table,
   view: ReadView,

@@ -80,7 +80,7 @@ async function readOrigin(client: pg.Client, slot: string): Promise<OriginState>
 function tell(parts: LagParts, { end, slot }: OriginState, rates: { bytesPerSecond: number; changesPerSecond: number }): void {
   const lag = lagOf(parts.position(), end, parts.watch.lastApplied?.commitMicros ?? null);
   parts.progress.update({ lag, slot, ...rates });
-  parts.samples.add({ lagBytes: lag?.bytes ?? null, lagSeconds: lag?.seconds ?? null, ...rates });
+  parts.samples.add({ at: Date.now(), lag, ...rates });
   if (lag === null) return;
   parts.bus.emit({ kind: "lag", ...lag, changesPerSecond: rates.changesPerSecond, slotRetainedBytes: slot.retainedBytes });
 }

@@ -3,8 +3,13 @@ import type { SideName } from "../cutover/ports.ts";
 
 export type StreamName = "forward" | "reverse";
 
-/** The side that a stream reads; it writes the other. */
+/** The side that a stream reads. */
 export const ORIGIN_OF: Readonly<Record<StreamName, SideName>> = { forward: "source", reverse: "target" };
+
+/** The side that a stream reads, and the one it writes. */
+export function sidesOf(stream: StreamName): { readonly origin: SideName; readonly other: SideName } {
+  return stream === "forward" ? { origin: "source", other: "target" } : { origin: "target", other: "source" };
+}
 
 /** Slot names take only lower-case letters, digits and underscores, 63 bytes (manual: "Replication Slots"). */
 export function slotName(migration: string, stream: StreamName): string {

@@ -24,6 +24,12 @@ export interface Migration {
 
 export type SessionOptions = Pick<ConnectOptions, "replication" | "settings" | "signal">;
 
+/**
+ * What text depends on beside the canonical settings. Without a search path every name comes out qualified (types, regclass values), the same
+ * on both sides, and no function of somebody's is called by chance: the server's own apply worker does so too. money prints by lc_monetary.
+ */
+const SETTINGS = { search_path: "pg_catalog", lc_monetary: "C" };
+
 /** Opens configuration and state; talks to no database yet. */
 export async function openMigration(location: ConfigLocation): Promise<Migration> {
   const config = loadConfig(location);
@@ -37,7 +43,7 @@ export async function openMigration(location: ConfigLocation): Promise<Migration
     config,
     state,
     specs,
-    connect: (side, purpose, options = {}) => connect(specs[side], { side, purpose, ...options }),
+    connect: (side, purpose, options = {}) => connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } }),
     close: () => state.close(),
   };
 }

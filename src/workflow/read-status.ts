@@ -38,8 +38,18 @@ export interface Status extends Progress {
 const RATE_WINDOW_MILLIS = 5 * 60_000;
 
 const NOTHING: Omit<Status, "migration"> = {
-  phase: "not-started", running: null, waiting: null, tables: [], lag: null, bytesPerSecond: 0, changesPerSecond: 0, etaSeconds: null, slot: null,
-  throttle: null, lastError: null, updatedAt: null,
+  phase: "not-started",
+  running: null,
+  waiting: null,
+  tables: [],
+  lag: null,
+  bytesPerSecond: 0,
+  changesPerSecond: 0,
+  etaSeconds: null,
+  slot: null,
+  throttle: null,
+  lastError: null,
+  updatedAt: null,
 };
 
 /** Reads it once. Works while `run` writes. Creates nothing where no state is. */

@@ -1,0 +1,39 @@
+import { Flags } from "@oclif/core";
+import { PghaulCommand } from "../cli/base-command.ts";
+import { openMigration } from "../workflow/open-migration.ts";
+import { type RunResult, runMigration, type Until } from "../workflow/run-migration.ts";
+
+export default class Run extends PghaulCommand<RunResult> {
+  static override summary = "Move the database: load every table, follow every change, until you stop it or switch.";
+  static override description =
+    `The main job in one foreground process. It moves the schema, makes publication and slot, reads the tables in short chunks, and applies
+what changes meanwhile; once caught up it keeps streaming. It reads the source, writes only its own schema "pghaul" there, and fills the target.
+Safe to kill and start again at any moment: it goes on from what the target holds. Ctrl-C finishes the chunk in hand and exits 130.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --until caught-up",
+    "<%= config.bin %> <%= command.id %> --config orders.yaml --log-format json",
+  ];
+  static override exitKinds = ["source", "target", "locked", "try-later"] as const;
+  static override flags = {
+    until: Flags.string({
+      options: ["loaded", "caught-up"],
+      summary: "End by itself when this is reached; without it, stream until stopped.",
+    }),
+  };
+
+  override async run(): Promise<RunResult> {
+    const { flags } = await this.parse(Run);
+    this.showProgress(flags);
+    const { finish, now } = this.stopSignal();
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const until = (flags.until ?? null) as Until | null;
+      const result = await runMigration({ migration, command: "run", bus: this.progress, until, finish, now });
+      this.print(`reached: ${result.reached ?? result.phase}`);
+      return result;
+    } finally {
+      migration.close();
+    }
+  }
+}

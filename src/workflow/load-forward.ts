@@ -1,0 +1,49 @@
+import type { ChunkRange } from "../engine/ports.ts";
+import type { StreamApply } from "../engine/stream-apply.ts";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+
+import { MilestoneStore } from "../state/milestone-store.ts";
+import type { Migration } from "./open-migration.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import type { LoadSettings } from "./run-engine.ts";
+
+/** What the forward load needs: order, ranges, budgets, and what follows a table and the whole. */
+export function loadForward(
+  migration: Migration,
+  prepared: PreparedRun,
+  bus: ProgressBus,
+  allJoined: (stream: StreamApply) => Promise<void>,
+): LoadSettings {
+  const { throttle } = migration.config;
+  return {
+    order: prepared.tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
+    ranges: (table) => rangesOf(migration, table),
+    budget: { millis: throttle.chunkSeconds * 1000, bytes: throttle.chunkBytes },
+    readers: throttle.workers,
+    indexTable: (table) => prepared.schema.tableIndexes(table),
+    allJoined: async (stream) => {
+      const milestones = new MilestoneStore(migration.state);
+      if (!milestones.has("load-finished")) {
+        bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
+        // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
+        await stream.atBoundary(() => prepared.schema.finish());
+        milestones.reach("load-finished");
+      }
+      await allJoined(stream);
+    },
+  };
+}
+
+async function rangesOf(migration: Migration, table: Table): Promise<readonly ChunkRange[]> {
+  const client = await migration.connect("source", `plan ${table.id}`);
+  try {
+    return table.leaves.map((_, leaf) => ({ leaf, from: null, to: null }));
+  } finally {
+    await client.end();
+  }
+}
+
+function bytesOf(table: Table): number {
+  return table.leaves.reduce((bytes, leaf) => bytes + Math.max(0, leaf.bytes), 0);
+}

@@ -1,0 +1,111 @@
+import path from "node:path";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { MilestoneStore } from "../state/milestone-store.ts";
+import { TableStore } from "../state/table-store.ts";
+import { analyze } from "../target/postgres/schema/analyze.ts";
+import { SchemaMove } from "../target/postgres/schema/schema-move.ts";
+import { readSequences, setSequences } from "../target/postgres/schema/sequences.ts";
+import { requireEmpty, requireSameSchema } from "../target/postgres/schema/target-checks.ts";
+import type { Migration } from "./open-migration.ts";
+
+/** The schema's part of a run, in the order of the load. */
+export interface SchemaWork {
+  /** Tables and what identifies their rows; then the target is empty and fits, or this throws. */
+  prepare(): Promise<void>;
+  /** After a table's last chunk: indexes, constraints, statistics. */
+  tableIndexes(table: Table): Promise<void>;
+  /** After the last table: foreign keys, triggers, sequences. */
+  finish(): Promise<void>;
+}
+
+/** Indexes of one table that are built at once. */
+const INDEX_WORKERS = 2;
+
+/** `target.schema: move` has pg_dump make the tables; `existing` finds them there. */
+export async function openSchemaWork(
+  migration: Migration,
+  tables: readonly Table[],
+  bus: ProgressBus,
+  signal: AbortSignal,
+): Promise<SchemaWork> {
+  const move = migration.config.target.schema === "existing" ? null : await openMove(migration, tables, bus, signal);
+  const milestones = new MilestoneStore(migration.state);
+  return {
+    async prepare() {
+      if (milestones.has("schema-moved")) return;
+      await move?.preData();
+      await move?.keyIndexes(tables);
+      await onTarget(migration, async (client) => {
+        await requireSameSchema(client, tables);
+        await requireEmpty(client, tables);
+      });
+      milestones.reach("schema-moved");
+    },
+    async tableIndexes(table) {
+      if (!tables.some(({ id }) => id === table.id)) return;
+      const title = `indexes of ${table.id}`;
+      bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "running" });
+      await move?.tableIndexes(table);
+      await onTarget(migration, (client) => analyze(client, table));
+      bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
+    },
+    async finish() {
+      await move?.finish();
+      await copySequences(migration);
+      const store = new TableStore(migration.state);
+      for (const { id } of tables) store.reached(id, "live");
+      await move?.close();
+    },
+  };
+}
+
+async function openMove(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<SchemaMove | null> {
+  if (new MilestoneStore(migration.state).has("load-finished")) return null;
+  const move = await SchemaMove.open({
+    source: migration.specs.source,
+    connect: (side, purpose) => migration.connect(side, purpose, { signal }),
+    dir: path.join(migration.config.state.dir, "schema"),
+    migration: migration.name,
+    excludeTables: [],
+    indexWorkers: INDEX_WORKERS,
+    env: process.env,
+    signal,
+  });
+  for (const role of move.losses.roles) {
+    bus.emit({
+      kind: "warning",
+      code: "OWNERS_NOT_KEPT",
+      message: `owners and grants are not carried over: the role ${role} is missing at the target`,
+    });
+  }
+  for (const name of move.losses.tablespaces) {
+    bus.emit({
+      kind: "warning",
+      code: "TABLESPACES_NOT_KEPT",
+      message: `everything goes to the default tablespace: ${name} is missing at the target`,
+    });
+  }
+  if (tables.length === 0) throw new Error("schema: no tables");
+  return move;
+}
+
+/** A first setting, so that the target is usable for a look; the cutover sets them again under the fence. */
+async function copySequences(migration: Migration): Promise<void> {
+  const source = await migration.connect("source", "sequences");
+  try {
+    const values = await readSequences(source);
+    await onTarget(migration, (client) => setSequences(client, values, 0));
+  } finally {
+    await source.end();
+  }
+}
+
+async function onTarget<T>(migration: Migration, work: (client: Awaited<ReturnType<Migration["connect"]>>) => Promise<T>): Promise<T> {
+  const client = await migration.connect("target", "schema");
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

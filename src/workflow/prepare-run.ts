@@ -1,0 +1,100 @@
+/**
+ * Everything before the first byte moves: who the two clusters are, which tables take part, the schema at the target, publication and slot, and
+ * the barrier. Each step looks first and is done once.
+ */
+import type pg from "pg";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { describeConnection } from "../postgres/connect.ts";
+import { readTables } from "../source/catalog.ts";
+import { openSourceReader } from "../source/source-reader.ts";
+import { claimIdentity } from "../state/identity.ts";
+import { MilestoneStore } from "../state/milestone-store.ts";
+import { TableStore } from "../state/table-store.ts";
+import type { TailRecord } from "../state/tail-store.ts";
+import { createProgressSchema } from "../target/postgres/progress/progress-schema.ts";
+import { MARKER_TABLE, markerTable } from "./marker-table.ts";
+import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
+import type { Migration } from "./open-migration.ts";
+import { prepareSlot, systemIdentifier } from "./prepare-slot.ts";
+
+export interface PreparedRun {
+  /** With the marker table, which streams like any other. */
+  readonly tables: readonly Table[];
+  readonly tail: TailRecord;
+  readonly identifiers: { readonly source: string; readonly target: string };
+  readonly schema: SchemaWork;
+}
+
+export async function prepareRun(migration: Migration, bus: ProgressBus, signal: AbortSignal): Promise<PreparedRun> {
+  bus.emit({ kind: "phase", phase: "checking" });
+  const source = await migration.connect("source", "prepare", { signal });
+  const target = await migration.connect("target", "prepare", { signal }).catch(async (error: unknown) => {
+    await source.end();
+    throw error;
+  });
+  try {
+    const identifiers = await claimClusters(migration, source, target);
+    await createProgressSchema(source, "source");
+    await createProgressSchema(target, "target");
+    const moved = await planTables(migration, source);
+    const tables = [...moved, await markerTable(source)];
+    bus.emit({ kind: "phase", phase: "schema" });
+    const schema = await openSchemaWork(migration, moved, bus, signal);
+    await schema.prepare();
+    bus.emit({ kind: "phase", phase: "slot" });
+    const tail = await prepareSlot(migration, "forward", tables, bus);
+    await passBarrier(migration, tables, bus, signal);
+    bus.emit({ kind: "phase", phase: "loading" });
+    return { tables, tail, identifiers, schema };
+  } finally {
+    await Promise.allSettled([source.end(), target.end()]);
+  }
+}
+
+async function claimClusters(migration: Migration, source: pg.Client, target: pg.Client): Promise<PreparedRun["identifiers"]> {
+  const identifiers = { source: await systemIdentifier(source), target: await systemIdentifier(target) };
+  const databases = { source: migration.specs.source.database, target: migration.specs.target.database };
+  if (identifiers.source === identifiers.target && databases.source === databases.target) {
+    throw new PghaulError("CONFIG_INVALID", `source and target are the same database: ${describeConnection(migration.specs.source)}`);
+  }
+  claimIdentity(migration.state, {
+    migration: migration.name,
+    "source cluster": identifiers.source,
+    "source database": databases.source,
+    "target cluster": identifiers.target,
+    "target database": databases.target,
+  });
+  return identifiers;
+}
+
+/** The tables as first planned; later starts keep them, so that what is loaded and what is published cannot drift apart. */
+async function planTables(migration: Migration, source: pg.Client): Promise<readonly Table[]> {
+  const store = new TableStore(migration.state);
+  const { include, exclude } = migration.config.tables;
+  claimIdentity(migration.state, { "tables include": include.join(", "), "tables exclude": exclude.join(", ") });
+  const known = store.all().filter(({ table }) => table.id !== MARKER_TABLE);
+  if (known.length > 0) return known.map(({ table }) => table);
+  const tables = await readTables(source, { include, exclude });
+  if (tables.length === 0) {
+    throw new PghaulError("CONFIG_INVALID", `no table at the source matches tables.include (${include.join(", ")})`, {
+      suggestion: "pghaul plan",
+    });
+  }
+  store.plan([...tables, await markerTable(source)]);
+  return tables;
+}
+
+async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<void> {
+  const milestones = new MilestoneStore(migration.state);
+  if (milestones.has("barrier-passed")) return;
+  bus.emit({ kind: "phase", phase: "barrier" });
+  const reader = openSourceReader({ connect: (purpose) => migration.connect("source", purpose, { signal }), tables, workers: 1, signal });
+  try {
+    await reader.barrier((who) => bus.emit({ kind: "waiting", why: `the load waits for older transactions: ${who}` }), signal);
+  } finally {
+    await reader.close();
+  }
+  milestones.reach("barrier-passed");
+}

@@ -1,0 +1,89 @@
+/** Publication, then slot, then its record: in that order, each step repeatable (research: a slot decodes with the catalog of its WAL position). */
+import type pg from "pg";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { ensurePublication } from "../source/publication.ts";
+import { checkSlot, createSlot, dropSlot, readSlot } from "../source/slot.ts";
+import { type Milestone, MilestoneStore } from "../state/milestone-store.ts";
+import { type TailRecord, TailStore } from "../state/tail-store.ts";
+import { ORIGIN_OF, publicationName, type StreamName, slotName } from "./names.ts";
+import type { Migration } from "./open-migration.ts";
+
+/** How long slot creation may wait for older writers before the operator is asked. */
+const SLOT_TIMEOUT_MILLIS = 10 * 60_000;
+
+const INTENDED: Readonly<Record<StreamName, Milestone>> = { forward: "slot-intended", reverse: "way-back-intended" };
+
+/**
+ * Makes publication and slot of a stream, or checks that they are as this state left them. Returns the tail's record. Throws SLOT_LOST,
+ * SLOT_FOREIGN, BARRIER_TIMEOUT.
+ */
+export async function prepareSlot(
+  migration: Migration,
+  stream: StreamName,
+  tables: readonly Table[],
+  bus: ProgressBus,
+): Promise<TailRecord> {
+  const side = ORIGIN_OF[stream];
+  const client = await migration.connect(side, `prepare ${stream} slot`);
+  const watch = await migration.connect(side, `watch ${stream} slot`);
+  try {
+    await ensurePublication(client, publicationName(migration.name), tables);
+    return await ensureSlot(migration, stream, { client, watch, bus });
+  } finally {
+    await Promise.allSettled([client.end(), watch.end()]);
+  }
+}
+
+interface SlotContext {
+  readonly client: pg.Client;
+  readonly watch: pg.Client;
+  readonly bus: ProgressBus;
+}
+
+async function ensureSlot(migration: Migration, stream: StreamName, { client, watch, bus }: SlotContext): Promise<TailRecord> {
+  const tails = new TailStore(migration.state);
+  const milestones = new MilestoneStore(migration.state);
+  const name = slotName(migration.name, stream);
+  const slot = await readSlot(client, name);
+  const known = tails.get(stream);
+  if (known !== null) {
+    checkSlot(slot, name, { database: migration.specs[ORIGIN_OF[stream]].database, durable: known.durableLsn });
+    return known;
+  }
+  if (slot !== null) {
+    // Ours, made by a process that died before it could write it down: nothing was read from it yet.
+    if (!milestones.has(INTENDED[stream])) throw foreign(name);
+    await dropSlot(client, name);
+  }
+  milestones.reach(INTENDED[stream]);
+  const waiting = (who: string): void => bus.emit({ kind: "waiting", why: `the slot waits for older transactions: ${who}` });
+  const startLsn = await createSlot(client, watch, { name, failover: false, timeoutMillis: SLOT_TIMEOUT_MILLIS, waiting });
+  return tails.create(stream, { name, startLsn, xidReference: await nextXid(client) });
+}
+
+function foreign(name: string): PghaulError {
+  return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists, and this state directory did not make it`, {
+    context: { slot: name },
+    suggestion: `select pg_drop_replication_slot('${name}');   -- if it is left over from a migration of the same name`,
+  });
+}
+
+async function nextXid(client: pg.Client): Promise<bigint> {
+  const { rows } = await client.query<{ xid: string }>("select pg_snapshot_xmax(pg_current_snapshot())::text as xid");
+  return BigInt(rows[0]?.xid ?? 0);
+}
+
+/** The database cluster behind a session; a log or a state of one never fits another. */
+export async function systemIdentifier(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ id: string }>("select system_identifier::text as id from pg_control_system()");
+  return rows[0]?.id ?? "";
+}
+
+/** Where the origin's WAL ends now. */
+export async function insertLsn(client: pg.Client): Promise<Lsn> {
+  const { rows } = await client.query<{ lsn: string }>("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text as lsn");
+  return BigInt(rows[0]?.lsn ?? 0);
+}

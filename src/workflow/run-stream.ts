@@ -1,0 +1,128 @@
+/**
+ * One stream, whole: tail (slot -> log) and engine (log -> other side) side by side. The tail never waits for the engine: while the other
+ * side is away, changes gather here, not as WAL at the origin.
+ */
+import path from "node:path";
+import { LocalLog } from "../log/local-log.ts";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { openReplicationStream } from "../source/replication-stream.ts";
+import { openSourceReader } from "../source/source-reader.ts";
+import { ChunkStore } from "../state/chunk-store.ts";
+import { type TailRecord, TailStore } from "../state/tail-store.ts";
+import { openPostgresTarget } from "../target/postgres/postgres-target.ts";
+import { crashPoints } from "./crash-point.ts";
+import { keepRunning } from "./keep-running.ts";
+import { ORIGIN_OF, originPrefix, publicationName, type StreamName, sidesOf } from "./names.ts";
+import { applierToken, type Migration } from "./open-migration.ts";
+import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
+import { runTail } from "./run-tail.ts";
+import { systemClock } from "./system-clock.ts";
+import type { EngineWatch } from "./watch-engine.ts";
+
+export interface StreamRequest {
+  readonly migration: Migration;
+  readonly name: StreamName;
+  /** Cluster that the stream reads (`pg_control_system`). */
+  readonly systemIdentifier: string;
+  readonly tail: TailRecord;
+  readonly tables: readonly Table[];
+  readonly load: LoadSettings | null;
+  readonly watch: EngineWatch;
+  readonly bus: ProgressBus;
+  readonly streaming: EngineParts["streaming"];
+  readonly stop: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+/** `verify`, run beside us, may read this far back, whatever the configuration says. */
+const LEAST_RETAIN_MILLIS = 10 * 60_000;
+
+export function logDirectory(stateDirectory: string, stream: StreamName): string {
+  return path.join(stateDirectory, "log", stream);
+}
+
+/** Runs until `stop` is aborted and what was in hand is done, or until something fails that is not retried. */
+export async function runStream(request: StreamRequest): Promise<void> {
+  const broken = new AbortController();
+  const signal = AbortSignal.any([request.signal, broken.signal]);
+  const tailStop = new AbortController();
+  const log = await openLog(request);
+  const waiting = (why: string): void => request.bus.emit({ kind: "waiting", why });
+  const parts = [
+    tailInto(log, request, AbortSignal.any([signal, tailStop.signal])).catch((error: unknown) => {
+      if (!tailStop.signal.aborted) throw error;
+    }),
+    keepRunning(() => runEngine(engineParts(log, request), request.stop, signal), { clock: systemClock, signal, waiting }).finally(() =>
+      tailStop.abort(),
+    ),
+  ];
+  const failures: unknown[] = [];
+  await Promise.all(
+    parts.map((part) =>
+      part.catch((error: unknown) => {
+        failures.push(error);
+        broken.abort(error);
+      }),
+    ),
+  );
+  await log.close();
+  if (failures.length > 0) throw failures[0];
+}
+
+function openLog({ migration, name, systemIdentifier, tail, tables }: StreamRequest): Promise<LocalLog> {
+  return LocalLog.open({
+    dir: logDirectory(migration.config.state.dir, name),
+    identity: { systemIdentifier, slot: tail.slot, stream: name },
+    start: { lsn: tail.startLsn, xidReference: tail.xidReference },
+    durable: { lsn: tail.durableLsn, xidReference: tail.xidReference },
+    tables: new Map(tables.map((table) => [table.id, table])),
+    skipOriginPrefix: originPrefix(migration.name),
+    segmentBytes: migration.config.log.segmentBytes,
+    crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
+  });
+}
+
+function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, signal: AbortSignal): Promise<void> {
+  const tails = new TailStore(migration.state);
+  return runTail({
+    openStream: async (from) => {
+      const client = await migration.connect(ORIGIN_OF[name], `tail ${name}`, { replication: true, signal });
+      return openReplicationStream(client, { slot: tail.slot, publications: [publicationName(migration.name)], from, signal });
+    },
+    log,
+    recordDurable: ({ lsn, ...step }) => tails.advance(name, { durableLsn: lsn, ...step }),
+    waiting: (why) => bus.emit({ kind: "waiting", why }),
+    clock: systemClock,
+    signal,
+  });
+}
+
+function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
+  const { migration, name, tables, load, watch, streaming } = request;
+  const { origin, other } = sidesOf(name);
+  const readers = load?.readers ?? 1;
+  return {
+    tables: new Map(tables.map((table) => [table.id, table])),
+    openSource: async (signal) =>
+      openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: readers, signal }),
+    openTarget: (signal) =>
+      openPostgresTarget({
+        connect: (purpose) => migration.connect(other, purpose, { signal }),
+        migration: migration.name,
+        stream: name,
+        loadLanes: readers,
+        originPrefix: originPrefix(migration.name),
+        applierToken: applierToken(migration.name),
+        signal,
+      }),
+    log,
+    store: new ChunkStore(migration.state),
+    clock: systemClock,
+    observer: watch,
+    crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
+    load,
+    retainMillis: Math.max(migration.config.log.retain, LEAST_RETAIN_MILLIS),
+    streaming,
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * `pghaul verify run|diff`: compares a live pair beside the process that streams. Exact under writes: what falls between the two reads is taken
+ * from the log (docs/adr/0005).
+ */
+import { VisibleFloor } from "../engine/visible-floor.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { ReadOnlyLog } from "../log/read-only-log.ts";
+import { formatLsn, type Lsn, maxLsn } from "../model/lsn.ts";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { quoteLiteral } from "../postgres/quote.ts";
+import { openSourceReader } from "../source/source-reader.ts";
+import { CutoverStore } from "../state/cutover-store.ts";
+import { leaseHolder } from "../state/lease.ts";
+import { TableStore } from "../state/table-store.ts";
+import { TailStore } from "../state/tail-store.ts";
+import { VerifyStore } from "../state/verify-store.ts";
+import type { CompareParts } from "../verify/compare-scope.ts";
+import type { TableVerdict } from "../verify/ports.ts";
+import { PostgresOrigin, PostgresReplica } from "../verify/postgres-sides.ts";
+import { verifyTables } from "../verify/verify-tables.ts";
+import { MARKER_TABLE } from "./marker-table.ts";
+import { originPrefix, type StreamName, sidesOf } from "./names.ts";
+import type { Migration } from "./open-migration.ts";
+import { systemIdentifier } from "./prepare-slot.ts";
+import { logDirectory } from "./run-stream.ts";
+import { systemClock } from "./system-clock.ts";
+import { verifyRanges } from "./verify-ranges.ts";
+import { WatchedLog } from "./watched-log.ts";
+
+export interface VerifyTask {
+  readonly migration: Migration;
+  readonly runId: string;
+  /** Ids to compare; null for all. */
+  readonly only: readonly string[] | null;
+  /** Rows to name a table; 0 for verdicts alone. */
+  readonly differences: number;
+  readonly bus: ProgressBus;
+  readonly signal: AbortSignal;
+}
+
+export interface VerifyResult {
+  readonly verdict: "equal" | "different";
+  /** The highest position at which a verdict holds. */
+  readonly lsn: string;
+  readonly tables: readonly TableVerdict[];
+}
+
+const WORKERS = 2;
+
+export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
+  const { migration, runId, bus, signal } = task;
+  const stream = followingStream(migration);
+  await refuseIdle(migration);
+  const tables = chooseTables(migration, task.only);
+  bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
+  const { parts, close } = await openParts(task, stream, tables);
+  const store = new VerifyStore(migration.state);
+  try {
+    const verdicts = await verifyTables(
+      parts,
+      {
+        tables,
+        ranges: (table) => verifyRanges(migration, sidesOf(stream).origin, table),
+        workers: WORKERS,
+        differences: task.differences,
+        now: () => systemClock.now(),
+        verdict: (verdict) => {
+          store.record(runId, verdict);
+          bus.emit({
+            kind: "step",
+            id: verdict.table,
+            title: `${verdict.table}: ${verdict.rows} rows`,
+            state: verdict.equal ? "done" : "failed",
+            ms: verdict.millis,
+          });
+        },
+      },
+      signal,
+    );
+    const lsn = verdicts.reduce((high: Lsn, verdict) => maxLsn(high, verdict.lsn), 0n);
+    return { verdict: verdicts.every(({ equal }) => equal) ? "equal" : "different", lsn: formatLsn(lsn), tables: verdicts };
+  } finally {
+    await close();
+  }
+}
+
+/** After a switch the target is primary and the source follows. */
+function followingStream(migration: Migration): StreamName {
+  const attempt = new CutoverStore(migration.state).load();
+  if (attempt?.outcome === "running") {
+    throw new PghaulError("CUTOVER_STATE", "a switch is under way; verification waits for its end", {
+      suggestion: "pghaul cutover status",
+    });
+  }
+  const primary =
+    attempt?.outcome === "switched" ? attempt.to : attempt === null ? "source" : attempt.to === "target" ? "source" : "target";
+  return primary === "source" ? "forward" : "reverse";
+}
+
+async function refuseIdle(migration: Migration): Promise<void> {
+  if ((await leaseHolder(migration.config.state.dir, "stream")) !== null) return;
+  throw new PghaulError("STREAM_NOT_RUNNING", "no process streams, so the two sides cannot be brought to one position", {
+    suggestion: "pghaul run",
+  });
+}
+
+function chooseTables(migration: Migration, only: readonly string[] | null): readonly Table[] {
+  const records = new TableStore(migration.state).all().filter(({ table }) => table.id !== MARKER_TABLE);
+  const unknown = only?.find((id) => !records.some(({ table }) => table.id === id));
+  if (unknown !== undefined) throw new PghaulError("USAGE", `no table ${unknown} in this migration`, { suggestion: "pghaul status" });
+  const chosen = records.filter(({ table }) => only === null || only.includes(table.id));
+  const loading = chosen.filter(({ phase }) => phase !== "joined" && phase !== "live");
+  if (loading.length > 0) {
+    throw new PghaulError("STREAM_NOT_RUNNING", `${loading.length} tables are still loading, ${loading[0]?.table.id} among them`, {
+      suggestion: "pghaul status",
+    });
+  }
+  return chosen.map(({ table }) => table);
+}
+
+async function openParts(
+  task: VerifyTask,
+  stream: StreamName,
+  tables: readonly Table[],
+): Promise<{ parts: CompareParts; close: () => Promise<void> }> {
+  const { migration, runId, bus, signal } = task;
+  const { origin, other } = sidesOf(stream);
+  const control = await migration.connect(origin, "verify", { signal });
+  const log = await openLog(migration, stream, tables, await systemIdentifier(control));
+  const reader = openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: 1, signal });
+  const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
+  const parts: CompareParts = {
+    origin: new PostgresOrigin((purpose) => migration.connect(origin, purpose, { signal })),
+    replica: new PostgresReplica({
+      connect: (purpose) => migration.connect(other, purpose, { signal }),
+      positionSql: `select position::text as position from pghaul.progress where migration = ${quoteLiteral(migration.name)} and stream = ${quoteLiteral(stream)}`,
+      nudge: async () => {
+        await control.query("insert into pghaul.marker (id) values ($1) on conflict (id) do update set at = clock_timestamp()", [
+          `verify ${runId}`,
+        ]);
+      },
+      sleep: (millis, inner) => systemClock.sleep(millis, inner),
+      waiting: (why) => bus.emit({ kind: "waiting", why }),
+    }),
+    log,
+    floor: (inner) => floor.current(inner),
+    sleep: (millis, inner) => systemClock.sleep(millis, inner),
+  };
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([
+      reader.close(),
+      control.query("delete from pghaul.marker where id = $1", [`verify ${runId}`]).finally(() => control.end()),
+    ]);
+  };
+  return { parts, close };
+}
+
+async function openLog(migration: Migration, stream: StreamName, tables: readonly Table[], cluster: string): Promise<WatchedLog> {
+  const tails = new TailStore(migration.state);
+  const tail = tails.get(stream);
+  if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
+  const log = await ReadOnlyLog.open(
+    {
+      dir: logDirectory(migration.config.state.dir, stream),
+      identity: { systemIdentifier: cluster, slot: tail.slot, stream },
+      tables: new Map(tables.map((table) => [table.id, table])),
+      skipOriginPrefix: originPrefix(migration.name),
+    },
+    tail.durableLsn,
+  );
+  return new WatchedLog(log, tails, stream, systemClock);
+}

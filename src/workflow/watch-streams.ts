@@ -1,0 +1,74 @@
+/** What `run` does beside the forward stream: measures lag, and runs the reverse stream as soon as a cutover has made the way back. */
+
+import type { Lsn } from "../model/lsn.ts";
+import { createProgressBus, type ProgressBus } from "../observe/events.ts";
+import { MilestoneStore } from "../state/milestone-store.ts";
+import { ProgressStore } from "../state/progress-store.ts";
+import { SampleStore } from "../state/storage/sample-store.ts";
+import { TableStore } from "../state/table-store.ts";
+import { TailStore } from "../state/tail-store.ts";
+import { measureLag } from "./measure-lag.ts";
+import type { Migration } from "./open-migration.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import { runStream } from "./run-stream.ts";
+import { systemClock } from "./system-clock.ts";
+import { EngineWatch } from "./watch-engine.ts";
+
+export interface BesideRequest {
+  readonly migration: Migration;
+  readonly prepared: PreparedRun;
+  readonly bus: ProgressBus;
+  readonly watch: EngineWatch;
+  readonly position: () => Lsn | null;
+  readonly stop: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+const POLL_MILLIS = 250;
+
+export async function watchBoth(request: BesideRequest): Promise<void> {
+  const { migration, prepared, bus, watch, position, signal } = request;
+  const lag = measureLag(
+    {
+      connect: (inner) => migration.connect("source", "measure lag", { signal: inner }),
+      slot: prepared.tail.slot,
+      position,
+      watch,
+      bus,
+      progress: new ProgressStore(migration.state),
+      samples: new SampleStore(migration.state),
+      clock: systemClock,
+    },
+    signal,
+  );
+  await Promise.all([lag, runWayBack(request)]);
+}
+
+/** The way back is made by `pghaul cutover`, another process; from then on it is ours to run. */
+async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequest): Promise<void> {
+  const milestones = new MilestoneStore(migration.state);
+  while (!milestones.has("way-back-ready")) {
+    if (signal.aborted || stop.aborted) return;
+    await systemClock.sleep(POLL_MILLIS, AbortSignal.any([signal, stop])).catch(() => undefined);
+  }
+  const tail = new TailStore(migration.state).get("reverse");
+  if (tail === null) throw new Error("run: the way back is on record, its slot is not");
+  bus.emit({ kind: "waiting", why: "the way back is open: streaming both ways" });
+  const silent = createProgressBus();
+  silent.subscribe((event) => {
+    if (event.kind === "waiting" || event.kind === "warning") bus.emit(event);
+  });
+  await runStream({
+    migration,
+    name: "reverse",
+    systemIdentifier: prepared.identifiers.target,
+    tail,
+    tables: prepared.tables,
+    load: null,
+    bus,
+    watch: new EngineWatch(new TableStore(migration.state), silent),
+    streaming: () => {},
+    stop,
+    signal,
+  });
+}
