@@ -71,7 +71,7 @@ function start() {
         .replace(/\.js"/g, '.ts"'),
     );
   return import(fromSource ? "../src/cli/main.ts" : "../dist/cli/main.js").then(function (cli) {
-    return cli.main(process.argv.slice(2), { root: root, packageJson: packageJson });
+    return cli.main(process.argv.slice(2), { root: root, packageJson: packageJson, fromSource: fromSource });
   });
 }
 

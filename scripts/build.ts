@@ -1,17 +1,33 @@
-// Compiles src/ to dist/ for the npm package. A checkout never needs it: there bin/pghaul.js runs src/ as it is.
+// Compiles src/ to dist/ for the npm package, and writes oclif's manifest so that an installed pghaul starts without importing
+// every command. A checkout needs neither: there bin/pghaul.js runs src/ as it is.
 import { spawnSync } from "node:child_process";
-import { cpSync, globSync, rmSync } from "node:fs";
+import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { Config, settings } from "@oclif/core";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-rmSync(`${root}dist`, { recursive: true, force: true });
-const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-  cwd: root,
-  stdio: "inherit",
-});
-if (status === 0) {
-  // Migrations and other SQL are read at run time, from beside the module that uses them.
-  for (const file of globSync("src/**/*.sql", { cwd: root })) cpSync(root + file, `${root}dist/${file.slice("src/".length)}`);
+function compile(): number {
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];
+  return spawnSync(process.execPath, compiler, { cwd: root, stdio: "inherit" }).status ?? 1;
 }
-process.exitCode = status ?? 1;
+
+/** SQL and the like are read at run time, from beside the module that uses them. */
+function copyOtherFiles(): void {
+  for (const file of globSync("src/**/*.{sql,json}", { cwd: root })) cpSync(root + file, `${root}dist/${file.slice("src/".length)}`);
+}
+
+async function writeManifest(): Promise<void> {
+  settings.enableAutoTranspile = false;
+  const pjson = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+  const config = await Config.load({ root, pjson, ignoreManifest: true, errorOnManifestCreate: true });
+  const manifest = config.plugins.get(pjson.name)?.manifest;
+  writeFileSync(`${root}oclif.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+process.exitCode = compile();
+if (process.exitCode === 0) {
+  copyOtherFiles();
+  await writeManifest();
+}

@@ -10,16 +10,25 @@ interface TestSet {
   readonly concurrency: number;
 }
 
-const NEVER = /\/fixtures\//;
-const SPECIAL = /\/fixtures\/|^test\/(?:interop|sim)\/|\.long\.test\.ts$/;
+/** A test that hangs must not hang CI. */
+const FILE_TIMEOUT_MS = 20 * 60_000;
+
+const NO_PG_DUMP =
+  "Note: pg_dump is not installed; tests that copy a schema need it. Debian, Ubuntu: apt-get install postgresql-client. macOS: brew install libpq.";
+
+const FIXTURES = /\/fixtures\//;
+/** Sets of their own: they take long, or need servers that npm does not bring. */
+const APART = /\/fixtures\/|^test\/(?:interop|package)\/|\.long\.test\.ts$/;
+const NOT_UNIT = /\/fixtures\/|^test\/(?:interop|package)\/|\.(?:pg|long)\.test\.ts$/;
 
 const SETS: Readonly<Record<string, TestSet>> = {
-  all: { include: "test/**/*.test.ts", exclude: SPECIAL, concurrency: 2 },
-  unit: { include: "test/**/*.test.ts", exclude: /\/fixtures\/|^test\/(?:interop|sim)\/|\.(?:pg|long)\.test\.ts$/, concurrency: 2 },
-  pg: { include: "test/**/*.pg.test.ts", exclude: SPECIAL, concurrency: 2 },
-  sim: { include: "test/sim/**/*.test.ts", exclude: NEVER, concurrency: 2 },
-  long: { include: "test/**/*.long.test.ts", exclude: NEVER, concurrency: 1 },
-  interop: { include: "test/interop/**/*.test.ts", exclude: NEVER, concurrency: 1 },
+  all: { include: "test/**/*.test.ts", exclude: APART, concurrency: 2 },
+  unit: { include: "test/**/*.test.ts", exclude: NOT_UNIT, concurrency: 2 },
+  pg: { include: "test/**/*.pg.test.ts", exclude: APART, concurrency: 2 },
+  sim: { include: "test/sim/**/*.test.ts", exclude: FIXTURES, concurrency: 2 },
+  long: { include: "test/**/*.long.test.ts", exclude: FIXTURES, concurrency: 1 },
+  package: { include: "test/package/**/*.test.ts", exclude: FIXTURES, concurrency: 1 },
+  interop: { include: "test/interop/**/*.test.ts", exclude: FIXTURES, concurrency: 1 },
 };
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -36,7 +45,8 @@ function main([name = "", ...parts]: readonly string[]): number {
     console.log(`no ${name} tests exist yet: 0 passed, 0 failed`);
     return parts.length === 0 ? 0 : 2;
   }
-  const flags = ["--test", `--test-concurrency=${set.concurrency}`, "--test-reporter=spec"];
+  if (name !== "unit" && spawnSync("pg_dump", ["--version"]).status !== 0) console.error(NO_PG_DUMP);
+  const flags = ["--test", `--test-concurrency=${set.concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`, "--test-reporter=spec"];
   return spawnSync(process.execPath, [...flags, ...files], { cwd: root, stdio: "inherit" }).status ?? 1;
 }
 

@@ -8,6 +8,8 @@ import { renderError, renderStack, viewError } from "./error-view.ts";
 export interface Installation {
   readonly root: string;
   readonly packageJson: PJSON;
+  /** A checkout runs its sources; the manifest beside them, left by a build, describes other files. */
+  readonly fromSource: boolean;
 }
 
 /**
@@ -20,7 +22,8 @@ export async function main(argv: readonly string[], installation: Installation):
   prepareProcess(argv);
   let code: number;
   try {
-    await run(withoutHelpWord(argv), { root: installation.root, pjson: installation.packageJson });
+    const { root, packageJson, fromSource } = installation;
+    await run(withoutHelpWord(argv), { root, pjson: packageJson, ignoreManifest: fromSource });
     code = Number(process.exitCode ?? 0);
   } catch (error) {
     code = showFailure(error);

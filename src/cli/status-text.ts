@@ -29,13 +29,26 @@ interface TableView {
 }
 
 const COLUMNS = [
-  { title: "TABLE" }, { title: "PHASE" }, { title: "ROWS", align: "right" }, { title: "BYTES", align: "right" }, { title: "DONE", align: "right" },
-  { title: "CHUNKS", align: "right" }, { title: "VERIFIED" },
+  { title: "TABLE" },
+  { title: "PHASE" },
+  { title: "ROWS", align: "right" },
+  { title: "BYTES", align: "right" },
+  { title: "DONE", align: "right" },
+  { title: "CHUNKS", align: "right" },
+  { title: "VERIFIED" },
 ] as const;
 
 /** The status for a person; off a terminal the table is tab-separated. */
 export function statusText(status: StatusView, terminal?: boolean): string {
-  const facts = [headLine(status), waitingLine(status), loadLine(status), lagLine(status), slotLine(status), throttleLine(status), errorLine(status)];
+  const facts = [
+    headLine(status),
+    waitingLine(status),
+    loadLine(status),
+    lagLine(status),
+    slotLine(status),
+    throttleLine(status),
+    errorLine(status),
+  ];
   const head = `${facts.filter((line) => line !== null).join("\n")}\n`;
   return status.tables.length === 0 ? head : `${head}\n${renderTable(COLUMNS, status.tables.map(tableRow), terminal)}`;
 }
@@ -55,8 +68,12 @@ function loadLine({ tables, running, bytesPerSecond, etaSeconds }: StatusView): 
   const loaded = tables.filter(({ phase }) => phase !== "pending" && phase !== "loading").length;
   const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
   const expected = tables.reduce((sum, table) => sum + table.expectedBytes, 0);
-  const parts = [`load: ${loaded} of ${tables.length} tables`, `${formatBytes(bytes)} of ${loaded === tables.length ? "" : "about "}${formatBytes(expected)}`];
-  if (running !== null && loaded < tables.length) parts.push(`${formatBytes(bytesPerSecond)}/s`, `time left: ${formatDuration(etaSeconds)}`);
+  const parts = [
+    `load: ${loaded} of ${tables.length} tables`,
+    `${formatBytes(bytes)} of ${loaded === tables.length ? "" : "about "}${formatBytes(expected)}`,
+  ];
+  if (running !== null && loaded < tables.length)
+    parts.push(`${formatBytes(bytesPerSecond)}/s`, `time left: ${formatDuration(etaSeconds)}`);
   return parts.join(", ");
 }
 
@@ -74,7 +91,9 @@ function slotLine({ slot }: StatusView): string | null {
 
 function throttleLine({ throttle }: StatusView): string | null {
   if (throttle === null) return null;
-  const settings = Object.entries(throttle).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
+  const settings = Object.entries(throttle).map(
+    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
+  );
   return `throttle: ${settings.join(", ")}`;
 }
 
