@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration } from "./progress/units.ts";
+import { formatBytes, formatCount, formatDuration } from "../observe/units.ts";
 import { renderTable } from "./table.ts";
 
 /** What the text is made of; `readStatus` in the workflow returns it. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { LineView } from "../../src/cli/progress/line-view.ts";
 import { ProgressState } from "../../src/cli/progress/progress-state.ts";
 import { statusLine } from "../../src/cli/progress/status-line.ts";
-import { formatBytes, formatCount, formatDuration } from "../../src/cli/progress/units.ts";
+import { formatBytes, formatCount, formatDuration } from "../../src/observe/units.ts";
 import type { LagEvent, LoadEvent } from "../../src/observe/events.ts";
 import { createLogger } from "../../src/observe/log.ts";
 
