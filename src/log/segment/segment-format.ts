@@ -86,6 +86,7 @@ export function encodeHeader(header: SegmentHeader): Buffer {
 export function decodeHeader(bytes: Buffer, file: string): { readonly header: SegmentHeader; readonly length: number } {
   if (bytes.length < HEADER_PREFIX_BYTES || !bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) throw corrupt(file, 0, "it is not a segment");
   const version = bytes.readUInt32BE(8);
+  if (version < SEGMENT_VERSION) throw corrupt(file, 8, `it is of unknown format ${version}`);
   if (version > SEGMENT_VERSION) {
     throw new PghaulError("STATE_NEWER", `the change log was written by a newer pghaul (segment format ${version})`, { context: { file } });
   }
