@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+import type { ReadView } from "../../engine/ports.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { type Lsn, parseLsn } from "../../model/lsn.ts";
+import { isVisible, parseSnapshot } from "../../model/snapshot.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
+import { beginSnapshot, endSnapshot, type SnapshotRequest } from "../queries/read-queries.ts";
+
+const LOCK_NOT_AVAILABLE = "55P03";
+const LOCK_ATTEMPTS = 30;
+const LOCK_PAUSE_MS = 500;
+
+/** A read transaction whose snapshot is taken and whose table is locked. */
+export interface OpenSnapshot {
+  readonly view: ReadView;
+  readonly hi: Lsn;
+  /** The backend's process id, as a cancel needs it; behind a pooler the driver knows another one. */
+  readonly pid: string;
+}
+
+/**
+ * Begins a read transaction: lock, then snapshot and `hi`. The lock is asked for again and again for about a minute, each time briefly,
+ * because a queue of everybody else forms behind an ACCESS EXCLUSIVE that waits for us. Throws SOURCE_QUERY when it is never had.
+ */
+export async function openSnapshot(client: pg.Client, request: SnapshotRequest, signal: AbortSignal): Promise<OpenSnapshot> {
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      const { snapshot, lsn, pid } = await beginSnapshot(client, request);
+      return { view: snapshotView(snapshot), hi: parseLsn(lsn), pid };
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+      await endSnapshot(client);
+      if (attempt === LOCK_ATTEMPTS) throw locked(request.lock);
+    }
+    await sleep(LOCK_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+/** The view of a snapshot that a primary printed. Throws a RangeError on any other text. */
+export function snapshotView(text: string): ReadView {
+  const snapshot = parseSnapshot(text);
+  return { text, contains: ({ xid }) => isVisible(snapshot, xid) };
+}
+
+function locked(relation: string): PghaulError {
+  return new PghaulError("SOURCE_QUERY", `${relation} is locked by somebody else, ${LOCK_ATTEMPTS} attempts to read it timed out`, {
+    suggestion: "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * What the catalog says of tables. Every value is cast to text, so that the answer is the same whatever types the client parses.
+ * Names of types come qualified because the reader empties its search path first (`beginCatalogRead`).
+ */
+import type { Queryable } from "./queryable.ts";
+
+/** One snapshot for all statements; `format_type` then qualifies every type that is not built in. */
+export async function beginCatalogRead(db: Queryable): Promise<void> {
+  await db.query("begin isolation level repeatable read read only; set local search_path = pg_catalog; set local lock_timeout = '5s'");
+}
+
+export async function endCatalogRead(db: Queryable): Promise<void> {
+  await db.query("rollback");
+}
+
+export interface RelationRow {
+  readonly oid: string;
+  readonly schema: string;
+  readonly name: string;
+  /** 'r' ordinary, 'p' partitioned, 'f' foreign. */
+  readonly kind: string;
+  /** 'p' permanent, 'u' unlogged. */
+  readonly persistence: string;
+}
+
+/** Everything an operator may mean by "a table": no partitions, nothing of the system, of extensions, of a session or of pghaul. */
+export async function selectRelations(db: Queryable): Promise<readonly RelationRow[]> {
+  const { rows } = await db.query<RelationRow>(`
+    select c.oid::text, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p', 'f') and not c.relispartition and c.relpersistence <> 't'
+       and n.nspname not in ('pg_catalog', 'information_schema', 'pghaul') and n.nspname !~ '^pg_(toast|temp_)'
+       and not exists (select from pg_catalog.pg_depend d
+                        where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+     order by n.nspname, c.relname`);
+  return rows;
+}
+
+export interface LeafRow extends RelationRow {
+  readonly root: string;
+  readonly bytes: string;
+  readonly rows: string;
+}
+
+/**
+ * The tables that really hold rows, in the order of their oids: a partition made later comes last, so the numbers of the others stay.
+ * Sizes are the planner's; only a table that was never vacuumed nor analysed is measured, which takes a lock on it for a moment.
+ */
+export async function selectLeaves(db: Queryable, roots: readonly string[]): Promise<readonly LeafRow[]> {
+  const { rows } = await db.query<LeafRow>(
+    `
+    select r.root::text, c.oid::text, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
+           c.relpersistence::text as persistence, greatest(c.reltuples, 0)::numeric::text as rows,
+           (case when c.relpages > 0 then (c.relpages + coalesce(t.relpages, 0))::bigint * current_setting('block_size')::bigint
+                 when c.relkind = 'r' then pg_catalog.pg_table_size(c.oid) else 0 end)::text as bytes
+      from unnest($1::oid[]) as r(root)
+     cross join lateral (select p.relid from pg_catalog.pg_partition_tree(r.root) p where p.isleaf
+                          union select r.root where not exists (select from pg_catalog.pg_partitioned_table where partrelid = r.root)) as leaf
+      join pg_catalog.pg_class c on c.oid = leaf.relid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+     order by r.root, c.oid`,
+    [roots],
+  );
+  return rows;
+}
+
+export interface ColumnRow {
+  readonly oid: string;
+  readonly name: string;
+  readonly type: string;
+  /** 'a' always, 'd' by default, '' none. */
+  readonly identity: string;
+  /** 's' stored, 'v' virtual (18), '' none. */
+  readonly generated: string;
+  readonly not_null: string;
+}
+
+export async function selectColumns(db: Queryable, oids: readonly string[]): Promise<readonly ColumnRow[]> {
+  const { rows } = await db.query<ColumnRow>(
+    `
+    select a.attrelid::text as oid, a.attname::text as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+           a.attidentity::text as identity, a.attgenerated::text as generated, a.attnotnull::text as not_null
+      from pg_catalog.pg_attribute a
+     where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
+     order by a.attrelid, a.attnum`,
+    [oids],
+  );
+  return rows;
+}
+
+export interface IdentityRow {
+  readonly oid: string;
+  /** 'd' default, 'i' index, 'f' full, 'n' nothing (pg_class.relreplident). */
+  readonly mode: string;
+}
+
+export async function selectReplicaIdentities(db: Queryable, oids: readonly string[]): Promise<readonly IdentityRow[]> {
+  const { rows } = await db.query<IdentityRow>(
+    "select c.oid::text, c.relreplident::text as mode from pg_catalog.pg_class c where c.oid = any($1::oid[])",
+    [oids],
+  );
+  return rows;
+}
+
+export interface KeyColumnRow {
+  readonly oid: string;
+  readonly is_primary: string;
+  readonly is_identity: string;
+  readonly column: string;
+}
+
+/**
+ * Columns of primary keys and of REPLICA IDENTITY USING INDEX indexes, in index order. As for PostgreSQL itself, an index that is
+ * invalid, partial or deferrable identifies no row (relcache.c, RelationGetIndexList).
+ */
+export async function selectKeyColumns(db: Queryable, oids: readonly string[]): Promise<readonly KeyColumnRow[]> {
+  const { rows } = await db.query<KeyColumnRow>(
+    `
+    select i.indrelid::text as oid, i.indisprimary::text as is_primary, i.indisreplident::text as is_identity, a.attname::text as column
+      from pg_catalog.pg_index i
+     cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+     where i.indrelid = any($1::oid[]) and (i.indisprimary or i.indisreplident)
+       and i.indisvalid and i.indisunique and i.indimmediate and i.indpred is null and k.place <= i.indnkeyatts
+     order by i.indrelid, i.indexrelid, k.place`,
+    [oids],
+  );
+  return rows;
+}
