@@ -43,7 +43,8 @@ export async function openMigration(location: ConfigLocation): Promise<Migration
     config,
     state,
     specs,
-    connect: (side, purpose, options = {}) => connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } }),
+    connect: (side, purpose, options = {}) =>
+      connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } }),
     close: () => state.close(),
   };
 }

@@ -5,7 +5,6 @@
 import { VisibleFloor } from "../engine/visible-floor.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../log/read-only-log.ts";
-import { formatLsn, type Lsn, maxLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { ProgressBus } from "../observe/events.ts";
 import { quoteLiteral } from "../postgres/quote.ts";
@@ -16,7 +15,6 @@ import { TableStore } from "../state/table-store.ts";
 import { TailStore } from "../state/tail-store.ts";
 import { VerifyStore } from "../state/verify-store.ts";
 import type { CompareParts } from "../verify/compare-scope.ts";
-import type { TableVerdict } from "../verify/ports.ts";
 import { PostgresOrigin, PostgresReplica } from "../verify/postgres-sides.ts";
 import { verifyTables } from "../verify/verify-tables.ts";
 import { MARKER_TABLE } from "./marker-table.ts";
@@ -26,6 +24,7 @@ import { systemIdentifier } from "./prepare-slot.ts";
 import { logDirectory } from "./run-stream.ts";
 import { systemClock } from "./system-clock.ts";
 import { verifyRanges } from "./verify-ranges.ts";
+import { type VerifyResult, verifyResult } from "./verify-result.ts";
 import { WatchedLog } from "./watched-log.ts";
 
 export interface VerifyTask {
@@ -37,13 +36,6 @@ export interface VerifyTask {
   readonly differences: number;
   readonly bus: ProgressBus;
   readonly signal: AbortSignal;
-}
-
-export interface VerifyResult {
-  readonly verdict: "equal" | "different";
-  /** The highest position at which a verdict holds. */
-  readonly lsn: string;
-  readonly tables: readonly TableVerdict[];
 }
 
 const WORKERS = 2;
@@ -78,8 +70,7 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
       },
       signal,
     );
-    const lsn = verdicts.reduce((high: Lsn, verdict) => maxLsn(high, verdict.lsn), 0n);
-    return { verdict: verdicts.every(({ equal }) => equal) ? "equal" : "different", lsn: formatLsn(lsn), tables: verdicts };
+    return verifyResult(verdicts);
   } finally {
     await close();
   }

@@ -1,0 +1,48 @@
+import { Flags } from "@oclif/core";
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { renderTable } from "../../cli/table.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+import { runVerify } from "../../workflow/run-verify.ts";
+import { differenceCells, type VerifyResult } from "../../workflow/verify-result.ts";
+
+export default class VerifyDiff extends PghaulCommand<VerifyResult> {
+  static override summary = "Name the rows and columns in which source and target differ.";
+  static override description =
+    `Compares as "verify run" does, then narrows each difference to rows and columns. Keys are shown, values never. Reads only; safe to repeat.
+Exits 12 when something differs.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --table public.payments --limit 500",
+    "<%= config.bin %> <%= command.id %> --json",
+  ];
+  static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
+  static override flags = {
+    table: Flags.string({ multiple: true, helpValue: "SCHEMA.TABLE", summary: "Compare only this table; may be repeated." }),
+    limit: Flags.integer({ default: 100, min: 1, max: 100_000, summary: "Rows to name a table." }),
+  };
+
+  override async run(): Promise<VerifyResult> {
+    const { flags } = await this.parse(VerifyDiff);
+    this.showProgress(flags);
+    const { now } = this.stopSignal();
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const result = await runVerify({
+        migration,
+        runId: this.runId,
+        only: flags.table ?? null,
+        differences: flags.limit,
+        bus: this.progress,
+        signal: now,
+      });
+      const rows = result.tables.flatMap(({ table, differences }) => differences.map((difference) => differenceCells(table, difference)));
+      if (rows.length > 0) this.print(renderTable([{ title: "table" }, { title: "key" }, { title: "difference" }], rows));
+      this.print(`${result.verdict} at ${result.lsn}`);
+      if (result.verdict === "different") this.failWith(new PghaulError("DIFFERENCES_FOUND", `${rows.length} differing rows named`));
+      return result;
+    } finally {
+      migration.close();
+    }
+  }
+}

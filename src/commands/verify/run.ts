@@ -1,0 +1,73 @@
+import { Flags } from "@oclif/core";
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { renderTable } from "../../cli/table.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+import { runVerify } from "../../workflow/run-verify.ts";
+import type { VerifyResult } from "../../workflow/verify-result.ts";
+
+export default class VerifyRun extends PghaulCommand<VerifyResult> {
+  static override summary = "Compare source and target, rows and contents, while writes go on.";
+  static override description =
+    `Takes a digest of every table on both sides. What is written between the two reads is taken from the change log, so the verdict is exact and
+names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be streaming. Reads only; safe to repeat. Exits 12 when something differs.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --table public.payments --table public.refunds",
+    "<%= config.bin %> <%= command.id %> --json",
+  ];
+  static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
+  static override flags = {
+    table: Flags.string({ multiple: true, helpValue: "SCHEMA.TABLE", summary: "Compare only this table; may be repeated." }),
+  };
+
+  override async run(): Promise<VerifyResult> {
+    const { flags } = await this.parse(VerifyRun);
+    this.showProgress(flags);
+    const { now } = this.stopSignal();
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const result = await runVerify({
+        migration,
+        runId: this.runId,
+        only: flags.table ?? null,
+        differences: 0,
+        bus: this.progress,
+        signal: now,
+      });
+      this.print(
+        renderTable(
+          [
+            { title: "table" },
+            { title: "verdict" },
+            { title: "rows", align: "right" },
+            { title: "at target", align: "right" },
+            { title: "at LSN" },
+            { title: "ms", align: "right" },
+          ],
+          result.tables.map((table) => [
+            table.table,
+            table.equal ? "equal" : "DIFFERENT",
+            table.rows,
+            table.targetRows,
+            table.lsn,
+            String(table.millis),
+          ]),
+        ),
+      );
+      this.print(`${result.verdict} at ${result.lsn}`);
+      const differing = result.tables.filter(({ equal }) => !equal);
+      if (differing.length > 0) {
+        const names = differing.map(({ table }) => table).join(", ");
+        this.failWith(
+          new PghaulError("DIFFERENCES_FOUND", `${differing.length} tables differ: ${names}`, {
+            suggestion: `pghaul verify diff --table ${differing[0]?.table}`,
+          }),
+        );
+      }
+      return result;
+    } finally {
+      migration.close();
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type ConfigAnswers, configText } from "../../config/config-text.ts";
+import { loadConfigText } from "../../config/load-config.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { registerSecret } from "../../observe/redact.ts";
+import { type Conninfo, parseConninfo } from "../../postgres/parse-conninfo.ts";
+import { lookAtSource, type SourceSight } from "./look-at-source.ts";
+
+export interface InitRequest {
+  readonly file: string;
+  /** Undefined: made from the name of the source's database. */
+  readonly migration: string | undefined;
+  /** Connection strings as given; they may hold `${NAME}`. */
+  readonly source: string;
+  readonly target: string;
+  readonly tables: readonly string[];
+  readonly force: boolean;
+  /** Absolute path of the JSON Schema. */
+  readonly schema: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** A line for people about what was seen. */
+  readonly describe: (sight: SourceSight) => string;
+}
+
+export interface InitResult {
+  readonly file: string;
+  readonly migration: string;
+  readonly source: SourceSight;
+  /** Variables that the file refers to and that are not set now. */
+  readonly missing: readonly string[];
+}
+
+const REFERENCE = /\$\{[A-Za-z_]\w*\}/;
+
+/** Refuses early, before anybody is asked anything. Throws USAGE. */
+export function refuseExisting(file: string, force: boolean): void {
+  if (force || !existsSync(file)) return;
+  throw new PghaulError("USAGE", `${file} exists already`, { suggestion: "pghaul init --force" });
+}
+
+/**
+ * Looks at the source and writes the file: a connection string with a password in it becomes a reference, `${SOURCE_URL}` or
+ * `${TARGET_URL}`, and the password stays out of the file. Writes nothing when the source cannot be reached or the text would not load.
+ */
+export async function initConfig(request: InitRequest): Promise<InitResult> {
+  const { file, environment } = request;
+  refuseExisting(file, request.force);
+  const source = written(request.source, "SOURCE_URL", environment);
+  const target = written(request.target, "TARGET_URL", environment);
+  const answers: ConfigAnswers = {
+    migration: request.migration ?? suggestName(request.source, environment) ?? refuseNameless(),
+    source: source.text,
+    target: target.text,
+    tables: request.tables,
+    seen: null,
+    schema: path.relative(path.dirname(path.resolve(file)), request.schema),
+  };
+  const given = { ...environment, ...source.variables, ...target.variables };
+  // Loaded as every later command will load it: what is written is known to be valid.
+  const config = loadConfigText({ file, environment: given }, configText(answers));
+  const sight = await lookAtSource(config);
+  const text = configText({ ...answers, seen: request.describe(sight) });
+  writeText(file, text, request.force);
+  const missing = Object.keys({ ...source.variables, ...target.variables }).filter((name) => environment[name] !== given[name]);
+  return { file: path.resolve(file), migration: config.migration, source: sight, missing };
+}
+
+interface Written {
+  readonly text: string;
+  /** What the text refers to, with the value that was given. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+function written(url: string, variable: string, environment: InitRequest["environment"]): Written {
+  if (REFERENCE.test(url)) return { text: url, variables: {} };
+  if (url === environment[variable] || holdsSecret(url)) return { text: `\${${variable}}`, variables: { [variable]: url } };
+  return { text: url.replaceAll("${", "$${"), variables: {} };
+}
+
+function holdsSecret(url: string): boolean {
+  const { password, sslpassword } = parsed(url);
+  return password !== undefined || sslpassword !== undefined;
+}
+
+/** `orders` -> `orders-move`, from the database's name in the connection string; null where there is none. The name must fit a slot's. */
+export function suggestName(source: string, environment: InitRequest["environment"]): string | null {
+  const reference = /^\$\{(\w+)\}$/.exec(source)?.[1];
+  const { dbname } = parsed(reference === undefined ? source : (environment[reference] ?? ""));
+  const database = (dbname ?? "").toLowerCase().replaceAll(/[^a-z0-9_-]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 35);
+  return database === "" ? null : `${database}-move`;
+}
+
+function refuseNameless(): never {
+  throw new PghaulError("USAGE", "--migration is missing, and the source's connection string names no database to take it from");
+}
+
+function writeText(file: string, text: string, force: boolean): void {
+  try {
+    // wx: somebody may have written the file while we looked.
+    writeFileSync(file, text, { flag: force ? "w" : "wx" });
+  } catch (error) {
+    refuseExisting(file, force);
+    throw new PghaulError("CONFIG_INVALID", `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+}
+
+function parsed(url: string): Conninfo {
+  try {
+    return parseConninfo(url);
+  } catch (error) {
+    registerSecret(url);
+    throw error;
+  }
+}
