@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Config, settings } from "@oclif/core";
+import { Config, Plugin, settings } from "@oclif/core";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -22,8 +22,9 @@ async function writeManifest(): Promise<void> {
   settings.enableAutoTranspile = false;
   const pjson = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
   const config = await Config.load({ root, pjson, ignoreManifest: true, errorOnManifestCreate: true });
-  const manifest = config.plugins.get(pjson.name)?.manifest;
-  writeFileSync(`${root}oclif.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+  const plugin = config.plugins.get(pjson.name);
+  if (!(plugin instanceof Plugin)) throw new Error("oclif did not load our own commands");
+  writeFileSync(`${root}oclif.manifest.json`, `${JSON.stringify(plugin.manifest, null, 2)}\n`);
 }
 
 process.exitCode = compile();

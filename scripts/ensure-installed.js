@@ -19,7 +19,7 @@ export function missingPackages(lockfile, installed) {
 }
 
 /** The pinned Node, when it is there and starts. */
-export function findNode(folder) {
+function findNode(folder) {
   const path = join(folder, "node_modules", ".bin", "node");
   return existsSync(path) && spawnSync(path, ["--version"]).status === 0 ? path : undefined;
 }

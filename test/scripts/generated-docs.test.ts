@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type CommandClass, commandIndex, commandPage } from "../../scripts/docs/command-page.ts";
+import { errorsPage } from "../../scripts/docs/errors-page.ts";
+import { exitCodesPage } from "../../scripts/docs/exit-codes-page.ts";
+import { ERROR_CODES } from "../../src/errors/codes.ts";
+import { EXIT_CODES } from "../../src/errors/policy.ts";
+import Start from "../cli/fixtures/commands/cdc/start.ts";
+import { assertGolden } from "../cli/golden.ts";
+
+test("a command's page holds its flags, examples, exit codes and environment", () => {
+  assertGolden("command-page.md", commandPage("cdc start", Start as unknown as CommandClass));
+});
+
+test("the index links every command", () => {
+  const index = commandIndex(new Map([["cdc start", Start as unknown as CommandClass]]));
+  assert.match(index, /\| \[pghaul cdc start\]\(cdc-start\.md\) \| Starts tail and apply\. \|/);
+});
+
+test("every error code and every exit code is in the reference", () => {
+  const [errors, exits] = [errorsPage(), exitCodesPage()];
+  for (const [code, { title, help }] of Object.entries(ERROR_CODES)) {
+    assert.ok(errors.includes(`## ${code}\n\n${title}.`), code);
+    assert.ok(errors.includes(help), code);
+    assert.ok(exits.includes(`[${code}](errors.md#${code.toLowerCase()})`), code);
+  }
+  for (const [kind, code] of Object.entries(EXIT_CODES)) assert.ok(exits.includes(`| ${code} | ${kind} |`), kind);
+});
+
+test("every error code tells what to do, in a sentence", () => {
+  for (const [code, { title, help }] of Object.entries(ERROR_CODES)) {
+    assert.match(title, /^[A-Z].*[^.]$/, code);
+    assert.match(help, /^.{10,}[.;]$/, code);
+  }
+});
