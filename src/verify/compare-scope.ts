@@ -106,13 +106,14 @@ async function compareTouched(sides: Sides, { pieces, view, position, limit }: T
   const keys = [...touched.values()];
   const [left, right] = await Promise.all([untouchedDigest(source, range, keys), untouchedDigest(target, range, keys)]);
   const equalRest = sameDigest(left.rest, right.rest);
-  const rows = keys.length === 0 ? [] : await compareKeys(sides, { pieces, view, keys });
-  if (rows === "unsettled") return "unsettled";
-  const differences = [...rows];
+  const touchedRows = keys.length === 0 ? NO_KEYS : await compareKeys(sides, { pieces, view, keys });
+  if (touchedRows === "unsettled") return "unsettled";
+  const differences = [...touchedRows.differences];
   if (!equalRest && limit > 0) differences.push(...(await diffRows(sides, new Set(touched.keys()), limit - differences.length)));
   return {
-    equal: equalRest && rows.length === 0,
-    rows: left.all.rows,
+    equal: equalRest && touchedRows.differences.length === 0,
+    // The origin's snapshot is older than the position; what came and went in between is counted as at the position.
+    rows: left.all.rows + touchedRows.growth,
     targetRows: right.all.rows,
     position,
     differences: differences.slice(0, limit),
@@ -130,20 +131,29 @@ async function untouchedDigest(
   return { all, rest: { rows: all.rows - touched.rows, sum: all.sum - touched.sum } };
 }
 
+interface ComparedKeys {
+  readonly differences: readonly RowDifference[];
+  /** Rows that the transactions between snapshot and position added, less those they removed. */
+  readonly growth: bigint;
+}
+
+const NO_KEYS: ComparedKeys = { differences: [], growth: 0n };
+
 /** The touched keys' rows, rolled forward from the origin's snapshot to the target's position, against the target's. */
 async function compareKeys(
   { table, source, target }: Sides,
   { pieces, view, keys }: { readonly pieces: readonly TransactionPiece[]; readonly view: ReadView; readonly keys: readonly Row[] },
-): Promise<readonly RowDifference[] | "unsettled"> {
+): Promise<ComparedKeys | "unsettled"> {
   const [before, after] = await Promise.all([source.rows(keys), target.rows(keys)]);
   const rolled = rollForward(table, { view, rows: new PlainRows([...before.values()]) }, pieces, keys);
   if (rolled.keys.length < keys.length) return "unsettled";
   const key = table.key as readonly number[];
   const expected = new Map(rolled.rows.map((row) => [rowKey(key, row), row]));
-  return rolled.keys.flatMap((keyOf) => {
+  const differences = rolled.keys.flatMap((keyOf) => {
     const difference = diffRow(table, keyOf, expected.get(keyText(keyOf)), after.get(keyText(keyOf)));
     return difference === null ? [] : [difference];
   });
+  return { differences, growth: BigInt(expected.size - before.size) };
 }
 
 async function newPieces(

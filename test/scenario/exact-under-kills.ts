@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { assertEqualDatabases } from "../support/compare.ts";
+import { killRandomly } from "../support/kill-loop.ts";
+import { startWriters } from "../support/writers.ts";
+import type { Bench } from "./migration-bench.ts";
+
+/**
+ * Six writers do whatever an application may do while `run` is killed with SIGKILL again and again; then the writers stop, one run catches up,
+ * and SQL that shares nothing with the product compares every table.
+ */
+export async function exactUnderKills(
+  bench: Bench,
+  { kills, seed, rows = 20_000 }: { readonly kills: number; readonly seed: number; readonly rows?: number },
+): Promise<void> {
+  const writers = startWriters(bench.sourceDb.url, { writers: 6, seed, rows, asyncCommits: false });
+  let ended = "";
+  try {
+    const life = await killRandomly(
+      () => {
+        const handle = bench.start(["run"]);
+        handle.done.then(({ stderr }) => {
+          ended = stderr;
+        });
+        return handle.child;
+      },
+      { times: kills, minMs: 700, maxMs: 4_000, seed },
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${ended}`);
+    });
+    assert.equal(life.kills, kills);
+    life.child.kill("SIGKILL");
+  } finally {
+    await writers.stop();
+  }
+  assert.deepEqual(writers.errors, []);
+  const last = await bench.run(["run", "--until", "caught-up"]);
+  assert.equal(last.code, 0, last.stderr);
+  await assertEqualDatabases(bench.sourceDb.url, bench.targetDb.url);
+  assert.deepEqual(await writers.ledgerProblems(bench.targetDb.url), []);
+}
