@@ -29,22 +29,27 @@ export interface StateLocation {
  * CONNECTION_STRING_INVALID, each line of the message with file, line, column and key, and none with a value.
  */
 export function loadConfig(location: ConfigLocation): Config {
-  const { document, parsed } = parseFile(location, "refuse");
+  return loadConfigText(location, readText(location.file));
+}
+
+/** The same for a text that is not in the file yet. */
+export function loadConfigText(location: ConfigLocation, text: string): Config {
+  const { document, parsed } = parseText(location, text, "refuse");
   if (!isAvailable(parsed)) throw document.refuse("CONFIG_INVALID", unavailableFaults(parsed));
   return resolveConfig(parsed, document, stateDirectory(location, parsed));
 }
 
 /** Where the migration's state is, without needing any of the secrets: works in a shell where no ${NAME} is set. */
 export function loadStateLocation(location: ConfigLocation): StateLocation {
-  const { document, parsed } = parseFile(location, "keep");
+  const { document, parsed } = parseText(location, readText(location.file), "keep");
   if (location.stateDirectory === undefined && parsed.state.dir.includes("${")) {
     throw document.refuse("CONFIG_ENV_MISSING", [{ path: ["state", "dir"], message: "names an environment variable that is not set" }]);
   }
   return { migration: parsed.migration, directory: stateDirectory(location, parsed) };
 }
 
-function parseFile(location: ConfigLocation, missing: "refuse" | "keep"): { readonly document: YamlDocument; readonly parsed: ParsedConfig } {
-  const document = YamlDocument.parse(location.file, readText(location.file));
+function parseText(location: ConfigLocation, text: string, missing: "refuse" | "keep"): { readonly document: YamlDocument; readonly parsed: ParsedConfig } {
+  const document = YamlDocument.parse(location.file, text);
   expandEnvironment(document, location.environment ?? process.env, missing);
   const outcome = validateConfig(document.toValue());
   if ("faults" in outcome) throw document.refuse("CONFIG_INVALID", outcome.faults);

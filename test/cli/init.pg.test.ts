@@ -22,14 +22,17 @@ before(async () => {
   server = await startServer({ version: 16, passwords: { app: PASSWORD } });
   database = await createDatabase(server, "orders");
   await createDatabase(server, "billing");
-  await query(database, `
+  await query(
+    database,
+    `
     create table public.orders (id bigint primary key, note text);
     create table public.items (id bigint primary key);
     create table public.tmp_a (id bigint primary key);
     create table public.scratch (a int);
     create unlogged table public.cache (id bigint primary key);
     insert into public.orders select n, repeat('x', 500) from generate_series(1, 2000) n;
-    analyze;`);
+    analyze;`,
+  );
 });
 after(() => server[Symbol.asyncDispose]());
 
@@ -39,7 +42,20 @@ function withPassword(): string {
 
 test("flags without a password: the file says what was given and what was seen, and loads", async (t) => {
   const directory = temporaryFiles(t, {});
-  const args = ["init", "--source", database.url, "--target", TARGET, "--migration", "orders-move", "--tables", "public.orders", "--tables", "public.i*", "--json"];
+  const args = [
+    "init",
+    "--source",
+    database.url,
+    "--target",
+    TARGET,
+    "--migration",
+    "orders-move",
+    "--tables",
+    "public.orders",
+    "--tables",
+    "public.i*",
+    "--json",
+  ];
   const envelope = (await runCli(args, { cwd: directory })).json();
   const file = path.join(directory, "pghaul.yaml");
   assert.equal(envelope.ok, true);
@@ -48,16 +64,32 @@ test("flags without a password: the file says what was given and what was seen, 
   const { version, bytes, otherDatabases, ...counts } = source;
   assert.match(version, /^16\./);
   assert.ok(bytes > 1_000_000, String(bytes));
-  assert.deepEqual(otherDatabases.map(({ name }: { name: string }) => name), ["billing"]);
+  assert.deepEqual(
+    otherDatabases.map(({ name }: { name: string }) => name),
+    ["billing"],
+  );
   assert.deepEqual(counts, { database: "orders", tables: 2, leftOut: [], unmatched: [] });
-  assert.deepEqual(envelope.warnings.map(({ code }) => code), ["OTHER_DATABASE"]);
+  assert.deepEqual(
+    envelope.warnings.map(({ code }) => code),
+    ["OTHER_DATABASE"],
+  );
 
   const text = readFileSync(file, "utf8");
-  assertGolden("pghaul.yaml", text.replace(database.url, "<source>").replace(/\$schema=\S+/, "$schema=<schema>").replace(/PostgreSQL 16\S*/, "PostgreSQL 16").replace(/[\d.]+ MB/, "<size>"));
+  assertGolden(
+    "pghaul.yaml",
+    text
+      .replace(database.url, "<source>")
+      .replace(/\$schema=\S+/, "$schema=<schema>")
+      .replace(/PostgreSQL 16[\d.]*/, "PostgreSQL 16")
+      .replace(/[\d.]+ MB/, "<size>"),
+  );
   const [, schema = ""] = /\$schema=(\S+)/.exec(text) ?? [];
   assert.equal(path.resolve(directory, schema), fileURLToPath(new URL("../../schema/pghaul.schema.json", import.meta.url)));
   const config = loadConfig({ file, environment: {} });
-  assert.deepEqual([config.source.connection.url, config.target.connection.url, config.tables.include], [database.url, TARGET, ["public.orders", "public.i*"]]);
+  assert.deepEqual(
+    [config.source.connection.url, config.target.connection.url, config.tables.include],
+    [database.url, TARGET, ["public.orders", "public.i*"]],
+  );
 });
 
 test("a password never reaches the file or the output; the file refers to it", async (t) => {
@@ -95,7 +127,11 @@ test("a reference given as such is kept", async (t) => {
 
 test("what cannot be moved, and patterns that match nothing, are said at once", async (t) => {
   const directory = temporaryFiles(t, {});
-  const { warnings, result } = (await runCli(["init", "--source", database.url, "--target", TARGET, "--tables", "public.*", "--tables", "pubic.x", "--json"], { cwd: directory })).json();
+  const { warnings, result } = (
+    await runCli(["init", "--source", database.url, "--target", TARGET, "--tables", "public.*", "--tables", "pubic.x", "--json"], {
+      cwd: directory,
+    })
+  ).json();
   assert.deepEqual(warnings.map(({ code }) => code).sort(), ["OTHER_DATABASE", "PATTERN_UNMATCHED", "TABLE_LEFT_OUT", "TABLE_LEFT_OUT"]);
   assert.deepEqual(result.source.unmatched, ["pubic.x"]);
   assert.match(result.source.leftOut.join("\n"), /cache/);
@@ -116,11 +152,36 @@ test("a file that is there is only overwritten with --force", async (t) => {
 const refusals: readonly (readonly [string, () => readonly string[], number, RegExp])[] = [
   ["nothing said and nobody to ask", () => [], 2, /--source is missing/],
   ["no target", () => ["--source", database.url], 2, /--target is missing/],
-  ["no name to be had", () => ["--source", `host=127.0.0.1 port=${server.port} user=postgres`, "--target", TARGET], 2, /--migration is missing/],
-  ["a name that no slot could have", () => ["--source", database.url, "--target", TARGET, "--migration", "Orders!"], 3, /migration: must start with a lower-case letter/],
-  ["a pattern without a schema", () => ["--source", database.url, "--target", TARGET, "--tables", "orders"], 3, /tables\.include\[0\]: must be SCHEMA\.TABLE/],
-  ["a target that is no connection string", () => ["--source", database.url, "--target", "nonsense"], 3, /neither a postgresql:\/\/ URI nor key=value pairs/],
-  ["a source that nobody answers at", () => ["--source", "postgresql://postgres@127.0.0.1:1/orders", "--target", TARGET], 20, /SOURCE_UNREACHABLE/],
+  [
+    "no name to be had",
+    () => ["--source", `host=127.0.0.1 port=${server.port} user=postgres`, "--target", TARGET],
+    2,
+    /--migration is missing/,
+  ],
+  [
+    "a name that no slot could have",
+    () => ["--source", database.url, "--target", TARGET, "--migration", "Orders!"],
+    3,
+    /migration: must start with a lower-case letter/,
+  ],
+  [
+    "a pattern without a schema",
+    () => ["--source", database.url, "--target", TARGET, "--tables", "orders"],
+    3,
+    /tables\.include\[0\]: must be SCHEMA\.TABLE/,
+  ],
+  [
+    "a target that is no connection string",
+    () => ["--source", database.url, "--target", "nonsense"],
+    3,
+    /neither a postgresql:\/\/ URI nor key=value pairs/,
+  ],
+  [
+    "a source that nobody answers at",
+    () => ["--source", "postgresql://postgres@127.0.0.1:1/orders", "--target", TARGET],
+    20,
+    /SOURCE_UNREACHABLE/,
+  ],
   ["a wrong password", () => ["--source", withPassword().replace(PASSWORD, "wrong-s3cret"), "--target", TARGET], 20, /SOURCE_AUTH/],
 ];
 
@@ -138,10 +199,17 @@ for (const [what, args, code, message] of refusals) {
 const skip = existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
 
 /** Runs `init` on a pseudo-terminal, giving one answer after the other as each question comes. Returns exit code and output. */
-async function initOnTerminal(directory: string, answers: readonly (readonly [question: RegExp, typed: string])[]): Promise<readonly [number | null, string]> {
+async function initOnTerminal(
+  directory: string,
+  answers: readonly (readonly [question: RegExp, typed: string])[],
+): Promise<readonly [number | null, string]> {
   const command = `stty cols 200; '${process.execPath}' '${fileURLToPath(new URL("../../bin/pghaul.js", import.meta.url))}' init`;
   const child = spawn("/usr/bin/script", ["-qefc", command, "/dev/null"], {
-    cwd: directory, env: { PATH: process.env["PATH"], HOME: directory, TERM: "xterm-256color" }, stdio: ["pipe", "pipe", "inherit"], timeout: 40_000, killSignal: "SIGKILL",
+    cwd: directory,
+    env: { PATH: process.env["PATH"], HOME: directory, TERM: "xterm-256color" },
+    stdio: ["pipe", "pipe", "inherit"],
+    timeout: 40_000,
+    killSignal: "SIGKILL",
   });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -162,18 +230,25 @@ async function initOnTerminal(directory: string, answers: readonly (readonly [qu
 test("on a terminal it asks for what no flag says; an empty answer takes what is proposed", { skip }, async (t) => {
   const directory = temporaryFiles(t, {});
   const [code, output] = await initOnTerminal(directory, [
-    [/Connection string of the source/, `${withPassword()}\r`], [/Connection string of the target/, `${TARGET}\r`],
-    [/Name of the migration:.*orders-move/, "\r"], [/Tables to move/, "public.orders  public.items\r"],
+    [/Connection string of the source/, `${withPassword()}\r`],
+    [/Connection string of the target/, `${TARGET}\r`],
+    [/Name of the migration:.*orders-move/, "\r"],
+    [/Tables to move/, "public.orders  public.items\r"],
   ]);
   assert.equal(code, 0, output);
   const config = loadConfig({ file: path.join(directory, "pghaul.yaml"), environment: { SOURCE_URL: "postgresql://a/b" } });
-  assert.deepEqual([config.migration, config.tables.include, config.source.connection.url], ["orders-move", ["public.orders", "public.items"], "postgresql://a/b"]);
+  assert.deepEqual(
+    [config.migration, config.tables.include, config.source.connection.url],
+    ["orders-move", ["public.orders", "public.items"], "postgresql://a/b"],
+  );
 });
 
 test("Ctrl-C at a question is no answer: 130, and nothing is written", { skip }, async (t) => {
   const directory = temporaryFiles(t, {});
   const [code, output] = await initOnTerminal(directory, [
-    [/Connection string of the source/, `${database.url}\r`], [/Connection string of the target/, `${TARGET}\r`], [/Name of the migration/, "\u0003"],
+    [/Connection string of the source/, `${database.url}\r`],
+    [/Connection string of the target/, `${TARGET}\r`],
+    [/Name of the migration/, "\u0003"],
   ]);
   assert.equal(code, 130, output);
   assert.match(output, /nothing was done/);

@@ -26,7 +26,12 @@ target: { kind: postgres, url: "\${TARGET_URL}" }
 
 function table(name: string, bytes: number): Table {
   return {
-    id: `public.${name}`, schema: "public", name, oid: 1, columns: [{ name: "id", type: "bigint", identityAlways: false, notNull: true }], key: [0],
+    id: `public.${name}`,
+    schema: "public",
+    name,
+    oid: 1,
+    columns: [{ name: "id", type: "bigint", identityAlways: false, notNull: true }],
+    key: [0],
     leaves: [{ schema: "public", name, bytes, rows: bytes / 10 }],
   };
 }
@@ -38,16 +43,34 @@ async function halfLoaded(t: TestContext): Promise<{ directory: string; state: S
   const tables = new TableStore(state);
   tables.plan([table("orders", 4000), table("items", 1000)]);
   const chunks = new ChunkStore(state);
-  chunks.planChunks("public.orders", [0, 1, 2, 3].map((leaf) => ({ leaf, from: null, to: null })));
+  chunks.planChunks(
+    "public.orders",
+    [0, 1, 2, 3].map((leaf) => ({ leaf, from: null, to: null })),
+  );
   chunks.planChunks("public.items", [{ leaf: 0, from: null, to: null }]);
   tables.reached("public.orders", "loading");
   chunks.chunkMerged(1, 100, 1000);
   chunks.chunkMerged(5, 120, 1300);
   tables.reached("public.items", "joined");
-  new VerifyStore(state).record("r", { table: "public.items", equal: true, rows: 120n, targetRows: 120n, lsnFrom: 1n, lsn: 0x16_b374d848n, chunks: 1, millis: 5, differences: [] });
+  new VerifyStore(state).record("r", {
+    table: "public.items",
+    equal: true,
+    rows: 120n,
+    targetRows: 120n,
+    lsnFrom: 1n,
+    lsn: 0x16_b374d848n,
+    chunks: 1,
+    millis: 5,
+    differences: [],
+  });
   new ProgressStore(state).update({
-    phase: "loading", waiting: "a standby is 12 s behind", lag: { bytes: 5_000_000, seconds: 0.25 }, bytesPerSecond: 50, changesPerSecond: 1234,
-    slot: { name: "pghaul_orders_move_forward", retainedBytes: 7_000_000, walStatus: "reserved", safeWalBytes: null }, throttle: { workers: 4 },
+    phase: "loading",
+    waiting: "a standby is 12 s behind",
+    lag: { bytes: 5_000_000, seconds: 0.25 },
+    bytesPerSecond: 50,
+    changesPerSecond: 1234,
+    slot: { name: "pghaul_orders_move_forward", retainedBytes: 7_000_000, walStatus: "reserved", safeWalBytes: null },
+    throttle: { workers: 4 },
   });
   new SampleStore(state).add({ at: Date.now(), lag: null, bytesPerSecond: 30, changesPerSecond: 0 });
   return { directory, state };
@@ -58,7 +81,10 @@ test("before anything ran: not started, and nothing is created", async (t) => {
   const { code, stdout, stderr } = await runCli(["status"], { cwd: directory });
   assert.deepEqual([code, stdout, stderr], [0, "orders-move: not started\n", ""]);
   const { result } = (await runCli(["status", "--json"], { cwd: directory })).json();
-  assert.deepEqual([result.phase, result.running, result.tables, result.lag, result.slot, result.throttle, result.lastError], ["not-started", null, [], null, null, null, null]);
+  assert.deepEqual(
+    [result.phase, result.running, result.tables, result.lag, result.slot, result.throttle, result.lastError],
+    ["not-started", null, [], null, null, null, null],
+  );
   assert.equal(existsSync(path.join(directory, ".pghaul")), false);
 });
 
@@ -70,18 +96,36 @@ test("while a process streams: who, what it waits for, how far each table is, wh
   assert.deepEqual([result.migration, result.phase, result.waiting], ["orders-move", "loading", "a standby is 12 s behind"]);
   assert.deepEqual([result.running.pid, result.running.command, result.running.host], [process.pid, "run", hostname()]);
   assert.deepEqual(result.lag, { bytes: 5_000_000, seconds: 0.25 });
-  assert.deepEqual(result.slot, { name: "pghaul_orders_move_forward", retainedBytes: 7_000_000, walStatus: "reserved", safeWalBytes: null });
+  assert.deepEqual(result.slot, {
+    name: "pghaul_orders_move_forward",
+    retainedBytes: 7_000_000,
+    walStatus: "reserved",
+    safeWalBytes: null,
+  });
   assert.deepEqual(result.throttle, { workers: 4 });
   assert.equal(result.etaSeconds, 100, "3000 bytes left at 30 bytes a second");
   const [orders, items] = result.tables;
   assert.deepEqual(orders, {
-    table: "public.orders", phase: "loading", rows: 100, bytes: 1000, expectedRows: 400, expectedBytes: 4000, chunks: { done: 1, total: 4 }, verified: null,
+    table: "public.orders",
+    phase: "loading",
+    rows: 100,
+    bytes: 1000,
+    expectedRows: 400,
+    expectedBytes: 4000,
+    chunks: { done: 1, total: 4 },
+    verified: null,
   });
   assert.equal(typeof items.verified.at, "string");
   assert.deepEqual(
     { ...items, verified: { ...items.verified, at: "" } },
     {
-      table: "public.items", phase: "joined", rows: 120, bytes: 1300, expectedRows: 120, expectedBytes: 1300, chunks: { done: 1, total: 1 },
+      table: "public.items",
+      phase: "joined",
+      rows: 120,
+      bytes: 1300,
+      expectedRows: 120,
+      expectedBytes: 1300,
+      chunks: { done: 1, total: 1 },
       verified: { equal: true, lsn: "16/B374D848", at: "" },
     },
   );
@@ -89,7 +133,9 @@ test("while a process streams: who, what it waits for, how far each table is, wh
 
 test("after the process is gone: its last word, and why it ended", async (t) => {
   const { directory, state } = await halfLoaded(t);
-  new ProgressStore(state).update({ lastError: { code: "SOURCE_LOST", message: "the connection was reset", at: "2026-11-21T10:00:00.000Z" } });
+  new ProgressStore(state).update({
+    lastError: { code: "SOURCE_LOST", message: "the connection was reset", at: "2026-11-21T10:00:00.000Z" },
+  });
   const { code, stdout } = await runCli(["status"], { cwd: directory });
   assert.equal(code, 0);
   assert.deepEqual(stdout.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>").split("\n"), [
@@ -110,7 +156,9 @@ test("after the process is gone: its last word, and why it ended", async (t) => 
 test("--state-dir looks elsewhere", async (t) => {
   const { directory } = await halfLoaded(t);
   const elsewhere = temporaryFiles(t, { "other.yaml": CONFIG });
-  const { result } = (await runCli(["status", "--json", "--config", "other.yaml", "--state-dir", path.join(directory, ".pghaul")], { cwd: elsewhere })).json();
+  const { result } = (
+    await runCli(["status", "--json", "--config", "other.yaml", "--state-dir", path.join(directory, ".pghaul")], { cwd: elsewhere })
+  ).json();
   assert.equal(result.phase, "loading");
 });
 
@@ -127,7 +175,11 @@ test("--watch shows it again until it is stopped, which is no failure", async (t
 
 test("wrong intervals, and --watch with --json, are refused", async (t) => {
   const directory = temporaryFiles(t, { "pghaul.yaml": CONFIG });
-  for (const args of [["--interval", "2"], ["--interval", "50ms"], ["--watch", "--json"]]) {
+  for (const args of [
+    ["--interval", "2"],
+    ["--interval", "50ms"],
+    ["--watch", "--json"],
+  ]) {
     assert.equal((await runCli(["status", ...args], { cwd: directory })).code, 2, args.join(" "));
   }
 });
@@ -140,16 +192,41 @@ test("a state that is no database: exit 3, and the code says why", async (t) => 
 
 test("100% is only said of a table whose load is done", () => {
   const view: StatusView = {
-    migration: "m", phase: "loading", running: { pid: 1, host: "h", command: "run", since: "t" }, waiting: null, lag: null, bytesPerSecond: 0, changesPerSecond: 0,
-    etaSeconds: null, slot: null, throttle: null, lastError: null, updatedAt: "t",
+    migration: "m",
+    phase: "loading",
+    running: { pid: 1, host: "h", command: "run", since: "t" },
+    waiting: null,
+    lag: null,
+    bytesPerSecond: 0,
+    changesPerSecond: 0,
+    etaSeconds: null,
+    slot: null,
+    throttle: null,
+    lastError: null,
+    updatedAt: "t",
     tables: [
       { table: "a", phase: "loading", rows: 1, bytes: 999, expectedBytes: 999, chunks: { done: 9, total: 10 }, verified: null },
       { table: "b", phase: "pending", rows: 0, bytes: 0, expectedBytes: 0, chunks: { done: 0, total: 0 }, verified: null },
-      { table: "c", phase: "live", rows: 0, bytes: 0, expectedBytes: 0, chunks: { done: 1, total: 1 }, verified: { equal: false, lsn: "0/1" } },
+      {
+        table: "c",
+        phase: "live",
+        rows: 0,
+        bytes: 0,
+        expectedBytes: 0,
+        chunks: { done: 1, total: 1 },
+        verified: { equal: false, lsn: "0/1" },
+      },
     ],
   };
   const lines = statusText(view, false).split("\n");
   assert.equal(lines[0], "m: loading; pid 1 (pghaul run) on h since t");
   assert.equal(lines[1], "load: 1 of 3 tables, 999 B of about 999 B, 0 B/s, time left: unknown");
-  assert.deepEqual(lines.slice(4, 7).map((line) => [line.split("\t")[4], line.split("\t")[6]]), [["99%", "-"], ["0%", "-"], ["100%", "different at 0/1"]]);
+  assert.deepEqual(
+    lines.slice(4, 7).map((line) => [line.split("\t")[4], line.split("\t")[6]]),
+    [
+      ["99%", "-"],
+      ["0%", "-"],
+      ["100%", "different at 0/1"],
+    ],
+  );
 });

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Config } from "../../config/config.ts";
+import { formatBytes, formatCount } from "../../observe/units.ts";
 import { connect } from "../../postgres/connect.ts";
 import { resolveConnection } from "../../postgres/resolve-connection.ts";
 import { readCatalog } from "../../source/catalog.ts";
@@ -37,6 +38,11 @@ export async function lookAtSource(config: Config): Promise<SourceSight> {
   } finally {
     await client.end();
   }
+}
+
+/** One line for people. */
+export function describeSource({ version, database, tables, bytes }: SourceSight): string {
+  return `PostgreSQL ${version}, database ${database}, ${formatCount(tables)} ${tables === 1 ? "table" : "tables"}, ${formatBytes(bytes)}`;
 }
 
 async function readServer(client: pg.Client): Promise<{ readonly version: string; readonly database: string }> {

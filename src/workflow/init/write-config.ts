@@ -3,9 +3,11 @@ import path from "node:path";
 import { type ConfigAnswers, configText } from "../../config/config-text.ts";
 import { loadConfigText } from "../../config/load-config.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { ProgressBus } from "../../observe/events.ts";
 import { registerSecret } from "../../observe/redact.ts";
+import { formatBytes } from "../../observe/units.ts";
 import { type Conninfo, parseConninfo } from "../../postgres/parse-conninfo.ts";
-import { lookAtSource, type SourceSight } from "./look-at-source.ts";
+import { describeSource, lookAtSource, type SourceSight } from "./look-at-source.ts";
 
 export interface InitRequest {
   readonly file: string;
@@ -19,8 +21,8 @@ export interface InitRequest {
   /** Absolute path of the JSON Schema. */
   readonly schema: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** A line for people about what was seen. */
-  readonly describe: (sight: SourceSight) => string;
+  /** Hears what the operator should know of what was seen. */
+  readonly bus: ProgressBus;
 }
 
 export interface InitResult {
@@ -60,10 +62,20 @@ export async function initConfig(request: InitRequest): Promise<InitResult> {
   // Loaded as every later command will load it: what is written is known to be valid.
   const config = loadConfigText({ file, environment: given }, configText(answers));
   const sight = await lookAtSource(config);
-  const text = configText({ ...answers, seen: request.describe(sight) });
+  const text = configText({ ...answers, seen: describeSource(sight) });
   writeText(file, text, request.force);
+  warn(sight, request.bus);
   const missing = Object.keys({ ...source.variables, ...target.variables }).filter((name) => environment[name] !== given[name]);
   return { file: path.resolve(file), migration: config.migration, source: sight, missing };
+}
+
+function warn({ leftOut, unmatched, otherDatabases }: SourceSight, bus: ProgressBus): void {
+  for (const message of leftOut) bus.emit({ kind: "warning", code: "TABLE_LEFT_OUT", message });
+  for (const pattern of unmatched) bus.emit({ kind: "warning", code: "PATTERN_UNMATCHED", message: `no table matches ${pattern}` });
+  for (const { name, bytes } of otherDatabases) {
+    const message = `the server also holds the database ${name}${bytes === null ? "" : ` (${formatBytes(bytes)})`}; a migration moves one database`;
+    bus.emit({ kind: "warning", code: "OTHER_DATABASE", message });
+  }
 }
 
 interface Written {

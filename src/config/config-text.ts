@@ -1,0 +1,67 @@
+/** What `init` knows when it writes the file. Connection strings stand as they shall be written: references, or strings without a password. */
+export interface ConfigAnswers {
+  readonly migration: string;
+  readonly source: string;
+  readonly target: string;
+  readonly tables: readonly string[];
+  /** What was seen at the source, a line for a comment; null when nobody looked. */
+  readonly seen: string | null;
+  /** Where the JSON Schema lies, for editors: a path relative to the file. */
+  readonly schema: string;
+}
+
+/** A `pghaul.yaml` with comments. Settings that have a good default are shown, commented out, with that default. */
+export function configText({ migration, source, target, tables, seen, schema }: ConfigAnswers): string {
+  return `# yaml-language-server: $schema=${schema}
+version: 1
+
+# The migration's name: confirmations ask for it, and it is part of the names of slot and publication.
+migration: ${quoted(migration)}
+
+# \${NAME} reads the environment, so that no secret stands in this file. Other ways to a password: urlFile, passwordFile,
+# passwordCommand, rdsIam, and psql's own (PGPASSWORD, ~/.pgpass, service files).
+source:${seen === null ? "" : ` # ${oneLine(seen)}`}
+  url: ${quoted(source)}
+  # replicaUrl: "\${REPLICA_URL}"   # a standby of the source; chunks are then read there
+
+target:
+  kind: postgres
+  url: ${quoted(target)}
+  # schema: move        # or existing: the tables are there already, empty
+  # owners: keep        # or drop
+  # privileges: keep    # or drop
+
+tables:
+  include: [${tables.map(quoted).join(", ")}]
+  # exclude: ["public.tmp_*"]
+  # overrides:
+  #   public.events: { chunkBytes: 256MB }
+
+# Progress and change log, on a disk of this machine; relative to this file.
+state:
+  dir: .pghaul
+
+# throttle:
+#   workers: 4                 # chunks read at once
+#   chunkSeconds: 3            # how long one read, and so one snapshot at the source, aims to last
+#   maxReplicaLagSeconds: 10   # reads hold back while a standby of the source is further behind
+#   maxSlotBytes: 50GB         # most WAL that our slot may hold back at the source
+#   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin"   # no full scans then
+
+# cutover:
+#   maxStall: 250ms            # longest time writes may stand still during the switch
+#   routing:
+#     - { kind: document, file: route.json }
+#   gates: { maxLagSeconds: 5, verifiedWithin: 24h }
+`;
+}
+
+/** JSON's strings are YAML's double-quoted ones (yaml.org/spec/1.2.2, section 7.3.1). */
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+/** A comment ends with its line; a name from the server may not. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, " ");
+}
