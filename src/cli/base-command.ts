@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { Command, Errors, type Interfaces } from "@oclif/core";
 import type { ErrorKind } from "../errors/codes.ts";
 import type { PghaulError } from "../errors/pghaul-error.ts";
@@ -8,7 +7,7 @@ import { jsonText } from "../observe/json-text.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
 import { redact } from "../observe/redact.ts";
 import { type Confirmation, type ConfirmFlags, confirmDangerous, type DangerousAct, processTerminal } from "./confirm.ts";
-import { envelope, type Warning } from "./envelope.ts";
+import { envelope, newRunId, type Warning } from "./envelope.ts";
 import { viewError } from "./error-view.ts";
 import { type GlobalFlags, globalFlags } from "./global-flags.ts";
 import { type ProgressView, showProgress } from "./progress/show-progress.ts";
@@ -71,7 +70,10 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
     });
   }
 
-  /** Asks before a dangerous act, or takes --confirm and --plan-digest for the answer (`confirmFlags`). Throws when not confirmed. */
+  /**
+   * Asks before a dangerous act, or takes --confirm and --plan-digest for the answer (`confirmFlags`). Throws when not confirmed.
+   * Call it before `showProgress`: a live list and a question cannot share a terminal.
+   */
   confirm(act: DangerousAct, flags: ConfirmFlags & Pick<GlobalFlags, "no-input">): Promise<Confirmation> {
     return confirmDangerous(act, flags, processTerminal(!flags["no-input"] && !this.jsonEnabled()));
   }
@@ -156,9 +158,4 @@ export abstract class PghaulCommand<TResult extends object> extends Command {
 /** A terminal that can move its cursor, and wide enough for a line: a pseudo-terminal may say 0 columns. */
 function isLiveTerminal(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && process.env.TERM !== "dumb" && stream.columns >= 40;
-}
-
-function newRunId(): string {
-  const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
-  return `${time}-${randomBytes(3).toString("hex")}`;
 }

@@ -1,7 +1,8 @@
+import { randomBytes } from "node:crypto";
 import type { ErrorView } from "./error-view.ts";
 
 /** Rises when a key is removed or changes its meaning; new keys do not raise it. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 
 /** A thing that went well but that somebody should look at. */
 export interface Warning {
@@ -38,4 +39,10 @@ export function envelope(parts: EnvelopeParts): Envelope {
     warnings: parts.warnings,
     runId: parts.runId,
   };
+}
+
+/** `20261120T101112Z-4f3a9c`: sorts by time, and two runs of one second differ. */
+export function newRunId(): string {
+  const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  return `${time}-${randomBytes(3).toString("hex")}`;
 }

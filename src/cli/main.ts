@@ -2,6 +2,8 @@ import { Errors, run, settings } from "@oclif/core";
 import type { PJSON } from "@oclif/core/interfaces";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { exitCodeOf } from "../errors/policy.ts";
+import { jsonText } from "../observe/json-text.ts";
+import { envelope, newRunId } from "./envelope.ts";
 import { renderError, renderStack, viewError } from "./error-view.ts";
 
 /** Where this copy of pghaul lies. The `oclif` part of `packageJson` names the files to load, below `root`. */
@@ -26,7 +28,7 @@ export async function main(argv: readonly string[], installation: Installation):
     await run(withoutHelpWord(argv), { root, pjson: packageJson, ignoreManifest: fromSource });
     code = Number(process.exitCode ?? 0);
   } catch (error) {
-    code = showFailure(error);
+    code = showFailure(error, argv);
   }
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   // Not left to the event loop: a socket that somebody forgot must not keep a finished command, and the script behind it, waiting.
@@ -39,14 +41,19 @@ function prepareProcess(argv: readonly string[]): void {
   if (argv.includes("--no-color") || (process.env.PGHAUL_NO_COLOR ?? "") !== "") process.env.NO_COLOR = "1";
   // `pghaul status | head` closes stderr or stdout early; that ends the output, not the work.
   process.stderr.on("error", ignoreClosedPipe);
-  process.on("uncaughtException", (error) => process.exit(showFailure(error)));
+  process.on("uncaughtException", (error) => process.exit(showFailure(error, argv)));
 }
 
-/** Shows an error on stderr and returns its exit code. */
-function showFailure(error: unknown): number {
+/**
+ * Shows what no command could show itself and returns its exit code: an error in text mode, an unknown command, a fault outside
+ * of every await. With --json a script gets its envelope here too.
+ */
+function showFailure(error: unknown, argv: readonly string[]): number {
   if (error instanceof Errors.ExitError) return error.oclif.exit ?? 0;
   const known = error instanceof Errors.CLIError ? new PghaulError("USAGE", error.message, { cause: error.cause }) : error;
-  process.stderr.write(renderError(viewError(known)));
+  const view = viewError(known);
+  if (argv.includes("--json")) process.stdout.write(`${jsonText(envelope({ error: view, warnings: [], runId: newRunId() }), 2)}\n`);
+  else process.stderr.write(renderError(view));
   if (process.env.DEBUG?.split(",").includes("pghaul")) process.stderr.write(renderStack(known));
   return exitCodeOf(known);
 }

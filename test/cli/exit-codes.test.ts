@@ -9,9 +9,8 @@ test("each kind of error ends the process with its own exit code", async () => {
   for (const [code, { kind }] of Object.entries(ERROR_CODES)) oneOfEach.set(kind, code as ErrorCode);
   assert.equal(oneOfEach.size, Object.keys(EXIT_CODES).length);
   for (const [kind, code] of oneOfEach) {
-    const text = await runFixture(["fail", "--code", code]);
+    const [text, json] = await Promise.all([runFixture(["fail", "--code", code]), runFixture(["fail", "--code", code, "--json"])]);
     assert.equal(text.code, EXIT_CODES[kind], `${kind} in text: ${text.stderr}`);
-    const json = await runFixture(["fail", "--code", code, "--json"]);
     assert.equal(json.code, EXIT_CODES[kind], `${kind} in JSON`);
     assert.equal(json.json().error?.exit, EXIT_CODES[kind]);
   }
@@ -26,6 +25,8 @@ test("an error that nobody awaited is shown and ends with 1", async () => {
   const { code, stderr } = await runFixture(["fail", "--late"]);
   assert.equal(code, 1);
   assert.match(stderr, /^Error: late trouble password=\[redacted\]\nCode: BUG\n/);
+  const json = await runFixture(["fail", "--late", "--json"]);
+  assert.deepEqual([json.code, json.json().error?.code], [1, "BUG"]);
 });
 
 test("an answer that is a failure prints its result and ends with its code", async () => {

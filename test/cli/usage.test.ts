@@ -9,7 +9,6 @@ async function usageError(args: readonly string[], env: Record<string, string> =
   assert.match(text.stderr, /\nCode: USAGE\n/);
   assert.equal(text.stdout, "");
   const json = await runFixture([...args, "--json"], { env });
-  if (json.stdout === "") return { message: text.stderr, suggestion: text.stderr }; // No command, no JSON.
   assert.equal(json.code, 2);
   assert.equal(json.stderr, "");
   const { error } = json.json();
@@ -27,9 +26,9 @@ test("an unknown flag is named with its nearest neighbour", async () => {
 });
 
 test("an unknown command is named with its nearest neighbour and never run", async () => {
-  assert.match((await usageError(["cdc", "strat"])).message, /unknown command: cdc strat; did you mean cdc start\?/);
+  assert.match((await usageError(["cdc", "strat"])).message, /^unknown command: cdc strat; did you mean cdc start\?$/);
   assert.match((await usageError(["diffe"])).message, /did you mean differ\?/);
-  assert.match((await usageError(["frobnicate"])).message, /unknown command: frobnicate\n/);
+  assert.match((await usageError(["frobnicate"])).message, /^unknown command: frobnicate$/);
 });
 
 test("values, options and arguments that do not fit are usage errors", async () => {
