@@ -36,11 +36,12 @@ export class CopyChunkRows implements ChunkRows {
     return { taken, rest: taken.length === 0 ? this : new CopyChunkRows(rest, this.count - taken.length) };
   }
 
-  /** Only the rows whose key is in `keys`. */
+  /** Only the rows whose key is in `keys`, each once, however often it came. */
   only(key: readonly number[], keys: ReadonlySet<KeyText>): CopyChunkRows {
     const kept: Buffer[] = [];
+    const missing = new Set(keys);
     for (const block of this.#blocks) {
-      for (const [start, end] of lines(block)) if (keys.has(keyText(copyFields(block, start, end, key)))) kept.push(block.subarray(start, end + 1));
+      for (const [start, end] of lines(block)) if (missing.delete(keyText(copyFields(block, start, end, key)))) kept.push(block.subarray(start, end + 1));
     }
     return new CopyChunkRows(kept, kept.length);
   }

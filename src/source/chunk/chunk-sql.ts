@@ -14,7 +14,10 @@ export function copyRangeSql(table: Table, range: ChunkRange, order: KeyOrder, l
     order by ${order.map(({ expression, operators }) => `${expression} using ${operators.lt}`).join(", ")} limit ${limit}) to stdout`;
 }
 
-/** The rows of some keys, in no order; each key at most once. A few more may come, where equal keys have different texts. */
+/**
+ * The rows of some keys, in no order. Where equal keys have different texts (`1.0` and `1.00`, citext), a row may come for a key that was
+ * not asked for, or for two that were.
+ */
 export function copyKeysSql(table: Table, keys: readonly Row[], order: KeyOrder): string {
   const values = keys.map((key) => `(${order.map(({ type }, place) => literal(key[place], type)).join(", ")})`);
   const on = order.map(({ expression, operators }, place) => `${expression} ${operators.eq} k.k${place}`);
