@@ -3,7 +3,14 @@ import type { Change } from "../../model/change.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import type { PartialRow, Row } from "../../model/value.ts";
-import * as progress from "./progress/progress-queries.ts";
+import {
+  deletePending,
+  insertMergedChunk,
+  insertPending,
+  type StreamId,
+  upsertPosition,
+  upsertTableProgress,
+} from "./progress/progress-queries.ts";
 import { encodeKey } from "./progress/read-progress.ts";
 import { applyInOrder, moveRow } from "./rows/apply-in-order.ts";
 import { applyOps } from "./rows/apply-ops.ts";
@@ -14,9 +21,9 @@ import type { TargetSession } from "./target-session.ts";
 /** One open transaction of a session. */
 export class PostgresTransaction implements TargetTransaction {
   readonly #session: TargetSession;
-  readonly #id: progress.StreamId;
+  readonly #id: StreamId;
 
-  constructor(session: TargetSession, id: progress.StreamId) {
+  constructor(session: TargetSession, id: StreamId) {
     this.#session = session;
     this.#id = id;
   }
@@ -50,11 +57,11 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   setStreamPosition(position: Lsn): Promise<void> {
-    return progress.upsertPosition(this.#session, this.#id, formatLsn(position));
+    return upsertPosition(this.#session, this.#id, formatLsn(position));
   }
 
   setTableProgress(table: string, { cursor, state, filter }: TableProgress): Promise<void> {
-    return progress.upsertTableProgress(this.#session, this.#id, {
+    return upsertTableProgress(this.#session, this.#id, {
       table_id: table,
       cursor: formatLsn(cursor),
       state,
@@ -64,14 +71,14 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   setChunkMerged(table: string, chunk: number): Promise<void> {
-    return progress.insertMergedChunk(this.#session, this.#id, table, chunk);
+    return insertMergedChunk(this.#session, this.#id, table, chunk);
   }
 
   addPending(table: string, keys: readonly Row[]): Promise<void> {
-    return progress.insertPending(this.#session, this.#id, table, keys.map(encodeKey));
+    return insertPending(this.#session, this.#id, table, keys.map(encodeKey));
   }
 
   removePending(table: string, keys: readonly Row[]): Promise<void> {
-    return progress.deletePending(this.#session, this.#id, table, keys.map(encodeKey));
+    return deletePending(this.#session, this.#id, table, keys.map(encodeKey));
   }
 }

@@ -89,7 +89,7 @@ export async function deletePending(db: Queryable, { migration, stream }: Stream
 
 /** Forgets a migration in this database, both directions. */
 export async function deleteMigration(db: Queryable, migration: string): Promise<void> {
-  for (const table of ["pending", "merged_chunk", "table_progress", "progress"]) {
+  for (const table of ["pending", "merged_chunk", "table_progress", "progress", "restored"]) {
     await db.query(`delete from pghaul.${table} where migration = $1`, [migration]);
   }
 }

@@ -40,6 +40,11 @@ create table pghaul.pending (
   migration text, stream text, table_id text, key text,
   primary key (migration, stream, table_id, key)
 );
+create table pghaul.restored (
+  migration text, entry text,
+  at timestamptz not null default clock_timestamp(),
+  primary key (migration, entry)
+);
 create table pghaul.marker (
   id text primary key,
   at timestamptz not null default clock_timestamp(),

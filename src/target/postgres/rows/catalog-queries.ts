@@ -16,35 +16,45 @@ export async function selectRelation(db: Queryable, schema: string, name: string
 export interface ColumnRow {
   readonly attnum: string;
   readonly name: string;
+  /** As it was declared. */
+  readonly type: string;
   /** Domains resolved to what they are made of, with its modifier. */
   readonly base_type: string;
   /** 'a' always, 'd' by default, '' none. */
   readonly identity: string;
   /** 's' stored, 'v' virtual, '' none. */
   readonly generated: string;
+  /** 'true' when INSERT may leave it out. */
+  readonly fills_itself: string;
 }
 
 export async function selectColumns(db: Queryable, oid: string): Promise<readonly ColumnRow[]> {
   const { rows } = await db.query<ColumnRow>(`
     with recursive base as (
       select a.attnum, a.attname, a.attidentity, a.attgenerated, a.atttypid as typid, a.atttypmod as typmod,
+             pg_catalog.format_type(a.atttypid, a.atttypmod) as type, not a.attnotnull or a.atthasdef or a.attidentity <> '' as fills_itself,
              t.typtype, t.typbasetype, t.typtypmod
         from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
        where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
       union all
       select b.attnum, b.attname, b.attidentity, b.attgenerated, b.typbasetype,
-             case when b.typmod = -1 then b.typtypmod else b.typmod end,
+             case when b.typmod = -1 then b.typtypmod else b.typmod end, b.type, b.fills_itself,
              t.typtype, t.typbasetype, t.typtypmod
         from base b join pg_catalog.pg_type t on t.oid = b.typbasetype
        where b.typtype = 'd')
     select attnum::text, attname::text as name, pg_catalog.format_type(typid, typmod) as base_type,
-           attidentity::text as identity, attgenerated::text as generated
+           attidentity::text as identity, attgenerated::text as generated, type, fills_itself::text
       from base where typtype <> 'd' order by base.attnum`, [oid]);
   return rows;
 }
 
 export interface IndexColumnRow {
   readonly attnum: string;
+  /** The index's oid. */
+  readonly index: string;
+  readonly is_unique: string;
+  /** How many key columns the index has. */
+  readonly columns: string;
   /** From 1: its place in the index. */
   readonly place: string;
   /** The operator that the index itself finds equal values with, as `schema`, `name`. */
@@ -55,7 +65,7 @@ export interface IndexColumnRow {
 /** Plain columns of the valid, whole-table btree indexes. */
 export async function selectIndexColumns(db: Queryable, oid: string): Promise<readonly IndexColumnRow[]> {
   const { rows } = await db.query<IndexColumnRow>(`
-    select k.attnum::text, k.place::text, n.nspname::text as operator_schema, o.oprname::text as operator_name
+    select i.indexrelid::text as index, i.indisunique::text as is_unique, i.indnkeyatts::text as columns, k.attnum::text, k.place::text, n.nspname::text as operator_schema, o.oprname::text as operator_name
       from pg_catalog.pg_index i
       join pg_catalog.pg_class c on c.oid = i.indexrelid
       join pg_catalog.pg_am am on am.oid = c.relam and am.amname = 'btree'

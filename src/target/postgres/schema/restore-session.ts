@@ -1,0 +1,70 @@
+import type pg from "pg";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { asPghaulError } from "../../../postgres/wrap-error.ts";
+import type { Pooled } from "../session-pool.ts";
+import { insertRestored, lockEntry, selectRestored } from "./target-queries.ts";
+
+/** Something to create, once: SQL and the names under which it is remembered. */
+export interface RestoreStep {
+  readonly migration: string;
+  /** All of one step are created in one transaction. */
+  readonly entries: readonly string[];
+  readonly sql: () => Promise<string>;
+}
+
+/** A session that creates objects. The SQL of pg_restore changes its settings, search_path among them, so it does nothing else. */
+export class RestoreSession implements Pooled {
+  readonly #client: pg.Client;
+  #lost = false;
+
+  constructor(client: pg.Client) {
+    this.#client = client;
+    const lose = (): void => void (this.#lost = true);
+    client.on("error", lose);
+    client.on("end", lose);
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /**
+   * Creates the step's objects unless an earlier run has; what was created is recorded in the same transaction, so that after a crash
+   * the record and the catalog cannot differ. An object that exists without a record was made by somebody else, and is an error.
+   */
+  async restore({ migration, entries, sql }: RestoreStep): Promise<void> {
+    const [first] = entries;
+    if (first === undefined) return;
+    try {
+      await this.#client.query("begin");
+      await lockEntry(this.#client, migration, first);
+      const restored = await selectRestored(this.#client, migration);
+      if (!restored.has(first)) {
+        await this.#client.query(await sql());
+        await insertRestored(this.#client, migration, entries);
+      }
+      await this.#client.query("commit");
+    } catch (error) {
+      await this.#client.query("rollback").catch(() => void (this.#lost = true));
+      throw restoreError(error, entries);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#lost = true;
+    await this.#client.end().catch(() => undefined);
+  }
+}
+
+function restoreError(error: unknown, entries: readonly string[]): PghaulError {
+  const known = asPghaulError(error, "target");
+  if (known.code !== "TARGET_QUERY" && known.code !== "TARGET_PRIVILEGE") return known;
+  const what = entries.length === 1 ? `"${entries[0]}"` : `one of ${entries.length} objects from "${entries[0]}" to "${entries.at(-1)}"`;
+  const exists = /^42(P0[4-7]|710|723)$/.test(String(known.context["sqlstate"]));
+  return new PghaulError("TARGET_SCHEMA", `${what} could not be created: ${known.message}`, {
+    context: known.context,
+    suggestion: exists
+      ? "Start with an empty target database, or create the whole schema yourself and set schema: existing"
+      : (known.suggestion ?? "Mend the cause at the target and run the same command again; what was created stays."),
+  });
+}

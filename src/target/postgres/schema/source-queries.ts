@@ -1,0 +1,88 @@
+import type { Queryable } from "../progress/progress-queries.ts";
+
+export interface IndexRow {
+  /** Of the table, or of the root of its partition tree. */
+  readonly root: string;
+  /** `catalog/oid` of what pg_dump creates it by: the constraint where there is one. */
+  readonly object: string;
+  /** `schema name`, as pg_dump's table of contents prints it. */
+  readonly title: string;
+  /** `key`: primary key or replica identity; `constraint`: UNIQUE or EXCLUDE; else `index`. */
+  readonly kind: "key" | "constraint" | "index";
+}
+
+/** Indexes of ordinary and partitioned tables; those of materialized views come with the rest. */
+export async function selectIndexes(source: Queryable): Promise<readonly IndexRow[]> {
+  const { rows } = await source.query<IndexRow>(`
+    select coalesce(pg_catalog.pg_partition_root(i.indrelid)::oid, i.indrelid)::text as root,
+           case when c.oid is null then '1259/' || i.indexrelid else '2606/' || c.oid end as object,
+           n.nspname || ' ' || x.relname as title,
+           case when i.indisprimary or i.indisreplident then 'key' when c.oid is not null then 'constraint' else 'index' end as kind
+      from pg_catalog.pg_index i
+      join pg_catalog.pg_class x on x.oid = i.indexrelid
+      join pg_catalog.pg_namespace n on n.oid = x.relnamespace
+      join pg_catalog.pg_class t on t.oid = i.indrelid and t.relkind in ('r', 'p')
+      left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid and c.contype in ('p', 'u', 'x')
+     where n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema'`);
+  return rows;
+}
+
+export interface ForeignKeyRow {
+  readonly object: string;
+  /** Quoted statement that checks the rows that are there. */
+  readonly validate: string;
+}
+
+/** Valid foreign keys of plain tables. A partitioned table takes NOT VALID only from 18 on, so its keys are created as they are. */
+export async function selectForeignKeys(source: Queryable): Promise<readonly ForeignKeyRow[]> {
+  const { rows } = await source.query<ForeignKeyRow>(`
+    select '2606/' || c.oid as object,
+           pg_catalog.format('alter table only %I.%I validate constraint %I', n.nspname, t.relname, c.conname) as validate
+      from pg_catalog.pg_constraint c
+      join pg_catalog.pg_class t on t.oid = c.conrelid and t.relkind = 'r' and not t.relispartition
+      join pg_catalog.pg_class f on f.oid = c.confrelid and f.relkind = 'r'
+      join pg_catalog.pg_namespace n on n.oid = t.relnamespace
+     where c.contype = 'f' and c.convalidated`);
+  return rows;
+}
+
+/** Roles that own something, or that something is granted to, outside the system's own schemas. */
+export async function selectRoles(source: Queryable): Promise<readonly string[]> {
+  const { rows } = await source.query<{ name: string }>(`
+    with objects as (
+      select relowner as owner, relacl as acl, relnamespace as namespace from pg_catalog.pg_class
+      union all select proowner, proacl, pronamespace from pg_catalog.pg_proc
+      union all select typowner, typacl, typnamespace from pg_catalog.pg_type
+      union all select nspowner, nspacl, oid from pg_catalog.pg_namespace
+      union all select defaclrole, defaclacl, null from pg_catalog.pg_default_acl),
+    ours as (
+      select o.owner, o.acl from objects o left join pg_catalog.pg_namespace n on n.oid = o.namespace
+       where n.oid is null or (n.nspname not like 'pg\\_%' and n.nspname not in ('information_schema', 'pghaul'))),
+    named as (
+      select owner as role from ours
+      union select a.grantee from ours cross join lateral pg_catalog.aclexplode(ours.acl) a)
+    select r.rolname::text as name from named join pg_catalog.pg_roles r on r.oid = named.role
+     where r.rolname not like 'pg\\_%' order by 1`);
+  return rows.map(({ name }) => name);
+}
+
+export async function selectTablespaces(source: Queryable): Promise<readonly string[]> {
+  const { rows } = await source.query<{ name: string }>(`
+    select distinct s.spcname::text as name from pg_catalog.pg_class c join pg_catalog.pg_tablespace s on s.oid = c.reltablespace
+     where s.spcname <> 'pg_global' order by 1`);
+  return rows.map(({ name }) => name);
+}
+
+/** Materialized views that hold data, as quoted names by their oid. */
+export async function selectPopulatedViews(source: Queryable): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await source.query<{ object: string; name: string }>(`
+    select '1259/' || c.oid as object, pg_catalog.format('%I.%I', n.nspname, c.relname) as name
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'm' and c.relispopulated`);
+  return new Map(rows.map(({ object, name }) => [object, name]));
+}
+
+export async function selectMajor(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ number: string }>("select current_setting('server_version_num') as number");
+  return Math.floor(Number(rows[0]?.number) / 10_000);
+}

@@ -1,0 +1,73 @@
+/** What must hold of the target's tables before the load, and what must be the same where the operator made the schema. */
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import type { Table } from "../../../model/table.ts";
+import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import type { Queryable } from "../progress/progress-queries.ts";
+import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catalog-queries.ts";
+
+/** Of the tables (those whose load has not begun), the ids of those that hold rows already. */
+export async function tablesWithRows(target: Queryable, tables: readonly Table[]): Promise<readonly string[]> {
+  const held: string[] = [];
+  for (const { id, schema, name } of tables) {
+    const { rowCount } = await target.query(`select from ${qualifiedName(schema, name)} limit 1`);
+    if ((rowCount ?? 0) > 0) held.push(id);
+  }
+  return held;
+}
+
+/** Throws TARGET_NOT_EMPTY when one of the tables holds rows. */
+export async function requireEmpty(target: Queryable, tables: readonly Table[]): Promise<void> {
+  const held = await tablesWithRows(target, tables);
+  if (held.length === 0) return;
+  throw new PghaulError("TARGET_NOT_EMPTY", `already holding rows at the target: ${held.join(", ")}`, {
+    context: { table: held.join(", ") },
+    suggestion: `truncate ${tables.filter(({ id }) => held.includes(id)).map(({ schema, name }) => qualifiedName(schema, name)).join(", ")};`,
+  });
+}
+
+/** Everything by which the target's schema does not fit the source's tables, a sentence each; empty when it does. */
+export async function schemaDifferences(target: Queryable, tables: readonly Table[]): Promise<readonly string[]> {
+  const differences: string[] = [];
+  for (const table of tables) differences.push(...(await tableDifferences(target, table)));
+  return differences;
+}
+
+/** Throws TARGET_SCHEMA with every difference. */
+export async function requireSameSchema(target: Queryable, tables: readonly Table[]): Promise<void> {
+  const differences = await schemaDifferences(target, tables);
+  if (differences.length > 0) throw new PghaulError("TARGET_SCHEMA", `the target's schema does not fit: ${differences.join("; ")}`);
+}
+
+async function tableDifferences(target: Queryable, table: Table): Promise<readonly string[]> {
+  const relation = await selectRelation(target, table.schema, table.name);
+  if (relation === null) return [`${table.id} is missing`];
+  if (relation.relkind !== "r" && relation.relkind !== "p") return [`${table.id} is not a table`];
+  const columns = await selectColumns(target, relation.oid);
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  const differences: string[] = [];
+  for (const column of table.columns) {
+    const found = byName.get(column.name);
+    const title = `${table.id}.${quoteIdent(column.name)}`;
+    if (found === undefined) differences.push(`${title} is missing`);
+    else if (found.generated !== "") differences.push(`${title} is generated at the target and not at the source`);
+    else if (found.type !== column.type && found.base_type !== column.type) differences.push(`${title} is ${found.type}, at the source ${column.type}`);
+  }
+  // A column that only the target has must be able to fill itself.
+  const known = new Set(table.columns.map(({ name }) => name));
+  for (const extra of columns) {
+    if (known.has(extra.name) || extra.fills_itself === "true") continue;
+    differences.push(`${table.id}.${quoteIdent(extra.name)} is not at the source, and is not null without a default`);
+  }
+  if (table.key !== null && !(await hasKey(target, relation.oid, table, columns))) {
+    differences.push(`${table.id} has no unique index on (${table.key.map((index) => quoteIdent(table.columns[index]?.name ?? "")).join(", ")})`);
+  }
+  return differences;
+}
+
+/** Some unique index of exactly the key's columns, in any order: without it every change would read the whole table. */
+async function hasKey(target: Queryable, oid: string, table: Table, columns: readonly { readonly attnum: string; readonly name: string }[]): Promise<boolean> {
+  const wanted = (table.key ?? []).map((index) => columns.find(({ name }) => name === table.columns[index]?.name)?.attnum);
+  const indexes = Map.groupBy(await selectIndexColumns(target, oid), ({ index }) => index);
+  return [...indexes.values()].some((parts) =>
+    parts[0]?.is_unique === "true" && parts[0].columns === String(wanted.length) && wanted.every((attnum) => parts.some((part) => part.attnum === attnum)));
+}

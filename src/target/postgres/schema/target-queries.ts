@@ -1,0 +1,36 @@
+import type { Queryable } from "../progress/progress-queries.ts";
+
+/** Those of the roles that do not exist, or that this role may not give objects to. */
+export async function selectUnusableRoles(target: Queryable, roles: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await target.query<{ name: string }>(`
+    select wanted.name from unnest($1::text[]) as wanted(name) left join pg_catalog.pg_roles r on r.rolname = wanted.name
+     where r.oid is null or not pg_catalog.pg_has_role(current_user, r.oid, 'member') order by 1`, [roles]);
+  return rows.map(({ name }) => name);
+}
+
+export async function selectMissingTablespaces(target: Queryable, names: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await target.query<{ name: string }>(`
+    select wanted.name from unnest($1::text[]) as wanted(name)
+     where not exists (select from pg_catalog.pg_tablespace where spcname = wanted.name) order by 1`, [names]);
+  return rows.map(({ name }) => name);
+}
+
+export async function selectSettingNames(target: Queryable): Promise<ReadonlySet<string>> {
+  const { rows } = await target.query<{ name: string }>("select name from pg_catalog.pg_settings");
+  return new Set(rows.map(({ name }) => name));
+}
+
+/** What an earlier run has created; recorded in the transaction that created it. */
+export async function selectRestored(target: Queryable, migration: string): Promise<ReadonlySet<string>> {
+  const { rows } = await target.query<{ entry: string }>("select entry from pghaul.restored where migration = $1", [migration]);
+  return new Set(rows.map(({ entry }) => entry));
+}
+
+export async function insertRestored(target: Queryable, migration: string, entries: readonly string[]): Promise<void> {
+  await target.query("insert into pghaul.restored (migration, entry) select $1, unnest($2::text[])", [migration, entries]);
+}
+
+/** One process creates an object at a time; the backend of a killed run holds the lock until it has ended its transaction. */
+export async function lockEntry(target: Queryable, migration: string, entry: string): Promise<void> {
+  await target.query("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))", [`pghaul ${migration} ${entry}`]);
+}
