@@ -26,7 +26,7 @@ function findBundledNode() {
 
 /**
  * Hands over to another Node, signals and exit included. The parent must outlive Ctrl-C, which the terminal sends to both; the
- * child takes the two copies of one signal for one (src/cli/stop.ts).
+ * child takes the two copies of one signal for one (src/cli/frame/stop.ts).
  */
 function handOver(node) {
   const env = Object.assign({}, process.env, { PGHAUL_HANDED_OVER: "1" });

@@ -1,5 +1,5 @@
 import type { Command, Interfaces } from "@oclif/core";
-import { environmentLines, exitCodeLines } from "../../src/cli/help.ts";
+import { environmentLines, exitCodeLines } from "../../src/cli/frame/help.ts";
 import type { ErrorKind } from "../../src/errors/codes.ts";
 
 /** What a page needs of a command's class. */

@@ -7,12 +7,12 @@ import { jsonText } from "../observe/json-text.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
 import { redact } from "../observe/redact.ts";
 import { type Confirmation, type ConfirmFlags, confirmDangerous, type DangerousAct, processTerminal } from "./confirm.ts";
-import { envelope, newRunId, type Warning } from "./envelope.ts";
-import { viewError } from "./error-view.ts";
-import { type GlobalFlags, globalFlags } from "./global-flags.ts";
+import { envelope, newRunId, type Warning } from "./frame/envelope.ts";
+import { viewError } from "./frame/error-view.ts";
+import { type GlobalFlags, globalFlags } from "./frame/global-flags.ts";
+import { listenForStop, type StopSignal } from "./frame/stop.ts";
+import { toUsageError } from "./frame/usage-error.ts";
 import { type ProgressView, showProgress } from "./progress/show-progress.ts";
-import { listenForStop, type StopSignal } from "./stop.ts";
-import { toUsageError } from "./usage-error.ts";
 
 /**
  * The frame of every command: global flags, the JSON envelope, warnings, progress, stop signals, exit codes.

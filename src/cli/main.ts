@@ -3,8 +3,8 @@ import type { PJSON } from "@oclif/core/interfaces";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { exitCodeOf } from "../errors/policy.ts";
 import { jsonText } from "../observe/json-text.ts";
-import { envelope, newRunId } from "./envelope.ts";
-import { renderError, renderStack, viewError } from "./error-view.ts";
+import { envelope, newRunId } from "./frame/envelope.ts";
+import { renderError, renderStack, viewError } from "./frame/error-view.ts";
 
 /** Where this copy of pghaul lies. The `oclif` part of `packageJson` names the files to load, below `root`. */
 export interface Installation {

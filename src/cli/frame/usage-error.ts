@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
-import { nearestName } from "../errors/nearest.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
+import { nearestName } from "../../errors/nearest.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 
 /** The command that was being parsed. */
 export interface ParsedCommand {

@@ -1,7 +1,7 @@
-import { ERROR_CODES, type ErrorKind } from "../errors/codes.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { exitCodeOf } from "../errors/policy.ts";
-import { redact } from "../observe/redact.ts";
+import { ERROR_CODES, type ErrorKind } from "../../errors/codes.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { exitCodeOf } from "../../errors/policy.ts";
+import { redact } from "../../observe/redact.ts";
 
 /** An error as an operator sees it, in text or under `error` in the JSON envelope. Every string is redacted. */
 export interface ErrorView {

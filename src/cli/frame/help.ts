@@ -1,7 +1,7 @@
 import { CommandHelp, Help } from "@oclif/core";
-import type { ErrorKind } from "../errors/codes.ts";
-import { EXIT_MEANINGS } from "../errors/exit-meanings.ts";
-import { EXIT_CODES } from "../errors/policy.ts";
+import type { ErrorKind } from "../../errors/codes.ts";
+import { EXIT_MEANINGS } from "../../errors/exit-meanings.ts";
+import { EXIT_CODES } from "../../errors/policy.ts";
 
 /** Kinds that any command can end with. */
 const ALWAYS: readonly ErrorKind[] = ["bug", "usage", "config", "interrupted"];

@@ -1,6 +1,6 @@
 import type { Hook } from "@oclif/core";
-import { nearestName } from "../errors/nearest.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
+import { nearestName } from "../../errors/nearest.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 import { tooManyArguments } from "./usage-error.ts";
 
 /**
