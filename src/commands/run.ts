@@ -1,5 +1,6 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
 import { openMigration } from "../workflow/open-migration.ts";
 import { type RunResult, runMigration, type Until } from "../workflow/run-migration.ts";
 
@@ -14,10 +15,10 @@ Safe to kill and start again at any moment: it goes on from what the target hold
     "<%= config.bin %> <%= command.id %> --until caught-up",
     "<%= config.bin %> <%= command.id %> --config orders.yaml --log-format json",
   ];
-  static override exitKinds = ["source", "target", "locked", "try-later"] as const;
+  static override exitKinds = ["differences", "source", "target", "locked", "try-later"] as const;
   static override flags = {
     until: Flags.string({
-      options: ["loaded", "caught-up"],
+      options: ["loaded", "caught-up", "verified"],
       summary: "End by itself when this is reached; without it, stream until stopped.",
     }),
   };
@@ -29,8 +30,20 @@ Safe to kill and start again at any moment: it goes on from what the target hold
     const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
     try {
       const until = (flags.until ?? null) as Until | null;
-      const result = await runMigration({ migration, command: "run", bus: this.progress, until, finish, now });
-      this.print(`reached: ${result.reached ?? result.phase}`);
+      const result = await runMigration({
+        migration,
+        command: "run",
+        runId: this.runId,
+        load: true,
+        bus: this.progress,
+        until,
+        finish,
+        now,
+      });
+      this.print(result.verify === null ? result.reached : `${result.reached}: ${result.verify.verdict} at ${result.verify.lsn}`);
+      if (result.verify?.verdict === "different") {
+        this.failWith(new PghaulError("DIFFERENCES_FOUND", "the tables were loaded and differ", { suggestion: "pghaul verify diff" }));
+      }
       return result;
     } finally {
       migration.close();

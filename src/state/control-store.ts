@@ -1,5 +1,5 @@
-import { DocumentStore } from "./storage/document-store.ts";
 import type { StateDatabase } from "./state-database.ts";
+import { DocumentStore } from "./storage/document-store.ts";
 
 /** What one process asks of the one that streams. */
 export interface StopRequest {

@@ -1,19 +1,20 @@
 import type pg from "pg";
 import type { Table } from "../model/table.ts";
 
-export const MARKER_TABLE = "pghaul.marker";
-
 const COLUMNS = [
   { name: "id", type: "text", notNull: true },
   { name: "at", type: "timestamp with time zone", notNull: true },
   { name: "note", type: "text", notNull: false },
 ] as const;
 
-/** `pghaul.marker` streams like any table of the application: what is behind it in the stream has arrived when it has. */
+/**
+ * `pghaul.marker` streams like any table of the application: what is behind it in the stream has arrived when it has. It is ours, so it is in
+ * no list of tables that an operator sees.
+ */
 export async function markerTable(client: pg.Client): Promise<Table> {
   const { rows } = await client.query<{ oid: string }>("select 'pghaul.marker'::regclass::oid::text as oid");
   return {
-    id: MARKER_TABLE,
+    id: "pghaul.marker",
     schema: "pghaul",
     name: "marker",
     oid: Number(rows[0]?.oid),

@@ -14,7 +14,7 @@ import { MilestoneStore } from "../state/milestone-store.ts";
 import { TableStore } from "../state/table-store.ts";
 import type { TailRecord } from "../state/tail-store.ts";
 import { createProgressSchema } from "../target/postgres/progress/progress-schema.ts";
-import { MARKER_TABLE, markerTable } from "./marker-table.ts";
+import { markerTable } from "./marker-table.ts";
 import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
 import type { Migration } from "./open-migration.ts";
 import { prepareSlot, systemIdentifier } from "./prepare-slot.ts";
@@ -74,7 +74,7 @@ async function planTables(migration: Migration, source: pg.Client): Promise<read
   const store = new TableStore(migration.state);
   const { include, exclude } = migration.config.tables;
   claimIdentity(migration.state, { "tables include": include.join(", "), "tables exclude": exclude.join(", ") });
-  const known = store.all().filter(({ table }) => table.id !== MARKER_TABLE);
+  const known = store.all();
   if (known.length > 0) return known.map(({ table }) => table);
   const tables = await readTables(source, { include, exclude });
   if (tables.length === 0) {
@@ -82,7 +82,7 @@ async function planTables(migration: Migration, source: pg.Client): Promise<read
       suggestion: "pghaul plan",
     });
   }
-  store.plan([...tables, await markerTable(source)]);
+  store.plan(tables);
   return tables;
 }
 

@@ -8,6 +8,7 @@ import { StreamApply } from "../engine/stream-apply.ts";
 import { type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { OpenTarget } from "../target/target.ts";
+import { runTogether } from "./run-together.ts";
 
 export interface EngineParts {
   readonly tables: ReadonlyMap<string, Table>;
@@ -41,9 +42,7 @@ export interface LoadSettings {
 /** How often the log is told what nobody needs any more. */
 const RELEASE_MILLIS = 10_000;
 
-export async function runEngine(parts: EngineParts, stop: AbortSignal, outer: AbortSignal): Promise<void> {
-  const broken = new AbortController();
-  const signal = AbortSignal.any([outer, broken.signal]);
+export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: AbortSignal): Promise<void> {
   const target = await parts.openTarget(signal);
   const source = await parts.openSource(signal).catch(async (error: unknown) => {
     await target.close();
@@ -53,13 +52,21 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, outer: Ab
     const known = await target.progress();
     const ports = { ...parts, source, target };
     const stream = new StreamApply(ports, parts.tables, known);
-    const load = parts.load === null ? null : loadOf(parts.load, { ports, known, stream, stop, signal });
     parts.streaming(stream);
-    const done = new AbortController();
-    const streamed = stream.run(stop, signal).finally(() => done.abort());
-    const loaded = load === null ? Promise.resolve() : runLoad(load, parts.load, stream);
-    const released = releaseLog(parts, { stream, load, target }, AbortSignal.any([signal, done.signal]));
-    await firstFailure([streamed, loaded, released], broken);
+    const streamed = new AbortController();
+    let load: TablesLoad | null = null;
+    await runTogether(
+      [
+        (inner) => stream.run(stop, inner).finally(() => streamed.abort()),
+        async (inner) => {
+          if (parts.load === null) return;
+          load = loadOf(parts.load, { ports, known, stream, stop, signal: inner });
+          if (await load.run()) await parts.load.allJoined(stream);
+        },
+        (inner) => releaseLog(parts, { stream, load: () => load, target }, AbortSignal.any([inner, streamed.signal])),
+      ],
+      signal,
+    );
   } finally {
     parts.streaming(null);
     await Promise.allSettled([source.close(), target.close()]);
@@ -89,34 +96,16 @@ function loadOf(settings: LoadSettings, { ports, known, stream, stop, signal }: 
   });
 }
 
-async function runLoad(load: TablesLoad, settings: LoadSettings | null, stream: StreamApply): Promise<void> {
-  if (await load.run()) await settings?.allJoined(stream);
-}
-
-/** Waits for all; the first that fails ends the others. */
-async function firstFailure(running: readonly Promise<void>[], broken: AbortController): Promise<void> {
-  const failures: unknown[] = [];
-  await Promise.all(
-    running.map((one) =>
-      one.catch((error: unknown) => {
-        failures.push(error);
-        broken.abort(error);
-      }),
-    ),
-  );
-  if (failures.length > 0) throw failures[0];
-}
-
 /** Lets the log drop what neither the stream nor a loading table will read again, some time after. */
 async function releaseLog(
   { log, clock, retainMillis }: EngineParts,
-  { stream, load, target }: { readonly stream: StreamApply; readonly load: TablesLoad | null; readonly target: OpenTarget },
+  { stream, load, target }: { readonly stream: StreamApply; readonly load: () => TablesLoad | null; readonly target: OpenTarget },
   signal: AbortSignal,
 ): Promise<void> {
   const later: { readonly at: number; readonly position: Lsn }[] = [];
   while (!signal.aborted) {
     const recorded = stream.recordedPosition;
-    const needed = [recorded, load?.oldestPosition() ?? null].filter((position) => position !== null);
+    const needed = [recorded, load()?.oldestPosition() ?? null].filter((position) => position !== null);
     // The stream commits asynchronously: only after this is its recorded position one that a crash of the target cannot take back.
     if (recorded !== null) await target.makeDurable();
     if (needed.length > 0)

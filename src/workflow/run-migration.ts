@@ -1,12 +1,13 @@
 /**
  * `pghaul run`: the main job in one foreground process. Schema, slot, barrier, then the forward stream with its load; indexes and constraints
- * where their time has come; and, once a cutover has made the way back, the reverse stream beside it. Every step is a check of what is there
+ * where their time has come; and, once a cutover has made the way back, the reverse stream beside it. Every step looks at what is there
  * already, so that it may be killed and started again at any moment.
  */
 import type { StreamApply } from "../engine/stream-apply.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Lsn } from "../model/lsn.ts";
-import type { Phase, ProgressBus } from "../observe/events.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { ControlStore } from "../state/control-store.ts";
 import { acquireLease } from "../state/lease.ts";
 import { ProgressStore } from "../state/progress-store.ts";
 import { TableStore } from "../state/table-store.ts";
@@ -14,19 +15,26 @@ import { loadForward } from "./load-forward.ts";
 import type { Migration } from "./open-migration.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
 import { insertLsn } from "./prepare-slot.ts";
+import { runBeside } from "./run-beside.ts";
 import { runStream } from "./run-stream.ts";
+import { runTogether } from "./run-together.ts";
+import { runVerify } from "./run-verify.ts";
 import { systemClock } from "./system-clock.ts";
+import type { VerifyResult } from "./verify-result.ts";
 import { EngineWatch } from "./watch-engine.ts";
-import { watchBoth } from "./watch-streams.ts";
 
 /** Where `run` ends by itself; without one it streams until it is stopped. */
-export type Until = "loaded" | "caught-up";
+export type Until = "loaded" | "caught-up" | "verified";
 
 export interface RunRequest {
   readonly migration: Migration;
+  /** As the operator typed it, for the lease and for who is refused by it. */
   readonly command: string;
+  readonly runId: string;
   readonly bus: ProgressBus;
   readonly until: Until | null;
+  /** False: streams what has joined and loads nothing (`cdc start`). */
+  readonly load: boolean;
   /** First Ctrl-C: finish the chunk. */
   readonly finish: AbortSignal;
   /** Second Ctrl-C: at once. */
@@ -34,10 +42,12 @@ export interface RunRequest {
 }
 
 export interface RunResult {
-  readonly phase: Phase;
-  readonly reached: Until | null;
+  /** What `until` asked for, or `stopped` when `cdc stop` ended it. */
+  readonly reached: Until | "stopped";
+  readonly verify: VerifyResult | null;
 }
 
+/** Throws INTERRUPTED, everything saved, when `finish` or `now` ended it. */
 export async function runMigration(request: RunRequest): Promise<RunResult> {
   const { migration, bus } = request;
   const lease = await acquireLease(migration.config.state.dir, "stream", request.command);
@@ -50,8 +60,9 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
     const prepared = await prepareRun(migration, bus, request.now);
     return await new Run(request, prepared).run();
   } catch (error) {
-    if (error instanceof PghaulError)
+    if (error instanceof PghaulError && error.code !== "INTERRUPTED") {
       progress.update({ lastError: { code: error.code, message: error.message, at: new Date().toISOString() } });
+    }
     throw error;
   } finally {
     untell();
@@ -59,16 +70,18 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
   }
 }
 
-/** How close to the source's end counts as caught up when there is traffic. */
 const CAUGHT_UP_POLL_MILLIS = 100;
 
 class Run {
   readonly #request: RunRequest;
   readonly #prepared: PreparedRun;
-  readonly #done = new AbortController();
   readonly #watch: EngineWatch;
+  readonly #since = new Date().toISOString();
+  /** Aborted when the goal is reached, or another process asked us to stop. */
+  readonly #done = new AbortController();
   #stream: StreamApply | null = null;
-  #reached: Until | null = null;
+  #reached: RunResult["reached"] = "stopped";
+  #verify: VerifyResult | null = null;
 
   constructor(request: RunRequest, prepared: PreparedRun) {
     this.#request = request;
@@ -79,11 +92,28 @@ class Run {
   async run(): Promise<RunResult> {
     const { migration, bus, finish, now } = this.#request;
     const stop = AbortSignal.any([finish, this.#done.signal]);
+    const streamed = new AbortController();
+    const beside = { migration, prepared: this.#prepared, bus, watch: this.#watch, stop, position: () => this.#stream?.position ?? null };
+    try {
+      await runTogether(
+        [
+          (signal) => this.#forward(stop, signal).finally(() => streamed.abort()),
+          (signal) => runBeside({ ...beside, askedToStop: () => this.#askedToStop(), streamed: streamed.signal, signal }),
+        ],
+        now,
+      );
+    } catch (error) {
+      if (!now.aborted) throw error;
+    }
+    if (!this.#done.signal.aborted) throw interrupted();
+    return { reached: this.#reached, verify: this.#verify };
+  }
+
+  #forward(stop: AbortSignal, signal: AbortSignal): Promise<void> {
+    const { migration, bus, load } = this.#request;
     const { tables, tail, identifiers } = this.#prepared;
-    const broken = new AbortController();
-    const signal = AbortSignal.any([now, broken.signal]);
-    const beside = new AbortController();
-    const forward = runStream({
+    if (!load) bus.emit({ kind: "phase", phase: "streaming" });
+    return runStream({
       migration,
       name: "forward",
       systemIdentifier: identifiers.source,
@@ -93,45 +123,37 @@ class Run {
       stop,
       signal,
       watch: this.#watch,
-      load: loadForward(migration, this.#prepared, bus, (stream) => this.#allJoined(stream)),
+      load: load ? loadForward(migration, this.#prepared, bus, (stream) => this.#allJoined(stream)) : null,
       streaming: (stream) => {
         this.#stream = stream;
       },
-    }).finally(() => beside.abort());
-    const others = watchBoth({
-      migration,
-      prepared: this.#prepared,
-      bus,
-      watch: this.#watch,
-      position: () => this.#stream?.position ?? null,
-      stop,
-      signal: AbortSignal.any([signal, beside.signal]),
     });
-    const failures: unknown[] = [];
-    const note = (error: unknown): void => {
-      if (beside.signal.aborted && failures.length === 0 && error === beside.signal.reason) return;
-      failures.push(error);
-      broken.abort(error);
-    };
-    await Promise.all([forward.catch(note), others.catch(note)]);
-    if (now.aborted || (finish.aborted && !this.#done.signal.aborted)) throw interrupted();
-    if (failures.length > 0) throw failures[0];
-    return { phase: this.#reached === "loaded" ? "loading" : "caught-up", reached: this.#reached };
   }
 
   async #allJoined(stream: StreamApply): Promise<void> {
-    const { bus, until } = this.#request;
+    const { migration, runId, bus, until, now } = this.#request;
     if (until === "loaded") return this.#end("loaded");
     bus.emit({ kind: "phase", phase: "catching-up" });
     await this.#catchUp(stream);
     bus.emit({ kind: "phase", phase: "caught-up" });
     if (until === "caught-up") return this.#end("caught-up");
+    if (until === "verified") {
+      this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal: now });
+      return this.#end("verified");
+    }
     bus.emit({ kind: "phase", phase: "streaming" });
   }
 
-  #end(reached: Until): void {
+  #end(reached: RunResult["reached"]): void {
     this.#reached = reached;
     this.#done.abort(new Error(`reached ${reached}`));
+  }
+
+  #askedToStop(): void {
+    const request = new ControlStore(this.#request.migration.state).stopRequested(this.#since);
+    if (request === null || this.#done.signal.aborted) return;
+    this.#request.bus.emit({ kind: "waiting", why: `stopping, as ${request.by} asked` });
+    this.#end("stopped");
   }
 
   /** Until the stream has passed where the source was when we asked; under constant traffic "caught up" can mean nothing else. */
@@ -151,5 +173,5 @@ class Run {
 }
 
 function interrupted(): PghaulError {
-  return new PghaulError("INTERRUPTED", "stopped; everything that was done is saved", { suggestion: "pghaul run" });
+  return new PghaulError("INTERRUPTED", "stopped; everything that was done is saved");
 }

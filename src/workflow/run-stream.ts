@@ -17,6 +17,7 @@ import { ORIGIN_OF, originPrefix, publicationName, type StreamName, sidesOf } fr
 import { applierToken, type Migration } from "./open-migration.ts";
 import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
+import { runTogether } from "./run-together.ts";
 import { systemClock } from "./system-clock.ts";
 import type { EngineWatch } from "./watch-engine.ts";
 
@@ -44,30 +45,22 @@ export function logDirectory(stateDirectory: string, stream: StreamName): string
 
 /** Runs until `stop` is aborted and what was in hand is done, or until something fails that is not retried. */
 export async function runStream(request: StreamRequest): Promise<void> {
-  const broken = new AbortController();
-  const signal = AbortSignal.any([request.signal, broken.signal]);
   const tailStop = new AbortController();
   const log = await openLog(request);
   const waiting = (why: string): void => request.bus.emit({ kind: "waiting", why });
-  const parts = [
-    tailInto(log, request, AbortSignal.any([signal, tailStop.signal])).catch((error: unknown) => {
-      if (!tailStop.signal.aborted) throw error;
-    }),
-    keepRunning(() => runEngine(engineParts(log, request), request.stop, signal), { clock: systemClock, signal, waiting }).finally(() =>
-      tailStop.abort(),
-    ),
-  ];
-  const failures: unknown[] = [];
-  await Promise.all(
-    parts.map((part) =>
-      part.catch((error: unknown) => {
-        failures.push(error);
-        broken.abort(error);
-      }),
-    ),
-  );
-  await log.close();
-  if (failures.length > 0) throw failures[0];
+  const tail = (signal: AbortSignal): Promise<void> => tailInto(log, request, AbortSignal.any([signal, tailStop.signal]));
+  const engine = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await keepRunning(() => runEngine(engineParts(log, request), request.stop, signal), { clock: systemClock, signal, waiting });
+    } finally {
+      tailStop.abort();
+    }
+  };
+  try {
+    await runTogether([tail, engine], request.signal);
+  } finally {
+    await log.close();
+  }
 }
 
 function openLog({ migration, name, systemIdentifier, tail, tables }: StreamRequest): Promise<LocalLog> {

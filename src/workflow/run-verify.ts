@@ -17,7 +17,6 @@ import { VerifyStore } from "../state/verify-store.ts";
 import type { CompareParts } from "../verify/compare-scope.ts";
 import { PostgresOrigin, PostgresReplica } from "../verify/postgres-sides.ts";
 import { verifyTables } from "../verify/verify-tables.ts";
-import { MARKER_TABLE } from "./marker-table.ts";
 import { originPrefix, type StreamName, sidesOf } from "./names.ts";
 import type { Migration } from "./open-migration.ts";
 import { systemIdentifier } from "./prepare-slot.ts";
@@ -97,7 +96,7 @@ async function refuseIdle(migration: Migration): Promise<void> {
 }
 
 function chooseTables(migration: Migration, only: readonly string[] | null): readonly Table[] {
-  const records = new TableStore(migration.state).all().filter(({ table }) => table.id !== MARKER_TABLE);
+  const records = new TableStore(migration.state).all();
   const unknown = only?.find((id) => !records.some(({ table }) => table.id === id));
   if (unknown !== undefined) throw new PghaulError("USAGE", `no table ${unknown} in this migration`, { suggestion: "pghaul status" });
   const chosen = records.filter(({ table }) => only === null || only.includes(table.id));

@@ -5,7 +5,7 @@
 import type { EngineObserver } from "../engine/ports.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ProgressBus } from "../observe/events.ts";
-import type { TableStore } from "../state/table-store.ts";
+import type { TablePhase, TableStore } from "../state/table-store.ts";
 
 /** What the stream did last, for the lag. */
 export interface AppliedMark {
@@ -25,6 +25,7 @@ export class EngineWatch implements EngineObserver {
   readonly #tables: TableStore;
   readonly #bus: ProgressBus;
   readonly #running = new Set<string>();
+  #phases: Map<string, TablePhase> = new Map();
   #changes = 0;
   #transactions = 0;
   #rows = 0;
@@ -51,12 +52,15 @@ export class EngineWatch implements EngineObserver {
   }
 
   chunkStarted(table: string, chunk: number): void {
-    if (this.#tables.all().find((record) => record.table.id === table)?.phase === "pending") this.#tables.reached(table, "loading");
+    const phase = this.#phases.get(table);
+    if (phase === undefined) return;
+    if (phase === "pending") this.#reached(table, "loading");
     this.#running.add(`${table}#${chunk}`);
     this.#tellLoad();
   }
 
   chunkMerged(table: string, chunk: number, rows: number, bytes: number): void {
+    if (!this.#phases.has(table)) return;
     this.#running.delete(`${table}#${chunk}`);
     this.#rows += rows;
     this.#bytes += bytes;
@@ -64,13 +68,13 @@ export class EngineWatch implements EngineObserver {
   }
 
   tableLoaded(table: string): void {
-    this.#tables.reached(table, "loaded");
+    this.#reached(table, "loaded");
     this.#recount();
     this.#tellLoad();
   }
 
   tableJoined(table: string): void {
-    this.#tables.reached(table, "joined");
+    this.#reached(table, "joined");
   }
 
   applied(changes: number, transactions: number, position: Lsn, commitMicros: bigint): void {
@@ -83,9 +87,18 @@ export class EngineWatch implements EngineObserver {
     this.#bus.emit({ kind: "waiting", why });
   }
 
+  /** The marker table is ours: it streams as the others do and stands in no list. */
+  #reached(table: string, phase: "loading" | "loaded" | "joined"): void {
+    const before = this.#phases.get(table);
+    if (before === undefined || before === "live") return;
+    this.#tables.reached(table, phase);
+    this.#phases.set(table, phase);
+  }
+
   /** Estimates are the catalog's: COPY text may be more than the heap, so what is done is never more than what is expected. */
   #recount(): void {
     const records = this.#tables.all();
+    this.#phases = new Map(records.map(({ table, phase }) => [table.id, phase]));
     const finished = (phase: string) => phase !== "pending" && phase !== "loading";
     this.#rows = records.reduce((sum, { rows }) => sum + rows, 0);
     this.#bytes = records.reduce((sum, { bytes }) => sum + bytes, 0);

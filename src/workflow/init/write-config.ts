@@ -99,7 +99,11 @@ function holdsSecret(url: string): boolean {
 export function suggestName(source: string, environment: InitRequest["environment"]): string | null {
   const reference = /^\$\{(\w+)\}$/.exec(source)?.[1];
   const { dbname } = parsed(reference === undefined ? source : (environment[reference] ?? ""));
-  const database = (dbname ?? "").toLowerCase().replaceAll(/[^a-z0-9_-]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 35);
+  const database = (dbname ?? "")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]+/g, "-")
+    .replace(/^[^a-z]+/, "")
+    .slice(0, 35);
   return database === "" ? null : `${database}-move`;
 }
 

@@ -20,14 +20,18 @@ export interface BesideRequest {
   readonly bus: ProgressBus;
   readonly watch: EngineWatch;
   readonly position: () => Lsn | null;
+  /** Looks whether another process wants us to end. */
+  readonly askedToStop: () => void;
   readonly stop: AbortSignal;
+  /** The forward stream has ended: nothing is left to measure. */
+  readonly streamed: AbortSignal;
   readonly signal: AbortSignal;
 }
 
 const POLL_MILLIS = 250;
 
-export async function watchBoth(request: BesideRequest): Promise<void> {
-  const { migration, prepared, bus, watch, position, signal } = request;
+export async function runBeside(request: BesideRequest): Promise<void> {
+  const { migration, prepared, bus, watch, position, streamed, signal } = request;
   const lag = measureLag(
     {
       connect: (inner) => migration.connect("source", "measure lag", { signal: inner }),
@@ -39,9 +43,17 @@ export async function watchBoth(request: BesideRequest): Promise<void> {
       samples: new SampleStore(migration.state),
       clock: systemClock,
     },
-    signal,
+    AbortSignal.any([signal, streamed]),
   );
-  await Promise.all([lag, runWayBack(request)]);
+  await Promise.all([lag, pollWishes(request), runWayBack(request)]);
+}
+
+async function pollWishes({ askedToStop, stop, streamed, signal }: BesideRequest): Promise<void> {
+  const ended = AbortSignal.any([stop, streamed, signal]);
+  while (!ended.aborted) {
+    askedToStop();
+    await systemClock.sleep(POLL_MILLIS, ended).catch(() => undefined);
+  }
 }
 
 /** The way back is made by `pghaul cutover`, another process; from then on it is ours to run. */

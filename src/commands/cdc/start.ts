@@ -1,0 +1,38 @@
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+import { type RunResult, runMigration } from "../../workflow/run-migration.ts";
+
+export default class CdcStart extends PghaulCommand<RunResult> {
+  static override summary = "Stream changes: slot to log, log to target. Loads nothing.";
+  static override description =
+    `The streaming part of "run", for runbooks that load separately ("snapshot run"). Makes publication and slot if they are not there, keeps the
+change log filling, and applies to the tables that have been loaded. Safe to kill and start again. Ends on Ctrl-C (exit 130) or "cdc stop" (exit 0).`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --config orders.yaml --log-format json",
+  ];
+  static override exitKinds = ["source", "target", "locked", "try-later"] as const;
+
+  override async run(): Promise<RunResult> {
+    const { flags } = await this.parse(CdcStart);
+    this.showProgress(flags);
+    const { finish, now } = this.stopSignal();
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const result = await runMigration({
+        migration,
+        command: "cdc start",
+        runId: this.runId,
+        load: false,
+        bus: this.progress,
+        until: null,
+        finish,
+        now,
+      });
+      this.print(result.reached);
+      return result;
+    } finally {
+      migration.close();
+    }
+  }
+}
