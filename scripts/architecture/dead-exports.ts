@@ -2,7 +2,7 @@ import type { Finding } from "./finding.ts";
 import type { Module, ModuleExport } from "./read-module.ts";
 
 /** Loaded by oclif by their path; nobody imports them. */
-const ENTRY_POINTS = /^src\/(?:commands\/.*|cli\/(?:main|help|command-not-found))\.ts$/;
+const ENTRY_POINTS = /^src\/(?:commands\/.*|cli\/main|cli\/frame\/(?:help|command-not-found))\.ts$/;
 
 /** Exports of src/ that nobody needs: dead code, or a function that need not be exported. */
 export function findDeadExports(modules: readonly Module[]): Finding[] {

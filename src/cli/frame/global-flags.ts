@@ -1,4 +1,5 @@
 import { Flags } from "@oclif/core";
+import { LOG_LEVELS, type LogLevel } from "../../observe/log.ts";
 
 const helpGroup = "GLOBAL";
 
@@ -19,7 +20,7 @@ export const globalFlags = {
   }),
   "log-level": Flags.option({
     summary: "The least important log line to print on stderr.",
-    options: ["error", "warn", "info", "debug"] as const,
+    options: LOG_LEVELS,
     default: "info" as const,
     env: "PGHAUL_LOG_LEVEL",
     helpGroup,
@@ -39,7 +40,7 @@ export const globalFlags = {
 export interface GlobalFlags {
   readonly config: string;
   readonly "state-dir"?: string | undefined;
-  readonly "log-level": "error" | "warn" | "info" | "debug";
+  readonly "log-level": LogLevel;
   readonly "log-format": "text" | "json";
   readonly "no-color": boolean;
   readonly "no-input": boolean;
