@@ -2,13 +2,8 @@ import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import { type KeyText, keyText, type Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
-import { applyBatch, type BatchLimits } from "./apply-batch.ts";
+import { applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
 import type { EnginePorts, ReadView, TableProgress } from "./ports.ts";
-
-export const LOAD_LIMITS: BatchLimits = {
-  changes: 10_000,
-  bytes: 16 * 1024 * 1024,
-};
 
 /** A loading table's own place in the log. Mutable, owned by one load. */
 export interface TableCursor {
@@ -25,7 +20,7 @@ export interface TableCursor {
 
 /** Replays the table's changes up to `to`, tolerantly, and makes the new cursor durable. The log must have passed `to`. */
 export async function advanceTable(
-  { log, target, crashPoint }: Pick<EnginePorts, "log" | "target" | "crashPoint">,
+  { log, target, crashPoint, limits }: Pick<EnginePorts, "log" | "target" | "crashPoint" | "limits">,
   cursor: TableCursor,
   to: Lsn,
   signal: AbortSignal,
@@ -37,7 +32,7 @@ export async function advanceTable(
     tolerance: "tolerant" as const,
     accepts: ({ xid, commitLsn }: { xid: bigint; commitLsn: Lsn }) =>
       cursor.filter === null || commitLsn >= cursor.filter.until || !cursor.filter.view.contains({ xid, commitLsn }),
-    limits: LOAD_LIMITS,
+    limits: limits ?? DEFAULT_LIMITS,
   };
   const pieces = log.read({ from: cursor.position ?? to, to }, new Set([table.id]), signal)[Symbol.asyncIterator]();
   try {

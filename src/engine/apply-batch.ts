@@ -8,13 +8,9 @@ import { formatLsn, type Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { Fold, type FoldedTable, keyValues } from "./fold.ts";
-import { ConstraintConflict, type TargetTransaction, type Tolerance } from "./ports.ts";
+import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "./ports.ts";
 
-/** A batch ends at the first transaction end after either bound; a larger transaction is flushed in parts and committed whole. */
-export interface BatchLimits {
-  readonly changes: number;
-  readonly bytes: number;
-}
+export const DEFAULT_LIMITS: BatchLimits = { changes: 10_000, bytes: 16 * 1024 * 1024 };
 
 export interface ApplyRules {
   readonly tables: ReadonlyMap<string, Table>;

@@ -238,6 +238,12 @@ export interface EngineObserver {
   waiting(why: string): void;
 }
 
+/** A batch ends at the first transaction end after either bound; a larger transaction is flushed in parts and committed whole. */
+export interface BatchLimits {
+  readonly changes: number;
+  readonly bytes: number;
+}
+
 /** Everything the engine needs, in one hand. */
 export interface EnginePorts {
   readonly source: SourceReader;
@@ -247,6 +253,8 @@ export interface EnginePorts {
   readonly clock: Clock;
   readonly observer: EngineObserver;
   readonly crashPoint: CrashPoints;
+  /** How much is folded in memory before it goes to the target; by default 10,000 changes or 16 MB. */
+  readonly limits?: BatchLimits;
 }
 
 /** Named moments at which a test kills the process (`PGHAUL_CRASH_AT`), and the simulation crashes. */

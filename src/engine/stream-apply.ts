@@ -7,18 +7,18 @@ import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { advanceTable } from "./advance-table.ts";
-import { type AppliedBatch, applyBatch, type BatchLimits } from "./apply-batch.ts";
+import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
 import type { EnginePorts, TableProgress, TargetProgress } from "./ports.ts";
-
-const STREAM_LIMITS: BatchLimits = { changes: 10_000, bytes: 16 * 1024 * 1024 };
 
 /** A position that moved without any change of ours is made durable this often: resume then has less log to skim. */
 const IDLE_RECORD_MILLIS = 5_000;
 
-type StreamPorts = Pick<EnginePorts, "log" | "target" | "clock" | "observer" | "crashPoint">;
+type StreamPorts = Pick<EnginePorts, "log" | "target" | "clock" | "observer" | "crashPoint" | "limits">;
 
 /** Work that must not run while a batch is under way. */
 interface BoundaryWork {
+  /** Its failure may leave the target where the stream does not know it. */
+  readonly endsStream: boolean;
   readonly work: (signal: AbortSignal) => Promise<void>;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
@@ -62,7 +62,7 @@ export class StreamApply {
 
   /** Asks that a loaded table join at the next boundary; settles when it has. */
   join(table: Table, progress: TableProgress): Promise<void> {
-    return this.atBoundary((signal) => this.#join(table, progress, signal));
+    return this.#queue(true, (signal) => this.#join(table, progress, signal));
   }
 
   /**
@@ -71,9 +71,13 @@ export class StreamApply {
    * its failure or INTERRUPTED: who waits for a boundary must not wait for one that never comes.
    */
   atBoundary(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    return this.#queue(false, work);
+  }
+
+  #queue(endsStream: boolean, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.#ended !== null) return Promise.reject(this.#ended.reason);
     const settled = new Promise<void>((resolve, reject) => {
-      this.#boundaryWork.push({ work, resolve, reject });
+      this.#boundaryWork.push({ endsStream, work, resolve, reject });
     });
     this.#wake.abort();
     return settled;
@@ -125,13 +129,13 @@ export class StreamApply {
   }
 
   async #applyOne(first: TransactionPiece, pieces: AsyncIterator<TransactionPiece>): Promise<void> {
-    const { target, observer, crashPoint } = this.#ports;
+    const { target, observer, crashPoint, limits } = this.#ports;
     const batch: AppliedBatch = await target.transaction("stream", async (transaction) => {
       const applied = await applyBatch(transaction, first, pieces, {
         tables: this.#joined,
         tolerance: "strict",
         accepts: ({ commitLsn }, table) => commitLsn >= (this.#ahead.get(table) ?? 0n),
-        limits: STREAM_LIMITS,
+        limits: limits ?? DEFAULT_LIMITS,
       });
       await transaction.setStreamPosition(applied.position);
       crashPoint("before-stream-commit");
@@ -163,7 +167,14 @@ export class StreamApply {
 
   async #runBoundaryWork(signal: AbortSignal): Promise<void> {
     for (let next = this.#boundaryWork.shift(); next !== undefined; next = this.#boundaryWork.shift()) {
-      await next.work(signal).then(next.resolve, next.reject);
+      try {
+        await next.work(signal);
+        next.resolve();
+      } catch (error) {
+        next.reject(error);
+        // A join whose commit was not answered may have happened: going on from the old position would pass by the table's changes.
+        if (next.endsStream) throw error;
+      }
     }
   }
 
