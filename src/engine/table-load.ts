@@ -42,6 +42,7 @@ export class TableLoad {
   readonly #openReads = new Set<OpenRead>();
   #waiting: WaitingChunk[] = [];
   #rounds: Promise<void> | null = null;
+  #failure: { readonly error: unknown } | null = null;
 
   constructor(table: Table, ports: EnginePorts, known: { progress: TableProgress | null; pending: readonly Row[] }, signal: AbortSignal) {
     this.table = table;
@@ -75,6 +76,7 @@ export class TableLoad {
 
   /** Hands over a chunk; settles when it is merged and recorded. */
   merge(chunk: ChunkRecord, read: ChunkRead, open: OpenRead): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure.error);
     const merged = new Promise<void>((resolve, reject) => {
       this.#waiting.push({ chunk, read, open, resolve, reject });
     });
@@ -101,7 +103,9 @@ export class TableLoad {
         const pieces = await this.#piecesOf(from, position);
         await Promise.all(round.map((waiting) => this.#mergeOne(waiting, pieces)));
       } catch (error) {
-        for (const waiting of round) waiting.reject(error);
+        // Where a commit was not answered, the cursor is not known here any more: nobody may go on from it in this life.
+        this.#failure = { error };
+        for (const waiting of [...round, ...this.#waiting.splice(0)]) waiting.reject(error);
       }
     }
     // Here and not in a continuation: a chunk handed over between the two would wait for a round that nobody starts.
