@@ -140,6 +140,7 @@ export class SimLog implements ChangeLog, Actor {
   }
 
   release(before: Lsn): void {
+    this.#life.demand();
     this.#durable.start = maxLsn(this.#durable.start, before);
   }
 

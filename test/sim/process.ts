@@ -1,6 +1,7 @@
 /** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together, each table joins when loaded. */
 import { TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { StreamApply } from "../../src/engine/stream-apply.ts";
 import { type Lsn, minLsn } from "../../src/model/lsn.ts";
 import type { Table } from "../../src/model/table.ts";
@@ -10,6 +11,10 @@ const BUDGET = { millis: 3_000, bytes: 1_000_000 };
 
 export interface ProcessParts {
   readonly ports: EnginePorts;
+  /** As the target's own `makeDurable`. */
+  readonly makeDurable: () => Promise<void>;
+  /** One stop for load and stream at once, instead of the load first. */
+  readonly stopsAtOnce: boolean;
   readonly tables: readonly Table[];
   readonly store: DurableStore;
   readonly readers: number;
@@ -27,6 +32,7 @@ export class Process {
   readonly #stopLoad = new AbortController();
   readonly #stopStream = new AbortController();
   readonly #failed = new AbortController();
+  readonly #failures: unknown[] = [];
   #load: TablesLoad | null = null;
   #stream: StreamApply | null = null;
   #loaded = false;
@@ -55,17 +61,23 @@ export class Process {
     );
   }
 
-  /** The operator's Ctrl-C: the load finishes its chunks, then the stream its batch. */
+  /** The operator's Ctrl-C: the load finishes its chunks, then (or at the same time) the stream its batch. */
   stop(): void {
     this.#stopLoad.abort(new Error("stopped"));
-    if (this.#loaded) this.#stopStream.abort(new Error("stopped"));
+    if (this.#loaded || this.#parts.stopsAtOnce) this.#stopStream.abort(new Error("stopped"));
   }
 
   /** What the workflow does now and then with segments that nobody needs. */
   releaseLog(): void {
+    this.#release().catch((error: unknown) => this.#breakOff(error));
+  }
+
+  async #release(): Promise<void> {
     if (this.#load === null || this.#stream === null) return;
     const oldest = this.#load.oldestPosition();
     const recorded = this.#stream.recordedPosition;
+    // What the stream has on record a crash of the target may still take back.
+    if (recorded !== null) await this.#parts.makeDurable();
     this.#parts.ports.log.release(recorded === null ? oldest : minLsn(oldest, recorded));
   }
 
@@ -101,14 +113,18 @@ export class Process {
 
   /** Waits for both; the first that fails stops the other. */
   async #both(...running: readonly Promise<void>[]): Promise<void> {
-    const failures: unknown[] = [];
-    const watched = running.map((one) =>
-      one.catch((error: unknown) => {
-        failures.push(error);
-        this.#failed.abort(error);
-      }),
-    );
-    await Promise.all(watched);
-    if (failures.length > 0) throw failures[0];
+    await Promise.all(running.map((one) => one.catch((error: unknown) => this.#breakOff(error))));
+    const failure = this.#failures[0];
+    if (failure !== undefined && !isInterruption(failure)) throw failure;
   }
+
+  #breakOff(error: unknown): void {
+    this.#failures.push(error);
+    this.#failed.abort(error);
+  }
+}
+
+/** A table that could not join because the stream was told to stop: it joins in the next life. */
+function isInterruption(error: unknown): boolean {
+  return error instanceof PghaulError && error.code === "INTERRUPTED";
 }

@@ -1,5 +1,5 @@
 /** One seed: a world is drawn, the engine lives in it through crashes, lost connections and stops until everything has arrived. */
-import type { EnginePorts } from "../../src/engine/ports.ts";
+import type { BatchLimits, EnginePorts } from "../../src/engine/ports.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { isRetried } from "../../src/errors/policy.ts";
 import { Life } from "./crash.ts";
@@ -17,7 +17,7 @@ import { Scheduler } from "./scheduler.ts";
 import { DurableStore, SimStore } from "./store.ts";
 import { SimTarget, TargetState } from "./target/target.ts";
 
-const STEP_LIMIT = 60_000;
+const STEP_LIMIT = 30_000;
 
 /** The durable world, for a mutation to look into. */
 export interface World {
@@ -46,6 +46,7 @@ export async function runSimulation(seed: number, options: { readonly mutation?:
 
 interface Current {
   readonly life: Life;
+  readonly target: SimTarget;
   readonly log: SimLog;
   readonly process: Process;
 }
@@ -68,6 +69,8 @@ class Simulation {
   readonly #crashPointOdds: number;
   #crashesLeft: number;
   #stopsLeft: number;
+  #targetCrashesLeft: number;
+  readonly #limits: BatchLimits;
   #current: Current | null = null;
   #verdict: SimulationFailure | null = null;
 
@@ -86,6 +89,8 @@ class Simulation {
     this.#crashPointOdds = this.#random.pick([0, 0, 0.01, 0.05]);
     this.#crashesLeft = this.#random.pick([0, 1, 3, 6]);
     this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);
+    this.#targetCrashesLeft = this.#random.pick([0, 0, 1, 3]);
+    this.#limits = { changes: this.#random.pick([1, 3, 8, 10_000]), bytes: this.#random.pick([300, 16 * 1024 * 1024]) };
     // Some history before the slot; what is running then gets its commit record before the slot is consistent, visible or not.
     for (let moves = this.#random.between(0, 15); moves > 0; moves--) this.#workload.move();
     this.#workload.endRunning();
@@ -126,7 +131,7 @@ class Simulation {
       return false;
     }
     this.#count("stop");
-    return ending.loaded && this.#arrived;
+    return ending.loaded && this.#arrived && this.#current?.target.crashed === false;
   }
 
   #arrived = false;
@@ -134,7 +139,7 @@ class Simulation {
   /** Once the application has ended and the stream has everything, the process is stopped as an operator would. Never true itself. */
   #mayEnd(process: Process): boolean {
     const last = this.#server.commits.at(-1)?.header.endLsn ?? 0n;
-    if (this.#workload.ended && process.loaded && (process.position ?? 0n) >= last) {
+    if (this.#current?.target.crashed === false && this.#workload.ended && process.loaded && (process.position ?? 0n) >= last) {
       this.#arrived = true;
       process.stop();
     }
@@ -144,22 +149,24 @@ class Simulation {
   #start(): Current {
     const life = new Life(this.#scheduler, this.#random, this.#crashPointOdds);
     const log = new SimLog(this.#log, life, this.#random);
-    const ports = this.#mutation(this.#portsOf(life, log), { server: this.#server, target: this.#target, random: this.#random });
+    const target = this.#targetOf(life);
+    const ports = this.#mutation(this.#portsOf(life, log, target), { server: this.#server, target: this.#target, random: this.#random });
     const process = new Process({
       ports,
+      makeDurable: () => target.makeDurable(),
+      stopsAtOnce: this.#random.chance(0.5),
       tables: this.#tables.map(({ table }) => table),
       store: this.#store,
       readers: this.#random.between(1, 4),
       ranges: (table) => drawRanges(this.#tables.find((sim) => sim.table === table) as SimTable, this.#random),
       indexMillis: () => this.#random.pick([0, 50, 3_000]),
     });
-    this.#current = { life, log, process };
+    this.#current = { life, log, target, process };
     process.start();
     return this.#current;
   }
 
-  #portsOf(life: Life, log: SimLog): EnginePorts {
-    const note = (what: string) => this.#count(what);
+  #targetOf(life: Life): SimTarget {
     const watch = (state: TargetState, touched: ReadonlySet<string>, streamMoved: boolean) => {
       try {
         this.#oracle.afterCommit(state, touched, streamMoved);
@@ -167,10 +174,16 @@ class Simulation {
         this.#verdict ??= asFailure(error);
       }
     };
+    const note = (what: string) => this.#count(what);
+    return new SimTarget({ state: this.#target, life, random: this.#random, faults: this.#faults, watch, note });
+  }
+
+  #portsOf(life: Life, log: SimLog, target: SimTarget): EnginePorts {
+    const note = (what: string) => this.#count(what);
     return {
       source: new SimSource(this.#server, life, this.#random, this.#faults),
       log,
-      target: new SimTarget({ state: this.#target, life, random: this.#random, faults: this.#faults, watch, note }),
+      target,
       store: new SimStore(this.#store, life),
       clock: { now: () => life.now, sleep: (millis, signal) => life.sleep(millis, signal) },
       observer: {
@@ -182,6 +195,7 @@ class Simulation {
         waiting: () => {},
       },
       crashPoint: (name) => this.#mayCrash() && life.crashPoint(name),
+      limits: this.#limits,
     };
   }
 
@@ -193,7 +207,7 @@ class Simulation {
     const scheduler = this.#scheduler;
     scheduler.addActor(this.#workload);
     scheduler.addActor({ name: "tail", weight: () => this.#current?.log.weight() ?? 0, move: () => this.#current?.log.move() });
-    scheduler.addActor({ name: "release", background: true, weight: () => 0.2, move: () => this.#current?.process.releaseLog() });
+    scheduler.addActor({ name: "release", weight: () => 0.2, move: () => this.#current?.process.releaseLog() });
     scheduler.addActor({
       name: "crash",
       background: true,
@@ -201,6 +215,16 @@ class Simulation {
       move: () => {
         this.#crashesLeft -= 1;
         this.#current?.life.end();
+      },
+    });
+    scheduler.addActor({
+      name: "target crash",
+      background: true,
+      weight: () => (this.#targetCrashesLeft > 0 ? 0.05 : 0),
+      move: () => {
+        this.#targetCrashesLeft -= 1;
+        this.#current?.target.crash();
+        this.#count("target crash");
       },
     });
     scheduler.addActor({

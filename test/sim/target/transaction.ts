@@ -13,11 +13,12 @@ import { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import type { Lsn } from "../../../src/model/lsn.ts";
 import { keyText, type Table } from "../../../src/model/table.ts";
 import { carryForward, isComplete, type PartialRow, type Row } from "../../../src/model/value.ts";
+import { Crashed } from "../crash.ts";
 import { SimulationFailure } from "../failure.ts";
 import { decodeRow, SimRows } from "../postgres/rows.ts";
 import { keyOf } from "../postgres/tables.ts";
 import { type TableRows, UniqueViolation } from "./table-rows.ts";
-import { lost, type SimTargetParts } from "./target.ts";
+import type { SimTargetParts } from "./target.ts";
 
 type Undo = (step: () => void) => void;
 
@@ -25,18 +26,25 @@ export class SimTargetTransaction implements TargetTransaction {
   readonly touched = new Set<string>();
   streamMoved = false;
   readonly #parts: SimTargetParts;
-  #undo: (() => void)[] = [];
+  /** Throws when this transaction's connection, or its process, is gone. */
+  readonly #demandConnection: () => void;
+  readonly #undo: (() => void)[] = [];
+  #over = false;
 
-  constructor(parts: SimTargetParts) {
+  constructor(parts: SimTargetParts, demandConnection: () => void) {
     this.#parts = parts;
+    this.#demandConnection = demandConnection;
   }
 
-  commit(): void {
-    this.#undo = [];
+  /** Returns how to take it back all the same, should the target lose it. */
+  commit(): (() => void)[] {
+    this.#over = true;
     this.#unlock();
+    return this.#undo.splice(0);
   }
 
   rollBack(): void {
+    this.#over = true;
     for (const step of this.#undo.splice(0).toReversed()) step();
     this.#unlock();
   }
@@ -104,7 +112,7 @@ export class SimTargetTransaction implements TargetTransaction {
     if (!target.empty) throw new SimulationFailure("wrong-row", `${table.id} is loaded whole over rows that are there`);
     let count = 0;
     for await (const line of copyText) {
-      this.#parts.life.demand();
+      this.#demandConnection();
       target.insert(decodeRow(line), this.#later);
       count += 1;
     }
@@ -250,7 +258,7 @@ export class SimTargetTransaction implements TargetTransaction {
     await this.#turn();
     const { state, life } = this.#parts;
     while ((state.locks.get(table) ?? this) !== this) await life.turn("target.lock");
-    life.demand();
+    this.#demandConnection();
     state.locks.set(table, this);
     this.touched.add(table);
     const rows = state.tables.get(table);
@@ -260,8 +268,7 @@ export class SimTargetTransaction implements TargetTransaction {
 
   async #turn(): Promise<void> {
     if (this.#parts.random.chance(0.5)) await this.#parts.life.turn("target.call");
-    this.#parts.life.demand();
-    if (this.#parts.faults.strikes("target")) throw lost();
+    this.#demandConnection();
   }
 
   #unlock(): void {
@@ -269,12 +276,16 @@ export class SimTargetTransaction implements TargetTransaction {
     for (const [table, holder] of locks) if (holder === this) locks.delete(table);
   }
 
+  /** A continuation that was already under way when the process died, or the connection broke, leaves nothing behind. */
   readonly #later: Undo = (step) => {
     this.#undo.push(step);
+    if (!this.#over) return;
+    this.rollBack();
+    throw new Crashed("a write after the end of its transaction");
   };
 
   #set(write: () => () => void): void {
-    this.#undo.push(write());
+    this.#later(write());
   }
 }
 
