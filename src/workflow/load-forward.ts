@@ -5,6 +5,7 @@ import type { ProgressBus } from "../observe/events.ts";
 
 import { MilestoneStore } from "../state/milestone-store.ts";
 import type { Migration } from "./open-migration.ts";
+import { loadRanges } from "./plan-ranges.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import type { LoadSettings } from "./run-engine.ts";
 
@@ -38,7 +39,7 @@ export function loadForward(
 async function rangesOf(migration: Migration, table: Table): Promise<readonly ChunkRange[]> {
   const client = await migration.connect("source", `plan ${table.id}`);
   try {
-    return table.leaves.map((_, leaf) => ({ leaf, from: null, to: null }));
+    return await loadRanges(client, table, migration.config.throttle.chunkBytes);
   } finally {
     await client.end();
   }

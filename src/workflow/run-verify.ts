@@ -2,6 +2,8 @@
  * `pghaul verify run|diff`: compares a live pair beside the process that streams. Exact under writes: what falls between the two reads is taken
  * from the log (docs/adr/0005).
  */
+import type pg from "pg";
+import type { SideName } from "../cutover/ports.ts";
 import { VisibleFloor } from "../engine/visible-floor.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../log/read-only-log.ts";
@@ -19,10 +21,10 @@ import { PostgresOrigin, PostgresReplica } from "../verify/postgres-sides.ts";
 import { verifyTables } from "../verify/verify-tables.ts";
 import { originPrefix, type StreamName, sidesOf } from "./names.ts";
 import type { Migration } from "./open-migration.ts";
+import { verifyRanges } from "./plan-ranges.ts";
 import { systemIdentifier } from "./prepare-slot.ts";
 import { logDirectory } from "./run-stream.ts";
 import { systemClock } from "./system-clock.ts";
-import { verifyRanges } from "./verify-ranges.ts";
 import { type VerifyResult, verifyResult } from "./verify-result.ts";
 import { WatchedLog } from "./watched-log.ts";
 
@@ -52,7 +54,7 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
       parts,
       {
         tables,
-        ranges: (table) => verifyRanges(migration, sidesOf(stream).origin, table),
+        ranges: (table) => withSession(migration, sidesOf(stream).origin, (client) => verifyRanges(client, table)),
         workers: WORKERS,
         differences: task.differences,
         now: () => systemClock.now(),
@@ -72,6 +74,15 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
     return verifyResult(verdicts);
   } finally {
     await close();
+  }
+}
+
+async function withSession<T>(migration: Migration, side: SideName, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await migration.connect(side, "verify");
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
   }
 }
 

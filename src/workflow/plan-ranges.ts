@@ -1,0 +1,24 @@
+import type pg from "pg";
+import type { ChunkRange } from "../engine/ports.ts";
+import type { Table } from "../model/table.ts";
+import { planChunks } from "../plan/plan-chunks.ts";
+import { readLeafSamples } from "../source/chunk-bounds.ts";
+
+/** The ranges in which a table is loaded. */
+export async function loadRanges(client: pg.Client, table: Table, chunkBytes: number): Promise<readonly ChunkRange[]> {
+  return planChunks(table, await readLeafSamples(client, table), chunkBytes);
+}
+
+/** A snapshot of a verification reads about this much. */
+const VERIFY_BYTES = 1024 ** 3;
+
+/** Types whose order is the same on every server; text orders by a collation, of which the two sides may have different versions. */
+const SAME_ORDER = /^(smallint|integer|bigint|oid|uuid|date|numeric.*|timestamp.*)$/;
+
+/** The pieces in which a table is verified; one null stands for all of it, where its order cannot be trusted to be the same on both sides. */
+export async function verifyRanges(client: pg.Client, table: Table): Promise<readonly (ChunkRange | null)[]> {
+  const leading = table.columns[table.key?.[0] ?? -1];
+  if (table.leaves.length !== 1 || leading === undefined || !SAME_ORDER.test(leading.type)) return [null];
+  const ranges = await loadRanges(client, table, VERIFY_BYTES);
+  return ranges.length === 1 ? [null] : ranges;
+}
