@@ -58,7 +58,7 @@ class PostgresSourceReader implements SourceReader {
   async readChunk(table: Table, range: ChunkRange, budget: ChunkBudget, signal: AbortSignal): Promise<ChunkRead> {
     const limit = this.#limits.get(table.id) ?? rowLimit(table);
     this.#limits.set(table.id, limit);
-    return this.#read(table, signal, (context) => copyRange(context, table, range, budget, limit));
+    return this.#read(table, signal, (context) => copyRange(context, table, { range, budget, limit }));
   }
 
   async readKeys(table: Table, keys: readonly Row[], signal: AbortSignal): Promise<ChunkRead> {

@@ -47,7 +47,7 @@ function isPartitioned({ schema, name, leaves }: Table): boolean {
 }
 
 /** ` where ...`, or nothing for an unbounded range. */
-export function whereSql(range: ChunkRange, order: KeyOrder): string {
+function whereSql(range: ChunkRange, order: KeyOrder): string {
   const conditions = [
     ...(range.from === null ? [] : [boundSql(order, range.from, range.from.inclusive ? "ge" : "gt")]),
     ...(range.to === null ? [] : [boundSql(order, range.to, range.to.inclusive ? "le" : "lt")]),

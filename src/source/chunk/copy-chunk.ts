@@ -34,8 +34,15 @@ const INDEX_WALK = { ...SILENCE_LIMIT, enable_seqscan: "off", enable_bitmapscan:
 /** A thousand look-ups in the index. */
 const KEY_LOOKUP = { ...SILENCE_LIMIT, enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };
 
-/** Reads the beginning of a range: all of it, or as many rows as the budget allows, at least one. `limit` learns from it. */
-export async function copyRange(context: ReadContext, table: Table, range: ChunkRange, budget: ChunkBudget, limit: RowLimit): Promise<ChunkRead> {
+export interface RangeRequest {
+  readonly range: ChunkRange;
+  readonly budget: ChunkBudget;
+  /** Says how many rows to ask for, and learns from the answer. */
+  readonly limit: RowLimit;
+}
+
+/** Reads the beginning of a range: all of it, or as many rows as the budget allows, at least one. */
+export async function copyRange(context: ReadContext, table: Table, { range, budget, limit }: RangeRequest): Promise<ChunkRead> {
   const { client, order, label, signal } = context;
   const asked = limit.next(budget);
   const started = performance.now();

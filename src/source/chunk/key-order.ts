@@ -8,8 +8,10 @@ export type Comparison = "lt" | "le" | "eq" | "ge" | "gt";
 
 /** A column of the key as its index orders it; every part is SQL text, quoted already. */
 export interface KeyColumn {
-  /** Collation included, where the index has its own. */
+  /** The column of `t`, as the index sees it. */
   readonly expression: string;
+  /** ` collate ...` for an expression that is no column: a cast brings the type's collation, which need not be the index's. */
+  readonly collate: string;
   readonly name: string;
   /** To cast a literal to. */
   readonly type: string;
@@ -43,7 +45,8 @@ function keyColumn(row: KeyOrderRow): KeyColumn {
   const operator = (comparison: Comparison) => `operator(${schema}.${row[comparison] ?? PLAIN[comparison]})`;
   return {
     name,
-    expression: `t.${name}${collate}`,
+    collate,
+    expression: `t.${name}${row.own_collation === "true" ? collate : ""}`,
     type: qualifiedName(row.type_schema, row.type_name),
     operators: { lt: operator("lt"), le: operator("le"), eq: operator("eq"), ge: operator("ge"), gt: operator("gt") },
   };

@@ -12,9 +12,11 @@ export interface KeyOrderRow {
   readonly eq: string | null;
   readonly ge: string | null;
   readonly gt: string | null;
-  /** Only where the index has another collation than the column. */
+  /** The index's; null where the type has none. */
   readonly collation_schema: string | null;
   readonly collation_name: string | null;
+  /** Whether that is another than the column's. */
+  readonly own_collation: string;
 }
 
 /** The columns of the index that is the table's key, in its order, with the operators and the collation that the index itself uses. */
@@ -23,7 +25,7 @@ export async function selectKeyOrder(db: Queryable, oid: number): Promise<readon
     `
     select a.attname::text as name, tn.nspname::text as type_schema, bt.typname::text as type_name,
            op.schema as operator_schema, op.lt, op.le, op.eq, op.ge, op.gt,
-           cn.nspname::text as collation_schema, co.collname::text as collation_name
+           cn.nspname::text as collation_schema, co.collname::text as collation_name, (k.coll <> a.attcollation)::text as own_collation
       from pg_catalog.pg_class c
       join pg_catalog.pg_index i on i.indrelid = c.oid and case when c.relreplident = 'i' then i.indisreplident else i.indisprimary end
      cross join lateral unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[]) with ordinality as k(attnum, opclass, coll, place)
@@ -45,7 +47,7 @@ export async function selectKeyOrder(db: Queryable, oid: number): Promise<readon
          join pg_catalog.pg_operator o on o.oid = ao.amopopr
          join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
         where oc.oid = k.opclass and ao.amoppurpose = 's') as op on true
-      left join pg_catalog.pg_collation co on co.oid = k.coll and k.coll <> a.attcollation
+      left join pg_catalog.pg_collation co on co.oid = k.coll
       left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace
      where c.oid = $1 and i.indisvalid and i.indisunique and i.indimmediate and i.indpred is null and k.place <= i.indnkeyatts
      order by k.place`,
