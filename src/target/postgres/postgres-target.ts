@@ -114,7 +114,13 @@ class PostgresTarget implements OpenTarget {
     const { connect, originPrefix, applierToken, signal } = this.#options;
     const purpose = `${this.#id.stream} ${lane}`;
     return TargetSession.open({
-      connect, purpose, origin: `${originPrefix}${lane}`, applierToken: applierToken ?? null, synchronousCommit, tables, signal,
+      connect,
+      purpose,
+      origin: `${originPrefix}${lane}`,
+      applierToken: applierToken ?? null,
+      synchronousCommit,
+      tables,
+      signal,
     });
   }
 }

@@ -26,7 +26,7 @@ export async function setUpOrigin(client: pg.Client, name: string, signal: Abort
   }, signal);
 }
 
-/** Removes the origins whose names start with `prefix`. Once the rollback window is closed, never before. */
+/** Removes the origins whose names start with `prefix`; waits a while for sessions that still hold one. */
 export async function dropOrigins(client: pg.Client, prefix: string, signal: AbortSignal): Promise<void> {
   await whileBusy(() => dropOriginsNow(client, prefix), signal);
 }
@@ -47,8 +47,11 @@ async function whileBusy(work: () => Promise<void>, signal: AbortSignal): Promis
 }
 
 async function createOrigin(client: pg.Client, name: string): Promise<void> {
-  await client.query(`select pg_catalog.pg_replication_origin_create($1::text)
-    where not exists (select from pg_catalog.pg_replication_origin where roname = $1::text)`, [name]);
+  await client.query(
+    `select pg_catalog.pg_replication_origin_create($1::text)
+    where not exists (select from pg_catalog.pg_replication_origin where roname = $1::text)`,
+    [name],
+  );
 }
 
 async function useOrigin(client: pg.Client, name: string): Promise<void> {
@@ -56,20 +59,33 @@ async function useOrigin(client: pg.Client, name: string): Promise<void> {
 }
 
 async function dropOriginsNow(client: pg.Client, prefix: string): Promise<void> {
-  await client.query(`select pg_catalog.pg_replication_origin_drop(roname)
-    from pg_catalog.pg_replication_origin where pg_catalog.starts_with(roname, $1)`, [prefix]);
+  await client.query(
+    `select pg_catalog.pg_replication_origin_drop(roname)
+    from pg_catalog.pg_replication_origin where pg_catalog.starts_with(roname, $1)`,
+    [prefix],
+  );
 }
 
 function originPrivilege(): PghaulError {
-  return new PghaulError("TARGET_PRIVILEGE", "the role may not use replication origins at the target, by which a reverse stream tells our writes", {
-    context: { step: "replication origin" },
-    suggestion: "grant execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) to ROLE; (PostgreSQL 13: superuser only)",
-  });
+  return new PghaulError(
+    "TARGET_PRIVILEGE",
+    "the role may not use replication origins at the target, by which a reverse stream tells our writes",
+    {
+      context: { step: "replication origin" },
+      suggestion:
+        "grant execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) to ROLE; (PostgreSQL 13: superuser only)",
+    },
+  );
 }
 
 function originStates(): PghaulError {
-  return new PghaulError("TARGET_QUERY", "every replication origin state of the target is taken; pghaul needs one for the stream and one for each load connection", {
-    context: { step: "replication origin", sqlstate: "53400" },
-    suggestion: "select * from pg_replication_origin_status; then drop what nobody needs, lower throttle.workers, or raise max_replication_slots (PostgreSQL 18: max_active_replication_origins)",
-  });
+  return new PghaulError(
+    "TARGET_QUERY",
+    "every replication origin state of the target is taken; pghaul needs one for the stream and one for each load connection",
+    {
+      context: { step: "replication origin", sqlstate: "53400" },
+      suggestion:
+        "select * from pg_replication_origin_status; then drop what nobody needs, lower throttle.workers, or raise max_replication_slots (PostgreSQL 18: max_active_replication_origins)",
+    },
+  );
 }

@@ -37,7 +37,9 @@ export class TargetSession {
     this.client = client;
     this.stages = new Stages(client);
     this.#tables = tables;
-    const lose = (): void => void (this.#lost = true);
+    const lose = (): void => {
+      this.#lost = true;
+    };
     client.on("error", lose);
     client.on("end", lose);
   }
@@ -113,11 +115,15 @@ export class TargetSession {
   /** A deadlock is over once one side has gone: like a lost connection, it is mended by running the transaction again. */
   #named(error: PghaulError, context: ErrorContext): PghaulError {
     const state = sqlState(error);
-    if (state === "40P01" || state === "40001") return new PghaulError("TARGET_LOST", `the target ended the transaction: ${error.message}`, { context: { ...context, ...error.context } });
+    if (state === "40P01" || state === "40001")
+      return new PghaulError("TARGET_LOST", `the target ended the transaction: ${error.message}`, {
+        context: { ...context, ...error.context },
+      });
     if (state === "55P03") {
       return new PghaulError("TARGET_QUERY", `a lock at the target was not granted within ${LOCK_TIMEOUT}`, {
         context: { ...context, ...error.context },
-        suggestion: "select pid, state, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 and xact_start is not null;",
+        suggestion:
+          "select pid, state, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 and xact_start is not null;",
       });
     }
     return error;
@@ -137,10 +143,15 @@ export class TargetSession {
       await this.client.query("set session_replication_role = replica");
     } catch (error) {
       if (sqlState(error) !== "42501") throw error;
-      throw new PghaulError("TARGET_PRIVILEGE", "the role may not set session_replication_role at the target: triggers and foreign keys would act twice", {
-        context: { step: "session_replication_role" },
-        suggestion: "grant set on parameter session_replication_role to ROLE; (PostgreSQL 15 and later; before: a superuser, or rds_superuser on RDS)",
-      });
+      throw new PghaulError(
+        "TARGET_PRIVILEGE",
+        "the role may not set session_replication_role at the target: triggers and foreign keys would act twice",
+        {
+          context: { step: "session_replication_role" },
+          suggestion:
+            "grant set on parameter session_replication_role to ROLE; (PostgreSQL 15 and later; before: a superuser, or rds_superuser on RDS)",
+        },
+      );
     }
   }
 }

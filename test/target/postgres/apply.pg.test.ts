@@ -8,10 +8,14 @@ import { type PgServer, startServer } from "../../support/pg-server.ts";
 import { Bench, hasCode, row } from "./bench.ts";
 
 const NOTHING: RowOps = { deletes: [], patches: [], puts: [] };
-const ITEMS = "create table items (id int primary key, name text unique, note text); insert into items values (1, 'a', 'x'), (2, 'b', 'y'), (3, 'c', null)";
+const ITEMS =
+  "create table items (id int primary key, name text unique, note text); insert into items values (1, 'a', 'x'), (2, 'b', 'y'), (3, 'c', null)";
 
 /** The same operation through VALUES and, padded with rows beyond the literal bound, through the stage. */
-const SIZES = [{ way: "as constants", padding: 0 }, { way: "staged", padding: 60 }] as const;
+const SIZES = [
+  { way: "as constants", padding: 0 },
+  { way: "staged", padding: 60 },
+] as const;
 
 for (const version of [13, 15, 18] as const) {
   suite(`apply on PostgreSQL ${version}`, () => {
@@ -27,11 +31,16 @@ for (const version of [13, 15, 18] as const) {
       test(`deletes, patches and puts, ${way}`, async () => {
         await using bench = await Bench.open(server, ITEMS);
         const items = await bench.table("public.items", ["id"]);
-        const patches: PartialRow[] = [["1", "A'\\", UNCHANGED], ["2", UNCHANGED, null]];
-        const absent = await bench.apply((tx) => tx.apply(items, { deletes: [["3"]], patches, puts: [row("4", "ü\t", "\\N"), ...pad] }, "strict"));
+        const patches: PartialRow[] = [
+          ["1", "A'\\", UNCHANGED],
+          ["2", UNCHANGED, null],
+        ];
+        const absent = await bench.apply((tx) =>
+          tx.apply(items, { deletes: [["3"]], patches, puts: [row("4", "ü\t", "\\N"), ...pad] }, "strict"),
+        );
         assert.deepEqual(absent, []);
         const rows = await bench.rows("(select id, name, note from items where id < 1000)");
-        assert.deepEqual(rows, ["(1,\"A'\\\\\",x)", "(2,b,)", "(4,\"ü\t\",\"\\\\N\")"]);
+        assert.deepEqual(rows, ['(1,"A\'\\\\",x)', "(2,b,)", '(4,"ü\t","\\\\N")']);
         assert.equal((await bench.rows("items")).length, 3 + padding);
       });
 
@@ -43,7 +52,10 @@ for (const version of [13, 15, 18] as const) {
           { ...NOTHING, patches: [["9", "z", UNCHANGED]] as PartialRow[], puts: pad },
           { ...NOTHING, patches: [["9", UNCHANGED, UNCHANGED]] as PartialRow[], puts: pad },
         ]) {
-          await assert.rejects(bench.apply((tx) => tx.apply(items, ops, "strict")), hasCode("TARGET_DRIFT"));
+          await assert.rejects(
+            bench.apply((tx) => tx.apply(items, ops, "strict")),
+            hasCode("TARGET_DRIFT"),
+          );
         }
         assert.equal((await bench.rows("items")).length, 3);
       });
@@ -51,10 +63,15 @@ for (const version of [13, 15, 18] as const) {
       test(`tolerant patches that find no row are returned, ${way}`, async () => {
         await using bench = await Bench.open(server, ITEMS);
         const items = await bench.table("public.items", ["id"]);
-        const patches: PartialRow[] = [["9", "z", UNCHANGED], ["1", "one", UNCHANGED], ["8", UNCHANGED, UNCHANGED], ["2", UNCHANGED, UNCHANGED]];
+        const patches: PartialRow[] = [
+          ["9", "z", UNCHANGED],
+          ["1", "one", UNCHANGED],
+          ["8", UNCHANGED, UNCHANGED],
+          ["2", UNCHANGED, UNCHANGED],
+        ];
         const absent = await bench.apply((tx) => tx.apply(items, { deletes: [["77"]], patches, puts: pad }, "tolerant"));
         assert.deepEqual([...absent].sort(), [["8"], ["9"]]);
-        assert.equal((await bench.sql("select name from items where id = 1"))[0]?.["name"], "one");
+        assert.equal((await bench.sql("select name from items where id = 1"))[0]?.name, "one");
       });
 
       test(`exchanged unique values conflict, leave no trace, and pass in source order, ${way}`, async () => {
@@ -72,7 +89,7 @@ for (const version of [13, 15, 18] as const) {
           assert.deepEqual(await tx.applyInOrder(new Map([[items.id, items]]), changes, "strict"), []);
           await tx.apply(items, { ...NOTHING, puts: [row("6", "f", null), ...pad] }, "strict");
         });
-        assert.deepEqual((await bench.rows("(select id, name from items where id < 1000)")), ["(1,b)", "(2,a)", "(3,c)", "(5,e)", "(6,f)"]);
+        assert.deepEqual(await bench.rows("(select id, name from items where id < 1000)"), ["(1,b)", "(2,a)", "(3,c)", "(5,e)", "(6,f)"]);
       });
 
       test(`insert only: a taken key conflicts and the transaction goes on, ${way}`, async () => {
@@ -87,7 +104,10 @@ for (const version of [13, 15, 18] as const) {
     }
 
     test("an unchanged TOAST value keeps its bytes through patch and move", async () => {
-      await using bench = await Bench.open(server, "create table docs (id int primary key, big text, n int); alter table docs alter big set storage external; insert into docs select 1, string_agg(md5(i::text), ''), 0 from generate_series(1, 2000) i");
+      await using bench = await Bench.open(
+        server,
+        "create table docs (id int primary key, big text, n int); alter table docs alter big set storage external; insert into docs select 1, string_agg(md5(i::text), ''), 0 from generate_series(1, 2000) i",
+      );
       const docs = await bench.table("public.docs", ["id"]);
       const [{ digest }] = (await bench.sql("select md5(big) as digest from docs")) as [{ digest: string }];
       await bench.apply((tx) => tx.apply(docs, { ...NOTHING, patches: [["1", UNCHANGED, "7"]] }, "strict"));
@@ -97,14 +117,23 @@ for (const version of [13, 15, 18] as const) {
     });
 
     test("identity always, generated columns and triggers", async () => {
-      await using bench = await Bench.open(server, `
+      await using bench = await Bench.open(
+        server,
+        `
         create table orders (id bigint generated always as identity primary key, qty int, twice int generated always as (qty * 2) stored,
           serial int generated always as identity);
         create table audit (what text);
         create function note() returns trigger language plpgsql as $$ begin insert into audit values (tg_op); return new; end $$;
-        create trigger note after insert or update on orders for each row execute function note();`.replace(/,\s+serial int generated always as identity/, ""));
+        create trigger note after insert or update on orders for each row execute function note();`.replace(
+          /,\s+serial int generated always as identity/,
+          "",
+        ),
+      );
       const orders = await bench.table("public.orders", ["id"]);
-      assert.deepEqual(orders.columns.map(({ name }) => name), ["id", "qty"]);
+      assert.deepEqual(
+        orders.columns.map(({ name }) => name),
+        ["id", "qty"],
+      );
       const many = Array.from({ length: 80 }, (_, index) => row(String(index + 10), "1"));
       await bench.apply(async (tx) => {
         await tx.apply(orders, { ...NOTHING, puts: [row("1", "5")] }, "strict");
@@ -117,17 +146,23 @@ for (const version of [13, 15, 18] as const) {
     });
 
     test("a patch leaves an identity column alone that is not the key", async () => {
-      await using bench = await Bench.open(server, "create table t (id int primary key, nr int generated always as identity, v text); insert into t values (1, default, 'a')");
+      await using bench = await Bench.open(
+        server,
+        "create table t (id int primary key, nr int generated always as identity, v text); insert into t values (1, default, 'a')",
+      );
       const table = await bench.table("public.t", ["id"]);
       await bench.apply((tx) => tx.apply(table, { ...NOTHING, patches: [["1", "1", "b"]] }, "strict"));
       assert.deepEqual(await bench.rows("t"), ["(1,1,b)"]);
     });
 
     test("partitioned: rows move between partitions, truncate empties the root", async () => {
-      await using bench = await Bench.open(server, `
+      await using bench = await Bench.open(
+        server,
+        `
         create table events (region text, id int, v text, primary key (region, id)) partition by list (region);
         create table events_eu partition of events for values in ('eu');
-        create table events_us partition of events for values in ('us')`);
+        create table events_us partition of events for values in ('us')`,
+      );
       const events = await bench.table("public.events", ["region", "id"]);
       const many = Array.from({ length: 60 }, (_, index) => row("us", String(index), "n"));
       await bench.apply(async (tx) => {
@@ -142,7 +177,10 @@ for (const version of [13, 15, 18] as const) {
     });
 
     test("inheritance children keep their rows", async () => {
-      await using bench = await Bench.open(server, "create table parent (id int primary key); create table child () inherits (parent); insert into parent values (1); insert into child values (1), (2)");
+      await using bench = await Bench.open(
+        server,
+        "create table parent (id int primary key); create table child () inherits (parent); insert into parent values (1); insert into child values (1), (2)",
+      );
       const parent = await bench.table("public.parent", ["id"]);
       await bench.apply((tx) => tx.apply(parent, { ...NOTHING, deletes: [["1"]] }, "strict"));
       assert.deepEqual(await bench.rows("child"), ["(1)", "(2)"]);
@@ -151,7 +189,10 @@ for (const version of [13, 15, 18] as const) {
     });
 
     test("truncate: several tables at once, and a foreign key from outside the list", async () => {
-      await using bench = await Bench.open(server, `${ITEMS}; create table refs (id int primary key, item int references items); insert into refs values (1, 1)`);
+      await using bench = await Bench.open(
+        server,
+        `${ITEMS}; create table refs (id int primary key, item int references items); insert into refs values (1, 1)`,
+      );
       const items = await bench.table("public.items", ["id"]);
       const refs = await bench.table("public.refs", ["id"]);
       await bench.apply((tx) => tx.truncate([items]));
@@ -162,26 +203,54 @@ for (const version of [13, 15, 18] as const) {
 
     for (const { way, padding } of SIZES) {
       test(`values of every kind keep their text, ${way}`, async () => {
-        await using bench = await Bench.open(server, `
+        await using bench = await Bench.open(
+          server,
+          `
           create schema "Odd ""Schema"; create schema ext; create extension citext schema ext;
           create domain ext.positive as int not null check (value > 0); create domain ext.code as varchar(5) collate "C";
           create type ext.mood as enum ('sad', 'it''s ok'); create type ext.pair as (a int, "B b" text);
           create table "Odd ""Schema"."Ta.ble ""x" ("Key" ext.citext, "select" ext.positive, code ext.code not null, moods ext.mood[], p ext.pair, ps ext.pair[],
             j json, jb jsonb, c char(6), n numeric, f float8, f4 real, ts timestamptz, iv interval, b bytea, m int[][], r int4range, x xml, pt point, "char" "char", bits bit varying(9), u uuid, ip inet, ts2 tsvector,
-            primary key ("Key", code))`);
+            primary key ("Key", code))`,
+        );
         const odd = { ...(await oddTable(bench)), id: "odd" };
-        const values = ["Straße", "7", "ab", "{sad,\"it's ok\"}", "(1,\"x, \"\"y\"\"\")", "{\"(1,a)\",\"(2,)\"}",
-          "{\"b\" :  1,\"a\":2 , \"b\":3}", "{\"a\": 2, \"b\": 3}", "ab    ", "NaN", "-0", "1e-30", "2024-02-30 00:00:00+00".replace("30 00", "29 23"), "-1 days +02:03:00",
-          "\\xdeadbeef00", "{{1,2},{3,NULL}}", "[1,5)", "<a>1</a>", "(1.5,-0)", "q", "0101", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "10.0.0.0/8", "'a':1A 'b'"];
+        const values = [
+          "Straße",
+          "7",
+          "ab",
+          '{sad,"it\'s ok"}',
+          '(1,"x, ""y""")',
+          '{"(1,a)","(2,)"}',
+          '{"b" :  1,"a":2 , "b":3}',
+          '{"a": 2, "b": 3}',
+          "ab    ",
+          "NaN",
+          "-0",
+          "1e-30",
+          "2024-02-30 00:00:00+00".replace("30 00", "29 23"),
+          "-1 days +02:03:00",
+          "\\xdeadbeef00",
+          "{{1,2},{3,NULL}}",
+          "[1,5)",
+          "<a>1</a>",
+          "(1.5,-0)",
+          "q",
+          "0101",
+          "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+          "10.0.0.0/8",
+          "'a':1A 'b'",
+        ];
         const put = row(...values);
         const more = Array.from({ length: padding }, (_, index) => row(`k${index}`, ...values.slice(1)));
         await bench.apply((tx) => tx.apply(odd, { deletes: [row("nobody", "ab")], patches: [], puts: [put, ...more] }, "tolerant"));
-        const [text] = await bench.sql(`select array[${odd.columns.map(({ name }) => `"${name}"::text`).join(",")}] as v from (select * from "Odd ""Schema"."Ta.ble ""x" where "Key" = 'Straße') t`);
+        const [text] = await bench.sql(
+          `select array[${odd.columns.map(({ name }) => `"${name}"::text`).join(",")}] as v from (select * from "Odd ""Schema"."Ta.ble ""x" where "Key" = 'Straße') t`,
+        );
         const expected = [...values];
         expected[8] = "ab";
-        assert.deepEqual(text?.["v"], expected);
+        assert.deepEqual(text?.v, expected);
         const [padded] = await bench.sql(`select octet_length(c) as bytes from "Odd ""Schema"."Ta.ble ""x" where "Key" = 'Straße'`);
-        assert.equal(padded?.["bytes"], 6);
+        assert.equal(padded?.bytes, 6);
         // The key's own operator: citext finds its row in any spelling though the test's search_path hides its equality.
         await bench.apply((tx) => tx.apply(odd, { deletes: [row("sTRAßE", "ab")], patches: more, puts: [] }, "strict"));
         assert.equal((await bench.sql(`select from "Odd ""Schema"."Ta.ble ""x"`)).length, padding);
@@ -199,7 +268,10 @@ for (const version of [13, 15, 18] as const) {
         await tx.apply(wide, { ...NOTHING, puts: [small("1"), large, ...many] }, "strict");
         await tx.apply(wide, { ...NOTHING, patches: [small("9"), ["1", ...large.slice(1)], ...many] }, "strict");
       });
-      assert.deepEqual(await bench.sql("select length(c0) as l from wide where id in (1, 9) order by id"), [{ l: 20 * 1024 * 1024 }, { l: 2 }]);
+      assert.deepEqual(await bench.sql("select length(c0) as l from wide where id in (1, 9) order by id"), [
+        { l: 20 * 1024 * 1024 },
+        { l: 2 },
+      ]);
     });
 
     test("nothing to do is done without a statement failing", async () => {
@@ -214,7 +286,17 @@ async function oddTable(bench: Bench): Promise<Table> {
   const columns = await bench.sql(`select attname as name, format_type(atttypid, atttypmod) as type, attnotnull as notnull from pg_attribute
     where attrelid = '"Odd ""Schema"."Ta.ble ""x"'::regclass and attnum > 0 order by attnum`);
   return {
-    id: "odd", schema: 'Odd "Schema', name: 'Ta.ble "x', oid: 0, key: [0, 2], leaves: [],
-    columns: columns.map((column) => ({ name: String(column["name"]), type: String(column["type"]), identityAlways: false, notNull: column["notnull"] === true })),
+    id: "odd",
+    schema: 'Odd "Schema',
+    name: 'Ta.ble "x',
+    oid: 0,
+    key: [0, 2],
+    leaves: [],
+    columns: columns.map((column) => ({
+      name: String(column.name),
+      type: String(column.type),
+      identityAlways: false,
+      notNull: column.notnull === true,
+    })),
   };
 }

@@ -5,8 +5,9 @@ import { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import { rowKey, type Table } from "../../../src/model/table.ts";
 import { type Row, toByteText } from "../../../src/model/value.ts";
 import { encodeCopyLine, parseCopyLine } from "../../../src/postgres/copy-text.ts";
-import { dropOrigins } from "../../../src/target/postgres/replication-origin.ts";
 import { openPostgresTarget, type PostgresTargetOptions } from "../../../src/target/postgres/postgres-target.ts";
+import { forgetMigration } from "../../../src/target/postgres/progress/forget-migration.ts";
+import { createProgressSchema } from "../../../src/target/postgres/progress/progress-schema.ts";
 import type { OpenTarget } from "../../../src/target/target.ts";
 import { createDatabase, query, type TestDatabase } from "../../support/database.ts";
 import type { PgServer } from "../../support/pg-server.ts";
@@ -50,7 +51,16 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.target.close();
     const client = await this.database.connect();
-    await dropOrigins(client, `pghaul_${this.database.name}_`, new AbortController().signal);
+    await createProgressSchema(client);
+    await forgetMigration(client, {
+      migration: "bench",
+      originPrefix: `pghaul_${this.database.name}_`,
+      signal: new AbortController().signal,
+    });
+    assert.deepEqual(
+      await query(client, "select from pg_replication_origin where starts_with(roname, $1)", [`pghaul_${this.database.name}_`]),
+      [],
+    );
     await client.end();
   }
 }
@@ -80,9 +90,16 @@ export async function describeTable(database: TestDatabase, id: string, key: rea
   );
   assert.notEqual(columns.length, 0, id);
   return {
-    id, schema, name,
+    id,
+    schema,
+    name,
     oid: columns[0]?.oid ?? 0,
-    columns: columns.map((column) => ({ name: column.name, type: column.type, identityAlways: column.identity === "a", notNull: column.notnull })),
+    columns: columns.map((column) => ({
+      name: column.name,
+      type: column.type,
+      identityAlways: column.identity === "a",
+      notNull: column.notnull,
+    })),
     key: key === null ? null : key.map((wanted) => columns.findIndex((column) => column.name === wanted)),
     leaves: [],
   };
@@ -116,6 +133,9 @@ export function hasCode(code: string): (error: unknown) => boolean {
 
 /** Backends of the bench's target that are in the database now. */
 export async function backends(client: pg.Client | TestDatabase): Promise<number[]> {
-  const rows = await query<{ pid: number }>(client, "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'");
+  const rows = await query<{ pid: number }>(
+    client,
+    "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'",
+  );
   return rows.map(({ pid }) => pid);
 }

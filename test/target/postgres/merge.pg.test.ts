@@ -6,7 +6,8 @@ import { waitFor } from "../../support/database.ts";
 import { type PgServer, startServer } from "../../support/pg-server.ts";
 import { Bench, chunk, hasCode, row } from "./bench.ts";
 
-const ITEMS = "create table items (id int generated always as identity primary key, name text unique, n int check (n < 1000)); insert into items overriding system value values (5, 'five', 5)";
+const ITEMS =
+  "create table items (id int generated always as identity primary key, name text unique, n int check (n < 1000)); insert into items overriding system value values (5, 'five', 5)";
 
 suite("merge", () => {
   let server: PgServer;
@@ -15,7 +16,8 @@ suite("merge", () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  const rowsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => row(String(first + index), `name ${first + index}`, "1"));
+  const rowsFrom = (first: number, count: number) =>
+    Array.from({ length: count }, (_, index) => row(String(first + index), `name ${first + index}`, "1"));
 
   test("a chunk that meets no key is copied in whole", async () => {
     await using bench = await Bench.open(server, ITEMS);
@@ -45,16 +47,21 @@ suite("merge", () => {
     await assert.rejects(work, (error) => {
       assert.ok(error instanceof PghaulError);
       assert.equal(error.code, "TARGET_QUERY");
-      assert.equal(error.context["constraint"], "items_name_key");
+      assert.equal(error.context.constraint, "items_name_key");
       return true;
     });
     assert.equal((await bench.rows("items")).length, 1);
   });
 
   test("replace: rows exchange unique values, absent ones go", async () => {
-    await using bench = await Bench.open(server, `${ITEMS}; insert into items overriding system value values (6, 'six', 6), (7, 'seven', 7), (8, 'eight', 8)`);
+    await using bench = await Bench.open(
+      server,
+      `${ITEMS}; insert into items overriding system value values (6, 'six', 6), (7, 'seven', 7), (8, 'eight', 8)`,
+    );
     const items = await bench.table("public.items", ["id"]);
-    await bench.apply((tx) => tx.replace(items, [["5"], ["6"], ["7"], ["9"]], [row("5", "six", "1"), row("6", "five", "2"), row("9", "nine", "9")]));
+    await bench.apply((tx) =>
+      tx.replace(items, [["5"], ["6"], ["7"], ["9"]], [row("5", "six", "1"), row("6", "five", "2"), row("9", "nine", "9")]),
+    );
     assert.deepEqual(await bench.rows("items"), ["(5,six,1)", "(6,five,2)", "(8,eight,8)", "(9,nine,9)"]);
   });
 
@@ -67,7 +74,10 @@ suite("merge", () => {
     await using bench = await Bench.open(server, "create table logs (at int, what text)");
     const logs = await bench.table("public.logs", null);
     assert.equal(await bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(30_000))), 30_000);
-    await assert.rejects(bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(1))), hasCode("TARGET_NOT_EMPTY"));
+    await assert.rejects(
+      bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(1))),
+      hasCode("TARGET_NOT_EMPTY"),
+    );
     assert.equal((await bench.rows("logs")).length, 30_000);
   });
 
@@ -75,7 +85,10 @@ suite("merge", () => {
     await using bench = await Bench.open(server, "create table logs (at int, what text)");
     const logs = await bench.table("public.logs", null);
     const lost = new PghaulError("SOURCE_LOST", "gone");
-    await assert.rejects(bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(20_000, lost))), (error) => error === lost);
+    await assert.rejects(
+      bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(20_000, lost))),
+      (error) => error === lost,
+    );
     assert.equal(await bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(2))), 2);
   });
 
@@ -83,14 +96,17 @@ suite("merge", () => {
     await using bench = await Bench.open(server, ITEMS);
     const items = await bench.table("public.items", ["id"]);
     for (const bad of [row("70", "secret-name", "4444"), row("70", "secret-name", "secret-4444"), row("70", "secret-name\u0000", "1")]) {
-      await assert.rejects(bench.target.transaction("load", (tx) => tx.insertAbsent(items, chunk([...rowsFrom(100, 5000), bad, ...rowsFrom(9000, 5000)]), [])), (error) => {
-        assert.ok(error instanceof PghaulError);
-        assert.equal(error.code, "TARGET_QUERY");
-        assert.equal(error.context.table, "public.items");
-        const shown = JSON.stringify([error.message, error.context, error.suggestion, String(error.cause)]);
-        assert.doesNotMatch(shown, /secret|4444/);
-        return true;
-      });
+      await assert.rejects(
+        bench.target.transaction("load", (tx) => tx.insertAbsent(items, chunk([...rowsFrom(100, 5000), bad, ...rowsFrom(9000, 5000)]), [])),
+        (error) => {
+          assert.ok(error instanceof PghaulError);
+          assert.equal(error.code, "TARGET_QUERY");
+          assert.equal(error.context.table, "public.items");
+          const shown = JSON.stringify([error.message, error.context, error.suggestion, String(error.cause)]);
+          assert.doesNotMatch(shown, /secret|4444/);
+          return true;
+        },
+      );
     }
     assert.equal((await bench.rows("items")).length, 1);
   });
@@ -104,9 +120,15 @@ suite("merge", () => {
       await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where query like 'copy%' and datname = current_database()");
       for (let index = 0; index < 20_000; index++) yield Buffer.from(`1\t${"y".repeat(1000)}\n`);
     }
-    await assert.rejects(bench.target.transaction("load", (tx) => tx.loadWhole(logs, killed())), hasCode("TARGET_LOST"));
+    await assert.rejects(
+      bench.target.transaction("load", (tx) => tx.loadWhole(logs, killed())),
+      hasCode("TARGET_LOST"),
+    );
     assert.equal(await bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(2))), 2);
-    await waitFor(async () => (await admin.query("select from pg_stat_activity where query like 'copy%' and state = 'active'")).rowCount === 0, { deadlineMs: 10_000, what: "the COPY to end" });
+    await waitFor(
+      async () => (await admin.query("select from pg_stat_activity where query like 'copy%' and state = 'active'")).rowCount === 0,
+      { deadlineMs: 10_000, what: "the COPY to end" },
+    );
     await admin.end();
   });
 });

@@ -75,7 +75,10 @@ suite("schema move from 14 to 15", () => {
   let home: string;
   before(async () => {
     home = await mkdtemp(path.join(tmpdir(), "schema-move-"));
-    [source, target] = await Promise.all([startServer({ version: 14, passwords: { dumper: "p:a\\ss w'ord" } }), startServer({ version: 15 })]);
+    [source, target] = await Promise.all([
+      startServer({ version: 14, passwords: { dumper: "p:a\\ss w'ord" } }),
+      startServer({ version: 15 }),
+    ]);
   });
   after(async () => {
     await Promise.all([source[Symbol.asyncDispose](), target[Symbol.asyncDispose]()]);
@@ -93,8 +96,11 @@ suite("schema move from 14 to 15", () => {
     const [from, to] = [await createDatabase(source), await createDatabase(target)];
     await query(from, RICH);
     const tables = await Promise.all([
-      describeTable(from, "Sales Dept.Customers", ["id"]), describeTable(from, "public.orders", ["region", "id"]),
-      describeTable(from, "public.slots", ["code"]), describeTable(from, "public.lines", ["id"]), describeTable(from, "public.logs", null),
+      describeTable(from, "Sales Dept.Customers", ["id"]),
+      describeTable(from, "public.orders", ["region", "id"]),
+      describeTable(from, "public.slots", ["code"]),
+      describeTable(from, "public.lines", ["id"]),
+      describeTable(from, "public.logs", null),
     ]);
     const options: SchemaMoveOptions = {
       source: resolveConnection({ url: from.url }),
@@ -112,9 +118,16 @@ suite("schema move from 14 to 15", () => {
 
   async function copyRows({ from, to }: Sides): Promise<void> {
     const rows = await query<{ id: string; mail: string }>(from, `select id, mail::text from "Sales Dept"."Customers"`);
-    await query(to, `insert into "Sales Dept"."Customers" (id, mail) overriding system value select * from unnest($1::bigint[], $2::text[])`, [rows.map(({ id }) => id), rows.map(({ mail }) => mail)]);
+    await query(
+      to,
+      `insert into "Sales Dept"."Customers" (id, mail) overriding system value select * from unnest($1::bigint[], $2::text[])`,
+      [rows.map(({ id }) => id), rows.map(({ mail }) => mail)],
+    );
     const orders = await query<{ region: string; id: string }>(from, "select region, id from orders");
-    await query(to, "insert into orders select region, id, id, id from unnest($1::text[], $2::bigint[]) as o(region, id)", [orders.map(({ region }) => region), orders.map(({ id }) => id)]);
+    await query(to, "insert into orders select region, id, id, id from unnest($1::text[], $2::bigint[]) as o(region, id)", [
+      orders.map(({ region }) => region),
+      orders.map(({ id }) => id),
+    ]);
   }
 
   async function moveAll(sides: Sides, stopAt?: (progress: SchemaProgress) => void): Promise<SchemaMove> {
@@ -133,7 +146,9 @@ suite("schema move from 14 to 15", () => {
 
   /** What makes up a schema, as the catalog tells it: one text for each object. */
   async function outline(database: TestDatabase): Promise<string[]> {
-    const rows = await query<{ line: string }>(database, `
+    const rows = await query<{ line: string }>(
+      database,
+      `
       select 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || a.attidentity::text || a.attgenerated::text
              || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') as line
         from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -153,7 +168,8 @@ suite("schema move from 14 to 15", () => {
       union all select 'comment ' || description from pg_description where classoid in ('pg_class'::regclass) and objoid > 16384
       union all select 'view row ' || t::text from more_totals t
       union all select 'extension ' || extname from pg_extension
-      order by 1`);
+      order by 1`,
+    );
     return rows.map(({ line }) => line);
   }
 
@@ -167,7 +183,10 @@ suite("schema move from 14 to 15", () => {
     assert.deepEqual(move.losses, { roles: [], tablespaces: [] });
     assert.deepEqual(await outline(all.to), withoutExcluded(await outline(all.from)));
     assert.deepEqual(await query(all.to, "select from pg_publication"), []);
-    await requireSameSchema({ query: (text, values) => query(all.to, text, values ?? []).then((rows) => ({ rows, rowCount: rows.length }) as never) }, all.tables);
+    await requireSameSchema(
+      { query: (text, values) => query(all.to, text, values ?? []).then((rows) => ({ rows, rowCount: rows.length }) as never) },
+      all.tables,
+    );
     assert.deepEqual(readdirSync(all.options.dir), ["schema.dump"]);
   });
 
@@ -178,10 +197,25 @@ suite("schema move from 14 to 15", () => {
     await move.preData();
     await move.keyIndexes(all.tables, ({ name, done, total }) => names.push(`${done}/${total} ${name}`));
     await move.close();
-    assert.match(names.join("\n"), /CONSTRAINT Sales Dept Customers Customers_pkey[\s\S]*INDEX public slots_code[\s\S]*INDEX ATTACH public orders_eu_pkey/);
-    const indexes = await query<{ name: string }>(all.to, "select indexrelid::regclass::text as name from pg_index i join pg_class c on c.oid = i.indexrelid where c.relnamespace = 'public'::regnamespace order by 1");
-    assert.deepEqual(indexes.map(({ name }) => name), ["lines_pkey", "orders_eu_pkey", "orders_pkey", "orders_rest_0_pkey", "orders_rest_1_pkey", "orders_rest_pkey", "slots_code"]);
-    assert.deepEqual(await query(all.to, "select distinct indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid where c.relname like 'orders%'"), [{ indisvalid: true }]);
+    assert.match(
+      names.join("\n"),
+      /CONSTRAINT Sales Dept Customers Customers_pkey[\s\S]*INDEX public slots_code[\s\S]*INDEX ATTACH public orders_eu_pkey/,
+    );
+    const indexes = await query<{ name: string }>(
+      all.to,
+      "select indexrelid::regclass::text as name from pg_index i join pg_class c on c.oid = i.indexrelid where c.relnamespace = 'public'::regnamespace order by 1",
+    );
+    assert.deepEqual(
+      indexes.map(({ name }) => name),
+      ["lines_pkey", "orders_eu_pkey", "orders_pkey", "orders_rest_0_pkey", "orders_rest_1_pkey", "orders_rest_pkey", "slots_code"],
+    );
+    assert.deepEqual(
+      await query(
+        all.to,
+        "select distinct indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid where c.relname like 'orders%'",
+      ),
+      [{ indisvalid: true }],
+    );
     assert.deepEqual(await query(all.to, "select relreplident from pg_class where relname = 'slots'"), [{ relreplident: "i" }]);
     assert.deepEqual(await query(all.to, "select from pg_trigger where not tgisinternal"), []);
   });
@@ -199,7 +233,10 @@ suite("schema move from 14 to 15", () => {
         seen.add(name);
         left -= 1;
         if (left === 0) throw crash;
-      }).then(() => (finished = true), (error: unknown) => assert.equal(error, crash));
+      }).then(
+        () => (finished = true),
+        (error: unknown) => assert.equal(error, crash),
+      );
     }
     assert.ok(rounds > 5, `${rounds} rounds`);
     assert.deepEqual(await outline(all.to), withoutExcluded(await outline(all.from)));
@@ -208,12 +245,17 @@ suite("schema move from 14 to 15", () => {
   test("a backend that dies in the middle of an object leaves nothing of it", async () => {
     const all = await sides();
     let killed = false;
-    await assert.rejects(moveAll(all, ({ name }) => {
-      if (killed || !name.includes("orders_total")) return;
-      killed = true;
-      void query(all.to, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
-      throw new Error("killed");
-    }));
+    await assert.rejects(
+      moveAll(all, ({ name }) => {
+        if (killed || !name.includes("orders_total")) return;
+        killed = true;
+        void query(
+          all.to,
+          "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+        );
+        throw new Error("killed");
+      }),
+    );
     assert.ok(killed);
     await moveAll(all);
     assert.deepEqual(await outline(all.to), withoutExcluded(await outline(all.from)));
@@ -222,68 +264,104 @@ suite("schema move from 14 to 15", () => {
   test("an object that somebody else made is an error with advice, never skipped", async () => {
     const all = await sides();
     await query(all.to, "create table slots (mine int)");
-    await assert.rejects(moveAll(all), (error) => hasCode("TARGET_SCHEMA")(error) && /already exists/.test(String(error)) && /schema: existing/.test((error as PghaulError).suggestion ?? ""));
+    await assert.rejects(
+      moveAll(all),
+      (error) =>
+        hasCode("TARGET_SCHEMA")(error) &&
+        /already exists/.test(String(error)) &&
+        /schema: existing/.test((error as PghaulError).suggestion ?? ""),
+    );
   });
 
   test("roles that the target does not have: neither owners nor grants, and they are named", async () => {
     const all = await sides();
-    await query(all.from, "drop role if exists \"Only Here\"; create role \"Only Here\"; grant select on lines to \"Only Here\"");
+    await query(all.from, 'drop role if exists "Only Here"; create role "Only Here"; grant select on lines to "Only Here"');
     const move = await moveAll(all);
     assert.deepEqual(move.losses.roles, ["Only Here"]);
     assert.deepEqual(await query(all.to, "select relacl from pg_class where relname = 'lines'"), [{ relacl: null }]);
-    await query(all.from, "drop owned by \"Only Here\"; drop role \"Only Here\"");
+    await query(all.from, 'drop owned by "Only Here"; drop role "Only Here"');
   });
 
   test("a password reaches pg_dump by a file, and the file goes", async () => {
     const all = await sides();
-    await query(all.from, "grant usage on schema \"Sales Dept\", pghaul to dumper; grant pg_read_all_data to dumper");
+    await query(all.from, 'grant usage on schema "Sales Dept", pghaul to dumper; grant pg_read_all_data to dumper');
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith("pghaul-libpq-"));
     const move = await SchemaMove.open({ ...all.options, source: resolveConnection({ url: source.url(all.from.name, "dumper") }) });
     await move.close();
     assert.ok(existsSync(path.join(all.options.dir, "schema.dump")));
-    assert.deepEqual(readdirSync(tmpdir()).filter((name) => name.startsWith("pghaul-libpq-")), before);
+    assert.deepEqual(
+      readdirSync(tmpdir()).filter((name) => name.startsWith("pghaul-libpq-")),
+      before,
+    );
     await query(all.from, "drop owned by dumper");
   });
 
   test("pg_dump's own words tell why the dump failed", async () => {
     const all = await sides();
-    await assert.rejects(SchemaMove.open({ ...all.options, source: resolveConnection({ url: source.url("no_such_database") }) }), (error) => hasCode("SOURCE_QUERY")(error) && /no_such_database/.test(String(error)));
+    await assert.rejects(
+      SchemaMove.open({ ...all.options, source: resolveConnection({ url: source.url("no_such_database") }) }),
+      (error) => hasCode("SOURCE_QUERY")(error) && /no_such_database/.test(String(error)),
+    );
     assert.ok(!existsSync(path.join(all.options.dir, "schema.dump")));
   });
 
   test("no pg_dump that is new enough: TOOL_MISSING names version and package", async () => {
-    await assert.rejects(findClientTools(99, process.env), (error) => hasCode("TOOL_MISSING")(error) && /needs pg_dump 99/.test(String(error)) && /postgresql-client-99/.test((error as PghaulError).suggestion ?? ""));
-    await assert.rejects(findClientTools(13, { PGHAUL_PG_BIN: home, PATH: process.env["PATH"] }), hasCode("TOOL_MISSING"));
+    await assert.rejects(
+      findClientTools(99, process.env),
+      (error) =>
+        hasCode("TOOL_MISSING")(error) &&
+        /needs pg_dump 99/.test(String(error)) &&
+        /postgresql-client-99/.test((error as PghaulError).suggestion ?? ""),
+    );
+    await assert.rejects(findClientTools(13, { PGHAUL_PG_BIN: home, PATH: process.env.PATH }), hasCode("TOOL_MISSING"));
     assert.ok((await findClientTools(13, process.env)).major >= 13);
   });
 
   test("sequences are set ahead by steps of their own, within their limits, and never back", async () => {
-    const ddl = "create sequence up increment 5; create sequence down increment -3; create sequence small as smallint maxvalue 50; create sequence turning maxvalue 10 cycle; create sequence unused; create sequence far; create sequence huge";
+    const ddl =
+      "create sequence up increment 5; create sequence down increment -3; create sequence small as smallint maxvalue 50; create sequence turning maxvalue 10 cycle; create sequence unused; create sequence far; create sequence huge";
     const [from, to] = [await createDatabase(source), await createDatabase(target)];
-    await query(from, `${ddl}; select setval('up', 101), setval('down', -10), setval('small', 45), setval('turning', 9), setval('far', 3), setval('huge', 9223372036854775806)`);
+    await query(
+      from,
+      `${ddl}; select setval('up', 101), setval('down', -10), setval('small', 45), setval('turning', 9), setval('far', 3), setval('huge', 9223372036854775806)`,
+    );
     await query(to, `${ddl}; select setval('far', 1000)`);
     const [read, write] = [await from.connect(), await to.connect()];
     const states = await readSequences(read);
     assert.equal(states.length, 6);
-    assert.deepEqual(await setSequences(write, [...states, { schema: "public", name: "gone", lastValue: "1" }], 10), [{ schema: "public", name: "gone", lastValue: "1" }]);
-    const { rows } = await write.query("select sequencename as name, last_value::text as last from pg_sequences where last_value is not null order by 1");
+    assert.deepEqual(await setSequences(write, [...states, { schema: "public", name: "gone", lastValue: "1" }], 10), [
+      { schema: "public", name: "gone", lastValue: "1" },
+    ]);
+    const { rows } = await write.query(
+      "select sequencename as name, last_value::text as last from pg_sequences where last_value is not null order by 1",
+    );
     assert.deepEqual(rows, [
-      { name: "down", last: "-40" }, { name: "far", last: "1000" }, { name: "huge", last: "9223372036854775807" },
-      { name: "small", last: "50" }, { name: "turning", last: "9" }, { name: "up", last: "151" },
+      { name: "down", last: "-40" },
+      { name: "far", last: "1000" },
+      { name: "huge", last: "9223372036854775807" },
+      { name: "small", last: "50" },
+      { name: "turning", last: "9" },
+      { name: "up", last: "151" },
     ]);
     await Promise.all([read.end(), write.end()]);
   });
 
   test("a schema that the operator made is compared, and rows that are there are found", async () => {
     const [from, to] = [await createDatabase(source), await createDatabase(target)];
-    await query(from, "create table a (id int primary key, v text not null, w numeric(5,2)); create table b (id int primary key); create table c (id int primary key)");
-    await query(to, "create domain num as numeric(5,2); create table a (id int, v varchar(9), w num, extra int not null, filled int not null default 1); create view b as select 1; insert into a values (1, 'x', 1, 1)");
+    await query(
+      from,
+      "create table a (id int primary key, v text not null, w numeric(5,2)); create table b (id int primary key); create table c (id int primary key)",
+    );
+    await query(
+      to,
+      "create domain num as numeric(5,2); create table a (id int, v varchar(9), w num, extra int not null, filled int not null default 1); create view b as select 1; insert into a values (1, 'x', 1, 1)",
+    );
     const tables = await Promise.all(["a", "b", "c"].map((name) => describeTable(from, `public.${name}`, ["id"])));
     const client = await to.connect();
     assert.deepEqual(await schemaDifferences(client, tables), [
-      "public.a.\"v\" is character varying(9), at the source text",
-      "public.a.\"extra\" is not at the source, and is not null without a default",
-      "public.a has no unique index on (\"id\")",
+      'public.a."v" is character varying(9), at the source text',
+      'public.a."extra" is not at the source, and is not null without a default',
+      'public.a has no unique index on ("id")',
       "public.b is not a table",
       "public.c is missing",
     ]);

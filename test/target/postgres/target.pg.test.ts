@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import type { RowOps } from "../../../src/engine/ports.ts";
+import { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import { parseLsn } from "../../../src/model/lsn.ts";
 import { query, waitFor } from "../../support/database.ts";
 import { type PgServer, startServer } from "../../support/pg-server.ts";
-import { backends, Bench, hasCode, openTarget, row } from "./bench.ts";
+import { Bench, backends, hasCode, openTarget, row } from "./bench.ts";
 
 const ITEMS = "create table items (id int primary key, name text)";
 
@@ -34,15 +34,18 @@ for (const version of [13, 16, 18] as const) {
         await tx.setChunkMerged("public.a", 7);
         await tx.setChunkMerged("public.a", 7);
         await tx.setChunkMerged("public.b", 8);
-        await tx.addPending("public.a", [row("1", "ü\"\\"), row("2", "b")]);
-        await tx.addPending("public.a", [row("1", "ü\"\\")]);
+        await tx.addPending("public.a", [row("1", 'ü"\\'), row("2", "b")]);
+        await tx.addPending("public.a", [row("1", 'ü"\\')]);
         await tx.removePending("public.a", [row("2", "b"), row("3", "c")]);
       });
       assert.deepEqual(await bench.target.progress(), {
         stream: parseLsn("FFFFFFFF/FFFFFFFF"),
-        tables: new Map([["public.a", { cursor: 2n, state: "loaded", filter: null }], ["public.b", { cursor: 3n, state: "joined", filter }]]),
+        tables: new Map([
+          ["public.a", { cursor: 2n, state: "loaded", filter: null }],
+          ["public.b", { cursor: 3n, state: "joined", filter }],
+        ]),
         mergedChunks: new Set([7, 8]),
-        pending: new Map([["public.a", [row("1", "ü\"\\")]]]),
+        pending: new Map([["public.a", [row("1", 'ü"\\')]]]),
       });
     });
 
@@ -82,7 +85,9 @@ for (const version of [13, 16, 18] as const) {
       await bench.apply((tx) => tx.setStreamPosition(1n));
       const work = bench.apply(async (tx) => {
         await tx.apply(items, puts("1"), "strict");
-        await bench.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'");
+        await bench.sql(
+          "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'",
+        );
         await tx.apply(items, puts("2"), "strict");
         await tx.setStreamPosition(2n);
       });
@@ -125,21 +130,35 @@ for (const version of [13, 16, 18] as const) {
       await bench.apply((tx) => tx.apply(items, puts("1"), "strict"));
       await bench.target.transaction("load", (tx) => tx.apply(items, puts("2"), "strict"));
       await bench.sql("insert into items values (3, 'by the application')");
-      const messages = await bench.sql(`select data from pg_logical_slot_get_binary_changes('s_${version}', null, null, 'proto_version', '1', 'publication_names', 'p')`);
-      const kinds = messages.map(({ data }) => (data as Buffer).toString("latin1", 0, 1)).filter((kind) => "BOI".includes(kind)).join("");
+      const messages = await bench.sql(
+        `select data from pg_logical_slot_get_binary_changes('s_${version}', null, null, 'proto_version', '1', 'publication_names', 'p')`,
+      );
+      const kinds = messages
+        .map(({ data }) => (data as Buffer).toString("latin1", 0, 1))
+        .filter((kind) => "BOI".includes(kind))
+        .join("");
       // Before 15 an empty transaction, here the creation of an origin, shows as a lone Begin.
       assert.equal(kinds.replace(/B(?=B)/g, ""), "BOIBOIBI");
-      const names = messages.map(({ data }) => data as Buffer).filter((data) => data[0] === 0x4f).map((data) => data.toString("latin1", 9, data.length - 1));
+      const names = messages
+        .map(({ data }) => data as Buffer)
+        .filter((data) => data[0] === 0x4f)
+        .map((data) => data.toString("latin1", 9, data.length - 1));
       assert.deepEqual(names, [`pghaul_${bench.database.name}_stream`, `pghaul_${bench.database.name}_load_0`]);
       await bench.sql(`select pg_drop_replication_slot('s_${version}')`);
     });
 
     test("a fence lets the applier's token pass", async () => {
-      await using bench = await Bench.open(server, `${ITEMS}; create function fence() returns trigger language plpgsql as $$ begin
+      await using bench = await Bench.open(
+        server,
+        `${ITEMS}; create function fence() returns trigger language plpgsql as $$ begin
         if coalesce(current_setting('pghaul.applier', true), '') <> 'token-1' then raise 'writes are fenced'; end if; return null; end $$;
-        create trigger fence before insert on items for each statement execute function fence(); alter table items enable always trigger fence`);
+        create trigger fence before insert on items for each statement execute function fence(); alter table items enable always trigger fence`,
+      );
       const items = await bench.table("public.items", ["id"]);
-      await assert.rejects(bench.apply((tx) => tx.apply(items, puts("1"), "strict")), (error) => hasCode("TARGET_QUERY")(error) && /writes are fenced/.test(String(error)));
+      await assert.rejects(
+        bench.apply((tx) => tx.apply(items, puts("1"), "strict")),
+        (error) => hasCode("TARGET_QUERY")(error) && /writes are fenced/.test(String(error)),
+      );
       const passing = await openTarget(bench.database, { applierToken: "token-1", originPrefix: `pghaul_${bench.database.name}_b_` });
       await passing.transaction("stream", (tx) => tx.apply(items, puts("1"), "strict"));
       await passing.close();
@@ -162,8 +181,10 @@ for (const version of [13, 16, 18] as const) {
       const admin = await server.connect();
       await admin.query("drop role if exists plain; create role plain login");
       await using bench = await Bench.open(server, `${ITEMS}; drop schema if exists pghaul cascade`);
-      const open = () => openTarget(bench.database, { connect: () => bench.database.connect("plain"), originPrefix: `pghaul_${bench.database.name}_p_` });
-      const asks = (pattern: RegExp) => (error: unknown) => hasCode("TARGET_PRIVILEGE")(error) && pattern.test(String((error as PghaulError).suggestion));
+      const open = () =>
+        openTarget(bench.database, { connect: () => bench.database.connect("plain"), originPrefix: `pghaul_${bench.database.name}_p_` });
+      const asks = (pattern: RegExp) => (error: unknown) =>
+        hasCode("TARGET_PRIVILEGE")(error) && pattern.test(String((error as PghaulError).suggestion));
       await bench.sql("drop schema pghaul cascade");
       await assert.rejects(open(), asks(/grant create on database/));
       await bench.sql(`do $$ begin execute format('grant create on database %I to plain', current_database()); end $$`);
@@ -171,11 +192,15 @@ for (const version of [13, 16, 18] as const) {
       if (version >= 15) {
         await bench.sql("grant set on parameter session_replication_role to plain");
         await assert.rejects(open(), asks(/grant execute on function pg_replication_origin_create/));
-        await bench.sql("grant execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) to plain");
+        await bench.sql(
+          "grant execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) to plain",
+        );
         const target = await open();
         await target.transaction("stream", (tx) => tx.setStreamPosition(5n));
         await target.close();
-        await bench.sql("revoke execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) from plain; revoke set on parameter session_replication_role from plain");
+        await bench.sql(
+          "revoke execute on function pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_drop(text) from plain; revoke set on parameter session_replication_role from plain",
+        );
       }
       await bench.sql("drop owned by plain cascade");
       await admin.query("drop role plain").catch(() => undefined);
@@ -188,7 +213,10 @@ for (const version of [13, 16, 18] as const) {
       await assert.rejects(openTarget(bench.database), hasCode("STATE_NEWER"));
       await bench.sql("drop schema pghaul cascade");
       const prefix = `pghaul_${bench.database.name}_`;
-      const both = await Promise.all([openTarget(bench.database, { originPrefix: `${prefix}x_` }), openTarget(bench.database, { originPrefix: `${prefix}y_` })]);
+      const both = await Promise.all([
+        openTarget(bench.database, { originPrefix: `${prefix}x_` }),
+        openTarget(bench.database, { originPrefix: `${prefix}y_` }),
+      ]);
       for (const target of both) await target.close();
     });
 
@@ -197,8 +225,14 @@ for (const version of [13, 16, 18] as const) {
       const items = await bench.table("public.items", ["id"]);
       const wider = { ...items, columns: [...items.columns, { name: "Extra", type: "int", identityAlways: false, notNull: false }] };
       const says = (pattern: RegExp) => (error: unknown) => hasCode("TARGET_SCHEMA")(error) && pattern.test(String(error));
-      await assert.rejects(bench.apply((tx) => tx.apply(wider, puts("1"), "strict")), says(/public\.items has no column "Extra"/));
-      await assert.rejects(bench.apply((tx) => tx.apply({ ...items, name: "gone" }, puts("1"), "strict")), says(/missing at the target/));
+      await assert.rejects(
+        bench.apply((tx) => tx.apply(wider, puts("1"), "strict")),
+        says(/public\.items has no column "Extra"/),
+      );
+      await assert.rejects(
+        bench.apply((tx) => tx.apply({ ...items, name: "gone" }, puts("1"), "strict")),
+        says(/missing at the target/),
+      );
     });
 
     test("closing ends what waits and what runs; an abort ends what waits", async () => {

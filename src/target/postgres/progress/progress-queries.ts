@@ -47,7 +47,9 @@ export async function selectProgress(db: Queryable, { migration, stream }: Strea
   const id = [migration, stream];
   const progress = await db.query<{ position: string }>(`select position::text from pghaul.progress ${of}`, id);
   const tables = await db.query<TableProgressRow>(
-    `select table_id, cursor::text, state, filter_view, filter_until::text from pghaul.table_progress ${of}`, id);
+    `select table_id, cursor::text, state, filter_view, filter_until::text from pghaul.table_progress ${of}`,
+    id,
+  );
   const chunks = await db.query<{ chunk: string }>(`select chunk::text from pghaul.merged_chunk ${of}`, id);
   const pending = await db.query<{ table_id: string; key: string }>(`select table_id, key from pghaul.pending ${of}`, id);
   return {
@@ -59,37 +61,44 @@ export async function selectProgress(db: Queryable, { migration, stream }: Strea
 }
 
 export async function upsertPosition(db: Queryable, { migration, stream }: StreamId, position: string): Promise<void> {
-  await db.query(`insert into pghaul.progress (migration, stream, position) values ($1, $2, $3)
+  await db.query(
+    `insert into pghaul.progress (migration, stream, position) values ($1, $2, $3)
     on conflict (migration, stream) do update set position = excluded.position, changed_at = clock_timestamp()`,
-  [migration, stream, position]);
+    [migration, stream, position],
+  );
 }
 
 export async function upsertTableProgress(db: Queryable, { migration, stream }: StreamId, row: TableProgressRow): Promise<void> {
-  await db.query(`insert into pghaul.table_progress (migration, stream, table_id, cursor, state, filter_view, filter_until)
+  await db.query(
+    `insert into pghaul.table_progress (migration, stream, table_id, cursor, state, filter_view, filter_until)
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (migration, stream, table_id) do update set
       cursor = excluded.cursor, state = excluded.state, filter_view = excluded.filter_view, filter_until = excluded.filter_until`,
-  [migration, stream, row.table_id, row.cursor, row.state, row.filter_view, row.filter_until]);
+    [migration, stream, row.table_id, row.cursor, row.state, row.filter_view, row.filter_until],
+  );
 }
 
 export async function insertMergedChunk(db: Queryable, { migration, stream }: StreamId, table: string, chunk: number): Promise<void> {
-  await db.query(`insert into pghaul.merged_chunk (migration, stream, table_id, chunk) values ($1, $2, $3, $4)
-    on conflict do nothing`, [migration, stream, table, chunk]);
+  await db.query(
+    `insert into pghaul.merged_chunk (migration, stream, table_id, chunk) values ($1, $2, $3, $4)
+    on conflict do nothing`,
+    [migration, stream, table, chunk],
+  );
 }
 
 export async function insertPending(db: Queryable, { migration, stream }: StreamId, table: string, keys: readonly string[]): Promise<void> {
-  await db.query(`insert into pghaul.pending (migration, stream, table_id, key) select $1, $2, $3, unnest($4::text[])
-    on conflict do nothing`, [migration, stream, table, keys]);
+  await db.query(
+    `insert into pghaul.pending (migration, stream, table_id, key) select $1, $2, $3, unnest($4::text[])
+    on conflict do nothing`,
+    [migration, stream, table, keys],
+  );
 }
 
 export async function deletePending(db: Queryable, { migration, stream }: StreamId, table: string, keys: readonly string[]): Promise<void> {
-  await db.query(`delete from pghaul.pending where migration = $1 and stream = $2 and table_id = $3 and key = any ($4::text[])`,
-    [migration, stream, table, keys]);
-}
-
-/** Forgets a migration in this database, both directions. */
-export async function deleteMigration(db: Queryable, migration: string): Promise<void> {
-  for (const table of ["pending", "merged_chunk", "table_progress", "progress", "restored"]) {
-    await db.query(`delete from pghaul.${table} where migration = $1`, [migration]);
-  }
+  await db.query(`delete from pghaul.pending where migration = $1 and stream = $2 and table_id = $3 and key = any ($4::text[])`, [
+    migration,
+    stream,
+    table,
+    keys,
+  ]);
 }

@@ -71,10 +71,14 @@ export async function createProgressSchema(client: pg.Client, side: "source" | "
     }
   } catch (error) {
     if (sqlState(error) !== "42501") throw asPghaulError(error, side, { step: "progress schema" });
-    throw new PghaulError(side === "target" ? "TARGET_PRIVILEGE" : "SOURCE_PRIVILEGE", `the role may not create the schema pghaul at the ${side}`, {
-      suggestion: "select format('grant create on database %I to %I', current_database(), current_user) \\gexec",
-      context: { step: "progress schema" },
-    });
+    throw new PghaulError(
+      side === "target" ? "TARGET_PRIVILEGE" : "SOURCE_PRIVILEGE",
+      `the role may not create the schema pghaul at the ${side}`,
+      {
+        suggestion: "select format('grant create on database %I to %I', current_database(), current_user) \\gexec",
+        context: { step: "progress schema" },
+      },
+    );
   }
 }
 

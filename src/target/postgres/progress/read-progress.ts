@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { TableProgress, TargetProgress } from "../../../engine/ports.ts";
 import { parseLsn } from "../../../model/lsn.ts";
 import type { Row } from "../../../model/value.ts";
-import { selectProgress, type StreamId, type TableProgressRow } from "./progress-queries.ts";
+import { type StreamId, selectProgress, type TableProgressRow } from "./progress-queries.ts";
 
 /** Reads what the database says of one stream, in one snapshot. `client` must not be in a transaction. */
 export async function readProgress(client: pg.Client, id: StreamId): Promise<TargetProgress> {
@@ -33,8 +33,7 @@ function decodeKey(text: string): Row {
 }
 
 function toProgress(row: TableProgressRow): TableProgress {
-  const filter = row.filter_view === null || row.filter_until === null
-    ? null
-    : { view: row.filter_view, until: parseLsn(row.filter_until) };
+  const filter =
+    row.filter_view === null || row.filter_until === null ? null : { view: row.filter_view, until: parseLsn(row.filter_until) };
   return { cursor: parseLsn(row.cursor), state: row.state, filter };
 }

@@ -9,8 +9,9 @@ import type { Table } from "../../../model/table.ts";
 import { isComplete, type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
 import { insertPuts, keyRow, settableColumns } from "./apply-ops.ts";
+import { provideRows, stageRows } from "./provide-rows.ts";
 import { deleteByKey, deleteImage, insertRows, moveByKey, selectPresent, updateByKey, updateImage } from "./row-queries.ts";
-import { DELETE_OP, literalSource, PUT_OP, type RowSource, type SourceRow, stagedSource } from "./row-source.ts";
+import { DELETE_OP, literalSource, PUT_OP, type RowSource, type SourceRow } from "./row-source.ts";
 import type { TargetTable } from "./target-table.ts";
 import { truncateTables } from "./truncate-tables.ts";
 
@@ -94,9 +95,14 @@ class Script {
       case "update":
         return change.oldKey === null ? this.#update(target, change.row) : this.#rekey(target, change.oldKey, change.row);
       case "update-row":
-        return this.#write(target, [{ op: DELETE_OP, values: change.old }, { op: 1, values: change.row }], (source) => [
-          { sql: updateImage(target, source, nullsOf(change.old)), onMiss: "drift" },
-        ]);
+        return this.#write(
+          target,
+          [
+            { op: DELETE_OP, values: change.old },
+            { op: 1, values: change.row },
+          ],
+          (source) => [{ sql: updateImage(target, source, nullsOf(change.old)), onMiss: "drift" }],
+        );
       case "delete-row":
         return this.#write(target, [{ op: DELETE_OP, values: change.old }], (source) => [
           { sql: deleteImage(target, source, nullsOf(change.old)), onMiss: "drift" },
@@ -120,7 +126,10 @@ class Script {
     this.#statements = [];
     this.#bytes = 0;
     const context = { table: [...new Set(statements.map(({ target }) => target.table.id))].join(", ") };
-    const results = await this.#session.script(statements.map(({ sql }) => sql), context);
+    const results = await this.#session.script(
+      statements.map(({ sql }) => sql),
+      context,
+    );
     statements.forEach(({ target, onMiss }, index) => {
       if (onMiss === "nothing" || (results[index]?.rowCount ?? 0) > 0) return;
       if (onMiss === "drift") throw drift(target.table.id);
@@ -165,30 +174,32 @@ class Script {
     ]);
   }
 
-  /** Queues the statements over these rows; rows too large for a statement go through the stage, at once. */
+  /** Queues the statements over these rows. Staged rows are used at once: there is one stage for a table. */
   async #write(target: TargetTable, rows: readonly SourceRow[], write: Write): Promise<void> {
     const literals = literalSource(target, rows);
-    if (literals === null) await this.send();
-    const stage = literals === null ? await this.#session.guarded({ table: target.table.id }, () => this.#session.stages.fill(target, rows)) : null;
-    for (const { sql, onMiss } of write(literals ?? stagedSource(stage as string))) {
+    if (literals !== null) {
+      this.#queue(target, write(literals));
+      if (this.#statements.length >= SCRIPT_STATEMENTS || this.#bytes >= SCRIPT_BYTES) await this.send();
+      return;
+    }
+    await this.send();
+    const { source, after } = await stageRows(this.#session, target, rows);
+    this.#queue(target, [...write(source), ...after.map((sql) => ({ sql, onMiss: "nothing" as const }))]);
+    await this.send();
+  }
+
+  #queue(target: TargetTable, writes: ReturnType<Write>): void {
+    for (const { sql, onMiss } of writes) {
       this.#statements.push({ target, sql, onMiss });
       this.#bytes += sql.length;
     }
-    if (stage !== null) {
-      this.#statements.push({ target, sql: this.#session.stages.emptySql(stage), onMiss: "nothing" });
-      await this.send();
-    } else if (this.#statements.length >= SCRIPT_STATEMENTS || this.#bytes >= SCRIPT_BYTES) await this.send();
   }
 }
 
 /** Moves the row of a key to another key in place, so that what the stream did not carry stays. False when the key is not there. */
 export async function moveRow(session: TargetSession, target: TargetTable, oldKey: Row, row: PartialRow): Promise<boolean> {
-  const rows = moveRows(target, oldKey, row);
-  const context = { table: target.table.id };
-  const literals = literalSource(target, rows);
-  const stage = literals === null ? await session.guarded(context, () => session.stages.fill(target, rows)) : null;
-  const move = moveByKey(target, literals ?? stagedSource(stage as string), knownColumns(row));
-  const results = await session.script(stage === null ? [move] : [move, session.stages.emptySql(stage)], context);
+  const { source, after } = await provideRows(session, target, moveRows(target, oldKey, row));
+  const results = await session.script([moveByKey(target, source, knownColumns(row)), ...after], { table: target.table.id });
   return (results[0]?.rowCount ?? 0) > 0;
 }
 

@@ -3,8 +3,9 @@ import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
 import { copyBlocks } from "./copy-in.ts";
+import { provideRows } from "./provide-rows.ts";
 import { copyIntoTable, deleteByKey, insertRows, selectAbsent, selectPresent, updateByKey } from "./row-queries.ts";
-import { DELETE_OP, literalSource, PUT_OP, type RowSource, type SourceRow, stagedSource } from "./row-source.ts";
+import { DELETE_OP, literalSource, PUT_OP, type RowSource, type SourceRow } from "./row-source.ts";
 import { RELEASE, SAVEPOINT, undoneOnConflict } from "./savepoint.ts";
 import { keyOf, type TargetTable } from "./target-table.ts";
 
@@ -22,58 +23,82 @@ interface PatchGroup {
  * transaction is then to be rolled back), ConstraintConflict after undoing its own part.
  */
 export async function applyOps(session: TargetSession, target: TargetTable, ops: RowOps, tolerance: Tolerance): Promise<readonly Row[]> {
-  const { deletes, puts } = ops;
   const { patches, groups } = groupPatches(target, ops.patches);
-  const rows = sourceRows(target, { deletes, patches, puts });
+  const rows = sourceRows(target, { ...ops, patches });
   if (rows.length === 0) return [];
-  const literals = literalSource(target, rows);
-  if (literals === null && deletes.length === 0 && patches.length === 0) {
-    await copyPuts(session, target, puts);
+  if (rows.length === ops.puts.length && literalSource(target, rows) === null) {
+    await copyPuts(session, target, ops.puts);
     return [];
   }
-  const stage = literals === null ? await session.guarded({ table: target.table.id }, () => session.stages.fill(target, rows)) : null;
-  const source = literals ?? stagedSource(stage as string);
-  const updates = groups.map((group) => updateGroup(target, source, group));
-  // SELECT of the absent comes before the puts: a put may bring a key that a patch missed, and the patch missed it all the same.
-  const lookups = tolerance === "tolerant" ? groups.map((group) => selectAbsent(target, source, [group.first, group.last])) : [];
-  const statements = [
-    SAVEPOINT,
-    ...(deletes.length > 0 ? [deleteByKey(target, source)] : []),
-    ...updates,
-    ...lookups,
-    ...(puts.length > 0 ? [insertRows(target, source)] : []),
-    RELEASE,
-  ];
-  const empty = stage === null ? [] : [session.stages.emptySql(stage)];
-  const results = await undoneOnConflict(session, () => session.script([...statements, ...empty], { table: target.table.id }))
-    .catch(async (error: unknown) => {
-      if (stage !== null && error instanceof Error && error.name === "ConstraintConflict") await session.script(empty);
-      throw error;
-    });
-
-  let next = 1;
-  const counts = (number: number): number => sum(results.slice(next, (next += number)).map((result) => result.rowCount));
-  const deleted = deletes.length > 0 ? counts(1) : 0;
-  const patched = counts(updates.length);
-  if (tolerance === "strict") {
-    expectAll(target, { what: "to delete", asked: deletes.length, found: deleted });
-    expectAll(target, { what: "to update", asked: patches.length, found: patched });
-    return [];
-  }
-  const absent = results.slice(next, next + lookups.length).flatMap((result) => result.rows as { op: string | number }[]);
-  return absent.map(({ op }) => keyValues(target, patches[Number(op) - 1] as PartialRow));
+  const { source, after } = await provideRows(session, target, rows);
+  const found = await runStatements(session, target, { statements: setStatements(target, source, { ops, groups, tolerance }), after });
+  if (tolerance === "tolerant") return found.absent.map((op) => keyValues(target, patches[op - 1] as PartialRow));
+  expectAll(target, { what: "to delete", asked: ops.deletes.length, found: found.deleted });
+  expectAll(target, { what: "to update", asked: patches.length, found: found.patched });
+  return [];
 }
 
-/** A run of complete rows, into the table itself: few as one INSERT, many by COPY. Both under a savepoint of their own. */
+/** `tells`: what the statement's answer is good for. */
+interface SetStatement {
+  readonly sql: string;
+  readonly tells: "deleted" | "patched" | "absent" | null;
+}
+
+interface Asked {
+  readonly ops: RowOps;
+  readonly groups: readonly PatchGroup[];
+  readonly tolerance: Tolerance;
+}
+
+/** The absent are looked up before the puts: a put may bring the key of a patch that missed, and it has missed all the same. */
+function setStatements(target: TargetTable, source: RowSource, { ops, groups, tolerance }: Asked): readonly SetStatement[] {
+  const statements: SetStatement[] = [];
+  if (ops.deletes.length > 0) statements.push({ sql: deleteByKey(target, source), tells: "deleted" });
+  for (const group of groups) statements.push({ sql: updateGroup(target, source, group), tells: "patched" });
+  if (tolerance === "tolerant") {
+    for (const { first, last } of groups) statements.push({ sql: selectAbsent(target, source, [first, last]), tells: "absent" });
+  }
+  if (ops.puts.length > 0) statements.push({ sql: insertRows(target, source), tells: null });
+  return statements;
+}
+
+interface Found {
+  deleted: number;
+  patched: number;
+  /** The `op` of patches without a row. */
+  readonly absent: number[];
+}
+
+interface Script {
+  readonly statements: readonly SetStatement[];
+  readonly after: readonly string[];
+}
+
+async function runStatements(session: TargetSession, target: TargetTable, { statements, after }: Script): Promise<Found> {
+  const script = [SAVEPOINT, ...statements.map(({ sql }) => sql), RELEASE, ...after];
+  const results = await undoneOnConflict(session, after, () => session.script(script, { table: target.table.id }));
+  const found: Found = { deleted: 0, patched: 0, absent: [] };
+  statements.forEach(({ tells }, index) => {
+    const result = results[index + 1];
+    if (tells === "absent") for (const row of result?.rows ?? []) found.absent.push(Number((row as { op: string | number }).op));
+    else if (tells !== null) found[tells] += result?.rowCount ?? 0;
+  });
+  return found;
+}
+
+/** A run of complete rows, into the table itself: few as one INSERT, many by COPY. */
 export async function insertPuts(session: TargetSession, target: TargetTable, puts: readonly Row[]): Promise<void> {
-  const literals = literalSource(target, puts.map((values) => ({ op: PUT_OP, values })));
+  const literals = literalSource(
+    target,
+    puts.map((values) => ({ op: PUT_OP, values })),
+  );
   if (literals === null) await session.copyIn(copyIntoTable(target), copyBlocks(puts), { table: target.table.id });
   else await session.script([insertRows(target, literals)], { table: target.table.id });
 }
 
 async function copyPuts(session: TargetSession, target: TargetTable, puts: readonly Row[]): Promise<void> {
   await session.script([SAVEPOINT]);
-  await undoneOnConflict(session, () => session.copyIn(copyIntoTable(target), copyBlocks(puts), { table: target.table.id }));
+  await undoneOnConflict(session, [], () => session.copyIn(copyIntoTable(target), copyBlocks(puts), { table: target.table.id }));
   await session.script([RELEASE]);
 }
 
@@ -83,7 +108,10 @@ function updateGroup(target: TargetTable, source: RowSource, { first, last, colu
 }
 
 /** Puts patches that know the same columns side by side. */
-function groupPatches(target: TargetTable, patches: readonly PartialRow[]): { patches: readonly PartialRow[]; groups: readonly PatchGroup[] } {
+function groupPatches(
+  target: TargetTable,
+  patches: readonly PartialRow[],
+): { patches: readonly PartialRow[]; groups: readonly PatchGroup[] } {
   const byColumns = new Map<string, { columns: readonly number[]; patches: PartialRow[] }>();
   for (const patch of patches) {
     const signature = unchangedColumns(patch);
@@ -112,7 +140,9 @@ function unchangedColumns(patch: PartialRow): string {
 /** Known columns that UPDATE may set; the key names the row and stays. */
 export function settableColumns(target: TargetTable, patch: PartialRow): readonly number[] {
   const key = new Set(keyOf(target));
-  return patch.flatMap((value, column) => (value !== UNCHANGED && !key.has(column) && target.columns[column]?.updatable === true ? [column] : []));
+  return patch.flatMap((value, column) =>
+    value !== UNCHANGED && !key.has(column) && target.columns[column]?.updatable === true ? [column] : [],
+  );
 }
 
 function sourceRows(target: TargetTable, { deletes, patches, puts }: RowOps): SourceRow[] {
@@ -126,7 +156,7 @@ function sourceRows(target: TargetTable, { deletes, patches, puts }: RowOps): So
 /** Key values, in key order, spread over a row that is NULL elsewhere. */
 export function keyRow(target: TargetTable, key: Row): SourceRow {
   const values = new Array<string | null>(target.columns.length).fill(null);
-  keyOf(target).forEach((column, index) => (values[column] = key[index] ?? null));
+  for (const [index, column] of keyOf(target).entries()) values[column] = key[index] ?? null;
   return { op: DELETE_OP, values };
 }
 
@@ -141,8 +171,4 @@ function expectAll(target: TargetTable, { what, asked, found }: { what: string; 
     context: { table, asked, found },
     suggestion: `pghaul verify diff --table ${table}`,
   });
-}
-
-function sum(counts: readonly (number | null)[]): number {
-  return counts.reduce<number>((total, count) => total + (count ?? 0), 0);
 }

@@ -9,7 +9,9 @@ export interface RelationRow {
 export async function selectRelation(db: Queryable, schema: string, name: string): Promise<RelationRow | null> {
   const { rows } = await db.query<RelationRow>(
     `select c.oid::text, c.relkind::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = $1 and c.relname = $2`, [schema, name]);
+      where n.nspname = $1 and c.relname = $2`,
+    [schema, name],
+  );
   return rows[0] ?? null;
 }
 
@@ -29,7 +31,8 @@ export interface ColumnRow {
 }
 
 export async function selectColumns(db: Queryable, oid: string): Promise<readonly ColumnRow[]> {
-  const { rows } = await db.query<ColumnRow>(`
+  const { rows } = await db.query<ColumnRow>(
+    `
     with recursive base as (
       select a.attnum, a.attname, a.attidentity, a.attgenerated, a.atttypid as typid, a.atttypmod as typmod,
              pg_catalog.format_type(a.atttypid, a.atttypmod) as type, not a.attnotnull or a.atthasdef or a.attidentity <> '' as fills_itself,
@@ -44,7 +47,9 @@ export async function selectColumns(db: Queryable, oid: string): Promise<readonl
        where b.typtype = 'd')
     select attnum::text, attname::text as name, pg_catalog.format_type(typid, typmod) as base_type,
            attidentity::text as identity, attgenerated::text as generated, type, fills_itself::text
-      from base where typtype <> 'd' order by base.attnum`, [oid]);
+      from base where typtype <> 'd' order by base.attnum`,
+    [oid],
+  );
   return rows;
 }
 
@@ -64,7 +69,8 @@ export interface IndexColumnRow {
 
 /** Plain columns of the valid, whole-table btree indexes. */
 export async function selectIndexColumns(db: Queryable, oid: string): Promise<readonly IndexColumnRow[]> {
-  const { rows } = await db.query<IndexColumnRow>(`
+  const { rows } = await db.query<IndexColumnRow>(
+    `
     select i.indexrelid::text as index, i.indisunique::text as is_unique, i.indnkeyatts::text as columns, k.attnum::text, k.place::text, n.nspname::text as operator_schema, o.oprname::text as operator_name
       from pg_catalog.pg_index i
       join pg_catalog.pg_class c on c.oid = i.indexrelid
@@ -76,6 +82,8 @@ export async function selectIndexColumns(db: Queryable, oid: string): Promise<re
       join pg_catalog.pg_operator o on o.oid = ao.amopopr
       join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
      where i.indrelid = $1 and i.indisvalid and i.indpred is null and k.place <= i.indnkeyatts and k.attnum > 0
-     order by i.indisprimary desc, i.indisunique desc, i.indexrelid, k.place`, [oid]);
+     order by i.indisprimary desc, i.indisunique desc, i.indexrelid, k.place`,
+    [oid],
+  );
   return rows;
 }

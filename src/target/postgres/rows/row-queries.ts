@@ -84,10 +84,12 @@ function oneImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<num
 }
 
 function matches(target: TargetTable, alias: string): string {
-  return keyOf(target).map((column) => {
-    const { name, equals } = target.columns[column] as TargetTable["columns"][number];
-    return `t.${name} ${equals} ${alias}.c${column}`;
-  }).join(" and ");
+  return keyOf(target)
+    .map((column) => {
+      const { name, equals } = target.columns[column] as TargetTable["columns"][number];
+      return `t.${name} ${equals} ${alias}.c${column}`;
+    })
+    .join(" and ");
 }
 
 function assignments(target: TargetTable, columns: readonly number[]): string {
@@ -99,7 +101,9 @@ function names(target: TargetTable): string {
 }
 
 function values(target: TargetTable): string {
-  return allColumns(target).map((column) => `s.c${column}`).join(", ");
+  return allColumns(target)
+    .map((column) => `s.c${column}`)
+    .join(", ");
 }
 
 function allColumns(target: TargetTable): readonly number[] {

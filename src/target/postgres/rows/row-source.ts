@@ -21,7 +21,11 @@ export interface SourceRow {
 
 export interface RowSource {
   /** A FROM item of the rows with op in [low, high], holding at least `columns`, and the condition that goes with it. */
-  from(alias: string, ops: readonly [low: number, high: number], columns: readonly number[]): { readonly item: string; readonly where: string };
+  from(
+    alias: string,
+    ops: readonly [low: number, high: number],
+    columns: readonly number[],
+  ): { readonly item: string; readonly where: string };
 }
 
 /** Past either bound a staged COPY is faster than parsing constants (measured: 50 rows of 20 columns, 1.2 ms each way). */

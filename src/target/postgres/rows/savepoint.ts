@@ -4,21 +4,21 @@ import type { TargetSession } from "../target-session.ts";
 
 export const SAVEPOINT = "savepoint pghaul";
 export const RELEASE = "release savepoint pghaul";
-const UNDO = "rollback to savepoint pghaul; release savepoint pghaul";
+const UNDO = ["rollback to savepoint pghaul", RELEASE];
 
 /** unique_violation, exclusion_violation. */
 const CONFLICTS: ReadonlySet<string | undefined> = new Set(["23505", "23P01"]);
 
 /**
  * Runs `work`, which sets and releases SAVEPOINT itself (in the same round trip as its statements). When a unique or exclusion
- * constraint refuses, undoes it and throws ConstraintConflict; the transaction can go on.
+ * constraint refuses, undoes it, runs `after` and throws ConstraintConflict; the transaction can go on.
  */
-export async function undoneOnConflict<T>(session: TargetSession, work: () => Promise<T>): Promise<T> {
+export async function undoneOnConflict<T>(session: TargetSession, after: readonly string[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!CONFLICTS.has(sqlState(error))) throw error;
-    await session.script([UNDO]);
+    await session.script([...UNDO, ...after]);
     throw new ConstraintConflict(error instanceof Error ? error.message : "a constraint refused");
   }
 }

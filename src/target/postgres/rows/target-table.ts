@@ -45,7 +45,8 @@ export async function readTargetTable(db: Queryable, table: Table): Promise<Targ
     columns: table.columns.map((column) => {
       const found = columns.get(column.name);
       if (found === undefined) throw schemaError(table, `has no column ${quoteIdent(column.name)} at the target`);
-      if (found.generated !== "") throw schemaError(table, `has a generated column ${quoteIdent(column.name)} at the target, which the source fills itself`);
+      if (found.generated !== "")
+        throw schemaError(table, `has a generated column ${quoteIdent(column.name)} at the target, which the source fills itself`);
       return {
         name: quoteIdent(column.name),
         type: found.base_type,

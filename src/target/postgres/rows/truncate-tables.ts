@@ -10,11 +10,17 @@ export async function truncateTables(session: TargetSession, tables: readonly Ta
   const targets = await Promise.all(tables.map((table) => session.target(table)));
   const context = { table: tables.map(({ id }) => id).join(", ") };
   try {
-    await session.script(["savepoint pghaul_truncate", `truncate ${targets.map(({ reach }) => reach).join(", ")}`, "release savepoint pghaul_truncate"], context);
+    await session.script(
+      ["savepoint pghaul_truncate", `truncate ${targets.map(({ reach }) => reach).join(", ")}`, "release savepoint pghaul_truncate"],
+      context,
+    );
   } catch (error) {
     // feature_not_supported: "cannot truncate a table referenced in a foreign key constraint".
     if (sqlState(error) !== "0A000") throw error;
     await session.script(["rollback to savepoint pghaul_truncate", "release savepoint pghaul_truncate"]);
-    await session.script(targets.map(({ reach }) => `delete from ${reach}`), context);
+    await session.script(
+      targets.map(({ reach }) => `delete from ${reach}`),
+      context,
+    );
   }
 }

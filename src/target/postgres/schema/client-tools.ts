@@ -26,17 +26,21 @@ const VERSIONED_DIRS: readonly { readonly root: string; readonly bin: (entry: st
  * Errors: TOOL_MISSING, with the package to install.
  */
 export async function findClientTools(serverMajor: number, env: Readonly<Record<string, string | undefined>>): Promise<ClientTools> {
-  const chosen = env["PGHAUL_PG_BIN"];
-  const dirs = chosen === undefined || chosen === "" ? [...versionedDirs(), ...(env["PATH"] ?? "").split(path.delimiter)] : [chosen];
+  const chosen = env.PGHAUL_PG_BIN;
+  const dirs = chosen === undefined || chosen === "" ? [...versionedDirs(), ...(env.PATH ?? "").split(path.delimiter)] : [chosen];
   const found = await Promise.all([...new Set(dirs)].filter((dir) => dir !== "").map(toolsIn));
   const tools = found.filter((one) => one !== null);
   const fitting = tools.filter(({ major }) => major >= serverMajor).sort((a, b) => a.major - b.major);
   if (fitting[0] !== undefined) return fitting[0];
   const newest = Math.max(0, ...tools.map(({ major }) => major));
-  throw new PghaulError("TOOL_MISSING", `the source is PostgreSQL ${serverMajor} and needs pg_dump ${serverMajor} or newer; ${newest === 0 ? "none was found" : `the newest found is ${newest}`}`, {
-    context: { needed: serverMajor, found: newest },
-    suggestion: `apt install postgresql-client-${serverMajor}, or dnf install postgresql${serverMajor}, or brew install postgresql@${serverMajor}; or set PGHAUL_PG_BIN=DIRECTORY; or create the schema at the target yourself and set schema: existing`,
-  });
+  throw new PghaulError(
+    "TOOL_MISSING",
+    `the source is PostgreSQL ${serverMajor} and needs pg_dump ${serverMajor} or newer; ${newest === 0 ? "none was found" : `the newest found is ${newest}`}`,
+    {
+      context: { needed: serverMajor, found: newest },
+      suggestion: `apt install postgresql-client-${serverMajor}, or dnf install postgresql${serverMajor}, or brew install postgresql@${serverMajor}; or set PGHAUL_PG_BIN=DIRECTORY; or create the schema at the target yourself and set schema: existing`,
+    },
+  );
 }
 
 function versionedDirs(): string[] {

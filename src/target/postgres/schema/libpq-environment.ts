@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { getCACertificates } from "node:tls";
-import { type ConnectionSpec, type HostSpec } from "../../../postgres/resolve-connection.ts";
 import { readPassword } from "../../../postgres/password.ts";
+import type { ConnectionSpec, HostSpec } from "../../../postgres/resolve-connection.ts";
 import { sslModeOf } from "../../../postgres/ssl-options.ts";
 
 /** How a program of PostgreSQL connects as we do. */
@@ -60,18 +60,22 @@ function variables(spec: ConnectionSpec): Record<string, string> {
 
 /** What a program needs to run at all; every PG* variable of ours would mix with the connection that was resolved. */
 function surroundings(): Record<string, string> {
-  return Object.fromEntries(["PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SystemRoot"].flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  }));
+  return Object.fromEntries(
+    ["PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SystemRoot"].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 async function writePassfile(dir: string, spec: ConnectionSpec, side: "source" | "target"): Promise<Record<string, string>> {
   if (spec.password.kind === "passfile") return spec.password.path === undefined ? {} : { PGPASSFILE: spec.password.path };
-  const lines = await Promise.all(spec.hosts.map(async (host) => {
-    const password = await readPassword(spec, host, side);
-    return `${[host.host.startsWith("/") ? "*" : host.host, String(host.port), spec.database, spec.user, password].map(escapeField).join(":")}\n`;
-  }));
+  const lines = await Promise.all(
+    spec.hosts.map(async (host) => {
+      const password = await readPassword(spec, host, side);
+      return `${[host.host.startsWith("/") ? "*" : host.host, String(host.port), spec.database, spec.user, password].map(escapeField).join(":")}\n`;
+    }),
+  );
   return { PGPASSFILE: await writeSecret(path.join(dir, "passfile"), lines.join("")) };
 }
 
@@ -84,7 +88,8 @@ async function writeService(dir: string, spec: ConnectionSpec): Promise<Record<s
 
 /** Before 16 libpq cannot be told to trust the system's authorities, by which our own connections go; given as a file, any can. */
 async function writeRoots(dir: string, spec: ConnectionSpec): Promise<Record<string, string>> {
-  const system = spec.sslrootcert === "system" || (spec.sslrootcert === undefined && sslModeOf(spec, spec.hosts[0] as HostSpec) === "verify-full");
+  const system =
+    spec.sslrootcert === "system" || (spec.sslrootcert === undefined && sslModeOf(spec, spec.hosts[0] as HostSpec) === "verify-full");
   if (!system) return {};
   return { PGSSLROOTCERT: await writeSecret(path.join(dir, "roots.crt"), getCACertificates("default").join("\n")) };
 }

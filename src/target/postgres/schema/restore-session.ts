@@ -19,9 +19,8 @@ export class RestoreSession implements Pooled {
 
   constructor(client: pg.Client) {
     this.#client = client;
-    const lose = (): void => void (this.#lost = true);
-    client.on("error", lose);
-    client.on("end", lose);
+    client.on("error", () => this.#lose());
+    client.on("end", () => this.#lose());
   }
 
   get lost(): boolean {
@@ -45,14 +44,18 @@ export class RestoreSession implements Pooled {
       }
       await this.#client.query("commit");
     } catch (error) {
-      await this.#client.query("rollback").catch(() => void (this.#lost = true));
+      await this.#client.query("rollback").catch(() => this.#lose());
       throw restoreError(error, entries);
     }
   }
 
   async end(): Promise<void> {
-    this.#lost = true;
+    this.#lose();
     await this.#client.end().catch(() => undefined);
+  }
+
+  #lose(): void {
+    this.#lost = true;
   }
 }
 
@@ -60,7 +63,7 @@ function restoreError(error: unknown, entries: readonly string[]): PghaulError {
   const known = asPghaulError(error, "target");
   if (known.code !== "TARGET_QUERY" && known.code !== "TARGET_PRIVILEGE") return known;
   const what = entries.length === 1 ? `"${entries[0]}"` : `one of ${entries.length} objects from "${entries[0]}" to "${entries.at(-1)}"`;
-  const exists = /^42(P0[4-7]|710|723)$/.test(String(known.context["sqlstate"]));
+  const exists = /^42(P0[4-7]|710|723)$/.test(String(known.context.sqlstate));
   return new PghaulError("TARGET_SCHEMA", `${what} could not be created: ${known.message}`, {
     context: known.context,
     suggestion: exists

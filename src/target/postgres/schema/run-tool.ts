@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { ErrorCode } from "../../../errors/codes.ts";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
 
 export interface ToolRun {
   readonly program: string;
@@ -22,7 +22,9 @@ export function runTool({ program, args, env, code, signal }: ToolRun): Promise<
     let message = "";
     child.stdout.on("data", (piece: Buffer) => output.push(piece));
     child.stderr.on("data", (piece: Buffer) => (message = (message + piece.toString("utf8")).slice(-MESSAGE_CHARS)));
-    child.on("error", (error) => reject(signal.aborted ? (signal.reason as Error) : new PghaulError("TOOL_MISSING", `${program} could not be run: ${error.message}`)));
+    child.on("error", (error) =>
+      reject(signal.aborted ? (signal.reason as Error) : new PghaulError("TOOL_MISSING", `${program} could not be run: ${error.message}`)),
+    );
     child.on("close", (status, killedBy) => {
       if (status === 0) resolve(Buffer.concat(output).toString("utf8"));
       else reject(new PghaulError(code, message.trim() || `${program} ended with ${killedBy ?? status}`, { context: { step: program } }));

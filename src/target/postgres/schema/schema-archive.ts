@@ -8,8 +8,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
+import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import type { ClientTools } from "./client-tools.ts";
 import { libpqEnvironment } from "./libpq-environment.ts";
 import { runTool } from "./run-tool.ts";
@@ -58,7 +58,12 @@ export class SchemaArchive {
       await runTool({
         program: tools.pgDump,
         args: [
-          "--format=custom", "--schema-only", "--encoding=UTF8", "--no-password", "--no-publications", "--no-subscriptions",
+          "--format=custom",
+          "--schema-only",
+          "--encoding=UTF8",
+          "--no-password",
+          "--no-publications",
+          "--no-subscriptions",
           `--exclude-schema=${pattern("pghaul")}`,
           ...excludeTables.map(({ schema, name }) => `--exclude-table=${pattern(schema)}.${pattern(name)}`),
           `--file=${partial}`,
@@ -94,7 +99,8 @@ export class SchemaArchive {
     await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""));
     try {
       const text = await this.#restore([
-        `--use-list=${list}`, "--file=-",
+        `--use-list=${list}`,
+        "--file=-",
         ...(owners ? [] : ["--no-owner", "--no-privileges"]),
         ...(tablespaces ? [] : ["--no-tablespaces"]),
       ]);
@@ -105,7 +111,7 @@ export class SchemaArchive {
   }
 
   #restore(args: readonly string[]): Promise<string> {
-    const env = { PATH: process.env["PATH"] ?? "" };
+    const env = { PATH: process.env.PATH ?? "" };
     return runTool({ program: this.#tools.pgRestore, args: [...args, this.#file], env, code: "TARGET_SCHEMA", signal: this.#signal });
   }
 }

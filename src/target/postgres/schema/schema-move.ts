@@ -9,7 +9,16 @@ import { SessionPool } from "../session-pool.ts";
 import { findClientTools } from "./client-tools.ts";
 import { RestoreSession } from "./restore-session.ts";
 import { type ArchiveEntry, type RestoreFlags, SchemaArchive } from "./schema-archive.ts";
-import { type ForeignKeyRow, type IndexRow, selectForeignKeys, selectIndexes, selectMajor, selectPopulatedViews, selectRoles, selectTablespaces } from "./source-queries.ts";
+import {
+  type ForeignKeyRow,
+  type IndexRow,
+  selectForeignKeys,
+  selectIndexes,
+  selectMajor,
+  selectPopulatedViews,
+  selectRoles,
+  selectTablespaces,
+} from "./source-queries.ts";
 import { selectMissingTablespaces, selectRestored, selectSettingNames, selectUnusableRoles } from "./target-queries.ts";
 
 export interface SchemaMoveOptions {
@@ -94,7 +103,10 @@ export class SchemaMove {
   async preData(onProgress?: (progress: SchemaProgress) => void): Promise<void> {
     const entries = await this.#archive.entries("pre-data");
     // COMMENT ON EXTENSION needs the extension's owner, whom a managed service does not let anybody be; it says what the extension says.
-    await this.#inBatches(entries.filter(({ name }) => !name.startsWith("COMMENT - EXTENSION ")), onProgress);
+    await this.#inBatches(
+      entries.filter(({ name }) => !name.startsWith("COMMENT - EXTENSION ")),
+      onProgress,
+    );
   }
 
   /** Primary keys and replica identities of all tables. The tables are still empty. */
@@ -157,7 +169,10 @@ export class SchemaMove {
     const report = counter(left.length, onProgress);
     for (let start = 0; start < left.length; start += BATCH_ENTRIES) {
       const batch = left.slice(start, start + BATCH_ENTRIES);
-      await this.#step(batch.map(({ name }) => name), () => this.#sqlOf(batch));
+      await this.#step(
+        batch.map(({ name }) => name),
+        () => this.#sqlOf(batch),
+      );
       for (const { name } of batch) report(name);
     }
   }
@@ -215,7 +230,10 @@ async function readTarget(client: pg.Client, source: { readonly roles: readonly 
   await createProgressSchema(client);
   return {
     settings: await selectSettingNames(client),
-    losses: { roles: await selectUnusableRoles(client, source.roles), tablespaces: await selectMissingTablespaces(client, source.tablespaces) },
+    losses: {
+      roles: await selectUnusableRoles(client, source.roles),
+      tablespaces: await selectMissingTablespaces(client, source.tablespaces),
+    },
   };
 }
 

@@ -20,7 +20,11 @@ export async function readSequences(source: Queryable): Promise<readonly Sequenc
  * they stand. A cycling sequence is set as it is: ahead of its end would be somewhere else. Returns those that do not exist at the
  * target.
  */
-export async function setSequences(target: Queryable, sequences: readonly SequenceState[], margin: number): Promise<readonly SequenceState[]> {
+export async function setSequences(
+  target: Queryable,
+  sequences: readonly SequenceState[],
+  margin: number,
+): Promise<readonly SequenceState[]> {
   const missing: SequenceState[] = [];
   for (const sequence of sequences) {
     const { rowCount } = await setSequence(target, sequence, margin);
@@ -31,10 +35,13 @@ export async function setSequences(target: Queryable, sequences: readonly Sequen
 
 /** numeric, for at the end of a bigint's range the margin would overflow it. */
 function setSequence(target: Queryable, { schema, name, lastValue }: SequenceState, margin: number) {
-  return target.query(`
+  return target.query(
+    `
     select pg_catalog.setval(pg_catalog.format('%I.%I', s.schemaname, s.sequencename)::regclass,
       (case when s.cycle then $3::numeric
             when s.increment_by > 0 then least(s.max_value::numeric, greatest($3::numeric + $4::numeric * s.increment_by, s.last_value::numeric))
             else greatest(s.min_value::numeric, least($3::numeric + $4::numeric * s.increment_by, s.last_value::numeric)) end)::bigint, true)
-      from pg_catalog.pg_sequences s where s.schemaname = $1 and s.sequencename = $2`, [schema, name, lastValue, String(margin)]);
+      from pg_catalog.pg_sequences s where s.schemaname = $1 and s.sequencename = $2`,
+    [schema, name, lastValue, String(margin)],
+  );
 }

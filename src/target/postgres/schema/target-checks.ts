@@ -21,7 +21,10 @@ export async function requireEmpty(target: Queryable, tables: readonly Table[]):
   if (held.length === 0) return;
   throw new PghaulError("TARGET_NOT_EMPTY", `already holding rows at the target: ${held.join(", ")}`, {
     context: { table: held.join(", ") },
-    suggestion: `truncate ${tables.filter(({ id }) => held.includes(id)).map(({ schema, name }) => qualifiedName(schema, name)).join(", ")};`,
+    suggestion: `truncate ${tables
+      .filter(({ id }) => held.includes(id))
+      .map(({ schema, name }) => qualifiedName(schema, name))
+      .join(", ")};`,
   });
 }
 
@@ -50,7 +53,8 @@ async function tableDifferences(target: Queryable, table: Table): Promise<readon
     const title = `${table.id}.${quoteIdent(column.name)}`;
     if (found === undefined) differences.push(`${title} is missing`);
     else if (found.generated !== "") differences.push(`${title} is generated at the target and not at the source`);
-    else if (found.type !== column.type && found.base_type !== column.type) differences.push(`${title} is ${found.type}, at the source ${column.type}`);
+    else if (found.type !== column.type && found.base_type !== column.type)
+      differences.push(`${title} is ${found.type}, at the source ${column.type}`);
   }
   // A column that only the target has must be able to fill itself.
   const known = new Set(table.columns.map(({ name }) => name));
@@ -59,15 +63,26 @@ async function tableDifferences(target: Queryable, table: Table): Promise<readon
     differences.push(`${table.id}.${quoteIdent(extra.name)} is not at the source, and is not null without a default`);
   }
   if (table.key !== null && !(await hasKey(target, relation.oid, table, columns))) {
-    differences.push(`${table.id} has no unique index on (${table.key.map((index) => quoteIdent(table.columns[index]?.name ?? "")).join(", ")})`);
+    differences.push(
+      `${table.id} has no unique index on (${table.key.map((index) => quoteIdent(table.columns[index]?.name ?? "")).join(", ")})`,
+    );
   }
   return differences;
 }
 
 /** Some unique index of exactly the key's columns, in any order: without it every change would read the whole table. */
-async function hasKey(target: Queryable, oid: string, table: Table, columns: readonly { readonly attnum: string; readonly name: string }[]): Promise<boolean> {
+async function hasKey(
+  target: Queryable,
+  oid: string,
+  table: Table,
+  columns: readonly { readonly attnum: string; readonly name: string }[],
+): Promise<boolean> {
   const wanted = (table.key ?? []).map((index) => columns.find(({ name }) => name === table.columns[index]?.name)?.attnum);
   const indexes = Map.groupBy(await selectIndexColumns(target, oid), ({ index }) => index);
-  return [...indexes.values()].some((parts) =>
-    parts[0]?.is_unique === "true" && parts[0].columns === String(wanted.length) && wanted.every((attnum) => parts.some((part) => part.attnum === attnum)));
+  return [...indexes.values()].some(
+    (parts) =>
+      parts[0]?.is_unique === "true" &&
+      parts[0].columns === String(wanted.length) &&
+      wanted.every((attnum) => parts.some((part) => part.attnum === attnum)),
+  );
 }

@@ -1,0 +1,23 @@
+import type pg from "pg";
+import { dropOrigins } from "../replication-origin.ts";
+import type { Queryable } from "./progress-queries.ts";
+
+export interface Forgotten {
+  readonly migration: string;
+  /** As in `PostgresTargetOptions`. */
+  readonly originPrefix: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Removes what the migration left in a database beside its rows: progress and replication origins. The schema `pghaul` stays, other
+ * migrations may use it. Only once the way back is closed: a reverse stream knows our commits by their origins.
+ */
+export async function forgetMigration(client: pg.Client, { migration, originPrefix, signal }: Forgotten): Promise<void> {
+  for (const table of ["pending", "merged_chunk", "table_progress", "progress", "restored"]) await deleteRows(client, table, migration);
+  await dropOrigins(client, originPrefix, signal);
+}
+
+async function deleteRows(db: Queryable, table: string, migration: string): Promise<void> {
+  await db.query(`delete from pghaul.${table} where migration = $1`, [migration]);
+}
