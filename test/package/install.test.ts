@@ -29,11 +29,21 @@ after(() => rmSync(project, { recursive: true, force: true }));
 
 test("the package holds what runs and what a user reads, and no sources, tests or secrets", () => {
   const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
-  for (const name of ["bin/pghaul.js", "dist/cli/main.js", "LICENSE", "README.md", "CHANGELOG.md", "schema/pghaul.schema.json", "oclif.manifest.json"]) {
+  for (const name of [
+    "bin/pghaul.js",
+    "dist/cli/main.js",
+    "LICENSE",
+    "README.md",
+    "CHANGELOG.md",
+    "schema/pghaul.schema.json",
+    "oclif.manifest.json",
+  ]) {
     assert.ok(files.includes(name), name);
   }
   assert.deepEqual(
-    files.filter((name) => !/^(?:bin|dist|schema)(?:\/|$)|^(?:LICENSE|README\.md|CHANGELOG\.md|package\.json|oclif\.manifest\.json)$/.test(name)),
+    files.filter(
+      (name) => !/^(?:bin|dist|schema)(?:\/|$)|^(?:LICENSE|README\.md|CHANGELOG\.md|package\.json|oclif\.manifest\.json)$/.test(name),
+    ),
     [],
   );
 });
