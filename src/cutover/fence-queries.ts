@@ -2,22 +2,47 @@
  * The SQL of the fence. It must refuse everybody, the superuser and sessions in replica role included (hence ENABLE ALWAYS), and let our
  * appliers through, who name themselves by the setting `pghaul.applier`. It is a guard against mistakes, not against an attacker: who may
  * drop the trigger may write; that is what the proof by the log is for.
+ *
+ * A fence is closed by triggers under locks, because only the locks are a barrier, and opened by one row: a trigger passes everybody once
+ * `pghaul.marker` holds a row of its name. So opening waits for no lock, neither at the new primary nor, when a switch is cancelled, at the
+ * old one. Each fence has a name of its own: a transaction whose snapshot is older than the row is refused a moment longer, never let
+ * through.
  */
-import { qualifiedName, quoteLiteral } from "../postgres/quote.ts";
+import { qualifiedName, quoteIdent, quoteLiteral } from "../postgres/quote.ts";
 
-export const FENCE_TRIGGER = "pghaul_fence";
+/** Names of our triggers begin with it; what follows is unique to one fence. */
+const FENCE_PREFIX = "pghaul_fence_";
 
 export interface FencedRelation {
   readonly schema: string;
   readonly name: string;
 }
 
-/** Installed before the switch, so that nothing but locks and catalog rows is left for the pause. */
+export interface FenceName {
+  readonly side: string;
+  /** Never used before at this database: a few random characters. */
+  readonly unique: string;
+}
+
+export function fenceTrigger({ side, unique }: FenceName): string {
+  return `${FENCE_PREFIX}${side}_${unique}`;
+}
+
+/** Of the row that opens a fence. */
+function openingOf(trigger: string): string {
+  return `open ${trigger}`;
+}
+
+/**
+ * Installed before the switch, so that nothing but locks and catalog rows is left for the pause. SECURITY DEFINER, because the roles that
+ * write to the application's tables have no rights in our schema.
+ */
 export function fenceFunctionSql(applierToken: string): string {
   return `
-    create or replace function pghaul.refuse_write() returns trigger language plpgsql as $pghaul$
+    create or replace function pghaul.refuse_write() returns trigger language plpgsql security definer set search_path = pg_catalog as $pghaul$
     begin
-      if current_setting('pghaul.applier', true) is distinct from ${quoteLiteral(applierToken)} then
+      if pg_catalog.current_setting('pghaul.applier', true) is distinct from ${quoteLiteral(applierToken)}
+         and not exists (select from pghaul.marker where id = 'open ' || tg_name) then
         raise exception 'pghaul: writes have moved away from this database (table %.%)', tg_table_schema, tg_table_name
           using errcode = 'read_only_sql_transaction', hint = 'Connect to the new primary.';
       end if;
@@ -25,68 +50,130 @@ export function fenceFunctionSql(applierToken: string): string {
     end $pghaul$`;
 }
 
+export interface FenceRequest {
+  readonly relations: readonly FencedRelation[];
+  readonly trigger: string;
+  readonly marker: string;
+  readonly lockMillis: number;
+  /** The session may set deadlock_timeout. */
+  readonly impatient: boolean;
+  /** Statements that read the sequences. */
+  readonly sequences: string;
+}
+
 /**
  * One simple-protocol call, one transaction: six round trips would be six times the network in the pause. SHARE ROW EXCLUSIVE waits for
- * each earlier writer (manual: "Table-Level Locks") and is all that CREATE TRIGGER needs, so readers go on.
+ * each earlier writer (manual: "Table-Level Locks") and is all that CREATE TRIGGER needs, so readers go on. The answer's last two rows
+ * before COMMIT's are the WAL position and the sequences.
  */
-export function fenceSql(relations: readonly FencedRelation[], marker: string, lockMillis: number, impatient: boolean): string {
+export function fenceSql({ relations, trigger, marker, lockMillis, impatient, sequences }: FenceRequest): string {
   const names = relations.map(({ schema, name }) => qualifiedName(schema, name));
+  const limit = Math.max(1, Math.round(lockMillis));
   return [
     "begin",
-    `set local lock_timeout = ${Math.max(1, Math.round(lockMillis))}`,
-    // An autovacuum worker gives way only when the deadlock check runs; by default that is after a second (research: 1,001 ms against 11).
-    ...(impatient ? ["set local deadlock_timeout = '10ms'"] : []),
+    // lock_timeout counts for each table anew; the statement's counts for all of them.
+    `set local lock_timeout = ${limit}`,
+    `set local statement_timeout = ${limit}`,
+    ...impatience(impatient),
     ...(names.length > 0 ? [`lock table only ${names.join(", only ")} in share row exclusive mode`] : []),
-    ...names.flatMap(createTriggerSql),
-    `insert into pghaul.marker (id) values (${quoteLiteral(marker)}) on conflict (id) do nothing`,
-    sequencesSql(),
+    "set local statement_timeout = 0",
+    ...names.flatMap((table) => createTriggerSql(table, trigger)),
+    markerSql(marker),
+    // Async commits of a role's own settings must not make the barrier a wish.
+    "set local synchronous_commit = on",
+    "select pg_current_wal_insert_lsn()::text as lsn",
+    sequences,
     "commit",
-    "select pg_current_wal_flush_lsn() as lsn",
   ].join(";\n");
 }
 
-function createTriggerSql(table: string): string[] {
+/** An autovacuum worker gives way only when the deadlock check runs; by default that is after a second (research: 1,001 ms against 11). */
+function impatience(impatient: boolean): readonly string[] {
+  return impatient ? ["set local deadlock_timeout = '10ms'"] : [];
+}
+
+/** The fence on one table, for a side where nobody writes but our appliers. */
+export function guardSql(relation: FencedRelation, trigger: string, lockMillis: number, impatient: boolean): string {
+  const table = qualifiedName(relation.schema, relation.name);
   return [
-    `create trigger ${FENCE_TRIGGER} before insert or update or delete or truncate on ${table} for each statement execute function pghaul.refuse_write()`,
-    `alter table only ${table} enable always trigger ${FENCE_TRIGGER}`,
+    "begin",
+    `set local lock_timeout = ${lockMillis}`,
+    ...impatience(impatient),
+    `lock table only ${table} in share row exclusive mode`,
+    ...createTriggerSql(table, trigger),
+    "commit",
+  ].join(";\n");
+}
+
+function createTriggerSql(table: string, trigger: string): string[] {
+  return [
+    `create trigger ${quoteIdent(trigger)} before insert or update or delete or truncate on ${table} for each statement execute function pghaul.refuse_write()`,
+    `alter table only ${table} enable always trigger ${quoteIdent(trigger)}`,
   ];
 }
 
-/** DROP TRIGGER asks for ACCESS EXCLUSIVE, for a moment; readers and refused writers are all it can meet. */
-export function unfenceSql(relations: readonly FencedRelation[]): string {
-  const drops = relations.map(({ schema, name }) => `drop trigger if exists ${FENCE_TRIGGER} on ${qualifiedName(schema, name)}`);
-  return ["begin", "set local lock_timeout = '5s'", ...drops, "commit"].join(";\n");
+/** Opens fences, and writes a marker in the same transaction: who sees the marker knows that they are open. */
+export function openSql(triggers: readonly string[], marker: string): string {
+  const rows = [...triggers.map(openingOf), marker].map((id) => `(${quoteLiteral(id)})`);
+  return ["begin", "set local synchronous_commit = on", `insert into pghaul.marker (id) values ${rows.join(", ")} on conflict (id) do nothing`, "commit"].join(";\n");
 }
 
-/** Which relations bear the trigger, and fire it always. */
-export function fencedRelationsSql(): string {
+function markerSql(marker: string): string {
+  return `insert into pghaul.marker (id) values (${quoteLiteral(marker)}) on conflict (id) do nothing`;
+}
+
+/** Takes a trigger that passes everybody off a table. `drop` also bars readers for a moment, so it is for a side that is not the primary. */
+export function tidySql(relation: FencedRelation, trigger: string, how: "disable" | "drop"): string {
+  const table = qualifiedName(relation.schema, relation.name);
+  const name = quoteIdent(trigger);
+  const act = how === "drop" ? `drop trigger if exists ${name} on ${table}` : `alter table only ${table} disable trigger ${name}`;
+  return ["begin", "set local lock_timeout = '20ms'", act, "commit"].join(";\n");
+}
+
+export interface RelationRow {
+  readonly root: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly oid: string;
+  /** A fence trigger of ours on it, null where there is none; one row for each. */
+  readonly trigger: string | null;
+  /** 'closed', 'open' (lets everybody pass), or 'disabled'. */
+  readonly state: "closed" | "open" | "disabled" | null;
+}
+
+/**
+ * The moved tables with all their partitions, as they are now, and the fences on them. Partitions of every level: a write straight into one
+ * passes a trigger on its parent. $1 schemas, $2 names; `root` counts from 1 into them.
+ */
+export function relationsSql(): string {
   return `
-    select n.nspname as schema, c.relname as name
-    from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-    where t.tgname = '${FENCE_TRIGGER}' and t.tgenabled = 'A'`;
+    select r.place::text as root, n.nspname::text as schema, c.relname::text as name, c.oid::text as oid, t.tgname::text as trigger,
+           case when t.tgname is null then null when t.tgenabled <> 'A' then 'disabled'
+                when exists (select from pghaul.marker m where m.id = 'open ' || t.tgname) then 'open' else 'closed' end as state
+      from unnest($1::text[], $2::text[]) with ordinality as r(schema, name, place)
+      join pg_catalog.pg_namespace rn on rn.nspname = r.schema
+      join pg_catalog.pg_class rc on rc.relnamespace = rn.oid and rc.relname = r.name
+     cross join lateral (select rc.oid as relid union select p.relid::oid from pg_catalog.pg_partition_tree(rc.oid) p) as tree
+      join pg_catalog.pg_class c on c.oid = tree.relid and c.relkind in ('r', 'p')
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_trigger t on t.tgrelid = c.oid and starts_with(t.tgname::text, '${FENCE_PREFIX}') and not t.tgisinternal
+     order by r.place, c.oid`;
 }
 
-export function sequencesSql(): string {
-  return `
-    select schemaname as schema, sequencename as name, last_value::text as last_value, increment_by::text as increment
-    from pg_sequences where last_value is not null and schemaname <> 'pghaul' order by 1, 2`;
-}
-
-/** Sets a sequence ahead of `value`, never behind where it stands; a cycling or bounded sequence is clamped to its limits. */
-export function takeSequenceSql(): string {
-  return `
-    select setval(format('%I.%I', s.schemaname, s.sequencename)::regclass,
-      case when s.increment_by > 0
-        then least(s.max_value, greatest($3::numeric + $4::numeric * s.increment_by, coalesce(s.last_value, s.min_value)))
-        else greatest(s.min_value, least($3::numeric + $4::numeric * s.increment_by, coalesce(s.last_value, s.max_value))) end::bigint, true)
-    from pg_sequences s where s.schemaname = $1 and s.sequencename = $2`;
-}
-
-/** Who holds what the fence waits for. */
+/**
+ * Who holds what the fence waits for, on the tables with these oids. pg_locks tells everybody everything; pg_stat_activity hides the
+ * transactions of others from a role without pg_read_all_stats. A prepared transaction has a lock and no process.
+ */
 export function blockersSql(): string {
   return `
-    select a.pid, a.usename, a.application_name, a.state, coalesce(extract(epoch from now() - a.xact_start), 0)::numeric(12,1)::text as seconds
-    from pg_stat_activity a
-    where a.pid <> pg_backend_pid() and a.datname = current_database() and a.backend_xid is not null
-    order by a.xact_start limit 5`;
+    select distinct case when l.pid is null then 'a prepared transaction (see below)'
+                         else format('pid %s (%s, %s, %s%s)', l.pid, a.usename, a.application_name, coalesce(a.state, 'state hidden'),
+                                     ' for ' || extract(epoch from now() - a.xact_start)::numeric(12,1) || ' s') end as who
+      from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+     where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid() and l.relation = any($1::oid[])
+       and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+       and l.mode in ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+     union all
+    select format('prepared transaction %L of %s since %s', p.gid, p.owner, p.prepared) from pg_catalog.pg_prepared_xacts p where p.database = current_database()
+     limit 8`;
 }

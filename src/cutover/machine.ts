@@ -3,6 +3,7 @@
  * generated from TRANSITIONS, and a test walks each edge.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
+import type { Attempt, SideName } from "./ports.ts";
 
 export type CutoverState = "source-primary" | "switching-to-target" | "writes-on-target" | "switching-to-source" | "complete";
 
@@ -27,7 +28,7 @@ export const TRANSITIONS: readonly Transition[] = [
     from: "switching-to-target",
     event: "cancelled",
     to: "source-primary",
-    note: "undone before the route changed",
+    note: "undone before the target took writes",
   },
   {
     from: "switching-to-target",
@@ -45,7 +46,7 @@ export const TRANSITIONS: readonly Transition[] = [
     from: "switching-to-source",
     event: "cancelled",
     to: "writes-on-target",
-    note: "undone before the route changed",
+    note: "undone before the source took writes",
   },
   {
     from: "switching-to-source",
@@ -65,16 +66,33 @@ export const TRANSITIONS: readonly Transition[] = [
 export function nextState(from: CutoverState, event: CutoverEvent): CutoverState {
   const edge = TRANSITIONS.find((transition) => transition.from === from && transition.event === event);
   if (edge !== undefined) return edge.to;
-  const possible = TRANSITIONS.filter((transition) => transition.from === from).map((transition) => transition.event);
+  const possible = eventsIn(from);
   throw new PghaulError("CUTOVER_STATE", `"${event}" is not possible while the cutover is ${from}`, {
     context: { state: from, possible: possible.join(", ") },
     suggestion: "pghaul cutover status",
   });
 }
 
-/** Reads a persisted state; an unknown one is refused, not guessed. */
-export function parseState(text: string): CutoverState {
-  const known = TRANSITIONS.some(({ from, to }) => from === text || to === text);
-  if (!known) throw new PghaulError("STATE_NEWER", `unknown cutover state "${text}"`);
-  return text as CutoverState;
+/** Whose writes count in a state: where verification reads, and what a gate measures. */
+export function primaryIn(state: CutoverState): SideName {
+  return state === "source-primary" || state === "switching-to-target" ? "source" : "target";
+}
+
+const STATES: Readonly<Record<Attempt["outcome"], Readonly<Record<SideName, CutoverState>>>> = {
+  running: { target: "switching-to-target", source: "switching-to-source" },
+  switched: { target: "writes-on-target", source: "source-primary" },
+  cancelled: { target: "source-primary", source: "writes-on-target" },
+};
+
+/** The state that the last attempt leaves; STATE_NEWER for one that this version does not know, which is refused, not guessed. */
+export function stateOf(attempt: Attempt | null): CutoverState {
+  if (attempt === null) return "source-primary";
+  const state = STATES[attempt.outcome]?.[attempt.to];
+  if (state !== undefined) return state;
+  throw new PghaulError("STATE_NEWER", `unknown cutover state "${attempt.outcome}" on the way to "${attempt.to}"`);
+}
+
+/** The events that a state allows. */
+export function eventsIn(state: CutoverState): readonly CutoverEvent[] {
+  return TRANSITIONS.filter(({ from }) => from === state).map(({ event }) => event);
 }

@@ -12,18 +12,17 @@ export interface SequenceValue {
   readonly schema: string;
   readonly name: string;
   readonly lastValue: string;
-  readonly increment: string;
 }
 
 export interface FenceFact {
-  /** WAL position flushed after the fence's commit: whatever any other writer committed lies below it. */
+  /** WAL insert position once the locks were had: any other writer of these tables committed below it, and none may above. */
   readonly lsn: Lsn;
   readonly sequences: readonly SequenceValue[];
   /** Milliseconds from asking for the locks to the commit. */
   readonly millis: number;
 }
 
-/** `whole`: every table and leaf is fenced. `none`: no one is. `partial` can only come from outside. */
+/** `whole`: every table and partition refuses writes. `none`: no one does. `partial`: a guard under way, or a partition made since. */
 export type FenceState = "none" | "partial" | "whole";
 
 /** One of the two databases, as the switch sees it. */
@@ -31,40 +30,50 @@ export interface CutoverSide {
   readonly name: SideName;
   /**
    * Stops every writer but our appliers, in one transaction: locks the moved tables in SHARE ROW EXCLUSIVE (so each earlier writer has
-   * ended), creates a statement trigger ENABLE ALWAYS on every table and leaf partition, writes the marker and reads the sequences.
-   * Throws CUTOVER_DEADLINE, with who held what, when a lock is not had within `lockMillis`; nothing is changed then.
+   * ended), creates a statement trigger ENABLE ALWAYS on every table and partition, writes the marker and reads the sequences.
+   * Throws CUTOVER_DEADLINE, with who held what, when the locks are not had within `lockMillis`; nothing is changed then.
    */
   fence(marker: string, lockMillis: number): Promise<FenceFact>;
-  /** Removes the fence; no-op where there is none. */
-  unfence(): Promise<void>;
+  /** The same fence table by table, each in a transaction of its own: no barrier, for a side where nobody writes but our appliers. */
+  guard(): Promise<void>;
+  /** Lets writers in again and writes the marker, in one transaction that waits for no lock on a table. */
+  open(marker: string): Promise<void>;
+  /** Takes triggers that let everybody pass off the tables where that is to be had at once. Returns on how many tables one is left. */
+  tidy(): Promise<number>;
   fenceState(): Promise<FenceState>;
   writeMarker(id: string): Promise<void>;
   sawMarker(id: string): Promise<boolean>;
-  /** Sets the sequences `margin` increments past the values, never back, and ends with a synchronous commit that makes all applied changes durable. */
+  /** Sets the sequences up to `margin` increments past the values, never back, and ends with a synchronous commit that makes all applied changes durable. */
   takeSequences(values: readonly SequenceValue[], margin: number): Promise<void>;
   /** Tries one write a table, rolled back; returns the tables that took it. Empty: the fence holds. */
   probeWrites(): Promise<readonly string[]>;
 }
 
-/** The way applications find their database. Every method may be repeated. */
+/** The way applications find their database. Every method may be repeated, and ends, done or failed, within `limitMillis`. */
 export interface Route {
   readonly kind: string;
   /** Holds new transactions, where the route can; no-op elsewhere. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  switchTo(side: SideName): Promise<void>;
+  pause(limitMillis: number): Promise<void>;
+  resume(limitMillis: number): Promise<void>;
+  switchTo(side: SideName, limitMillis: number): Promise<void>;
   /** Asked of reality where possible; null when the route cannot tell. */
-  current(): Promise<SideName | null>;
+  current(limitMillis: number): Promise<SideName | null>;
 }
 
 /** The process that streams (`pghaul run`), seen from the cutover's process. */
 export interface StreamControl {
-  /** Makes the way back: publication and slot at the target, applier's tables at the source. Repeatable; never removed by an undo. */
-  prepareWayBack(): Promise<void>;
+  /** Returns once changes travel out of `side`: makes publication, slot and stream of the way back where they are not there. Repeatable; never undone. */
+  prepare(side: SideName): Promise<void>;
   /** Null when the stream that carries changes out of `side` runs; else why not. */
   notRunning(side: SideName): Promise<string | null>;
-  /** Transactions in the log of `side` above `after` that this migration did not write; the fence's proof. */
-  foreignWrites(side: SideName, after: Lsn): Promise<{ readonly count: number; readonly readTo: Lsn }>;
+  /** Transactions in the log of `side` from `from` on that wrote to moved tables and are not ours: the fence's proof. */
+  foreignWrites(side: SideName, from: Lsn): Promise<ForeignWrites>;
+}
+
+export interface ForeignWrites {
+  readonly count: number;
+  /** The log was read up to here: beyond what `side` had written when it was asked. */
+  readonly readTo: Lsn;
 }
 
 /** The cutover's memory: persisted before it acts. */
@@ -75,6 +84,8 @@ export interface AttemptStore {
 
 export interface StepRecord {
   readonly state: "started" | "done" | "failed" | "undone";
+  /** When the step was started, ISO 8601. */
+  readonly at: string;
   readonly millis?: number;
   readonly evidence?: Readonly<Record<string, unknown>>;
 }
@@ -88,12 +99,12 @@ export interface Attempt {
   readonly startedAt: string;
   readonly outcome: "running" | "switched" | "cancelled";
   readonly steps: Readonly<Record<string, StepRecord>>;
-  /** What the fence read. `otherSide`: whether the new primary was fenced then, so that a cancel leaves it as it was. */
+  /** What the fence read. */
   readonly fence: {
-    readonly otherSide: FenceState;
     readonly lsn: string;
     readonly sequences: readonly SequenceValue[];
   } | null;
+  /** From the pause to the end of the resume: how long clients may have waited. */
   readonly stallMillis: number | null;
 }
 

@@ -1,129 +1,202 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { parseLsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
 import { qualifiedName } from "../postgres/quote.ts";
-import {
-  blockersSql,
-  type FencedRelation,
-  fencedRelationsSql,
-  fenceFunctionSql,
-  fenceSql,
-  takeSequenceSql,
-  unfenceSql,
-} from "./fence-queries.ts";
-import type { CutoverSide, FenceFact, SequenceValue, SideName } from "./ports.ts";
+import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
+import { blockersSql, fenceFunctionSql, fenceSql, fenceTrigger, guardSql, openSql, tidySql } from "./fence-queries.ts";
+import { readRelations, type SideRelation, type TableName } from "./side-relations.ts";
+import type { CutoverSide, FenceFact, FenceState, SequenceValue, SideName } from "./ports.ts";
+import { sequencesSql, takeSequencesSql, type UnusedSequence, unusedSequencesSql } from "./sequence-queries.ts";
 
 export interface PostgresSideOptions {
   readonly name: SideName;
-  /** Opened before the switch; every query has been run once by `warmUp`. */
+  /** As the tables' owner, opened before the switch; every query has been run once by `warmUp`. */
   readonly client: pg.Client;
-  readonly tables: readonly Table[];
+  /** The moved tables, without our own. Their partitions are looked up whenever they matter: one may be made at any time. */
+  readonly tables: readonly TableName[];
   readonly applierToken: string;
   readonly now: () => number;
 }
 
-/** A CutoverSide over one plain connection as the tables' owner. */
+/** lock_not_available, query_canceled: somebody held a table for too long. deadlock_detected: somebody held one and wanted another. */
+const TOO_LATE: ReadonlySet<string | undefined> = new Set(["55P03", "57014", "40P01"]);
+
+/** A guarded table is held by our applier at most, for the length of a batch. */
+const GUARD_LOCK_MILLIS = 5_000;
+
+/** A CutoverSide over one plain connection. */
 export class PostgresSide implements CutoverSide {
   readonly name: SideName;
   readonly #client: pg.Client;
-  readonly #relations: readonly FencedRelation[];
+  readonly #tables: readonly TableName[];
   readonly #token: string;
   readonly #now: () => number;
   #impatient = false;
+  #unused: readonly UnusedSequence[] = [];
 
   constructor({ name, client, tables, applierToken, now }: PostgresSideOptions) {
     this.name = name;
     this.#client = client;
+    this.#tables = tables;
     this.#token = applierToken;
     this.#now = now;
-    // A write straight into a partition passes a trigger on its parent: every leaf bears its own.
-    this.#relations = tables.flatMap((table) => relationsOf(table));
   }
 
   /** Installs the refusing function and fills the session's caches, so that the pause pays for neither. */
   async warmUp(): Promise<void> {
-    await this.#client.query(fenceFunctionSql(this.#token));
-    await this.#client.query(fencedRelationsSql());
-    await this.#client.query("select 1 from pghaul.marker where id = $1", [""]);
-    this.#impatient = await this.#maySetDeadlockTimeout();
+    await this.#told(async () => {
+      await this.#installFunction();
+      this.#impatient = await this.#maySetDeadlockTimeout();
+      this.#unused = (await this.#client.query<UnusedSequence>(unusedSequencesSql())).rows;
+      await this.#client.query(sequencesSql(this.#unused));
+      await this.#client.query(takeSequencesSql(), [[], [], [], "0"]);
+      await this.#relations();
+      await this.sawMarker("");
+    });
   }
 
   async fence(marker: string, lockMillis: number): Promise<FenceFact> {
     const began = this.#now();
-    const missing = await this.#unfenced();
-    try {
-      const answers = (await this.#client.query(fenceSql(missing, marker, lockMillis, this.#impatient))) as unknown as pg.QueryResult[];
-      const lsn = answers.at(-1)?.rows[0]?.lsn as string;
-      const sequences = (answers.at(-3)?.rows ?? []).map(toSequence);
-      return { lsn: parseLsn(lsn), sequences, millis: this.#now() - began };
-    } catch (error) {
-      await this.#client.query("rollback");
-      throw await this.#explain(error, lockMillis);
+    const relations = (await this.#relations()).filter(({ fenced }) => !fenced);
+    for (;;) {
+      const left = lockMillis - (this.#now() - began);
+      try {
+        return { ...(await this.#fenceOnce(relations, marker, left)), millis: this.#now() - began };
+      } catch (error) {
+        await this.#client.query("rollback");
+        // In a deadlock we gave way, and the other one goes on: there may be time for another try.
+        if (sqlState(error) === "40P01" && this.#now() - began < lockMillis) continue;
+        throw TOO_LATE.has(sqlState(error)) ? await this.#tooLate(relations, error, lockMillis) : asPghaulError(error, this.name, { step: "fence" });
+      }
     }
   }
 
-  async unfence(): Promise<void> {
-    const fenced = await this.#fenced();
-    if (fenced.length > 0) await this.#client.query(unfenceSql(fenced));
+  async guard(): Promise<void> {
+    const trigger = this.#newTrigger();
+    for (const relation of await this.#relations()) {
+      for (const stale of relation.passing) await this.#quickly(tidySql(relation, stale, "drop"));
+      if (!relation.fenced) await this.#guardTable(relation, trigger);
+    }
   }
 
-  async fenceState(): Promise<"none" | "partial" | "whole"> {
-    const fenced = await this.#fenced();
-    if (fenced.length === 0) return "none";
-    return fenced.length === this.#relations.length ? "whole" : "partial";
+  async open(marker: string): Promise<void> {
+    const closed = new Set((await this.#relations()).flatMap((relation) => relation.closing));
+    await this.#told(() => this.#client.query(openSql([...closed], marker)));
+  }
+
+  async tidy(): Promise<number> {
+    let left = 0;
+    for (const relation of await this.#relations()) {
+      for (const trigger of relation.enabledPassing) if (!(await this.#quickly(tidySql(relation, trigger, "disable")))) left += 1;
+    }
+    return left;
+  }
+
+  async fenceState(): Promise<FenceState> {
+    const relations = await this.#relations();
+    const fenced = relations.filter((relation) => relation.fenced).length;
+    if (fenced === 0) return "none";
+    return fenced === relations.length ? "whole" : "partial";
   }
 
   async writeMarker(id: string): Promise<void> {
-    await this.#client.query("insert into pghaul.marker (id) values ($1) on conflict (id) do nothing", [id]);
+    await this.#told(() => this.#client.query("insert into pghaul.marker (id) values ($1) on conflict (id) do nothing", [id]));
   }
 
   async sawMarker(id: string): Promise<boolean> {
-    const { rowCount } = await this.#client.query("select 1 from pghaul.marker where id = $1", [id]);
+    const { rowCount } = await this.#told(() => this.#client.query("select 1 from pghaul.marker where id = $1", [id]));
     return rowCount === 1;
   }
 
   async takeSequences(values: readonly SequenceValue[], margin: number): Promise<void> {
-    await this.#client.query("begin");
-    try {
-      await this.#client.query("set local synchronous_commit = on");
-      for (const { schema, name, lastValue } of values)
-        await this.#client.query(takeSequenceSql(), [schema, name, lastValue, String(margin)]);
-      // The applier commits asynchronously. A synchronous commit flushes all WAL before it: after this, what was applied survives a crash.
-      await this.#client.query("select pg_logical_emit_message(true, 'pghaul', 'durable')");
-      await this.#client.query("commit");
-    } catch (error) {
-      await this.#client.query("rollback");
-      throw error;
-    }
+    const columns = [values.map(({ schema }) => schema), values.map(({ name }) => name), values.map(({ lastValue }) => lastValue)];
+    await this.#told(async () => {
+      await this.#client.query("begin; set local synchronous_commit = on");
+      try {
+        await this.#client.query(takeSequencesSql(), [...columns, String(margin)]);
+        // The applier commits asynchronously. A synchronous commit flushes all WAL before it: after this, what was applied survives a crash.
+        await this.#client.query("select pg_logical_emit_message(true, 'pghaul', 'durable')");
+        await this.#client.query("commit");
+      } catch (error) {
+        await this.#client.query("rollback");
+        throw error;
+      }
+    });
   }
 
   async probeWrites(): Promise<readonly string[]> {
     const open: string[] = [];
-    for (const { schema, name } of this.#relations) {
-      await this.#client.query("begin");
-      try {
-        // A statement trigger fires for zero rows too, so the probe touches nothing.
-        await this.#client.query(`delete from only ${qualifiedName(schema, name)} where false`);
-        open.push(`${schema}.${name}`);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "25006") throw error;
-      } finally {
-        await this.#client.query("rollback");
-      }
-    }
+    for (const { schema, name } of await this.#relations()) if (await this.#takesWrite(schema, name)) open.push(`${schema}.${name}`);
     return open;
   }
 
-  async #fenced(): Promise<FencedRelation[]> {
-    const { rows } = await this.#client.query<{ schema: string; name: string }>(fencedRelationsSql());
-    const ours = new Set(this.#relations.map(relationKey));
-    return rows.filter((row) => ours.has(relationKey(row)));
+  async #takesWrite(schema: string, name: string): Promise<boolean> {
+    await this.#client.query("begin; set local lock_timeout = '100ms'");
+    try {
+      // A statement trigger fires for zero rows too, so the probe touches nothing.
+      await this.#client.query(`delete from only ${qualifiedName(schema, name)} where false`);
+      return true;
+    } catch (error) {
+      if (sqlState(error) === "25006") return false;
+      throw asPghaulError(error, this.name, { step: "probe", table: `${schema}.${name}` });
+    } finally {
+      await this.#client.query("rollback");
+    }
   }
 
-  async #unfenced(): Promise<FencedRelation[]> {
-    const fenced = new Set((await this.#fenced()).map(relationKey));
-    return this.#relations.filter((relation) => !fenced.has(relationKey(relation)));
+  async #fenceOnce(relations: readonly SideRelation[], marker: string, lockMillis: number): Promise<Pick<FenceFact, "lsn" | "sequences">> {
+    const sql = fenceSql({
+      relations, trigger: this.#newTrigger(), marker, lockMillis, impatient: this.#impatient, sequences: sequencesSql(this.#unused),
+    });
+    const answers = (await this.#client.query(sql)) as unknown as pg.QueryResult[];
+    return {
+      lsn: parseLsn(answers.at(-3)?.rows[0]?.lsn as string),
+      sequences: (answers.at(-2)?.rows ?? []).map(({ schema, name, last }) => ({ schema, name, lastValue: last })),
+    };
+  }
+
+  async #guardTable(relation: SideRelation, trigger: string): Promise<void> {
+    const began = this.#now();
+    for (;;) {
+      try {
+        await this.#client.query(guardSql(relation, trigger, GUARD_LOCK_MILLIS, this.#impatient));
+        return;
+      } catch (error) {
+        await this.#client.query("rollback");
+        if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "guard", table: `${relation.schema}.${relation.name}` });
+        if (this.#now() - began > GUARD_LOCK_MILLIS) throw await this.#tooLate([relation], error, GUARD_LOCK_MILLIS);
+        await sleep(20);
+      }
+    }
+  }
+
+  /** False when the lock was not to be had at once. */
+  async #quickly(sql: string): Promise<boolean> {
+    try {
+      await this.#client.query(sql);
+      return true;
+    } catch (error) {
+      await this.#client.query("rollback");
+      if (TOO_LATE.has(sqlState(error))) return false;
+      throw asPghaulError(error, this.name, { step: "tidy" });
+    }
+  }
+
+  #newTrigger(): string {
+    return fenceTrigger({ side: this.name, unique: randomBytes(5).toString("hex") });
+  }
+
+  #relations(): Promise<readonly SideRelation[]> {
+    return this.#told(() => readRelations(this.#client, this.name, this.#tables));
+  }
+
+  /** Two processes that prepare at the same time both replace the function: "tuple concurrently updated" of one of them is no fault. */
+  async #installFunction(): Promise<void> {
+    await this.#client.query("begin; select pg_advisory_xact_lock(hashtext('pghaul'))");
+    await this.#client.query(fenceFunctionSql(this.#token));
+    await this.#client.query("commit");
   }
 
   /** deadlock_timeout may be set by superusers, or by a role with GRANT SET ON PARAMETER (15+). */
@@ -139,35 +212,22 @@ export class PostgresSide implements CutoverSide {
     }
   }
 
-  async #explain(error: unknown, lockMillis: number): Promise<unknown> {
-    if ((error as { code?: string }).code !== "55P03") return error;
-    const { rows } = await this.#client.query(blockersSql());
-    const who = rows.map((row) => `pid ${row.pid} (${row.usename}, ${row.application_name}, ${row.state} for ${row.seconds} s)`).join("; ");
-    return new PghaulError("CUTOVER_DEADLINE", `the fence did not get its locks at the ${this.name} within ${lockMillis} ms`, {
-      cause: error,
-      context: {
-        step: "fence",
-        blockers: who === "" ? "none seen any more" : who,
-      },
+  async #tooLate(relations: readonly SideRelation[], error: unknown, lockMillis: number): Promise<PghaulError> {
+    const { rows } = await this.#client.query<{ who: string }>(blockersSql(), [relations.map(({ oid }) => oid)]);
+    const who = rows.map((row) => row.who).join("; ");
+    return new PghaulError("CUTOVER_DEADLINE", `the fence did not get its locks at the ${this.name} within ${Math.round(lockMillis)} ms`, {
+      cause: asPghaulError(error, this.name),
+      context: { step: "fence", blockers: who === "" ? "none seen any more" : who },
       suggestion: "wait for these transactions, or select pg_terminate_backend(PID); then run again",
     });
   }
-}
 
-function relationsOf(table: Table): FencedRelation[] {
-  const root = { schema: table.schema, name: table.name };
-  return [root, ...table.leaves.filter((leaf) => relationKey(leaf) !== relationKey(root)).map(({ schema, name }) => ({ schema, name }))];
-}
-
-function relationKey({ schema, name }: FencedRelation): string {
-  return JSON.stringify([schema, name]);
-}
-
-function toSequence(row: { schema: string; name: string; last_value: string; increment: string }): SequenceValue {
-  return {
-    schema: row.schema,
-    name: row.name,
-    lastValue: row.last_value,
-    increment: row.increment,
-  };
+  /** Runs `work`; what the server refuses gets this side's name. */
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw asPghaulError(error, this.name);
+    }
+  }
 }

@@ -1,9 +1,10 @@
 /**
- * Drives one switch: settles what an earlier, killed attempt left behind, then walks the steps; before the route has changed any failure
+ * Drives one switch: settles what an earlier, killed attempt left behind, then walks the steps; before the new primary is open any failure
  * cancels, afterwards there is only forward.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Attempt, SideName } from "./ports.ts";
+import { POINT_OF_NO_RETURN } from "./switch-steps.ts";
 import { type Step, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
 
 export interface SwitchRequest {
@@ -11,105 +12,112 @@ export interface SwitchRequest {
   readonly planDigest: string;
   /** Unique to the attempt; the marker rows bear it. */
   readonly marker: string;
-  readonly at: string;
 }
 
-/** Steps during which clients wait: the stall is the time from the first's start to the last's end. */
-const STALL_FROM = "pause";
-
-/** Switches to `request.to`. Returns the attempt, outcome `switched`; throws after cancelling. */
+/**
+ * Switches to `request.to`. Returns the attempt, outcome `switched`; throws after cancelling. With FENCE_BREACH the switch has been done,
+ * and somebody must look at what passed the fence.
+ */
 export async function runSwitch(steps: readonly Step[], request: SwitchRequest, context: WalkContext): Promise<Attempt> {
   const left = context.store.load();
-  const goOn = left?.outcome === "running" && left.to === request.to && (await isPastReturn(steps, left));
-  if (left?.outcome === "running" && !goOn) await cancel(steps, context, "left over by an earlier process");
-  if (!goOn) begin(request, context);
-  const stall = watchStall(context);
+  if (left?.outcome === "running" && left.to !== request.to) {
+    throw new PghaulError("CUTOVER_STATE", `a switch to the ${left.to} was not finished`, { suggestion: suggestionFor(left.to) });
+  }
+  if (left?.outcome === "running") {
+    if (await isPastReturn(steps, left)) return goOn(steps, context);
+    await cancel(steps, context, "left over by a process that ended in the middle");
+  }
+  begin(request, context);
+  return walk(steps, context);
+}
+
+/** Finishes or cancels an attempt that no process drives any more. `steps` are those of its own direction. */
+export async function settle(steps: readonly Step[], context: WalkContext): Promise<Attempt | null> {
+  const left = context.store.load();
+  if (left?.outcome !== "running") return left;
+  if (await isPastReturn(steps, left)) return goOn(steps, context);
+  await cancel(steps, context, "left over by a process that ended in the middle");
+  return context.store.load();
+}
+
+/** From the point of no return on: what was before it is over, and a second pause would be a second stall. */
+function goOn(steps: readonly Step[], context: WalkContext): Promise<Attempt> {
+  context.journal.append("going-on", { from: POINT_OF_NO_RETURN });
+  return walk(steps.slice(steps.findIndex(({ id }) => id === POINT_OF_NO_RETURN)), context);
+}
+
+async function walk(steps: readonly Step[], context: WalkContext): Promise<Attempt> {
   try {
-    await walkForward(steps, stall.context);
+    await walkForward(steps, context);
   } catch (error) {
     await afterFailure(steps, context, error);
     throw error;
   }
-  return end(context, stall.millis());
+  return end(context);
 }
 
-/** Undoes an unfinished attempt. Throws CUTOVER_STATE when the route has changed: then only `run` helps. */
-export async function cancel(steps: readonly Step[], context: WalkContext, why: string): Promise<void> {
+/** Undoes an unfinished attempt. Throws CUTOVER_STATE when the new primary is open: then only `run` helps. */
+async function cancel(steps: readonly Step[], context: WalkContext, why: string): Promise<void> {
   context.journal.append("cancelling", { why });
   await walkBack(steps, context);
-  const attempt = context.store.load();
-  if (attempt !== null) context.store.save({ ...attempt, outcome: "cancelled" });
-  context.journal.append("cancelled", { why });
+  context.together(() => {
+    const attempt = context.store.load();
+    if (attempt !== null) context.store.save({ ...attempt, outcome: "cancelled", stallMillis: stallOf(attempt, context.at()) });
+    context.journal.append("cancelled", { why });
+  });
 }
 
-/** Reality over memory: the route decides. Only where it cannot tell, the record does. */
+/** Reality over memory: the new primary itself says whether it was opened. */
 async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<boolean> {
-  const route = steps.find(({ id }) => id === "route");
-  if (route === undefined) throw new Error("cutover: no route step");
-  const shown = await route.check();
-  const recorded = attempt.steps.route?.state === "done";
-  if (recorded && !shown) {
-    throw new PghaulError("REALITY_DIFFERS", `the record says that the route leads to the ${attempt.to}; the route says that it does not`, {
-      context: { step: "route" },
+  const point = steps.find(({ id }) => id === POINT_OF_NO_RETURN);
+  if (point === undefined) throw new Error("cutover: no point of no return");
+  const opened = await point.check();
+  if (!opened && attempt.steps[POINT_OF_NO_RETURN]?.state === "done") {
+    throw new PghaulError("REALITY_DIFFERS", `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} does not know of it`, {
+      context: { step: POINT_OF_NO_RETURN },
       suggestion: "pghaul cutover status",
     });
   }
-  return shown;
+  return opened;
 }
 
-function begin({ to, planDigest, marker, at }: SwitchRequest, { store, journal }: WalkContext): void {
-  const id = (store.load()?.id ?? 0) + 1;
-  store.save({
-    id,
-    to,
-    planDigest,
-    marker,
-    startedAt: at,
-    outcome: "running",
-    steps: {},
-    fence: null,
-    stallMillis: null,
+function begin({ to, planDigest, marker }: SwitchRequest, { store, journal, together, at }: WalkContext): void {
+  together(() => {
+    const id = (store.load()?.id ?? 0) + 1;
+    store.save({ id, to, planDigest, marker, startedAt: at(), outcome: "running", steps: {}, fence: null, stallMillis: null });
+    journal.append("attempt-started", { attempt: id, to, planDigest, marker });
   });
-  journal.append("attempt-started", { attempt: id, to, planDigest, marker });
 }
 
 async function afterFailure(steps: readonly Step[], context: WalkContext, error: unknown): Promise<void> {
   const attempt = context.store.load();
   if (attempt === null) return;
-  const route = attempt.steps.route;
-  if (route?.state === "done" || (route !== undefined && (await isPastReturn(steps, attempt)))) {
-    context.journal.append("stopped-past-return", {
-      error: error instanceof Error ? error.message : String(error),
-    });
-    return;
-  }
-  await cancel(steps, context, error instanceof Error ? error.message : String(error));
+  const why = error instanceof Error ? error.message : String(error);
+  if (attempt.steps[POINT_OF_NO_RETURN] === undefined || !(await isPastReturn(steps, attempt))) return cancel(steps, context, why);
+  context.journal.append("stopped-past-return", { error: why });
+  // Traffic has moved, and a rollback must stay possible; the breach is for a person to judge.
+  if (error instanceof PghaulError && error.code === "FENCE_BREACH") end(context);
 }
 
-function watchStall(context: WalkContext): {
-  readonly context: WalkContext;
-  millis(): number | null;
-} {
-  let began: number | null = null;
-  let ended: number | null = null;
-  const watcher: WalkContext["watcher"] = {
-    step(id, title, state, millis) {
-      if (id === STALL_FROM && state === "running") began = context.now();
-      if (id === "resume" && state === "done") ended = context.now();
-      context.watcher.step(id, title, state, millis);
-    },
-  };
-  return {
-    context: { ...context, watcher },
-    millis: () => (began === null || ended === null ? null : Math.round(ended - began)),
-  };
+/** How long clients may have waited: from the start of the pause until `to`, or until the resume was done. */
+function stallOf({ steps }: Attempt, to: string): number | null {
+  if (steps.pause === undefined) return null;
+  const { resume } = steps;
+  const end = resume?.state === "done" ? Date.parse(resume.at) + (resume.millis ?? 0) : Date.parse(to);
+  return Math.max(0, end - Date.parse(steps.pause.at));
 }
 
-function end({ store, journal }: WalkContext, stallMillis: number | null): Attempt {
+function end({ store, journal, together, at }: WalkContext): Attempt {
   const attempt = store.load();
   if (attempt === null) throw new Error("cutover: the attempt is gone");
-  const done: Attempt = { ...attempt, outcome: "switched", stallMillis };
-  store.save(done);
-  journal.append("switched", { attempt: done.id, to: done.to, stallMillis });
+  const done: Attempt = { ...attempt, outcome: "switched", stallMillis: stallOf(attempt, at()) };
+  together(() => {
+    store.save(done);
+    journal.append("switched", { attempt: done.id, to: done.to, stallMillis: done.stallMillis });
+  });
   return done;
+}
+
+function suggestionFor(to: SideName): string {
+  return to === "target" ? "pghaul cutover run" : "pghaul cutover rollback";
 }

@@ -1,140 +1,98 @@
 /**
  * The write switch as a list of steps (order measured in the cutover research): forward from source to target, and the rollback with the
- * sides exchanged. Each wait has a deadline; a miss cancels, and the old primary takes writes again.
+ * sides exchanged.
+ *
+ * At no moment do both sides take writes: the new primary is guarded before the old one is fenced, and opened when the route leads to it.
+ * So whatever the route does, a switch that is cancelled before the opening has let nothing in that would have to come back.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { formatLsn, parseLsn } from "../model/lsn.ts";
-import type { AttemptStore, CutoverSide, Route, StreamControl } from "./ports.ts";
+import { formatLsn } from "../model/lsn.ts";
+import { prove, roundTrips, tidyUp, wayBack } from "./calm-steps.ts";
+import { StallBudget } from "./stall-budget.ts";
+import { attemptOf, type SwitchParts, waitForMarker } from "./switch-parts.ts";
 import type { Step } from "./walk-steps.ts";
 
-export interface SwitchSettings {
-  /** Longest wait for the fence's locks, ms. */
-  readonly lockMillis: number;
-  /** Longest wait for the marker to arrive after the fence, ms. */
-  readonly drainMillis: number;
-  /** Each of the three markers sent ahead must arrive within it, ms. */
-  readonly roundTripMillis: number;
-  /** Sequences are set this many increments ahead. */
-  readonly sequenceMargin: number;
-  /** How long after the switch the log is read for writes that passed the fence, ms. */
-  readonly proofMillis: number;
-}
+/** The step behind which there is only forward: the new primary takes writes. */
+export const POINT_OF_NO_RETURN = "open";
 
-export interface SwitchParts {
-  readonly from: CutoverSide;
-  readonly to: CutoverSide;
-  readonly route: Route;
-  readonly stream: StreamControl;
-  readonly store: AttemptStore;
-  readonly settings: SwitchSettings;
-  readonly sleep: (millis: number) => Promise<void>;
-  readonly now: () => number;
-}
-
-const POLL_MILLIS = 2;
-const ROUND_TRIPS = 3;
-
-/** The steps of one switch. The point of no return is the step `route`. */
+/** The steps of one switch. */
 export function switchSteps(parts: SwitchParts): readonly Step[] {
+  const budget = new StallBudget(parts.settings, parts.now);
   return [
     wayBack(parts),
+    guard(parts),
     roundTrips(parts),
-    pause(parts),
-    fence(parts),
-    drain(parts),
-    sequences(parts),
+    pause(parts, budget),
+    fence(parts, budget),
+    drain(parts, budget),
+    sequences(parts, budget),
+    route(parts, budget),
     open(parts),
-    route(parts),
     resume(parts),
+    tidyUp(parts),
     prove(parts),
   ];
 }
 
-function wayBack({ to, stream }: SwitchParts): Step {
+function guard({ from, to }: SwitchParts): Step {
   return {
-    id: "way-back",
-    title: `make the way back: slot and stream out of the ${to.name}, held until the operator gives it up`,
-    check: async () => (await stream.notRunning(to.name)) === null,
+    id: "guard",
+    title: `guard the ${to.name}: until it is opened, its tables refuse every writer but our appliers`,
+    check: async () => (await to.fenceState()) === "whole",
     act: async () => {
-      await stream.prepareWayBack();
+      await to.guard();
       return {};
     },
-    undo: "nothing",
+    // The guard stays: as long as the other side is the primary, nobody should write here. What the cancelled fence left there can go.
+    undo: async () => void (await from.tidy()),
   };
 }
 
-function roundTrips(parts: SwitchParts): Step {
-  const { from, to, settings } = parts;
-  return {
-    id: "round-trips",
-    title: `send ${ROUND_TRIPS} markers from ${from.name} to ${to.name}, each within ${settings.roundTripMillis} ms`,
-    check: async () => false,
-    act: async () => {
-      const millis: number[] = [];
-      for (let trip = 1; trip <= ROUND_TRIPS; trip += 1) {
-        const marker = `${attemptOf(parts).marker}-try-${trip}-${Math.round(parts.now())}`;
-        const began = parts.now();
-        await from.writeMarker(marker);
-        await waitForMarker(parts, marker, settings.roundTripMillis, "round-trips");
-        millis.push(Math.round(parts.now() - began));
-      }
-      return { millis };
-    },
-    undo: "nothing",
-  };
-}
-
-function pause({ route: router }: SwitchParts): Step {
+function pause({ route: router, settings }: SwitchParts, budget: StallBudget): Step {
   return {
     id: "pause",
-    title: `pause new transactions at the route (${router.kind})`,
+    title: `pause new transactions at the route (${router.kind}); from here on clients wait, at most ${settings.maxStallMillis} ms`,
     check: async () => false,
     act: async () => {
-      await router.pause();
+      budget.begin();
+      await router.pause(budget.limitOf("pause"));
       return {};
     },
-    undo: () => router.resume(),
+    undo: () => router.resume(settings.routeMillis),
   };
 }
 
-function fence(parts: SwitchParts): Step {
-  const { from, to, store, settings } = parts;
+function fence(parts: SwitchParts, budget: StallBudget): Step {
+  const { from, store } = parts;
   return {
     id: "fence",
-    title: `fence the ${from.name}: lock the tables (at most ${settings.lockMillis} ms), refuse every writer but our appliers, write the marker, read the sequences`,
+    title: `fence the ${from.name}: lock the tables, refuse every writer but our appliers, write the marker, read the sequences`,
     check: async () => attemptOf(parts).fence !== null && (await from.fenceState()) === "whole",
     act: async () => {
-      const fact = await from.fence(attemptOf(parts).marker, settings.lockMillis);
-      const lsn = formatLsn(fact.lsn);
-      store.save({
-        ...attemptOf(parts),
-        fence: { lsn, sequences: fact.sequences, otherSide: await to.fenceState() },
-      });
-      return {
-        lsn,
-        sequences: fact.sequences.length,
-        lockedMillis: Math.round(fact.millis),
-      };
+      const { lsn, sequences: read, millis } = await from.fence(attemptOf(parts).marker, budget.limitOf("fence"));
+      store.save({ ...attemptOf(parts), fence: { lsn: formatLsn(lsn), sequences: read } });
+      return { lsn: formatLsn(lsn), sequences: read.length, lockedMillis: Math.round(millis) };
     },
-    undo: () => from.unfence(),
+    undo: () => from.open(`${attemptOf(parts).marker}-cancelled`),
   };
 }
 
-function drain(parts: SwitchParts): Step {
-  const { to, settings } = parts;
+function drain(parts: SwitchParts, budget: StallBudget): Step {
+  const { to } = parts;
   return {
     id: "drain",
-    title: `wait until everything up to the marker is at the ${to.name} (at most ${settings.drainMillis} ms)`,
+    title: `wait until everything up to the marker is at the ${to.name}`,
     check: () => to.sawMarker(attemptOf(parts).marker),
     act: async () => {
-      await waitForMarker(parts, attemptOf(parts).marker, settings.drainMillis, "drain");
+      const limit = budget.limitOf("drain");
+      await budget.within("drain", () => waitForMarker(parts, { marker: attemptOf(parts).marker, limitMillis: limit, step: "drain" }));
       return {};
     },
     undo: "nothing",
   };
 }
 
-function sequences(parts: SwitchParts): Step {
+function sequences(parts: SwitchParts, budget: StallBudget): Step {
   const { to, settings } = parts;
   return {
     id: "sequences",
@@ -142,105 +100,63 @@ function sequences(parts: SwitchParts): Step {
     check: async () => false,
     act: async () => {
       const values = attemptOf(parts).fence?.sequences ?? [];
-      await to.takeSequences(values, settings.sequenceMargin);
+      await budget.within("sequences", () => to.takeSequences(values, settings.sequenceMargin));
       return { sequences: values.length };
     },
     undo: "nothing",
   };
 }
 
-function open(parts: SwitchParts): Step {
-  const { to, settings } = parts;
+function route({ from, to, route: router, settings }: SwitchParts, budget: StallBudget): Step {
   return {
-    id: "open",
-    title: `let the ${to.name} take writes: remove its fence, if it has one`,
-    check: async () => (await to.fenceState()) === "none",
+    id: "route",
+    title: `change the route (${router.kind}) to the ${to.name}, which does not take writes yet`,
+    check: async () => (await router.current(settings.routeMillis)) === to.name,
     act: async () => {
-      await to.unfence();
-      return {};
+      // A hook that fails may have done its work all the same: what the route shows decides, where it can be asked.
+      const failure = await router.switchTo(to.name, budget.limitOf("route")).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      const now = await router.current(budget.limitOf("route"));
+      if (failure !== null && now !== to.name) throw failure;
+      if (now !== null && now !== to.name) {
+        throw new PghaulError("ROUTE_FAILED", `the route was told to lead to the ${to.name}, and still leads to the ${now}`, { context: { step: "route" } });
+      }
+      return { route: now ?? "not told" };
     },
-    // The fence comes back only where there was one: on a rollback that is cancelled, the source must stay closed.
     undo: async () => {
-      const before = attemptOf(parts).fence?.otherSide ?? "none";
-      if (before !== "none") await to.fence(`${attemptOf(parts).marker}-cancelled`, settings.lockMillis);
+      const now = await router.current(settings.routeMillis).catch(() => null);
+      if (now !== from.name) await router.switchTo(from.name, settings.routeMillis);
     },
+    undoMayFail: `the route could not be led back to the ${from.name}; it takes writes again, the ${to.name} does not`,
   };
 }
 
-function route({ to, route: router }: SwitchParts): Step {
+function open(parts: SwitchParts): Step {
+  const { to } = parts;
+  const opened = () => `${attemptOf(parts).marker}-open`;
   return {
-    id: "route",
-    title: `POINT OF NO RETURN: change the route (${router.kind}) to the ${to.name}`,
-    check: async () => (await router.current()) === to.name,
+    id: POINT_OF_NO_RETURN,
+    title: `POINT OF NO RETURN: let the ${to.name} take writes`,
+    check: () => to.sawMarker(opened()),
     act: async () => {
-      await router.switchTo(to.name);
-      const now = await router.current();
-      if (now !== null && now !== to.name)
-        throw new PghaulError("ROUTE_FAILED", `the route still leads to the ${now}`, { context: { step: "route" } });
-      return { route: now ?? "not told" };
+      await to.open(opened());
+      return {};
     },
     undo: "forward-only",
   };
 }
 
-function resume({ route: router }: SwitchParts): Step {
+function resume({ route: router, settings }: SwitchParts): Step {
   return {
     id: "resume",
     title: "let transactions go on at the route",
     check: async () => false,
     act: async () => {
-      await router.resume();
+      await router.resume(settings.routeMillis);
       return {};
     },
     undo: "forward-only",
   };
-}
-
-function prove(parts: SwitchParts): Step {
-  const { from, stream, settings } = parts;
-  return {
-    id: "prove",
-    title: `prove the fence: every table of the ${from.name} refuses a write, and its log shows none by others after the marker`,
-    check: async () => false,
-    act: async () => {
-      const open = await from.probeWrites();
-      await parts.sleep(settings.proofMillis);
-      const lsn = attemptOf(parts).fence?.lsn ?? "0/0";
-      const found = await stream.foreignWrites(from.name, parseLsn(lsn));
-      if (open.length === 0 && found.count === 0)
-        return {
-          fenceLsn: lsn,
-          readTo: formatLsn(found.readTo),
-          foreignWrites: 0,
-        };
-      throw new PghaulError(
-        "FENCE_BREACH",
-        `the fence at the ${from.name} leaks: ${open.length} tables take writes, ${found.count} foreign transactions after ${lsn}`,
-        {
-          context: { step: "prove", tables: open.join(", "), lsn },
-          suggestion: "pghaul verify run",
-        },
-      );
-    },
-    undo: "forward-only",
-  };
-}
-
-async function waitForMarker(parts: SwitchParts, marker: string, limit: number, step: string): Promise<void> {
-  const began = parts.now();
-  while (!(await parts.to.sawMarker(marker))) {
-    if (parts.now() - began > limit) {
-      throw new PghaulError("CUTOVER_DEADLINE", `the marker did not reach the ${parts.to.name} within ${limit} ms`, {
-        context: { step },
-        suggestion: "pghaul status   # look at the lag, then run again",
-      });
-    }
-    await parts.sleep(POLL_MILLIS);
-  }
-}
-
-function attemptOf({ store }: SwitchParts): NonNullable<ReturnType<AttemptStore["load"]>> {
-  const attempt = store.load();
-  if (attempt === null) throw new Error("cutover: no attempt");
-  return attempt;
 }

@@ -15,6 +15,8 @@ export interface Step {
   readonly check: () => Promise<boolean>;
   readonly act: () => Promise<Evidence>;
   readonly undo: (() => Promise<void>) | "forward-only" | "nothing";
+  /** Set where the other undos are right even if this one fails; says what is left. */
+  readonly undoMayFail?: string;
 }
 
 export interface StepWatcher {
@@ -25,7 +27,12 @@ export interface WalkContext {
   readonly store: AttemptStore;
   readonly journal: Journal;
   readonly watcher: StepWatcher;
+  /** Makes what `work` records durable in one go: clients wait for the disk, too. */
+  readonly together: (work: () => void) => void;
+  /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** The time of day, ISO 8601. */
+  readonly at: () => string;
   readonly crashPoint: (name: string) => void;
 }
 
@@ -38,9 +45,9 @@ export async function walkForward(steps: readonly Step[], context: WalkContext):
 }
 
 async function runStep(step: Step, context: WalkContext): Promise<void> {
-  const { journal, watcher, now, crashPoint } = context;
-  record(context, step.id, { state: "started" });
-  journal.append("step-started", { step: step.id });
+  const { watcher, now, crashPoint } = context;
+  const at = context.at();
+  note(context, step, { record: { state: "started", at }, kind: "step-started", evidence: {} });
   watcher.step(step.id, step.title, "running");
   crashPoint(`cutover-before-${step.id}`);
   const began = now();
@@ -48,15 +55,10 @@ async function runStep(step: Step, context: WalkContext): Promise<void> {
     const evidence = await step.act();
     crashPoint(`cutover-after-${step.id}`);
     const millis = Math.round(now() - began);
-    record(context, step.id, { state: "done", millis, evidence });
-    journal.append("step-done", { step: step.id, millis, ...evidence });
+    note(context, step, { record: { state: "done", at, millis, evidence }, kind: "step-done", evidence: { millis, ...evidence } });
     watcher.step(step.id, step.title, "done", millis);
   } catch (error) {
-    record(context, step.id, { state: "failed" });
-    journal.append("step-failed", {
-      step: step.id,
-      error: error instanceof Error ? error.message : String(error),
-    });
+    note(context, step, { record: { state: "failed", at }, kind: "step-failed", evidence: { error: messageOf(error) } });
     watcher.step(step.id, step.title, "failed");
     throw error;
   }
@@ -76,20 +78,44 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
   for (const step of begun.toReversed()) {
     if (typeof step.undo !== "function") continue;
     context.crashPoint(`cutover-undo-${step.id}`);
-    await step.undo();
-    record(context, step.id, { state: "undone" });
-    context.journal.append("step-undone", { step: step.id });
-    context.watcher.step(step.id, step.title, "undone");
+    await undo(step, step.undo, context);
   }
+}
+
+async function undo(step: Step, act: () => Promise<void>, context: WalkContext): Promise<void> {
+  const at = context.at();
+  try {
+    await act();
+  } catch (error) {
+    if (step.undoMayFail === undefined) throw error;
+    context.journal.append("undo-failed", { step: step.id, left: step.undoMayFail, error: messageOf(error) });
+    context.watcher.step(step.id, step.undoMayFail, "failed");
+    return;
+  }
+  note(context, step, { record: { state: "undone", at }, kind: "step-undone", evidence: {} });
+  context.watcher.step(step.id, step.title, "undone");
 }
 
 function recordOf({ store }: WalkContext, id: string): StepRecord | undefined {
   return store.load()?.steps[id];
 }
 
-function record({ store }: WalkContext, id: string, step: StepRecord): void {
-  const attempt = store.load();
-  if (attempt === null) throw new Error("cutover: no attempt to record a step in");
-  const steps: Attempt["steps"] = { ...attempt.steps, [id]: step };
-  store.save({ ...attempt, steps });
+interface Note {
+  readonly record: StepRecord;
+  readonly kind: string;
+  readonly evidence: Evidence;
+}
+
+function note({ store, journal, together }: WalkContext, { id }: Step, { record, kind, evidence }: Note): void {
+  together(() => {
+    const attempt = store.load();
+    if (attempt === null) throw new Error("cutover: no attempt to record a step in");
+    const steps: Attempt["steps"] = { ...attempt.steps, [id]: record };
+    store.save({ ...attempt, steps });
+    journal.append(kind, { step: id, ...evidence });
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

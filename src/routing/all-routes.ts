@@ -11,23 +11,31 @@ export class AllRoutes implements Route {
     this.kind = routes.map(({ kind }) => kind).join(" + ");
   }
 
-  async pause(): Promise<void> {
-    await Promise.all(this.#routes.map((route) => route.pause()));
+  async pause(limitMillis: number): Promise<void> {
+    await all(this.#routes, (route) => route.pause(limitMillis));
   }
 
-  async resume(): Promise<void> {
-    await Promise.all(this.#routes.map((route) => route.resume()));
+  /** One that fails does not keep the others waiting. */
+  async resume(limitMillis: number): Promise<void> {
+    await all(this.#routes, (route) => route.resume(limitMillis));
   }
 
-  async switchTo(side: SideName): Promise<void> {
-    for (const route of this.#routes) await route.switchTo(side);
+  async switchTo(side: SideName, limitMillis: number): Promise<void> {
+    const until = performance.now() + limitMillis;
+    for (const route of this.#routes) await route.switchTo(side, Math.max(1, until - performance.now()));
   }
 
-  async current(): Promise<SideName | null> {
-    const told = new Set((await Promise.all(this.#routes.map((route) => route.current()))).filter((side) => side !== null));
+  async current(limitMillis: number): Promise<SideName | null> {
+    const told = new Set((await Promise.all(this.#routes.map((route) => route.current(limitMillis)))).filter((side) => side !== null));
     if (told.size <= 1) return [...told][0] ?? null;
     throw new PghaulError("REALITY_DIFFERS", `the routes disagree: some lead to the source, some to the target (${this.kind})`, {
       suggestion: "pghaul cutover status",
     });
   }
+}
+
+/** Waits for every one, then throws what the first that failed threw. */
+async function all(routes: readonly Route[], act: (route: Route) => Promise<void>): Promise<void> {
+  const failed = (await Promise.allSettled(routes.map(act))).find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }

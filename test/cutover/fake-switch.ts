@@ -9,14 +9,14 @@ import type {
   SideName,
   StreamControl,
 } from "../../src/cutover/ports.ts";
-import { runSwitch } from "../../src/cutover/run-switch.ts";
+import { runSwitch, settle } from "../../src/cutover/run-switch.ts";
 import { switchSteps } from "../../src/cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../src/cutover/walk-steps.ts";
 
 /** Thrown at a crash point: the process is gone, nothing after it runs. */
 export class Killed extends Error {}
 
-const SEQUENCE: SequenceValue = { schema: "public", name: "orders_id_seq", lastValue: "41", increment: "1" };
+const SEQUENCE: SequenceValue = { schema: "public", name: "orders_id_seq", lastValue: "41" };
 
 export class FakeSide implements CutoverSide {
   readonly name: SideName;
@@ -26,6 +26,10 @@ export class FakeSide implements CutoverSide {
   failFence: Error | null = null;
   leaks: readonly string[] = [];
   peer: FakeSide | null = null;
+  /** Set when a side was opened while the other took writes: two primaries. */
+  bothOpen = false;
+  /** Resolves never: the server has frozen. */
+  frozen = false;
   /** False: markers do not arrive at the peer. */
   streams = true;
 
@@ -40,8 +44,18 @@ export class FakeSide implements CutoverSide {
     return { lsn: 4096n, sequences: [SEQUENCE], millis: 3 };
   }
 
-  async unfence(): Promise<void> {
+  async guard(): Promise<void> {
+    this.fenced = true;
+  }
+
+  async open(marker: string): Promise<void> {
+    if (this.peer?.fenced === false) this.bothOpen = true;
     this.fenced = false;
+    await this.writeMarker(marker);
+  }
+
+  async tidy(): Promise<number> {
+    return 0;
   }
 
   async fenceState(): Promise<"none" | "whole"> {
@@ -58,6 +72,7 @@ export class FakeSide implements CutoverSide {
   }
 
   async takeSequences(values: readonly SequenceValue[], margin: number): Promise<void> {
+    if (this.frozen) await new Promise(() => {});
     for (const { lastValue } of values) this.sequence = Math.max(this.sequence, Number(lastValue) + margin);
   }
 
@@ -71,6 +86,10 @@ export class FakeRoute implements Route {
   side: SideName = "source";
   paused = false;
   failSwitch: Error | null = null;
+  /** What a switch that fails has done all the same. */
+  movesAllTheSame = false;
+  /** False: it cannot say where it leads. */
+  tells = true;
 
   async pause(): Promise<void> {
     this.paused = true;
@@ -81,12 +100,12 @@ export class FakeRoute implements Route {
   }
 
   async switchTo(side: SideName): Promise<void> {
+    if (this.failSwitch === null || this.movesAllTheSame) this.side = side;
     if (this.failSwitch !== null) throw this.failSwitch;
-    this.side = side;
   }
 
-  async current(): Promise<SideName> {
-    return this.side;
+  async current(): Promise<SideName | null> {
+    return this.tells ? this.side : null;
   }
 }
 
@@ -98,6 +117,7 @@ export class FakeWorld {
   readonly passed: string[] = [];
   wayBack = false;
   foreign = 0;
+  maxStallMillis = 1000;
   attempt: Attempt | null = null;
   killAt: string | null = null;
   #clock = 0;
@@ -109,7 +129,7 @@ export class FakeWorld {
 
   steps(to: SideName): readonly Step[] {
     const stream: StreamControl = {
-      prepareWayBack: async () => {
+      prepare: async () => {
         this.wayBack = true;
       },
       notRunning: async () => (this.wayBack ? null : "no way back yet"),
@@ -121,7 +141,7 @@ export class FakeWorld {
       route: this.#mortal(this.route),
       stream: this.#mortal(stream),
       store: this.#store(),
-      settings: { lockMillis: 100, drainMillis: 100, roundTripMillis: 60, sequenceMargin: 1000, proofMillis: 1 },
+      settings: { maxStallMillis: this.maxStallMillis, deadlines: {}, roundTripMillis: 60, sequenceMargin: 1000, proofMillis: 1, routeMillis: 100 },
       sleep: async (millis) => {
         this.#clock += millis;
       },
@@ -131,7 +151,7 @@ export class FakeWorld {
 
   run(to: SideName): Promise<Attempt> {
     const id = (this.attempt?.id ?? 0) + 1;
-    return runSwitch(this.steps(to), { to, planDigest: "abc", marker: `marker-${to}-${id}`, at: "2026-11-21T00:00:00Z" }, this.context());
+    return runSwitch(this.steps(to), { to, planDigest: "abc", marker: `marker-${to}-${id}` }, this.context());
   }
 
   context(): WalkContext {
@@ -139,7 +159,9 @@ export class FakeWorld {
       store: this.#store(),
       journal: { append: (kind) => void this.journal.push(kind) },
       watcher: { step: () => {} },
+      together: (work) => work(),
       now: () => (this.#clock += 1),
+      at: () => new Date((this.#clock += 1)).toISOString(),
       crashPoint: (name) => {
         this.passed.push(name);
         if (name !== this.killAt) return;
@@ -148,6 +170,11 @@ export class FakeWorld {
         throw new Killed(name);
       },
     };
+  }
+
+  /** What the watchdog of the streaming process does. */
+  settle(): Promise<Attempt | null> {
+    return settle(this.steps(this.attempt?.to ?? "target"), this.context());
   }
 
   /** A killed process writes nothing more; the next `run` is another process. */

@@ -10,6 +10,7 @@ function assertSettled(world: FakeWorld, primary: "source" | "target"): void {
   assert.equal(world.route.paused, false, "nobody waits at the route");
   assert.equal(world[primary].fenced, false, "the primary takes writes");
   if (world.attempt?.outcome === "switched") assert.equal(world[other].fenced, true, "the other side refuses them");
+  assert.equal(world.source.bothOpen || world.target.bothOpen, false, "never were both sides open");
 }
 
 describe("run switch", () => {
@@ -49,7 +50,7 @@ describe("run switch", () => {
     assertSettled(world, "source");
   });
 
-  it("puts the source's fence back when a rollback is cancelled", async () => {
+  it("keeps the source closed when a rollback is cancelled", async () => {
     const world = new FakeWorld();
     await world.run("target");
     world.route.failSwitch = new PghaulError("ROUTE_FAILED", "exit 1");
@@ -58,12 +59,44 @@ describe("run switch", () => {
     assert.equal(world.source.fenced, true, "the source must not take writes while the target is primary");
   });
 
+  it("goes on when the route fails and has moved all the same", async () => {
+    const world = new FakeWorld();
+    world.route.failSwitch = new PghaulError("ROUTE_FAILED", "exit 1");
+    world.route.movesAllTheSame = true;
+    const attempt = await world.run("target");
+    assert.equal(attempt.outcome, "switched");
+    assertSettled(world, "target");
+  });
+
+  it("lets nobody in at the target when a route that cannot tell fails half way", async () => {
+    const world = new FakeWorld();
+    world.route.failSwitch = new PghaulError("ROUTE_FAILED", "killed");
+    world.route.movesAllTheSame = true;
+    world.route.tells = false;
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "ROUTE_FAILED");
+    assert.equal(world.attempt?.outcome, "cancelled");
+    assert.equal(world.source.fenced, false, "the source takes writes again");
+    assert.equal(world.target.fenced, true, "the target does not");
+    assert.ok(world.journal.includes("undo-failed"), "and the journal says that the route is unsettled");
+  });
+
+  it("does not wait for a target that has frozen", async () => {
+    const world = new FakeWorld();
+    world.maxStallMillis = 50;
+    world.target.frozen = true;
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "CUTOVER_DEADLINE");
+    assertSettled(world, "source");
+  });
+
   it("stops with a breach, without going back, when a write passed the fence", async () => {
     const world = new FakeWorld();
     world.foreign = 1;
     await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "FENCE_BREACH");
     assertSettled(world, "target");
-    assert.equal(world.attempt?.outcome, "running");
+    assert.equal(world.attempt?.outcome, "switched", "so that a rollback is possible");
+    world.foreign = 0;
+    await world.run("source");
+    assertSettled(world, "source");
   });
 
   it("refuses to guess when record and route disagree", async () => {
@@ -71,7 +104,7 @@ describe("run switch", () => {
     world.killAt = "cutover-before-resume";
     await assert.rejects(world.run("target"), Killed);
     world.revive();
-    world.route.side = "source";
+    world.target.markers.clear();
     await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "REALITY_DIFFERS");
   });
 
@@ -97,7 +130,7 @@ describe("run switch", () => {
       world.killAt = point;
       await assert.rejects(world.run("source"), Killed, point);
       world.revive();
-      if (world.route.side === "source") continue;
+      if (!world.source.fenced) continue;
       world.target.streams = false;
       await assert.rejects(world.run("source"), (error: PghaulError) => error.code === "CUTOVER_DEADLINE", point);
       assertSettled(world, "target");
@@ -105,8 +138,20 @@ describe("run switch", () => {
     }
   });
 
+  it("killed at any step, the watchdog settles it one way or the other, and starts nothing new", async () => {
+    for (const to of ["target", "source"] as const) for (const point of await crashPointsOf(to)) await assertSettles(point, to);
+  });
+
+  it("refuses to turn round in the middle", async () => {
+    const world = await worldBefore("source");
+    world.killAt = "cutover-after-open";
+    await assert.rejects(world.run("source"), Killed);
+    world.revive();
+    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "CUTOVER_STATE");
+  });
+
   it("killed at any step of a cancel, the next run still settles", async () => {
-    for (const point of ["cutover-undo-fence", "cutover-undo-pause", "cutover-undo-open"]) {
+    for (const point of ["cutover-undo-route", "cutover-undo-fence", "cutover-undo-pause", "cutover-undo-guard"]) {
       const world = new FakeWorld();
       world.route.failSwitch = new PghaulError("ROUTE_FAILED", "exit 1");
       world.killAt = point;
@@ -118,6 +163,18 @@ describe("run switch", () => {
     }
   });
 });
+
+async function assertSettles(point: string, to: "source" | "target"): Promise<void> {
+  const world = await worldBefore(to);
+  world.killAt = point;
+  await assert.rejects(world.run(to), Killed, point);
+  world.revive();
+  const attempt = await world.settle();
+  assert.notEqual(attempt?.outcome, "running", point);
+  const from = to === "target" ? "source" : "target";
+  assertSettled(world, attempt?.outcome === "switched" ? to : from);
+  assert.equal(world.attempt?.id, attempt?.id, "no new switch was begun");
+}
 
 async function worldBefore(to: "source" | "target"): Promise<FakeWorld> {
   const world = new FakeWorld();

@@ -7,9 +7,18 @@ import { DocumentStore } from "../../src/state/storage/document-store.ts";
 import { temporaryDirectory, temporaryState } from "./temporary-state.ts";
 
 const attempt: Attempt = {
-  id: 1, to: "target", planDigest: "d", marker: "m", startedAt: "2026-11-21T00:00:00.000Z", outcome: "running", stallMillis: null,
-  steps: { fence: { state: "started" } },
-  fence: { otherSide: "none", lsn: "16/B374D848", sequences: [{ schema: "public", name: "s", lastValue: "9223372036854775807", increment: "1" }] },
+  id: 1,
+  to: "target",
+  planDigest: "d",
+  marker: "m",
+  startedAt: "2026-11-21T00:00:00.000Z",
+  outcome: "running",
+  stallMillis: null,
+  steps: { fence: { state: "started", at: "2026-11-21T00:00:01.000Z" } },
+  fence: {
+    lsn: "16/B374D848",
+    sequences: [{ schema: "public", name: "s", lastValue: "9223372036854775807" }],
+  },
 };
 
 test("an attempt survives the process that saved it", async (t) => {
@@ -33,7 +42,10 @@ test("who has not seen the last attempt cannot replace it", async (t) => {
   const one = new CutoverStore(database);
   const other = new CutoverStore(database);
   one.save(attempt);
-  assert.throws(() => other.save({ ...attempt, id: 2 }), { code: "STATE_LOCKED", message: `another process has changed the cutover attempt in the state directory ${database.directory} meanwhile` });
+  assert.throws(() => other.save({ ...attempt, id: 2 }), {
+    code: "STATE_LOCKED",
+    message: `another process has changed the cutover attempt in the state directory ${database.directory} meanwhile`,
+  });
   assert.equal(other.load()?.id, 1);
   other.save({ ...attempt, id: 2 });
   assert.throws(() => one.save({ ...attempt, id: 3 }), { code: "STATE_LOCKED" });

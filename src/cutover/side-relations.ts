@@ -1,0 +1,44 @@
+/** The moved tables and their partitions at one side, with the fences on them. */
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { FencedRelation, RelationRow } from "./fence-queries.ts";
+import { relationsSql } from "./fence-queries.ts";
+import type { SideName } from "./ports.ts";
+
+export type TableName = FencedRelation;
+
+/** What runs a statement: any client. */
+interface Queryable {
+  query(text: string, values: unknown[]): Promise<{ readonly rows: unknown[] }>;
+}
+
+export interface SideRelation extends FencedRelation {
+  readonly oid: string;
+  /** A closed fence is on it. */
+  readonly fenced: boolean;
+  /** Triggers that refuse. */
+  readonly closing: readonly string[];
+  /** Triggers of earlier fences, which let everybody pass; those of them that are not disabled cost a call a statement. */
+  readonly passing: readonly string[];
+  readonly enabledPassing: readonly string[];
+}
+
+/** Throws REALITY_DIFFERS when a moved table is not there. */
+export async function readRelations(db: Queryable, side: SideName, tables: readonly TableName[]): Promise<readonly SideRelation[]> {
+  const { rows } = await db.query(relationsSql(), [tables.map(({ schema }) => schema), tables.map(({ name }) => name)]);
+  const byOid = Map.groupBy(rows as RelationRow[], ({ oid }) => oid);
+  const found = new Set((rows as RelationRow[]).map(({ root }) => Number(root)));
+  const missing = tables.filter((_, index) => !found.has(index + 1));
+  if (missing.length > 0) {
+    throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
+      context: { table: missing.map(({ schema, name }) => `${schema}.${name}`).slice(0, 5).join(", ") },
+    });
+  }
+  return [...byOid.values()].map((own) => toRelation(own as [RelationRow, ...RelationRow[]]));
+}
+
+function toRelation(rows: readonly [RelationRow, ...RelationRow[]]): SideRelation {
+  const [{ schema, name, oid }] = rows;
+  const triggers = (states: readonly RelationRow["state"][]) => rows.flatMap(({ trigger, state }) => (trigger !== null && states.includes(state) ? [trigger] : []));
+  const closing = triggers(["closed"]);
+  return { schema, name, oid, fenced: closing.length > 0, closing, passing: triggers(["open", "disabled"]), enabledPassing: triggers(["open"]) };
+}

@@ -1,0 +1,64 @@
+import { PghaulError } from "../errors/pghaul-error.ts";
+
+/** Steps during which clients wait, in their order. */
+export type PausedStep = "pause" | "fence" | "drain" | "sequences" | "route" | "open" | "resume";
+
+export interface StallLimits {
+  /** Longest time from the pause to the opening of the new primary, ms. */
+  readonly maxStallMillis: number;
+  /** Of single steps, ms; a step without one may take what is left of the whole. */
+  readonly deadlines: Partial<Readonly<Record<PausedStep, number>>>;
+}
+
+/** How much of the stall is left. A miss before the point of no return cancels the switch. */
+export class StallBudget {
+  readonly #limits: StallLimits;
+  readonly #now: () => number;
+  #began: number | null = null;
+
+  constructor(limits: StallLimits, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  /** Clients wait from now on. */
+  begin(): void {
+    this.#began = this.#now();
+  }
+
+  /** What a step may take; all of it where the clients do not wait (a switch that goes on in a new process has no pause behind it). */
+  limitOf(step: PausedStep): number {
+    const { maxStallMillis, deadlines } = this.#limits;
+    const left = this.#began === null ? maxStallMillis : maxStallMillis - (this.#now() - this.#began);
+    return Math.max(1, Math.min(left, deadlines[step] ?? left));
+  }
+
+  /**
+   * Runs `work` and stops waiting for it at its limit: a server that has frozen must not keep the clients waiting. What is left of `work`
+   * goes on unheard, so it must be harmless however late. Throws CUTOVER_DEADLINE.
+   */
+  async within<T>(step: PausedStep, work: () => Promise<T>): Promise<T> {
+    const limit = this.limitOf(step);
+    return await withinLimit(limit, step, work);
+  }
+}
+
+/** Throws CUTOVER_DEADLINE when `work` has not settled after `limitMillis`. */
+export async function withinLimit<T>(limitMillis: number, step: string, work: () => Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(missed(step, limitMillis)), limitMillis);
+  const running = work();
+  running.catch(() => undefined);
+  try {
+    return await Promise.race([running, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function missed(step: string, limitMillis: number): PghaulError {
+  return new PghaulError("CUTOVER_DEADLINE", `the step "${step}" was not done within ${Math.round(limitMillis)} ms`, {
+    context: { step, limitMillis: Math.round(limitMillis) },
+    suggestion: "pghaul cutover check   # then run again; cutover.maxStall and cutover.deadlines say how long a step may take",
+  });
+}

@@ -1,0 +1,52 @@
+/** What the steps of a switch work on. */
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { Attempt, AttemptStore, CutoverSide, Route, StreamControl } from "./ports.ts";
+import type { StallLimits } from "./stall-budget.ts";
+
+export interface SwitchSettings extends StallLimits {
+  /** Each of the markers sent ahead must arrive within it, ms. */
+  readonly roundTripMillis: number;
+  /** Sequences are set this many increments ahead. */
+  readonly sequenceMargin: number;
+  /** How long after the switch the log is read for writes that passed the fence, ms. */
+  readonly proofMillis: number;
+  /** For the route where nobody waits for it, ms. */
+  readonly routeMillis: number;
+}
+
+export interface SwitchParts {
+  readonly from: CutoverSide;
+  readonly to: CutoverSide;
+  readonly route: Route;
+  readonly stream: StreamControl;
+  readonly store: AttemptStore;
+  readonly settings: SwitchSettings;
+  readonly sleep: (millis: number) => Promise<void>;
+  readonly now: () => number;
+}
+
+/** The attempt that is under way. */
+export function attemptOf({ store }: Pick<SwitchParts, "store">): Attempt {
+  const attempt = store.load();
+  if (attempt === null) throw new Error("cutover: no attempt");
+  return attempt;
+}
+
+const POLL_MILLIS = 2;
+
+/** Until a marker of the one side is seen at the other. Throws CUTOVER_DEADLINE. */
+export async function waitForMarker(
+  { to, now, sleep }: SwitchParts,
+  { marker, limitMillis, step }: { readonly marker: string; readonly limitMillis: number; readonly step: string },
+): Promise<void> {
+  const began = now();
+  while (!(await to.sawMarker(marker))) {
+    if (now() - began > limitMillis) {
+      throw new PghaulError("CUTOVER_DEADLINE", `the marker did not reach the ${to.name} within ${Math.round(limitMillis)} ms`, {
+        context: { step },
+        suggestion: "pghaul status   # look at the lag, then run again",
+      });
+    }
+    await sleep(POLL_MILLIS);
+  }
+}
