@@ -44,7 +44,7 @@ function paragraphs(id: string, { summary, description }: CommandClass): string[
 }
 
 function usage(id: string, command: CommandClass): string {
-  const required = Object.entries(command.flags as Record<string, Flag>).filter(([, flag]) => flag.required === true);
+  const required = Object.entries((command.flags ?? {}) as Record<string, Flag>).filter(([, flag]) => flag.required === true);
   const words = Object.entries(command.args).map(([name, arg]) => (arg.required ? name.toUpperCase() : `[${name.toUpperCase()}]`));
   return ["$ pghaul", id, ...words, ...required.map(([name, flag]) => `--${name}${valueText(name, flag)}`), "[FLAGS]"].join(" ");
 }

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { LineView } from "../../src/cli/progress/line-view.ts";
 import { ProgressState } from "../../src/cli/progress/progress-state.ts";
 import { statusLine } from "../../src/cli/progress/status-line.ts";
-import { formatBytes, formatCount, formatDuration } from "../../src/observe/units.ts";
 import type { LagEvent, LoadEvent } from "../../src/observe/events.ts";
 import { createLogger } from "../../src/observe/log.ts";
+import { formatBytes, formatCount, formatDuration } from "../../src/observe/units.ts";
 
 const load = (bytes: number, over: Partial<LoadEvent> = {}): LoadEvent => ({
   kind: "load",

@@ -6,10 +6,17 @@ import { exitCodesPage } from "../../scripts/docs/exit-codes-page.ts";
 import { ERROR_CODES } from "../../src/errors/codes.ts";
 import { EXIT_CODES } from "../../src/errors/policy.ts";
 import Start from "../cli/fixtures/commands/cdc/start.ts";
+import Differ from "../cli/fixtures/commands/differ.ts";
 import { assertGolden } from "../cli/golden.ts";
 
 test("a command's page holds its flags, examples, exit codes and environment", () => {
   assertGolden("command-page.md", commandPage("cdc start", Start as unknown as CommandClass));
+});
+
+test("a command without flags of its own has a page too", () => {
+  const page = commandPage("differ", Differ as unknown as CommandClass);
+  assert.match(page, /^# pghaul differ$/m);
+  assert.doesNotMatch(page, /^## Flags$/m);
 });
 
 test("the index links every command", () => {

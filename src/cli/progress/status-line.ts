@@ -1,6 +1,6 @@
 import type { LogFields } from "../../observe/log.ts";
-import type { ProgressFigures } from "./progress-state.ts";
 import { formatBytes, formatCount, formatDuration } from "../../observe/units.ts";
+import type { ProgressFigures } from "./progress-state.ts";
 
 /** `42 %  12 GB of 29 GB  84 MB/s  3 of 17 tables  1,204,332 rows  copied in 3m 20s  caught up in 4m 10s`. */
 export function statusLine(figures: ProgressFigures): string {
