@@ -8,7 +8,8 @@ export type Milestone =
   | "barrier-passed"
   | "load-finished"
   | "way-back-intended"
-  | "way-back-ready";
+  | "way-back-ready"
+  | "torn-down";
 
 /** Which of them are behind us. A milestone is reached after its work, so work that is interrupted is done again: it must be repeatable. */
 export class MilestoneStore {

@@ -28,6 +28,7 @@ export interface PreparedRun {
 }
 
 export async function prepareRun(migration: Migration, bus: ProgressBus, signal: AbortSignal): Promise<PreparedRun> {
+  if (new MilestoneStore(migration.state).has("torn-down")) throw tornDown(migration);
   bus.emit({ kind: "phase", phase: "checking" });
   const source = await migration.connect("source", "prepare", { signal });
   const target = await migration.connect("target", "prepare", { signal }).catch(async (error: unknown) => {
@@ -97,4 +98,10 @@ async function passBarrier(migration: Migration, tables: readonly Table[], bus: 
     await reader.close();
   }
   milestones.reach("barrier-passed");
+}
+
+function tornDown({ config }: Migration): PghaulError {
+  return new PghaulError("SLOT_LOST", "the migration was torn down: changes since then were kept by nobody, so it cannot go on", {
+    suggestion: `empty the target's tables and use another state directory than ${config.state.dir}; then pghaul run`,
+  });
 }

@@ -1,0 +1,42 @@
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { confirmDangerous, confirmFlags, processTerminal } from "../../cli/confirm.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+import { planTeardown, tearDown } from "../../workflow/tear-down.ts";
+
+interface TeardownResult {
+  readonly dropped: readonly string[];
+}
+
+export default class CdcTeardown extends PghaulCommand<TeardownResult> {
+  static override summary = "Drop slots, publications and replication origins on both sides. Ends the migration.";
+  static override description =
+    `After this nothing holds WAL for the migration any more, and it cannot be streamed any further; a rollback is no longer possible either.
+The tables, the schema "pghaul" and the state directory stay. Asks first; safe to repeat.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --confirm orders-move --plan-digest 3f1c…",
+  ];
+  static override exitKinds = ["confirm", "source", "target", "locked"] as const;
+  static override flags = { ...confirmFlags };
+
+  override async run(): Promise<TeardownResult> {
+    const { flags } = await this.parse(CdcTeardown);
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const { lines, digest } = planTeardown(migration);
+      const act = {
+        title: "Drop all of this; the migration ends.",
+        migration: migration.name,
+        planDigest: digest,
+        preview: lines.join("\n"),
+        command: "pghaul cdc teardown",
+      };
+      await confirmDangerous(act, flags, processTerminal(!flags["no-input"] && !this.jsonEnabled()));
+      await tearDown(migration);
+      this.print(lines.join("\n"));
+      return { dropped: lines };
+    } finally {
+      migration.close();
+    }
+  }
+}

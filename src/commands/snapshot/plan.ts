@@ -1,0 +1,44 @@
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { renderTable } from "../../cli/table.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+import { planSnapshot, type SnapshotPlan } from "../../workflow/plan-snapshot.ts";
+
+export default class SnapshotPlanCommand extends PghaulCommand<SnapshotPlan> {
+  static override summary = "Which ranges each table would be read in.";
+  static override description =
+    `Reads the source's catalog and statistics, never a table's rows. Ranges are coarse on purpose, for several readers at once; a read that uses
+up its budget of time or bytes is cut and goes on as a chunk of its own.`;
+  static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
+  static override exitKinds = ["source"] as const;
+
+  override async run(): Promise<SnapshotPlan> {
+    const { flags } = await this.parse(SnapshotPlanCommand);
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const plan = await planSnapshot(migration);
+      this.print(
+        renderTable(
+          [
+            { title: "table" },
+            { title: "strategy" },
+            { title: "key" },
+            { title: "rows", align: "right" },
+            { title: "bytes", align: "right" },
+            { title: "ranges", align: "right" },
+          ],
+          plan.tables.map(({ table, strategy, key, rows, bytes, ranges }) => [
+            table,
+            strategy,
+            key.join(", "),
+            String(rows),
+            String(bytes),
+            String(ranges.length),
+          ]),
+        ),
+      );
+      return plan;
+    } finally {
+      migration.close();
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+import { type RunResult, runMigration } from "../../workflow/run-migration.ts";
+
+export default class SnapshotRun extends PghaulCommand<RunResult> {
+  static override summary = "Load every table and end; changes gather in the log meanwhile.";
+  static override description =
+    `The loading part of "run": schema, slot, chunks, indexes, constraints. It tails the slot and applies while it loads, because that is what makes the load
+exact. Afterwards "cdc start" goes on; until then the source keeps WAL for the slot. Safe to kill and start again.`;
+  static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
+  static override exitKinds = ["source", "target", "locked", "try-later"] as const;
+
+  override async run(): Promise<RunResult> {
+    const { flags } = await this.parse(SnapshotRun);
+    this.showProgress(flags);
+    const { finish, now } = this.stopSignal();
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const result = await runMigration({
+        migration,
+        command: "snapshot run",
+        runId: this.runId,
+        load: true,
+        bus: this.progress,
+        until: "loaded",
+        finish,
+        now,
+      });
+      this.print(result.reached);
+      return result;
+    } finally {
+      migration.close();
+    }
+  }
+}

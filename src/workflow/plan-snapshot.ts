@@ -1,0 +1,63 @@
+import type { ChunkRange } from "../engine/ports.ts";
+import type { Table } from "../model/table.ts";
+import { displayText } from "../model/value.ts";
+import { readTables } from "../source/catalog.ts";
+import type { Migration } from "./open-migration.ts";
+import { loadRanges } from "./plan-ranges.ts";
+
+export interface SnapshotPlan {
+  readonly chunks: { readonly done: number; readonly total: number };
+  readonly tables: readonly PlannedTable[];
+}
+
+export interface PlannedTable {
+  readonly table: string;
+  /** `key`: chunks in the key's order. `whole`: no key, one read in one snapshot. */
+  readonly strategy: "key" | "whole";
+  readonly key: readonly string[];
+  /** Estimates of the catalog. */
+  readonly rows: number;
+  readonly bytes: number;
+  readonly ranges: readonly PlannedRange[];
+}
+
+/** Bounds as text, null for an open end; a range holds its lower bound and not its upper. */
+interface PlannedRange {
+  readonly leaf: string;
+  readonly from: readonly string[] | null;
+  readonly to: readonly string[] | null;
+}
+
+export async function planSnapshot(migration: Migration): Promise<SnapshotPlan> {
+  const client = await migration.connect("source", "snapshot plan");
+  try {
+    const tables: PlannedTable[] = [];
+    for (const table of await readTables(client, migration.config.tables)) {
+      const ranges = await loadRanges(client, table, migration.config.throttle.chunkBytes);
+      tables.push(plannedTable(table, ranges));
+    }
+    return { chunks: { done: 0, total: tables.reduce((sum, { ranges }) => sum + ranges.length, 0) }, tables };
+  } finally {
+    await client.end();
+  }
+}
+
+function plannedTable(table: Table, ranges: readonly ChunkRange[]): PlannedTable {
+  return {
+    table: table.id,
+    strategy: table.key === null ? "whole" : "key",
+    key: (table.key ?? []).map((index) => table.columns[index]?.name ?? ""),
+    rows: table.leaves.reduce((sum, { rows }) => sum + Math.max(0, rows), 0),
+    bytes: table.leaves.reduce((sum, { bytes }) => sum + Math.max(0, bytes), 0),
+    ranges: ranges.map(({ leaf, from, to }) => ({ leaf: leafName(table, leaf), from: boundText(from), to: boundText(to) })),
+  };
+}
+
+function leafName(table: Table, leaf: number): string {
+  const found = table.leaves[leaf];
+  return found === undefined ? table.id : `${found.schema}.${found.name}`;
+}
+
+function boundText(bound: ChunkRange["from"]): readonly string[] | null {
+  return bound === null ? null : bound.values.map((value) => displayText(value ?? ""));
+}

@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import type pg from "pg";
+import type { SideName } from "../cutover/ports.ts";
+import { quoteIdent } from "../postgres/quote.ts";
+import { dropSlot } from "../source/slot.ts";
+import { acquireLease } from "../state/lease.ts";
+import { MilestoneStore } from "../state/milestone-store.ts";
+import { originPrefix, publicationName, type StreamName, sidesOf, slotName } from "./names.ts";
+import type { Migration } from "./open-migration.ts";
+
+/** What a teardown removes, as the operator reviews it. */
+export interface TeardownPlan {
+  readonly lines: readonly string[];
+  readonly digest: string;
+}
+
+const STREAMS: readonly StreamName[] = ["forward", "reverse"];
+
+export function planTeardown(migration: Migration): TeardownPlan {
+  const lines = STREAMS.flatMap((stream) => {
+    const { origin } = sidesOf(stream);
+    return [
+      `${origin}: drop replication slot ${slotName(migration.name, stream)}`,
+      `${origin}: drop publication ${publicationName(migration.name)}`,
+      `${origin}: drop replication origins ${originPrefix(migration.name)}*`,
+    ];
+  });
+  return { lines, digest: createHash("sha256").update(JSON.stringify(lines)).digest("hex").slice(0, 16) };
+}
+
+/**
+ * Drops slots, publications and origins on both sides; what is not there is no error. The schema `pghaul` and the state stay, as the record.
+ * The migration cannot be streamed any further: what happens at the source from now on is lost to it.
+ */
+export async function tearDown(migration: Migration): Promise<void> {
+  const lease = await acquireLease(migration.config.state.dir, "stream", "cdc teardown");
+  try {
+    // First, so that a teardown that is killed half-way is never taken for a migration that can go on.
+    new MilestoneStore(migration.state).reach("torn-down");
+    for (const stream of STREAMS) await withSession(migration, sidesOf(stream).origin, (client) => tearDownSide(migration, stream, client));
+  } finally {
+    lease.release();
+  }
+}
+
+async function tearDownSide(migration: Migration, stream: StreamName, client: pg.Client): Promise<void> {
+  await dropSlot(client, slotName(migration.name, stream));
+  await client.query(`drop publication if exists ${quoteIdent(publicationName(migration.name))}`);
+  await client.query("select pg_replication_origin_drop(roname) from pg_replication_origin where starts_with(roname, $1)", [
+    originPrefix(migration.name),
+  ]);
+}
+
+async function withSession(migration: Migration, side: SideName, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = await migration.connect(side, "teardown");
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
