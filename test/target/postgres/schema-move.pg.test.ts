@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -282,17 +282,15 @@ suite("schema move from 14 to 15", () => {
     await query(all.from, 'drop owned by "Only Here"; drop role "Only Here"');
   });
 
-  test("a password reaches pg_dump by a file, and the file goes", async () => {
+  test("a password reaches pg_dump by a file, and the file goes, a killed run's too", async () => {
     const all = await sides();
     await query(all.from, 'grant usage on schema "Sales Dept", pghaul to dumper; grant pg_read_all_data to dumper');
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith("pghaul-libpq-"));
+    const left = path.join(all.options.dir, "schema.dump.connection");
+    mkdirSync(left, { recursive: true });
+    writeFileSync(path.join(left, "passfile"), "of a killed run");
     const move = await SchemaMove.open({ ...all.options, source: resolveConnection({ url: source.url(all.from.name, "dumper") }) });
     await move.close();
-    assert.ok(existsSync(path.join(all.options.dir, "schema.dump")));
-    assert.deepEqual(
-      readdirSync(tmpdir()).filter((name) => name.startsWith("pghaul-libpq-")),
-      before,
-    );
+    assert.deepEqual(readdirSync(all.options.dir), ["schema.dump"]);
     await query(all.from, "drop owned by dumper");
   });
 

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { getCACertificates } from "node:tls";
 import { readPassword } from "../../../postgres/password.ts";
@@ -14,12 +13,13 @@ export interface LibpqEnvironment {
 }
 
 /**
- * The connection as libpq's environment variables. Secrets go into files that only we can read, in a directory of their own, never
- * into arguments or the environment, which other users of the machine may see.
+ * The connection as libpq's environment variables. Secrets go into files that only we can read, never into arguments or the
+ * environment, which other users of the machine may see. `dir` is ours alone, and always the same: what a killed run left there goes.
  */
-export async function libpqEnvironment(spec: ConnectionSpec, side: "source" | "target"): Promise<LibpqEnvironment> {
-  const dir = await mkdtemp(path.join(tmpdir(), "pghaul-libpq-"));
+export async function libpqEnvironment(spec: ConnectionSpec, side: "source" | "target", dir: string): Promise<LibpqEnvironment> {
   const dispose = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  await dispose();
+  await mkdir(dir, { recursive: true, mode: 0o700 });
   try {
     const files = {
       passfile: await writePassfile(dir, spec, side),

@@ -53,7 +53,7 @@ export class SchemaArchive {
     if (existsSync(file)) return new SchemaArchive(tools, file, signal);
     await mkdir(path.dirname(file), { recursive: true });
     const partial = `${file}.partial`;
-    const connection = await libpqEnvironment(spec, "source");
+    const connection = await libpqEnvironment(spec, "source", `${file}.connection`);
     try {
       await runTool({
         program: tools.pgDump,
