@@ -10,7 +10,7 @@ export async function askText(question: string, preset?: string): Promise<string
     const answers = await createPromptModule({ output: process.stderr })([
       { type: "input", name: "typed", message: question, ...(preset === undefined ? {} : { default: preset }) },
     ]);
-    return String(answers["typed"]).trim();
+    return String(answers.typed).trim();
   } catch (error) {
     if (error instanceof Error && error.name === "ExitPromptError")
       throw new PghaulError("INTERRUPTED", "stopped at a question; nothing was done");

@@ -24,7 +24,11 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
     source: Flags.string({ summary: "Connection string of the source, as psql takes it.", env: "SOURCE_URL", helpValue: "URL" }),
     target: Flags.string({ summary: "Connection string of the target.", env: "TARGET_URL", helpValue: "URL" }),
     migration: Flags.string({ summary: "The migration's name; otherwise made from the source's database.", helpValue: "NAME" }),
-    tables: Flags.string({ summary: "Tables to move, as SCHEMA.TABLE with *; may be given several times. All when left out.", multiple: true, helpValue: "PATTERN" }),
+    tables: Flags.string({
+      summary: "Tables to move, as SCHEMA.TABLE with *; may be given several times. All when left out.",
+      multiple: true,
+      helpValue: "PATTERN",
+    }),
     force: Flags.boolean({ summary: "Overwrite the file." }),
   };
 
@@ -34,8 +38,11 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
     const { interactive } = processTerminal(!flags["no-input"] && !this.jsonEnabled());
     const source = flags.source ?? (await required(interactive, "--source", `Connection string of the source ${PASSWORD_HINT}:`));
     const target = flags.target ?? (await required(interactive, "--target", `Connection string of the target ${PASSWORD_HINT}:`));
-    const migration = flags.migration ?? (interactive ? await askText("Name of the migration:", suggestName(source, process.env) ?? undefined) : undefined);
-    const tables = flags.tables ?? (interactive ? (await askText("Tables to move, as SCHEMA.TABLE with *, blanks between:", "*.*")).split(/\s+/) : ["*.*"]);
+    const migration =
+      flags.migration ?? (interactive ? await askText("Name of the migration:", suggestName(source, process.env) ?? undefined) : undefined);
+    const tables =
+      flags.tables ??
+      (interactive ? (await askText("Tables to move, as SCHEMA.TABLE with *, blanks between:", "*.*")).split(/\s+/) : ["*.*"]);
     const result = await initConfig({
       file: flags.config,
       migration,
@@ -53,7 +60,10 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
   }
 
   #warnOfArguments({ missing }: InitResult, given: { readonly source?: string | undefined; readonly target?: string | undefined }): void {
-    for (const [flag, variable] of [["source", "SOURCE_URL"], ["target", "TARGET_URL"]] as const) {
+    for (const [flag, variable] of [
+      ["source", "SOURCE_URL"],
+      ["target", "TARGET_URL"],
+    ] as const) {
       if (given[flag] === undefined || !missing.includes(variable)) continue;
       const message = `the password in --${flag} stood on the command line, where \`ps\` and the shell's history show it; next time set ${variable}`;
       this.progress.emit({ kind: "warning", code: "SECRET_IN_ARGUMENT", message });
@@ -63,10 +73,13 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
 
 async function required(interactive: boolean, flag: string, question: string): Promise<string> {
   const answer = interactive ? await askText(question) : "";
-  if (answer === "") throw new PghaulError("USAGE", `${flag} is missing`, { suggestion: "pghaul init --source URL --target URL --migration NAME" });
+  if (answer === "")
+    throw new PghaulError("USAGE", `${flag} is missing`, { suggestion: "pghaul init --source URL --target URL --migration NAME" });
   return answer;
 }
 
 function nextStep({ missing }: InitResult): string {
-  return missing.length === 0 ? "Next: pghaul check" : `Set ${missing.join(" and ")} to the connection ${missing.length === 1 ? "string" : "strings"} given here, then: pghaul check`;
+  return missing.length === 0
+    ? "Next: pghaul check"
+    : `Set ${missing.join(" and ")} to the connection ${missing.length === 1 ? "string" : "strings"} given here, then: pghaul check`;
 }

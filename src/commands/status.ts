@@ -26,8 +26,10 @@ With --watch it shows the same again and again until Ctrl-C.`;
   override async run(): Promise<Status> {
     const { flags } = await this.parse(StatusCommand);
     const interval = parseDuration(flags.interval);
-    if (interval === null || interval < 100) throw new PghaulError("USAGE", '--interval must be a duration of at least 100ms, such as "2s"');
-    if (flags.watch && this.jsonEnabled()) throw new PghaulError("USAGE", "--watch has no JSON form", { suggestion: "pghaul status --json" });
+    if (interval === null || interval < 100)
+      throw new PghaulError("USAGE", '--interval must be a duration of at least 100ms, such as "2s"');
+    if (flags.watch && this.jsonEnabled())
+      throw new PghaulError("USAGE", "--watch has no JSON form", { suggestion: "pghaul status --json" });
     const location = { file: flags.config, stateDirectory: flags["state-dir"] };
     if (!flags.watch) {
       const status = await readStatus(location);

@@ -63,5 +63,5 @@ function quoted(text: string): string {
 
 /** A comment ends with its line; a name from the server may not. */
 function oneLine(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, " ");
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }

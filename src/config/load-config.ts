@@ -48,7 +48,11 @@ export function loadStateLocation(location: ConfigLocation): StateLocation {
   return { migration: parsed.migration, directory: stateDirectory(location, parsed) };
 }
 
-function parseText(location: ConfigLocation, text: string, missing: "refuse" | "keep"): { readonly document: YamlDocument; readonly parsed: ParsedConfig } {
+function parseText(
+  location: ConfigLocation,
+  text: string,
+  missing: "refuse" | "keep",
+): { readonly document: YamlDocument; readonly parsed: ParsedConfig } {
   const document = YamlDocument.parse(location.file, text);
   expandEnvironment(document, location.environment ?? process.env, missing);
   const outcome = validateConfig(document.toValue());

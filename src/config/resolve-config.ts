@@ -30,7 +30,8 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
     migration: parsed.migration,
     source: {
       connection: primary,
-      replica: source.replicaUrl === undefined ? null : { ...primary, url: checkedUrl(source.replicaUrl, document, ["source", "replicaUrl"]) },
+      replica:
+        source.replicaUrl === undefined ? null : { ...primary, url: checkedUrl(source.replicaUrl, document, ["source", "replicaUrl"]) },
     },
     target: {
       kind: target.kind,
@@ -67,7 +68,9 @@ function readUrlFile(file: string, document: YamlDocument, at: KeyPath): string 
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw document.refuse("CONFIG_INVALID", [{ path: at, message: `the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})` }]);
+    throw document.refuse("CONFIG_INVALID", [
+      { path: at, message: `the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})` },
+    ]);
   }
   const [line = ""] = text.trim().split(/\r?\n/);
   if (line === "") throw document.refuse("CONFIG_INVALID", [{ path: at, message: `the file ${file} is empty` }]);
@@ -85,6 +88,8 @@ function checkedUrl(url: string, document: YamlDocument, at: KeyPath): string {
     // Where its password begins and ends is not known, so all of it is a secret from here on.
     registerSecret(url);
     if (!(error instanceof PghaulError)) throw error;
-    throw new PghaulError(error.code, `${document.where(at)}: ${error.message}`, { ...(error.suggestion === undefined ? {} : { suggestion: error.suggestion }) });
+    throw new PghaulError(error.code, `${document.where(at)}: ${error.message}`, {
+      ...(error.suggestion === undefined ? {} : { suggestion: error.suggestion }),
+    });
   }
 }

@@ -8,13 +8,20 @@ const tablePattern = () => z.string().regex(/^[^.]+\..+$/, { error: 'must be SCH
 
 const tablesSchema = z
   .strictObject({
-    include: z.array(tablePattern()).min(1).default(["*.*"]).describe('Tables to move, as SCHEMA.TABLE; * stands for any text. System schemas are never meant.'),
+    include: z
+      .array(tablePattern())
+      .min(1)
+      .default(["*.*"])
+      .describe("Tables to move, as SCHEMA.TABLE; * stands for any text. System schemas are never meant."),
     exclude: z.array(tablePattern()).default([]).describe("Tables to leave out of those."),
     overrides: z
       .record(
         z.string(),
         z.strictObject({
-          strategy: z.enum(["auto", "key", "whole"]).optional().describe("key: chunks along the key. whole: one read in one snapshot. auto: key where there is one."),
+          strategy: z
+            .enum(["auto", "key", "whole"])
+            .optional()
+            .describe("key: chunks along the key. whole: one read in one snapshot. auto: key where there is one."),
           chunkBytes: byteSize().optional().describe("Largest chunk of this table."),
         }),
       )
@@ -26,8 +33,16 @@ const tablesSchema = z
 
 const stateSchema = z
   .strictObject({
-    dir: z.string().min(1).default(".pghaul").describe("Directory for state and change log; relative to this file. It must be on a disk of this machine."),
-    s3: z.string().regex(/^s3:\/\/[^/]+/, { error: 'must be "s3://BUCKET/PREFIX"' }).optional().describe("Bucket and prefix for a copy of state and change log."),
+    dir: z
+      .string()
+      .min(1)
+      .default(".pghaul")
+      .describe("Directory for state and change log; relative to this file. It must be on a disk of this machine."),
+    s3: z
+      .string()
+      .regex(/^s3:\/\/[^/]+/, { error: 'must be "s3://BUCKET/PREFIX"' })
+      .optional()
+      .describe("Bucket and prefix for a copy of state and change log."),
     endpoint: z.string().min(1).optional().describe("Endpoint of an S3 that is not Amazon's."),
     region: z.string().min(1).optional().describe("Region of the bucket."),
     pathStyle: z.boolean().optional().describe("Addresses the bucket by path instead of by host name."),
@@ -38,7 +53,12 @@ const stateSchema = z
 const throttleSchema = z
   .strictObject({
     workers: z.int().min(1).max(64).default(4).describe("Chunks read at once."),
-    chunkSeconds: z.number().min(0.1).max(3600).default(3).describe("A chunk's read aims at this many seconds; no snapshot at the source lives much longer."),
+    chunkSeconds: z
+      .number()
+      .min(0.1)
+      .max(3600)
+      .default(3)
+      .describe("A chunk's read aims at this many seconds; no snapshot at the source lives much longer."),
     chunkBytes: byteSize().prefault("64MB").describe("Largest chunk; bounds memory too."),
     maxReplicaLagSeconds: z.number().positive().default(10).describe("Reads hold back while a standby of the source is further behind."),
     maxSlotBytes: byteSize().prefault("50GB").describe("Most WAL that our slot may hold back at the source."),
@@ -67,7 +87,9 @@ const logSchema = z
 /** The migration's name becomes part of slot and publication names, which allow only these characters (manual: replication slot names). */
 const migrationName = z
   .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: "must start with a lower-case letter and have only lower-case letters, digits, - and _, 40 at most" })
+  .regex(/^[a-z][a-z0-9_-]{0,39}$/, {
+    error: "must start with a lower-case letter and have only lower-case letters, digits, - and _, 40 at most",
+  })
   .describe("The migration's name, which confirmations ask for.");
 
 /** `pghaul.yaml`. Every key has a description; unknown keys are errors. Generates the JSON Schema and the docs. */
@@ -82,7 +104,14 @@ export const configSchema = z
     throttle: throttleSchema,
     log: logSchema,
     columns: z
-      .record(z.string(), z.strictObject({ tokenize: z.strictObject({ key: z.string().min(1).describe("The key, by reference.") }).describe("Replaced by a token that is the same for the same value.") }))
+      .record(
+        z.string(),
+        z.strictObject({
+          tokenize: z
+            .strictObject({ key: z.string().min(1).describe("The key, by reference.") })
+            .describe("Replaced by a token that is the same for the same value."),
+        }),
+      )
       .default({})
       .describe("Columns whose values change on the way, by SCHEMA.TABLE.COLUMN."),
     cutover: cutoverSchema,

@@ -4,7 +4,13 @@ import { configSchema, type ParsedConfig } from "./schema.ts";
 import type { Fault, KeyPath } from "./yaml-document.ts";
 
 const EXPECTED: Readonly<Record<string, string>> = {
-  string: "a text", number: "a number", int: "a whole number", boolean: "true or false", array: "a list", object: "a mapping", record: "a mapping",
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a mapping",
+  record: "a mapping",
 };
 
 /** Checks a parsed file. Returns the configuration, or every fault in it, in words that name no value. */
@@ -13,7 +19,8 @@ export function validateConfig(value: unknown): { readonly config: ParsedConfig 
   const result = configSchema.safeParse(value, {
     error: (issue) => {
       // Only here does zod show which object refused the key; the finished issue no longer says.
-      if (issue.code === "unrecognized_keys" && issue.inst instanceof z.ZodObject) knownKeys.set(pathKey(issue.path), Object.keys(issue.inst.shape));
+      if (issue.code === "unrecognized_keys" && issue.inst instanceof z.ZodObject)
+        knownKeys.set(pathKey(issue.path), Object.keys(issue.inst.shape));
       return sentence(issue);
     },
   });
@@ -42,9 +49,11 @@ function sentence(issue: z.core.$ZodRawIssue): string | undefined {
     case "invalid_value":
       return issue.input === undefined ? "is missing" : oneOf(issue.values.map(String), issue.input);
     case "invalid_union":
-      return unionSentence(issue.input, issue["discriminator"], issue["options"]);
+      return unionSentence(issue.input, issue.discriminator, issue.options);
     case "too_small":
-      return issue.origin === "number" || issue.origin === "int" ? `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}` : "must not be empty";
+      return issue.origin === "number" || issue.origin === "int"
+        ? `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`
+        : "must not be empty";
     case "too_big":
       return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
     default:
@@ -68,10 +77,14 @@ function kindOf(value: unknown): string {
   if (value === null) return "empty";
   if (Array.isArray(value)) return "a list";
   switch (typeof value) {
-    case "string": return "a text";
-    case "number": return "a number";
-    case "boolean": return "true or false";
-    default: return "a mapping";
+    case "string":
+      return "a text";
+    case "number":
+      return "a number";
+    case "boolean":
+      return "true or false";
+    default:
+      return "a mapping";
   }
 }
 

@@ -16,7 +16,7 @@ export interface Fault {
 const SYNTAX: Readonly<Record<string, string>> = {
   BAD_ALIAS: "an alias (*) that no anchor (&) explains; put quotes around a text that begins with *",
   BAD_COLLECTION_TYPE: "a tag that does not fit what follows",
-  BAD_DQ_ESCAPE: 'an escape that "..." does not know; use \'...\' for text with backslashes',
+  BAD_DQ_ESCAPE: "an escape that \"...\" does not know; use '...' for text with backslashes",
   BAD_INDENT: "wrong indentation",
   BAD_SCALAR_START: "text that begins with a reserved character; put quotes around it",
   BLOCK_AS_IMPLICIT_KEY: "nested mappings on one line; is an indentation or a pair of quotes missing?",
@@ -57,7 +57,7 @@ export class YamlDocument {
       Alias(_, alias) {
         if (alias.resolve(document) !== undefined) return;
         const { line, col } = lines.linePos(alias.range?.[0] ?? 0);
-        throw new PghaulError("CONFIG_INVALID", `${file}:${line}:${col}: ${SYNTAX["BAD_ALIAS"]}`);
+        throw new PghaulError("CONFIG_INVALID", `${file}:${line}:${col}: ${SYNTAX.BAD_ALIAS}`);
       },
     });
     return new YamlDocument(file, document, lines);

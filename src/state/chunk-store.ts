@@ -56,7 +56,10 @@ export class ChunkStore implements LoadStore {
   }
 
   #select(table: string): readonly ChunkRecord[] {
-    return this.#database.sqlite.prepare<[string], ChunkRow>(`select ${COLUMNS} from chunk where table_id = ? order by id`).all(table).map(toRecord);
+    return this.#database.sqlite
+      .prepare<[string], ChunkRow>(`select ${COLUMNS} from chunk where table_id = ? order by id`)
+      .all(table)
+      .map(toRecord);
   }
 
   #get(chunk: number): ChunkRecord {

@@ -2,8 +2,8 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, sta
 import path from "node:path";
 import Database from "better-sqlite3";
 import { acquireLease } from "./lease.ts";
-import { MIGRATIONS, migrate, schemaVersion } from "./storage/migrate.ts";
 import { StateDatabase } from "./state-database.ts";
+import { MIGRATIONS, migrate, schemaVersion } from "./storage/migrate.ts";
 import { stateError } from "./storage/state-error.ts";
 
 const FILE = "state.db";

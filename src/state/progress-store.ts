@@ -45,7 +45,14 @@ interface ProgressRow {
 }
 
 const NOTHING: Progress = {
-  phase: "not-started", waiting: null, lag: null, bytesPerSecond: 0, changesPerSecond: 0, slot: null, throttle: null, lastError: null,
+  phase: "not-started",
+  waiting: null,
+  lag: null,
+  bytesPerSecond: 0,
+  changesPerSecond: 0,
+  slot: null,
+  throttle: null,
+  lastError: null,
 };
 
 /** The last word of the process that streams. */
@@ -67,17 +74,29 @@ export class ProgressStore {
   /** Replaces the facts named, keeps the others, and notes this process and the time. */
   update(changes: Partial<Progress>): void {
     this.#database.write(() => {
-      const { phase, waiting, lag, bytesPerSecond, changesPerSecond, slot, throttle, lastError } = { ...NOTHING, ...this.get(), ...changes };
+      const { phase, waiting, lag, bytesPerSecond, changesPerSecond, slot, throttle, lastError } = {
+        ...NOTHING,
+        ...this.get(),
+        ...changes,
+      };
       this.#database.sqlite
         .prepare(`
           insert or replace into progress
             (only_row, phase, waiting, lag_bytes, lag_seconds, bytes_per_second, changes_per_second, slot, throttle, last_error, pid, updated_at)
           values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
         .run(
-          phase, waiting, lag?.bytes ?? null, lag?.seconds ?? null, bytesPerSecond, changesPerSecond, toJson(slot), toJson(throttle),
+          phase,
+          waiting,
+          lag?.bytes ?? null,
+          lag?.seconds ?? null,
+          bytesPerSecond,
+          changesPerSecond,
+          toJson(slot),
+          toJson(throttle),
           // A driver's message may quote what it was given.
           toJson(lastError === null ? null : { ...lastError, message: redact(lastError.message) }),
-          process.pid, new Date().toISOString(),
+          process.pid,
+          new Date().toISOString(),
         );
     });
   }

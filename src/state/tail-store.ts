@@ -87,8 +87,14 @@ export class TailStore {
                  transactions = transactions + ?, changes = changes + ?, bytes = bytes + ?, updated_at = ?
           where stream = ?`)
         .run(
-          formatLsn(step.durableLsn), step.xidReference.toString(), step.lastCommitMicros?.toString() ?? null,
-          step.transactions, step.changes, step.bytes, new Date().toISOString(), stream,
+          formatLsn(step.durableLsn),
+          step.xidReference.toString(),
+          step.lastCommitMicros?.toString() ?? null,
+          step.transactions,
+          step.changes,
+          step.bytes,
+          new Date().toISOString(),
+          stream,
         );
     });
   }
@@ -98,7 +104,9 @@ export class TailStore {
     this.#database.write(() => {
       const known = this.#known(stream).visibleFloor;
       if (known !== null && known >= floor) return;
-      this.#database.sqlite.prepare("update tail set visible_floor = ?, updated_at = ? where stream = ?").run(formatLsn(floor), new Date().toISOString(), stream);
+      this.#database.sqlite
+        .prepare("update tail set visible_floor = ?, updated_at = ? where stream = ?")
+        .run(formatLsn(floor), new Date().toISOString(), stream);
     });
   }
 

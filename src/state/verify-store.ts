@@ -38,8 +38,17 @@ export class VerifyStore {
           insert into verdict (run_id, table_id, equal, source_rows, target_rows, lsn_from, lsn, chunks, millis, differences, at)
           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
         .run(
-          runId, verdict.table, verdict.equal ? 1 : 0, verdict.rows.toString(), verdict.targetRows.toString(), formatLsn(verdict.lsnFrom), formatLsn(verdict.lsn),
-          verdict.chunks, Math.round(verdict.millis), JSON.stringify(verdict.differences), new Date().toISOString(),
+          runId,
+          verdict.table,
+          verdict.equal ? 1 : 0,
+          verdict.rows.toString(),
+          verdict.targetRows.toString(),
+          formatLsn(verdict.lsnFrom),
+          formatLsn(verdict.lsn),
+          verdict.chunks,
+          Math.round(verdict.millis),
+          JSON.stringify(verdict.differences),
+          new Date().toISOString(),
         );
     });
   }
@@ -55,7 +64,12 @@ export class VerifyStore {
   }
 
   #select(where: string, parameters: readonly string[]): readonly RecordedVerdict[] {
-    return this.#database.read(() => this.#database.sqlite.prepare<unknown[], VerdictRow>(`select * from verdict ${where}`).all(...parameters).map(toVerdict));
+    return this.#database.read(() =>
+      this.#database.sqlite
+        .prepare<unknown[], VerdictRow>(`select * from verdict ${where}`)
+        .all(...parameters)
+        .map(toVerdict),
+    );
   }
 }
 

@@ -206,7 +206,7 @@ async function initOnTerminal(
   const command = `stty cols 200; '${process.execPath}' '${fileURLToPath(new URL("../../bin/pghaul.js", import.meta.url))}' init`;
   const child = spawn("/usr/bin/script", ["-qefc", command, "/dev/null"], {
     cwd: directory,
-    env: { PATH: process.env["PATH"], HOME: directory, TERM: "xterm-256color" },
+    env: { PATH: process.env.PATH, HOME: directory, TERM: "xterm-256color" },
     stdio: ["pipe", "pipe", "inherit"],
     timeout: 40_000,
     killSignal: "SIGKILL",

@@ -5,7 +5,12 @@ import { type ConfigAnswers, configText } from "../../src/config/config-text.ts"
 import { loadConfigText } from "../../src/config/load-config.ts";
 
 const answers: ConfigAnswers = {
-  migration: "orders-move", source: "postgresql://s/a", target: "postgresql://t/b", tables: ["public.*"], seen: null, schema: "schema/pghaul.schema.json",
+  migration: "orders-move",
+  source: "postgresql://s/a",
+  target: "postgresql://t/b",
+  tables: ["public.*"],
+  seen: null,
+  schema: "schema/pghaul.schema.json",
 };
 const file = "/anywhere/pghaul.yaml";
 
@@ -18,7 +23,11 @@ test("every setting that is shown commented out is valid, and with its default",
   const usual = loadConfigText({ file, environment: {} }, text);
   assert.equal(shown.source.replica?.url, "postgresql://r/a");
   assert.deepEqual(shown.target, { ...usual.target, schema: "move", owners: "keep", privileges: "keep" });
-  assert.deepEqual(shown.tables, { include: ["public.*"], exclude: ["public.tmp_*"], overrides: { "public.events": { chunkBytes: 256 * 2 ** 20 } } });
+  assert.deepEqual(shown.tables, {
+    include: ["public.*"],
+    exclude: ["public.tmp_*"],
+    overrides: { "public.events": { chunkBytes: 256 * 2 ** 20 } },
+  });
   const { businessHours, ...throttle } = shown.throttle;
   assert.deepEqual(throttle, { ...usual.throttle, workers: 4, chunkSeconds: 3, maxReplicaLagSeconds: 10 });
   assert.equal(businessHours?.zone, "Europe/Berlin");

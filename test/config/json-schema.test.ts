@@ -24,7 +24,7 @@ function* nodes(node: SchemaNode, name: string): Generator<readonly [string, Sch
 test("the JSON Schema is the reviewed one (UPDATE_GOLDEN=1 writes it anew)", () => {
   const file = path.join(import.meta.dirname, "golden", "pghaul.schema.json");
   const text = `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
-  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(file, text);
+  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
   assert.equal(text, readFileSync(file, "utf8"));
 });
 

@@ -11,7 +11,10 @@ const whole: ChunkRange = { leaf: 0, from: null, to: null };
 test("a plan is made once; a second one changes nothing and returns the first", async (t) => {
   const store = new ChunkStore(await temporaryState(t));
   const middle = { values: ["500"], inclusive: true };
-  const planned = store.planChunks("public.a", [{ leaf: 0, from: null, to: middle }, { leaf: 1, from: { ...middle, inclusive: false }, to: null }]);
+  const planned = store.planChunks("public.a", [
+    { leaf: 0, from: null, to: middle },
+    { leaf: 1, from: { ...middle, inclusive: false }, to: null },
+  ]);
   assert.deepEqual(planned, [
     { id: 1, table: "public.a", range: { leaf: 0, from: null, to: middle }, merged: false },
     { id: 2, table: "public.a", range: { leaf: 1, from: { values: ["500"], inclusive: false }, to: null }, merged: false },
@@ -32,9 +35,19 @@ test("a cut ends the chunk with the key and gives the rest an id of its own", as
   const to = { values: ["9", "z"], inclusive: false };
   store.planChunks("public.a", [{ leaf: 3, from: { values: ["1"], inclusive: true }, to }]);
   const rest = store.cutChunk(1, ["4", "m"]);
-  assert.deepEqual(rest, { id: 2, table: "public.a", range: { leaf: 3, from: { values: ["4", "m"], inclusive: false }, to }, merged: false });
+  assert.deepEqual(rest, {
+    id: 2,
+    table: "public.a",
+    range: { leaf: 3, from: { values: ["4", "m"], inclusive: false }, to },
+    merged: false,
+  });
   assert.deepEqual(store.chunks("public.a"), [
-    { id: 1, table: "public.a", range: { leaf: 3, from: { values: ["1"], inclusive: true }, to: { values: ["4", "m"], inclusive: true } }, merged: false },
+    {
+      id: 1,
+      table: "public.a",
+      range: { leaf: 3, from: { values: ["1"], inclusive: true }, to: { values: ["4", "m"], inclusive: true } },
+      merged: false,
+    },
     rest,
   ]);
 });
@@ -63,21 +76,30 @@ test("bounds of any bytes come back exactly, after a restart too", async (t) => 
   const first = await openState(directory);
   // Every byte but 0, which no PostgreSQL text holds; quotes, backslashes and what would be half a UTF-8 sequence among them.
   const bytes = fc.string({ unit: fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 40 });
-  const bound = fc.option(fc.record({ values: fc.array(fc.option(bytes), { minLength: 1, maxLength: 3 }), inclusive: fc.boolean() }, { noNullPrototype: true }));
+  const bound = fc.option(
+    fc.record({ values: fc.array(fc.option(bytes), { minLength: 1, maxLength: 3 }), inclusive: fc.boolean() }, { noNullPrototype: true }),
+  );
   const range = fc.record({ leaf: fc.integer({ min: -1, max: 5_000 }), from: bound, to: bound }, { noNullPrototype: true });
   const plans: (readonly [string, readonly ChunkRange[]])[] = [];
   fc.assert(
     fc.property(fc.array(range, { minLength: 1, maxLength: 5 }), (ranges) => {
       const table = `public.t${plans.length}`;
       plans.push([table, ranges]);
-      assert.deepEqual(new ChunkStore(first).planChunks(table, ranges).map((chunk) => chunk.range), ranges);
+      assert.deepEqual(
+        new ChunkStore(first).planChunks(table, ranges).map((chunk) => chunk.range),
+        ranges,
+      );
     }),
     { numRuns: 60 },
   );
   first.close();
   const second = await openState(directory);
   t.after(() => second.close());
-  for (const [table, ranges] of plans) assert.deepEqual(new ChunkStore(second).chunks(table).map((chunk) => chunk.range), ranges);
+  for (const [table, ranges] of plans)
+    assert.deepEqual(
+      new ChunkStore(second).chunks(table).map((chunk) => chunk.range),
+      ranges,
+    );
 });
 
 test("cuts partition the range: walking the bounds from the start meets every cut once and ends at the old end", async (t) => {

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { test } from "node:test";
 import fc from "fast-check";
+import { canonicalJson } from "../../src/model/canonical-json.ts";
 import { JournalStore } from "../../src/state/audit/journal.ts";
 import type { StateDatabase } from "../../src/state/state-database.ts";
-import { canonicalJson } from "../../src/model/canonical-json.ts";
 import { temporaryState } from "./temporary-state.ts";
 
 const ZEROS = "0".repeat(64);
@@ -19,9 +19,16 @@ function tamper(database: StateDatabase, sql: string): void {
 test("an entry says who, when, where and on what evidence, and is hashed over the one before", async (t) => {
   const database = await temporaryState(t);
   const journal = new JournalStore(database, "orders-move");
-  const first = journal.append("attempt-started", { to: "target", lsn: 2n ** 63n, nested: { b: 1, a: [null, true] }, gone: undefined }, "d1");
+  const first = journal.append(
+    "attempt-started",
+    { to: "target", lsn: 2n ** 63n, nested: { b: 1, a: [null, true] }, gone: undefined },
+    "d1",
+  );
   const second = journal.append("step-done", {});
-  assert.deepEqual([first.seq, first.kind, first.migration, first.planDigest, first.prevHash], [1, "attempt-started", "orders-move", "d1", ZEROS]);
+  assert.deepEqual(
+    [first.seq, first.kind, first.migration, first.planDigest, first.prevHash],
+    [1, "attempt-started", "orders-move", "d1", ZEROS],
+  );
   assert.deepEqual([first.pid, first.host], [process.pid, hostname()]);
   assert.deepEqual(first.evidence, { to: "target", lsn: "9223372036854775808", nested: { b: 1, a: [null, true] } });
   assert.deepEqual([second.seq, second.planDigest, second.prevHash], [2, null, first.hash]);
@@ -34,7 +41,12 @@ test("the hash can be recomputed by anybody from the text of the entry", async (
   const { prevHash, hash, ...content } = journal.append("kind", { b: "ü", a: 1 });
   const { seq, at, user, host, pid } = content;
   const text = `{"at":"${at}","evidence":{"a":1,"b":"ü"},"host":"${host}","kind":"kind","migration":"m","pid":${pid},"planDigest":null,"seq":${seq},"user":"${user}"}`;
-  assert.equal(hash, createHash("sha256").update(prevHash + text).digest("hex"));
+  assert.equal(
+    hash,
+    createHash("sha256")
+      .update(prevHash + text)
+      .digest("hex"),
+  );
 });
 
 test("SQLite refuses to change, remove, replace or insert out of turn", async (t) => {
@@ -44,8 +56,12 @@ test("SQLite refuses to change, remove, replace or insert out of turn", async (t
   journal.append("b", {});
   const row = "(seq, at, user, host, pid, kind, migration, evidence, prev_hash, hash) values (%, '', '', '', 0, '', '', '{}', '', '')";
   for (const sql of [
-    "update journal set kind = 'x'", "delete from journal", "delete from journal where seq = 2",
-    `insert or replace into journal ${row.replace("%", "2")}`, `replace into journal ${row.replace("%", "1")}`, `insert into journal ${row.replace("%", "9")}`,
+    "update journal set kind = 'x'",
+    "delete from journal",
+    "delete from journal where seq = 2",
+    `insert or replace into journal ${row.replace("%", "2")}`,
+    `replace into journal ${row.replace("%", "1")}`,
+    `insert into journal ${row.replace("%", "9")}`,
   ]) {
     assert.throws(() => database.sqlite.exec(sql), /the journal is append-only/, sql);
   }
@@ -59,9 +75,19 @@ const forgeries: readonly (readonly [string, string, number, string])[] = [
   ["changed evidence", `update journal set evidence = '{"lag":1}' where seq = 1`, 1, "its content does not match its hash"],
   ["broken evidence", "update journal set evidence = '{' where seq = 2", 2, "its evidence is not JSON"],
   ["a removed entry", "delete from journal where seq = 2", 3, "entry 2 is missing"],
-  ["a removed entry, closed up", "delete from journal where seq = 2; update journal set seq = seq - 1 where seq > 2", 2, "it does not name the hash of the entry before"],
+  [
+    "a removed entry, closed up",
+    "delete from journal where seq = 2; update journal set seq = seq - 1 where seq > 2",
+    2,
+    "it does not name the hash of the entry before",
+  ],
   ["a removed first entry", "delete from journal where seq = 1", 2, "entry 1 is missing"],
-  ["entries in another order", "update journal set seq = -1 where seq = 2; update journal set seq = 2 where seq = 3; update journal set seq = 3 where seq = -1", 2, "it does not name the hash of the entry before"],
+  [
+    "entries in another order",
+    "update journal set seq = -1 where seq = 2; update journal set seq = 2 where seq = 3; update journal set seq = 3 where seq = -1",
+    2,
+    "it does not name the hash of the entry before",
+  ],
 ];
 
 for (const [name, sql, seq, why] of forgeries) {
@@ -88,10 +114,14 @@ test("an entry cut off the end is shown by the head that was noted before", asyn
 test("an entry belongs to the transaction around it", async (t) => {
   const database = await temporaryState(t);
   const journal = new JournalStore(database, "m");
-  assert.throws(() => database.write(() => {
-    journal.append("a", {});
-    throw new Error("the act failed");
-  }), /the act failed/);
+  assert.throws(
+    () =>
+      database.write(() => {
+        journal.append("a", {});
+        throw new Error("the act failed");
+      }),
+    /the act failed/,
+  );
   assert.deepEqual(journal.verify(), { entries: 0, head: ZEROS, broken: null });
 });
 
@@ -106,7 +136,11 @@ test("canonical JSON: one text for one value, whatever the order of keys, and th
   const shuffled = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(shuffled);
     if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).reverse().map(([key, member]) => [key, shuffled(member)]));
+    return Object.fromEntries(
+      Object.entries(value)
+        .reverse()
+        .map(([key, member]) => [key, shuffled(member)]),
+    );
   };
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
@@ -118,6 +152,7 @@ test("canonical JSON: one text for one value, whatever the order of keys, and th
 });
 
 test("canonical JSON refuses what JSON would change in silence", () => {
-  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, () => 1, Symbol("x"), undefined]) assert.throws(() => canonicalJson([value]), TypeError);
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, () => 1, Symbol("x"), undefined])
+    assert.throws(() => canonicalJson([value]), TypeError);
   assert.equal(canonicalJson({ b: 1n, a: undefined, c: new Date(0) }), '{"b":"1","c":"1970-01-01T00:00:00.000Z"}');
 });

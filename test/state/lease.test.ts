@@ -10,8 +10,15 @@ import { acquireLease, leaseHolder } from "../../src/state/lease.ts";
 import { temporaryDirectory } from "./temporary-state.ts";
 
 /** Starts the process and waits for its first line. */
-async function startHolder(t: TestContext, directory: string, name = "stream", command = "run"): Promise<{ child: ChildProcess; line: string }> {
-  const child = spawn(process.execPath, ["--expose-gc", path.join(import.meta.dirname, "lease-process.ts"), directory, name, command], { stdio: ["pipe", "pipe", "inherit"] });
+async function startHolder(
+  t: TestContext,
+  directory: string,
+  name = "stream",
+  command = "run",
+): Promise<{ child: ChildProcess; line: string }> {
+  const child = spawn(process.execPath, ["--expose-gc", path.join(import.meta.dirname, "lease-process.ts"), directory, name, command], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   t.after(() => child.kill("SIGKILL"));
   const [chunk] = (await once(child.stdout as NodeJS.EventEmitter, "data", { signal: AbortSignal.timeout(20_000) })) as [Buffer];
   return { child, line: chunk.toString().trim() };
@@ -43,7 +50,10 @@ test("kill -9 frees the lease at once, for another process and for this one", as
   assert.equal(await leaseHolder(directory, "stream"), null);
   const second = await startHolder(t, directory, "stream", "cdc start");
   assert.equal(second.line, "held");
-  assert.deepEqual([(await leaseHolder(directory, "stream"))?.pid, (await leaseHolder(directory, "stream"))?.command], [second.child.pid, "cdc start"]);
+  assert.deepEqual(
+    [(await leaseHolder(directory, "stream"))?.pid, (await leaseHolder(directory, "stream"))?.command],
+    [second.child.pid, "cdc start"],
+  );
   await killHard(second.child);
   const lease = await acquireLease(directory, "stream", "run");
   lease.release();
@@ -83,7 +93,10 @@ test("the record of a dead holder is not blamed", async (t) => {
   await killHard(dead.child);
   const { child } = await startHolder(t, directory);
   // As in the moment between taking the lock and writing the record.
-  writeFileSync(path.join(directory, "stream.holder.json"), JSON.stringify({ pid: dead.child.pid, host: hostname(), command: "run", since: "2026-01-01T00:00:00.000Z" }));
+  writeFileSync(
+    path.join(directory, "stream.holder.json"),
+    JSON.stringify({ pid: dead.child.pid, host: hostname(), command: "run", since: "2026-01-01T00:00:00.000Z" }),
+  );
   await assert.rejects(acquireLease(directory, "stream", "run"), /is held by a process that has not said who it is$/);
   await killHard(child);
 });

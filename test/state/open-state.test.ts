@@ -6,8 +6,8 @@ import Database from "better-sqlite3";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { ChunkStore } from "../../src/state/chunk-store.ts";
 import { acquireLease } from "../../src/state/lease.ts";
-import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
 import { openExistingState, openState } from "../../src/state/open-state.ts";
+import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
 import { temporaryDirectory, temporaryState } from "./temporary-state.ts";
 
 function refusedWith(code: string, message: RegExp) {
@@ -37,7 +37,10 @@ test("a new state is durable and closed to others, whatever the umask", async (t
 
 test("an empty directory that others may read is closed; one with other files in it keeps its mode", async (t) => {
   const directory = temporaryDirectory(t);
-  for (const [name, files, expected] of [["empty", [], "700"], ["shared", ["notes.txt"], "755"]] as const) {
+  for (const [name, files, expected] of [
+    ["empty", [], "700"],
+    ["shared", ["notes.txt"], "755"],
+  ] as const) {
     const state = path.join(directory, name);
     mkdirSync(state);
     chmodSync(state, 0o755);
@@ -84,7 +87,10 @@ test("a state of a newer pghaul is refused", async (t) => {
 test("a file that is no database is refused", async (t) => {
   const directory = temporaryDirectory(t);
   writeFileSync(path.join(directory, "state.db"), "this is not a database, and it is longer than the header of one would be: ".repeat(20));
-  await assert.rejects(openState(directory), refusedWith("STATE_CORRUPT", /^not a SQLite database: the state directory .+ \(SQLITE_NOTADB\)$/));
+  await assert.rejects(
+    openState(directory),
+    refusedWith("STATE_CORRUPT", /^not a SQLite database: the state directory .+ \(SQLITE_NOTADB\)$/),
+  );
 });
 
 test("somebody else's SQLite database is refused and left alone", async (t) => {
@@ -114,7 +120,10 @@ test("a full disk says so, nothing of the transaction stays, and work goes on on
   database.sqlite.pragma(`max_page_count = ${pages}`);
   const key = "k".repeat(20_000);
   const range = { leaf: 0, from: { values: [key], inclusive: true }, to: null };
-  assert.throws(() => store.planChunks("public.a", [range]), refusedWith("STATE_DISK_FULL", /^no space left for the state directory .+ \(SQLITE_FULL\)$/));
+  assert.throws(
+    () => store.planChunks("public.a", [range]),
+    refusedWith("STATE_DISK_FULL", /^no space left for the state directory .+ \(SQLITE_FULL\)$/),
+  );
   database.sqlite.pragma("max_page_count = 1000000");
   assert.deepEqual(store.chunks("public.a"), []);
   assert.equal(store.planChunks("public.a", [range]).length, 1);
@@ -146,7 +155,10 @@ test("an older schema is brought up to date, but not under a process that stream
 test("a schema change that fails leaves the old schema whole", async (t) => {
   const directory = temporaryDirectory(t);
   (await openState(directory)).close();
-  await assert.rejects(openState(directory, [...MIGRATIONS, "create table later (a); select broken from nowhere"]), /no such table: nowhere/);
+  await assert.rejects(
+    openState(directory, [...MIGRATIONS, "create table later (a); select broken from nowhere"]),
+    /no such table: nowhere/,
+  );
   const database = await openState(directory);
   t.after(() => database.close());
   assert.deepEqual(database.sqlite.prepare("select name from sqlite_schema where name = 'later'").all(), []);
@@ -155,9 +167,13 @@ test("a schema change that fails leaves the old schema whole", async (t) => {
 test("two stores write in one transaction: together or not at all", async (t) => {
   const database = await temporaryState(t);
   const store = new ChunkStore(database);
-  assert.throws(() => database.write(() => {
-    store.planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
-    throw new Error("the second store fails");
-  }), /the second store fails/);
+  assert.throws(
+    () =>
+      database.write(() => {
+        store.planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+        throw new Error("the second store fails");
+      }),
+    /the second store fails/,
+  );
   assert.deepEqual(store.chunks("public.a"), []);
 });

@@ -17,15 +17,24 @@ test("an update replaces the facts named and keeps the others", async (t) => {
   const { updatedAt, ...record } = store.get() ?? { updatedAt: "" };
   assert.match(updatedAt, /^\d{4}-\d\d-\d\dT/);
   assert.deepEqual(record, {
-    phase: "loading", waiting: null, lag: { bytes: 2 ** 40, seconds: 0.25 }, bytesPerSecond: 1.5e6, changesPerSecond: 0, slot,
-    throttle: { workers: 4, holding: "nothing" }, lastError: null, pid: process.pid,
+    phase: "loading",
+    waiting: null,
+    lag: { bytes: 2 ** 40, seconds: 0.25 },
+    bytesPerSecond: 1.5e6,
+    changesPerSecond: 0,
+    slot,
+    throttle: { workers: 4, holding: "nothing" },
+    lastError: null,
+    pid: process.pid,
   });
 });
 
 test("a secret in an error's message does not reach the file", async (t) => {
   const database = await temporaryState(t);
   registerSecret("pr0gress-secret");
-  new ProgressStore(database).update({ lastError: { code: "SOURCE_LOST", message: "server said pr0gress-secret", at: "2026-11-21T00:00:00Z" } });
+  new ProgressStore(database).update({
+    lastError: { code: "SOURCE_LOST", message: "server said pr0gress-secret", at: "2026-11-21T00:00:00Z" },
+  });
   assert.equal(new ProgressStore(database).get()?.lastError?.message, "server said [redacted]");
   assert.doesNotMatch(JSON.stringify(database.sqlite.prepare("select * from progress").all()), /pr0gress/);
 });

@@ -11,7 +11,8 @@ import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
 const DECISIONS: readonly { readonly schema: string; readonly decision: string }[] = [
   {
     schema: "bfbe2114d768ba5385ca83aa059666d13d1b146e40f4aaaa69614c3768b3cb11",
-    decision: "The first schema. Not released yet: until 0.1.0 is out it may change in place, and a state directory of a build in between is started anew.",
+    decision:
+      "The first schema. Not released yet: until 0.1.0 is out it may change in place, and a state directory of a build in between is started anew.",
   },
 ];
 
@@ -21,7 +22,12 @@ function schemaHash(migrations: readonly string[]): string {
   try {
     for (const sql of migrations) sqlite.exec(sql);
     const statements = sqlite.prepare("select sql from sqlite_schema where sql is not null order by type, name").pluck().all() as string[];
-    const bare = statements.map((sql) => sql.replaceAll(/--[^\n]*/g, "").replaceAll(/\s+/g, " ").trim());
+    const bare = statements.map((sql) =>
+      sql
+        .replaceAll(/--[^\n]*/g, "")
+        .replaceAll(/\s+/g, " ")
+        .trim(),
+    );
     return createHash("sha256").update(bare.join("\n")).digest("hex");
   } finally {
     sqlite.close();

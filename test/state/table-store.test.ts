@@ -7,7 +7,10 @@ import { temporaryState } from "./temporary-state.ts";
 
 function table(name: string, leaves: readonly { rows: number; bytes: number }[]): Table {
   return {
-    id: `public.${name}`, schema: "public", name, oid: 16384,
+    id: `public.${name}`,
+    schema: "public",
+    name,
+    oid: 16384,
     columns: [{ name: "id", type: "numeric(12,2)", identityAlways: false, notNull: true }],
     key: [0],
     leaves: leaves.map(({ rows, bytes }, index) => ({ schema: "public", name: `${name}_${index}`, rows, bytes })),
@@ -16,12 +19,24 @@ function table(name: string, leaves: readonly { rows: number; bytes: number }[])
 
 test("tables come back in the planned order with the sum of their leaves; never analysed counts as nothing", async (t) => {
   const store = new TableStore(await temporaryState(t));
-  const zebra = table("zebra", [{ rows: 10, bytes: 1000 }, { rows: 5.4, bytes: 500 }]);
+  const zebra = table("zebra", [
+    { rows: 10, bytes: 1000 },
+    { rows: 5.4, bytes: 500 },
+  ]);
   const apple = table("apple", [{ rows: -1, bytes: 8192 }]);
   store.plan([zebra, apple]);
   const tables = store.all();
-  assert.deepEqual(tables.map((record) => record.table), [zebra, apple]);
-  assert.deepEqual(tables.map(({ expectedRows, expectedBytes, phase }) => [expectedRows, expectedBytes, phase]), [[15, 1500, "pending"], [0, 8192, "pending"]]);
+  assert.deepEqual(
+    tables.map((record) => record.table),
+    [zebra, apple],
+  );
+  assert.deepEqual(
+    tables.map(({ expectedRows, expectedBytes, phase }) => [expectedRows, expectedBytes, phase]),
+    [
+      [15, 1500, "pending"],
+      [0, 8192, "pending"],
+    ],
+  );
 });
 
 test("progress is the sum of the merged chunks", async (t) => {
@@ -29,11 +44,17 @@ test("progress is the sum of the merged chunks", async (t) => {
   const tables = new TableStore(database);
   const chunks = new ChunkStore(database);
   tables.plan([table("a", []), table("b", [])]);
-  chunks.planChunks("public.a", [0, 1, 2].map((leaf) => ({ leaf, from: null, to: null })));
+  chunks.planChunks(
+    "public.a",
+    [0, 1, 2].map((leaf) => ({ leaf, from: null, to: null })),
+  );
   chunks.chunkMerged(1, 10, 100);
   chunks.chunkMerged(3, 20, 200);
   const figures = tables.all().map(({ rows, bytes, chunksDone, chunksTotal }) => ({ rows, bytes, chunksDone, chunksTotal }));
-  assert.deepEqual(figures, [{ rows: 30, bytes: 300, chunksDone: 2, chunksTotal: 3 }, { rows: 0, bytes: 0, chunksDone: 0, chunksTotal: 0 }]);
+  assert.deepEqual(figures, [
+    { rows: 30, bytes: 300, chunksDone: 2, chunksTotal: 3 },
+    { rows: 0, bytes: 0, chunksDone: 0, chunksTotal: 0 },
+  ]);
 });
 
 test("phases carry their times; loading keeps its first one over a restart", async (t) => {
@@ -57,7 +78,13 @@ test("planning again keeps phases and takes new definitions", async (t) => {
   store.reached("public.a", "joined");
   const changed = { ...table("a", []), oid: 777 };
   store.plan([table("b", []), changed]);
-  assert.deepEqual(store.all().map(({ table: { id, oid }, phase }) => [id, oid, phase]), [["public.b", 16384, "pending"], ["public.a", 777, "joined"]]);
+  assert.deepEqual(
+    store.all().map(({ table: { id, oid }, phase }) => [id, oid, phase]),
+    [
+      ["public.b", 16384, "pending"],
+      ["public.a", 777, "joined"],
+    ],
+  );
 });
 
 test("a table that was never planned cannot reach a phase", async (t) => {

@@ -4,7 +4,14 @@ import fc from "fast-check";
 import { TailStore } from "../../src/state/tail-store.ts";
 import { temporaryState } from "./temporary-state.ts";
 
-const step = { durableLsn: 0x1_0000_0010n, xidReference: 5_000_000_000n, lastCommitMicros: 1_795_000_000_123_456n, transactions: 2, changes: 7, bytes: 900 };
+const step = {
+  durableLsn: 0x1_0000_0010n,
+  xidReference: 5_000_000_000n,
+  lastCommitMicros: 1_795_000_000_123_456n,
+  transactions: 2,
+  changes: 7,
+  bytes: 900,
+};
 
 test("a stream starts at its slot's consistent point and adds up what it is told", async (t) => {
   const store = new TailStore(await temporaryState(t));
@@ -13,15 +20,33 @@ test("a stream starts at its slot's consistent point and adds up what it is told
   assert.deepEqual(
     { ...created, updatedAt: "" },
     {
-      stream: "forward", slot: "pghaul_orders", startLsn: 0x1_0000_0000n, durableLsn: 0x1_0000_0000n, xidReference: 4_294_967_999n, visibleFloor: null,
-      lastCommitMicros: null, transactions: 0, changes: 0, bytes: 0, updatedAt: "",
+      stream: "forward",
+      slot: "pghaul_orders",
+      startLsn: 0x1_0000_0000n,
+      durableLsn: 0x1_0000_0000n,
+      xidReference: 4_294_967_999n,
+      visibleFloor: null,
+      lastCommitMicros: null,
+      transactions: 0,
+      changes: 0,
+      bytes: 0,
+      updatedAt: "",
     },
   );
   store.advance("forward", step);
   store.advance("forward", { ...step, durableLsn: 0x1_0000_0020n, lastCommitMicros: null });
   assert.deepEqual(
     { ...store.get("forward"), updatedAt: "" },
-    { ...created, durableLsn: 0x1_0000_0020n, xidReference: 5_000_000_000n, lastCommitMicros: 1_795_000_000_123_456n, transactions: 4, changes: 14, bytes: 1800, updatedAt: "" },
+    {
+      ...created,
+      durableLsn: 0x1_0000_0020n,
+      xidReference: 5_000_000_000n,
+      lastCommitMicros: 1_795_000_000_123_456n,
+      transactions: 4,
+      changes: 14,
+      bytes: 1800,
+      updatedAt: "",
+    },
   );
   assert.equal(store.get("reverse"), null);
 });

@@ -2,10 +2,18 @@ import { z } from "zod";
 
 /** How to reach a database. Each way to a secret is a reference; the secret itself need not stand in the file. */
 const connectionKeys = {
-  url: z.string().min(1).optional().describe('Connection string as psql takes it: a URI or key=value pairs. Usually "${SOURCE_URL}" or a URI without a password.'),
+  url: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Connection string as psql takes it: a URI or key=value pairs. Usually "${SOURCE_URL}" or a URI without a password.'),
   urlFile: z.string().min(1).optional().describe("File whose first line is the connection string; instead of url."),
   passwordFile: z.string().min(1).optional().describe("File whose first line is the password; read again at every connection."),
-  passwordCommand: z.array(z.string()).min(1).optional().describe("Program and arguments; the first line it prints is the password. Run without a shell at every connection."),
+  passwordCommand: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("Program and arguments; the first line it prints is the password. Run without a shell at every connection."),
   rdsIam: z
     .strictObject({ region: z.string().min(1).describe("AWS region of the database.") })
     .optional()
@@ -32,8 +40,14 @@ const postgresTarget = z
   .strictObject({
     kind: z.literal("postgres").describe("Another PostgreSQL, 13 to 18, Aurora included, by logical replication."),
     ...connectionKeys,
-    schema: z.enum(["move", "existing"]).default("move").describe("move: pghaul creates the tables with pg_dump. existing: they are there already, empty."),
-    owners: z.enum(["keep", "drop"]).default("keep").describe("keep: objects belong to the same roles as at the source. drop: to the role that connects."),
+    schema: z
+      .enum(["move", "existing"])
+      .default("move")
+      .describe("move: pghaul creates the tables with pg_dump. existing: they are there already, empty."),
+    owners: z
+      .enum(["keep", "drop"])
+      .default("keep")
+      .describe("keep: objects belong to the same roles as at the source. drop: to the role that connects."),
     privileges: z.enum(["keep", "drop"]).default("keep").describe("keep: grants are moved with the tables. drop: they are not."),
   })
   .superRefine(oneOfEach);

@@ -7,7 +7,10 @@ const routing = z
   .discriminatedUnion("kind", [
     z.strictObject({
       kind: z.literal("hook").describe("An executable of yours that changes the route."),
-      command: z.array(z.string()).min(1).describe("Program and arguments, run without a shell; a JSON object on its standard input says what to do."),
+      command: z
+        .array(z.string())
+        .min(1)
+        .describe("Program and arguments, run without a shell; a JSON object on its standard input says what to do."),
       timeout: duration().prefault("10s").describe("After this the hook is killed and counts as failed."),
     }),
     z.strictObject({
@@ -38,7 +41,9 @@ const gates = z
     maxLagSeconds: z.number().positive().default(5).describe("The same in seconds."),
     lagHeldFor: duration().prefault("30s").describe("For how long the lag must have stayed below both limits."),
     noErrorsFor: duration().prefault("10min").describe("For how long nothing must have failed or been retried."),
-    maxTransactionAge: duration().prefault("5s").describe("Oldest transaction allowed at the source when the switch begins: the fence waits for every one."),
+    maxTransactionAge: duration()
+      .prefault("5s")
+      .describe("Oldest transaction allowed at the source when the switch begins: the fence waits for every one."),
     verifiedWithin: duration().prefault("24h").describe("How old the last verification that found no difference may be."),
   })
   .prefault({})
@@ -54,18 +59,26 @@ const deadlines = z
     resume: duration().optional().describe("For the routers to let transactions go."),
   })
   .prefault({})
-  .describe("Deadline of each step of the switch; a miss before the route change undoes everything. Without one a step may take what is left of maxStall.");
+  .describe(
+    "Deadline of each step of the switch; a miss before the route change undoes everything. Without one a step may take what is left of maxStall.",
+  );
 
 export const cutoverSchema = z
   .strictObject({
     reads: z
       .array(z.int().min(1).max(100))
       .default([10, 50, 100])
-      .refine((steps) => steps.every((step, index) => index === 0 || step > (steps[index - 1] ?? 0)), { error: "must rise from entry to entry" })
+      .refine((steps) => steps.every((step, index) => index === 0 || step > (steps[index - 1] ?? 0)), {
+        error: "must rise from entry to entry",
+      })
       .describe("Percentages of reads sent to the target, one stage after the other."),
     soak: duration().prefault("24h").describe("How long each stage of reads lasts at least."),
     maxStall: duration().prefault("250ms").describe("Longest time writes may stand still during the switch."),
-    sequenceMargin: z.int().nonnegative().default(1000).describe("Added to each sequence at the switch, so that no value given out late comes twice."),
+    sequenceMargin: z
+      .int()
+      .nonnegative()
+      .default(1000)
+      .describe("Added to each sequence at the switch, so that no value given out late comes twice."),
     deadlines,
     routing: z.array(routing).default([]).describe("Where traffic is routed, in the order of switching."),
     gates,

@@ -1,7 +1,17 @@
 import { z } from "zod";
 
 /** Powers of 1024, as PostgreSQL's own settings mean them: 1 GB = 1024 MB (manual: "Parameter Names and Values"). */
-const BYTES: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 };
+const BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 2 ** 10,
+  MB: 2 ** 20,
+  GB: 2 ** 30,
+  TB: 2 ** 40,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+};
 
 const MILLIS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -24,7 +34,9 @@ export function parseDuration(text: string): number | null {
 /** A size in the configuration; a bare number is bytes. Parses to bytes. */
 export function byteSize() {
   return z
-    .union([z.int({ error: SIZE_WANTED }).min(1, { error: SIZE_WANTED }), z.string().regex(BYTE_SIZE, { error: SIZE_WANTED })], { error: SIZE_WANTED })
+    .union([z.int({ error: SIZE_WANTED }).min(1, { error: SIZE_WANTED }), z.string().regex(BYTE_SIZE, { error: SIZE_WANTED })], {
+      error: SIZE_WANTED,
+    })
     .transform((value, context) => orIssue(typeof value === "number" ? value : parseByteSize(value), context, SIZE_WANTED))
     .refine((bytes) => bytes > 0, { error: SIZE_WANTED });
 }

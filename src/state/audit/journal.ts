@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import type { StateDatabase } from "../state-database.ts";
 import { canonicalJson } from "../../model/canonical-json.ts";
+import type { StateDatabase } from "../state-database.ts";
 
 export interface JournalEntry {
   readonly seq: number;
@@ -60,7 +60,9 @@ export class JournalStore {
   /** Appends an entry, in the caller's transaction if there is one. Evidence must hold neither row values nor secrets. */
   append(kind: string, evidence: Readonly<Record<string, unknown>>, planDigest: string | null = null): JournalEntry {
     return this.#database.write(() => {
-      const last = this.#database.sqlite.prepare<[], { seq: number; hash: string }>("select seq, hash from journal order by seq desc limit 1").get();
+      const last = this.#database.sqlite
+        .prepare<[], { seq: number; hash: string }>("select seq, hash from journal order by seq desc limit 1")
+        .get();
       const evidenceText = canonicalJson(evidence);
       const prevHash = last?.hash ?? BEFORE_THE_FIRST;
       const content: Content = {
@@ -76,8 +78,22 @@ export class JournalStore {
       };
       const hash = hashOf(prevHash, content);
       this.#database.sqlite
-        .prepare("insert into journal (seq, at, user, host, pid, kind, migration, plan_digest, evidence, prev_hash, hash) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .run(content.seq, content.at, content.user, content.host, content.pid, kind, content.migration, planDigest, evidenceText, prevHash, hash);
+        .prepare(
+          "insert into journal (seq, at, user, host, pid, kind, migration, plan_digest, evidence, prev_hash, hash) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(
+          content.seq,
+          content.at,
+          content.user,
+          content.host,
+          content.pid,
+          kind,
+          content.migration,
+          planDigest,
+          evidenceText,
+          prevHash,
+          hash,
+        );
       return { ...content, prevHash, hash };
     });
   }

@@ -35,7 +35,9 @@ export class RunStore {
   /** `outcome`: `done` or an error's code. The first end counts. */
   finish(id: string, outcome: string): void {
     this.#database.write(() => {
-      this.#database.sqlite.prepare("update run set ended_at = ?, outcome = ? where id = ? and ended_at is null").run(new Date().toISOString(), outcome, id);
+      this.#database.sqlite
+        .prepare("update run set ended_at = ?, outcome = ? where id = ? and ended_at is null")
+        .run(new Date().toISOString(), outcome, id);
     });
   }
 

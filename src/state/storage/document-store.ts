@@ -19,7 +19,9 @@ export class DocumentStore<T> {
 
   get(): VersionedDocument<T> | null {
     return this.#database.read(() => {
-      const row = this.#database.sqlite.prepare<[string], { body: string; version: number }>("select body, version from document where name = ?").get(this.#name);
+      const row = this.#database.sqlite
+        .prepare<[string], { body: string; version: number }>("select body, version from document where name = ?")
+        .get(this.#name);
       return row === undefined ? null : { body: JSON.parse(row.body) as T, version: row.version };
     });
   }
@@ -32,10 +34,17 @@ export class DocumentStore<T> {
       const { sqlite } = this.#database;
       const { changes } =
         seenVersion === 0
-          ? sqlite.prepare("insert into document (name, version, body, updated_at) values (?, 1, ?, ?) on conflict (name) do nothing").run(this.#name, text, now)
-          : sqlite.prepare("update document set version = version + 1, body = ?, updated_at = ? where name = ? and version = ?").run(text, now, this.#name, seenVersion);
+          ? sqlite
+              .prepare("insert into document (name, version, body, updated_at) values (?, 1, ?, ?) on conflict (name) do nothing")
+              .run(this.#name, text, now)
+          : sqlite
+              .prepare("update document set version = version + 1, body = ?, updated_at = ? where name = ? and version = ?")
+              .run(text, now, this.#name, seenVersion);
       if (changes === 1) return seenVersion + 1;
-      throw new PghaulError("STATE_LOCKED", `another process has changed the ${this.#name} in the state directory ${this.#database.directory} meanwhile`);
+      throw new PghaulError(
+        "STATE_LOCKED",
+        `another process has changed the ${this.#name} in the state directory ${this.#database.directory} meanwhile`,
+      );
     });
   }
 }

@@ -16,9 +16,14 @@ export function schemaVersion(sqlite: Database.Database, directory: string, newe
     if (application === 0 && objects === 0) return 0;
     throw new PghaulError("STATE_CORRUPT", `the database in the state directory ${directory} is not one of pghaul's`);
   }
-  const { version } = sqlite.prepare<[], { version: number }>("select coalesce(max(version), 0) as version from schema_version").get() ?? { version: 0 };
+  const { version } = sqlite.prepare<[], { version: number }>("select coalesce(max(version), 0) as version from schema_version").get() ?? {
+    version: 0,
+  };
   if (version > newest) {
-    throw new PghaulError("STATE_NEWER", `the state directory ${directory} has schema version ${version}; this pghaul knows versions up to ${newest}`);
+    throw new PghaulError(
+      "STATE_NEWER",
+      `the state directory ${directory} has schema version ${version}; this pghaul knows versions up to ${newest}`,
+    );
   }
   return version;
 }

@@ -55,7 +55,18 @@ export class SampleStore {
       const { bytes = null, seconds = null } = sample.lag ?? {};
       this.#database.sqlite
         .prepare("insert or replace into sample values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .run(SECOND, at, bytes, bytes, seconds, seconds, sample.bytesPerSecond, sample.bytesPerSecond, sample.changesPerSecond, sample.changesPerSecond);
+        .run(
+          SECOND,
+          at,
+          bytes,
+          bytes,
+          seconds,
+          seconds,
+          sample.bytesPerSecond,
+          sample.bytesPerSecond,
+          sample.changesPerSecond,
+          sample.changesPerSecond,
+        );
       if (this.#isFirstOfMinute(at)) this.#thinOut(at);
     });
   }
@@ -83,7 +94,10 @@ export class SampleStore {
 
   #isFirstOfMinute(at: number): boolean {
     const minute = at - (at % MINUTE);
-    return this.#database.sqlite.prepare("select 1 from sample where width_ms = ? and at_ms >= ? and at_ms < ?").get(SECOND, minute, at) === undefined;
+    return (
+      this.#database.sqlite.prepare("select 1 from sample where width_ms = ? and at_ms >= ? and at_ms < ?").get(SECOND, minute, at) ===
+      undefined
+    );
   }
 
   #thinOut(now: number): void {
