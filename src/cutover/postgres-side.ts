@@ -23,6 +23,13 @@ export interface PostgresSideOptions {
 /** lock_not_available, query_canceled: somebody held a table for too long. deadlock_detected: somebody held one and wanted another. */
 const TOO_LATE: ReadonlySet<string | undefined> = new Set(["55P03", "57014", "40P01"]);
 
+/**
+ * The locks are asked for several times within their deadline: a writer that waits for a table of ours while we wait for one of his sees
+ * the deadlock after a second only (deadlock_timeout), and then it is he who is ended.
+ */
+const SLICES = 3;
+const LEAST_SLICE_MILLIS = 30;
+
 /** A guarded table is held by our applier at most, for the length of a batch. */
 const GUARD_LOCK_MILLIS = 5_000;
 
@@ -60,15 +67,15 @@ export class PostgresSide implements CutoverSide {
   async fence(marker: string, lockMillis: number): Promise<FenceFact> {
     const began = this.#now();
     const relations = (await this.#relations()).filter(({ fenced }) => !fenced);
+    const slice = Math.max(LEAST_SLICE_MILLIS, lockMillis / SLICES);
     for (;;) {
       const left = lockMillis - (this.#now() - began);
       try {
-        return { ...(await this.#fenceOnce(relations, marker, left)), millis: this.#now() - began };
+        return { ...(await this.#fenceOnce(relations, marker, Math.min(slice, left))), millis: this.#now() - began };
       } catch (error) {
-        await this.#client.query("rollback");
-        // In a deadlock we gave way, and the other one goes on: there may be time for another try.
-        if (sqlState(error) === "40P01" && this.#now() - began < lockMillis) continue;
-        throw TOO_LATE.has(sqlState(error)) ? await this.#tooLate(relations, error, lockMillis) : asPghaulError(error, this.name, { step: "fence" });
+        await this.#client.query("rollback").catch(() => undefined);
+        if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "fence" });
+        if (this.#now() - began >= lockMillis - LEAST_SLICE_MILLIS / 2) throw await this.#tooLate(relations, error, lockMillis);
       }
     }
   }
@@ -120,7 +127,7 @@ export class PostgresSide implements CutoverSide {
         await this.#client.query("select pg_logical_emit_message(true, 'pghaul', 'durable')");
         await this.#client.query("commit");
       } catch (error) {
-        await this.#client.query("rollback");
+        await this.#client.query("rollback").catch(() => undefined);
         throw error;
       }
     });
@@ -142,7 +149,7 @@ export class PostgresSide implements CutoverSide {
       if (sqlState(error) === "25006") return false;
       throw asPghaulError(error, this.name, { step: "probe", table: `${schema}.${name}` });
     } finally {
-      await this.#client.query("rollback");
+      await this.#client.query("rollback").catch(() => undefined);
     }
   }
 
@@ -164,7 +171,7 @@ export class PostgresSide implements CutoverSide {
         await this.#client.query(guardSql(relation, trigger, GUARD_LOCK_MILLIS, this.#impatient));
         return;
       } catch (error) {
-        await this.#client.query("rollback");
+        await this.#client.query("rollback").catch(() => undefined);
         if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "guard", table: `${relation.schema}.${relation.name}` });
         if (this.#now() - began > GUARD_LOCK_MILLIS) throw await this.#tooLate([relation], error, GUARD_LOCK_MILLIS);
         await sleep(20);
@@ -178,7 +185,7 @@ export class PostgresSide implements CutoverSide {
       await this.#client.query(sql);
       return true;
     } catch (error) {
-      await this.#client.query("rollback");
+      await this.#client.query("rollback").catch(() => undefined);
       if (TOO_LATE.has(sqlState(error))) return false;
       throw asPghaulError(error, this.name, { step: "tidy" });
     }
