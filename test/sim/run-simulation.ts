@@ -3,7 +3,7 @@ import type { BatchLimits, EnginePorts } from "../../src/engine/ports.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { isRetried } from "../../src/errors/policy.ts";
 import { Life } from "./crash.ts";
-import { SimulationFailure } from "./failure.ts";
+import { type OracleName, SimulationFailure } from "./failure.ts";
 import { Faults } from "./faults.ts";
 import { DurableLog, SimLog } from "./log.ts";
 import { Oracle } from "./oracle.ts";
@@ -40,8 +40,15 @@ export interface Outcome {
   readonly trace: readonly string[];
 }
 
-export async function runSimulation(seed: number, options: { readonly mutation?: Mutation; readonly trace?: boolean } = {}): Promise<Outcome> {
-  return await new Simulation(seed, options.mutation ?? ((ports) => ports), options.trace === true).run();
+export interface SimulationOptions {
+  readonly mutation?: Mutation;
+  /** Oracles that keep silent. */
+  readonly blind?: readonly OracleName[];
+  readonly trace?: boolean;
+}
+
+export async function runSimulation(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  return await new Simulation(seed, options).run();
 }
 
 interface Current {
@@ -74,18 +81,18 @@ class Simulation {
   #current: Current | null = null;
   #verdict: SimulationFailure | null = null;
 
-  constructor(seed: number, mutation: Mutation, trace: boolean) {
+  constructor(seed: number, { mutation, blind, trace }: SimulationOptions) {
     this.#seed = seed;
-    this.#mutation = mutation;
+    this.#mutation = mutation ?? ((ports) => ports);
     this.#random = new Random(seed, 1);
     this.#scheduler = new Scheduler(new Random(seed, 2));
-    this.#trace = trace ? this.#scheduler.keepTrace() : [];
+    this.#trace = trace === true ? this.#scheduler.keepTrace() : [];
     this.#tables = makeTables(this.#random);
     this.#server = new Server(this.#tables, new Random(seed, 3));
     this.#workload = new Workload(this.#server, new Random(seed, 4));
     this.#target = new TargetState(this.#tables);
     this.#faults = new Faults(new Random(seed, 5));
-    this.#oracle = new Oracle(this.#server.commits, this.#store);
+    this.#oracle = new Oracle(this.#server.commits, this.#store, blind ?? []);
     this.#crashPointOdds = this.#random.pick([0, 0, 0.01, 0.05]);
     this.#crashesLeft = this.#random.pick([0, 1, 3, 6]);
     this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);

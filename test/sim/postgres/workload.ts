@@ -41,7 +41,7 @@ export class Workload implements Actor {
       commits: random.pick([0.05, 0.15, 0.4]),
       exposes: random.pick([0.05, 0.3, 0.8]),
       asynchronous: random.pick([0, 0.2, 0.6]),
-      truncates: random.pick([0, 0, 0.02, 0.08]),
+      truncates: random.pick([0, 0, 0.05, 0.15]),
       moves: random.pick([0.1, 0.3]),
       savepoints: random.pick([0, 0.1]),
       quiet: random.pick([0, 0.02, 0.1]),

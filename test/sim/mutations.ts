@@ -1,0 +1,133 @@
+/** Ports that break one rule of the specification each: a simulation that cannot tell them from the right ones proves nothing. */
+import type { ChunkRead, ReadView, SourceReader, Target, TargetTransaction, WholeRead } from "../../src/engine/ports.ts";
+import type { Lsn } from "../../src/model/lsn.ts";
+import { keyText } from "../../src/model/table.ts";
+import { SimRows } from "./postgres/rows.ts";
+import type { Mutation } from "./run-simulation.ts";
+
+/** Chunks may start before the writers that the slot did not wait for are visible (research, scenario B). */
+export const noBarrier: Mutation = (ports) => ({ ...ports, source: reader(ports.source, { barrier: () => Promise.resolve() }) });
+
+/** A read contains what committed before the LSN taken with its snapshot: the obvious rule, and a wrong one. */
+export const lsnRule: Mutation = (ports, { server }) => {
+  const below = (hi: Lsn): ReadView => ({ text: String(hi), contains: ({ commitLsn }) => commitLsn < hi });
+  const { source } = ports;
+  const byLsn = <R extends ChunkRead | WholeRead>(read: R): R => ({ ...read, view: below(read.hi) });
+  return {
+    ...ports,
+    source: reader(source, {
+      heartbeat: async () => {
+        await source.heartbeat();
+        return below(server.insertLsn);
+      },
+      readChunk: async (...args) => byLsn(await source.readChunk(...args)),
+      readKeys: async (...args) => byLsn(await source.readKeys(...args)),
+      readWhole: (table, consume, signal) => source.readWhole(table, (read) => consume(byLsn(read)), signal),
+      restoreView: (text) => below(BigInt(text)),
+    }),
+  };
+};
+
+/** A point re-read that asks nobody: what the target holds is taken for the truth. */
+export const noReread: Mutation = (ports, { target }) => ({
+  ...ports,
+  source: reader(ports.source, {
+    readKeys: async (table, keys, signal) => {
+      const read = await ports.source.readKeys(table, keys, signal);
+      const held = keys.map((key) => target.tables.get(table.id)?.rows.get(keyText(key)));
+      return { ...read, rows: new SimRows(held.filter((row) => row !== undefined)) };
+    },
+  }),
+});
+
+/** The visible floor is where the log stands: commits that are streamed but not visible yet are taken for seen. */
+export const floorAtPassed: Mutation = (ports) => ({
+  ...ports,
+  source: reader(ports.source, {
+    heartbeat: async () => ({ ...(await ports.source.heartbeat()), contains: () => true }),
+  }),
+});
+
+/** A chunk's roll-forward that passes by TRUNCATE: the transactions that truncate count as contained. */
+export const truncateIgnored: Mutation = (ports, { server }) => {
+  const truncates = (xid: bigint) =>
+    server.commits.some(({ header, changes }) => header.xid === xid && changes.some(({ kind }) => kind === "truncate"));
+  return {
+    ...ports,
+    source: reader(ports.source, {
+      readChunk: async (...args) => {
+        const read = await ports.source.readChunk(...args);
+        return { ...read, view: { ...read.view, contains: (header) => truncates(header.xid) || read.view.contains(header) } };
+      },
+    }),
+  };
+};
+
+/** The cursor of a loading table is kept in memory alone. */
+export const cursorNotRecorded: Mutation = (ports) => ({
+  ...ports,
+  target: within(ports.target, (transaction) =>
+    overlay(transaction, {
+      setTableProgress: async (table, progress) => {
+        if (progress.state !== "loading" || progress.filter !== null) await transaction.setTableProgress(table, progress);
+      },
+    }),
+  ),
+});
+
+/** Positions go to the target in a transaction of their own, behind the rows. */
+export const positionApart: Mutation = (ports) => ({
+  ...ports,
+  target: {
+    progress: () => ports.target.progress(),
+    transaction: async (lane, work) => {
+      const positions: ((transaction: TargetTransaction) => Promise<void>)[] = [];
+      const result = await ports.target.transaction(lane, (transaction) =>
+        work(
+          overlay(transaction, {
+            setStreamPosition: async (position) => void positions.push((later) => later.setStreamPosition(position)),
+          }),
+        ),
+      );
+      for (const write of positions) await ports.target.transaction(lane, write);
+      return result;
+    },
+  },
+});
+
+function reader(source: SourceReader, changed: Partial<SourceReader>): SourceReader {
+  return {
+    barrier: (waiting, signal) => source.barrier(waiting, signal),
+    heartbeat: () => source.heartbeat(),
+    readChunk: (...args) => source.readChunk(...args),
+    readKeys: (...args) => source.readKeys(...args),
+    readWhole: (table, consume, signal) => source.readWhole(table, consume, signal),
+    restoreView: (text) => source.restoreView(text),
+    ...changed,
+  };
+}
+
+function within(target: Target, change: (transaction: TargetTransaction) => TargetTransaction): Target {
+  return {
+    progress: () => target.progress(),
+    transaction: (lane, work) => target.transaction(lane, (transaction) => work(change(transaction))),
+  };
+}
+
+function overlay(transaction: TargetTransaction, changed: Partial<TargetTransaction>): TargetTransaction {
+  return {
+    apply: (...args) => transaction.apply(...args),
+    applyInOrder: (...args) => transaction.applyInOrder(...args),
+    move: (...args) => transaction.move(...args),
+    truncate: (tables) => transaction.truncate(tables),
+    insertAbsent: (...args) => transaction.insertAbsent(...args),
+    replace: (...args) => transaction.replace(...args),
+    loadWhole: (...args) => transaction.loadWhole(...args),
+    setStreamPosition: (position) => transaction.setStreamPosition(position),
+    setTableProgress: (...args) => transaction.setTableProgress(...args),
+    setChunkMerged: (...args) => transaction.setChunkMerged(...args),
+    addPending: (...args) => transaction.addPending(...args),
+    removePending: (...args) => transaction.removePending(...args),
+    ...changed,
+  };
+}
