@@ -1,49 +1,62 @@
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Table } from "../model/table.ts";
-import { qualifiedName, quoteIdent } from "../postgres/quote.ts";
+import { qualifiedName } from "../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
+import {
+  addTablesSql, completeOptionsSql, createPublicationSql, dropTablesSql, selectPublication, selectPublished,
+} from "./queries/publication-queries.ts";
+
+const INSUFFICIENT_PRIVILEGE = "42501";
 
 /**
- * Makes the publication, or brings its list of tables to the one wanted. It is only ever altered: a slot decodes with the catalog of its
- * WAL position, and a publication that was dropped in between breaks it (research, section 9).
+ * Makes the publication, or brings it to exactly these tables, whole. True when something was changed: a barrier must then be taken, for
+ * ALTER PUBLICATION does not wait for writers, and those under way are streamed in part or not at all (research, scenario C).
  *
- * Partitions are published as their root (publish_via_partition_root), so that a partition attached tomorrow is in it.
- * Throws SOURCE_PRIVILEGE naming what is needed.
+ * It is only ever altered: a slot decodes with the catalog of its WAL position, and a publication that was dropped in between breaks it
+ * (research, section 9). Partitions are published as their root, so that one attached tomorrow is in it.
+ *
+ * Throws SOURCE_PRIVILEGE with the statements for whoever owns the tables; once they were run, nothing is left to do here.
  */
-export async function ensurePublication(client: pg.Client, name: string, tables: readonly Table[]): Promise<void> {
-  const wanted = new Set(tables.map((table) => qualifiedName(table.schema, table.name)));
+export async function ensurePublication(client: pg.Client, name: string, tables: readonly Table[]): Promise<boolean> {
+  const statements = await missingStatements(client, name, tables).catch((error: unknown) => {
+    throw asPghaulError(error, "source", { step: "publication" });
+  });
+  if (statements.length === 0) return false;
   try {
-    const published = await publishedTables(client, name);
-    if (published === null) {
-      await client.query(
-        `create publication ${quoteIdent(name)} for table only ${[...wanted].join(", only ")} with (publish_via_partition_root = true)`,
-      );
-      return;
-    }
-    const missing = [...wanted].filter((table) => !published.has(table));
-    const extra = [...published].filter((table) => !wanted.has(table));
-    if (missing.length > 0) await client.query(`alter publication ${quoteIdent(name)} add table only ${missing.join(", only ")}`);
-    if (extra.length > 0) await client.query(`alter publication ${quoteIdent(name)} drop table only ${extra.join(", only ")}`);
+    await client.query("begin");
+    for (const statement of statements) await client.query(statement);
+    await client.query("commit");
+    return true;
   } catch (error) {
-    if (sqlState(error) !== "42501") throw asPghaulError(error, "source", { step: "publication" });
-    throw new PghaulError("SOURCE_PRIVILEGE", "a publication needs CREATE on the database and ownership of every table in it", {
+    await client.query("rollback").catch(() => undefined);
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw asPghaulError(error, "source", { step: "publication" });
+    const { message } = asPghaulError(error, "source");
+    throw new PghaulError("SOURCE_PRIVILEGE", `a publication needs CREATE on the database and ownership of every table in it: ${message}`, {
       context: { step: "publication" },
-      suggestion: "select format('grant create on database %I to %I', current_database(), current_user) \\gexec",
+      suggestion: statements.map((statement) => `${statement};`).join("\n"),
     });
   }
 }
 
-/** Qualified names of what the publication lists; null when there is no such publication. */
-async function publishedTables(client: pg.Client, name: string): Promise<ReadonlySet<string> | null> {
-  const found = await client.query("select 1 from pg_publication where pubname = $1", [name]);
-  if (found.rowCount === 0) return null;
-  // pg_publication_rel, not pg_publication_tables: the view lists what is published in the end, the catalog what was named.
-  const { rows } = await client.query<{ schema: string; name: string }>(
-    `select n.nspname as schema, c.relname as name
-     from pg_publication_rel r join pg_publication p on p.oid = r.prpubid join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
-     where p.pubname = $1`,
-    [name],
-  );
-  return new Set(rows.map((row) => qualifiedName(row.schema, row.name)));
+/** The statements that are still needed, in order; none when the publication is as wanted. */
+async function missingStatements(client: pg.Client, name: string, tables: readonly Table[]): Promise<readonly string[]> {
+  const wanted = tables.map((table) => qualifiedName(table.schema, table.name));
+  const publication = await selectPublication(client, name);
+  if (publication === null) return [createPublicationSql(name, wanted)];
+  if (publication.all_tables === "true") {
+    throw new PghaulError("SOURCE_QUERY", `publication ${name} is FOR ALL TABLES, which cannot be narrowed to the tables of this migration`, {
+      context: { step: "publication" },
+      suggestion: "Give this migration another name, so that it makes a publication of its own.",
+    });
+  }
+  const published = await selectPublished(client, name);
+  const whole = new Set(published.filter(({ partial }) => partial === "false").map((row) => qualifiedName(row.schema, row.name)));
+  const missing = wanted.filter((table) => !whole.has(table));
+  const extra = published.map((row) => qualifiedName(row.schema, row.name)).filter((table) => !wanted.includes(table) || !whole.has(table));
+  return [
+    ...(publication.complete === "true" ? [] : [completeOptionsSql(name)]),
+    ...(extra.length === 0 ? [] : [dropTablesSql(name, extra)]),
+    ...(missing.length === 0 ? [] : [addTablesSql(name, missing)]),
+  ];
 }

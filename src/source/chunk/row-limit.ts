@@ -5,6 +5,8 @@ const AIM = 0.75;
 /** How much the newest read counts. */
 const WEIGHT = 0.5;
 const LARGEST = 10_000_000;
+/** Below this the time is that of begin and commit, and says nothing of rows. */
+const TELLING_MILLIS = 50;
 
 /**
  * How many rows to ask for, so that a read ends by itself within its budget.
@@ -29,6 +31,7 @@ export class RowLimit {
   learn(rows: number, bytes: number, millis: number): void {
     if (rows === 0) return;
     this.#bytesPerRow += (bytes / rows - this.#bytesPerRow) * WEIGHT;
+    if (millis < TELLING_MILLIS) return;
     this.#millisPerRow += (millis / rows - this.#millisPerRow) * (this.#millisPerRow === 0 ? 1 : WEIGHT);
   }
 }
