@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { openMigration } from "../workflow/open-migration.ts";
-import { type RunResult, runMigration, type Until } from "../workflow/run-migration.ts";
+import { type RunResult, runMigration, type Until } from "../workflow/run/run-migration.ts";
 
 export default class Run extends PghaulCommand<RunResult> {
   static override summary = "Move the database: load every table, follow every change, until you stop it or switch.";

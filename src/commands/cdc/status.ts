@@ -1,6 +1,6 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
-import { type CdcStatus, readCdcStatus } from "../../workflow/read-cdc-status.ts";
+import { type CdcStatus, readCdcStatus } from "../../workflow/stream/read-cdc-status.ts";
 
 export default class CdcStatusCommand extends PghaulCommand<{ streams: readonly CdcStatus[] }> {
   static override summary = "How far each stream is: log, slot, lag.";

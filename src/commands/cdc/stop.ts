@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { parseDuration } from "../../config/keys/quantities.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { type StopResult, stopStreaming } from "../../workflow/stop-streaming.ts";
+import { type StopResult, stopStreaming } from "../../workflow/stream/stop-streaming.ts";
 
 export default class CdcStop extends PghaulCommand<StopResult> {
   static override summary = "Ask the process that streams to finish what is in hand and end.";

@@ -1,7 +1,7 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { confirmDangerous, confirmFlags, processTerminal } from "../../cli/confirm.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
-import { planTeardown, tearDown } from "../../workflow/tear-down.ts";
+import { planTeardown, tearDown } from "../../workflow/stream/tear-down.ts";
 
 interface TeardownResult {
   readonly dropped: readonly string[];

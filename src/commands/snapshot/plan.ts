@@ -1,7 +1,7 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
-import { planSnapshot, type SnapshotPlan } from "../../workflow/plan-snapshot.ts";
+import { planSnapshot, type SnapshotPlan } from "../../workflow/plan/plan-snapshot.ts";
 
 export default class SnapshotPlanCommand extends PghaulCommand<SnapshotPlan> {
   static override summary = "Which ranges each table would be read in.";

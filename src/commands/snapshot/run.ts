@@ -1,6 +1,6 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
-import { type RunResult, runMigration } from "../../workflow/run-migration.ts";
+import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class SnapshotRun extends PghaulCommand<RunResult> {
   static override summary = "Load every table and end; changes gather in the log meanwhile.";

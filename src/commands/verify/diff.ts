@@ -3,8 +3,8 @@ import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
-import { runVerify } from "../../workflow/run-verify.ts";
-import { differenceCells, type VerifyResult } from "../../workflow/verify-result.ts";
+import { runVerify } from "../../workflow/verify/run-verify.ts";
+import { differenceCells, type VerifyResult } from "../../workflow/verify/verify-result.ts";
 
 export default class VerifyDiff extends PghaulCommand<VerifyResult> {
   static override summary = "Name the rows and columns in which source and target differ.";

@@ -1,15 +1,15 @@
 /** Publication, then slot, then its record: in that order, each step repeatable (research: a slot decodes with the catalog of its WAL position). */
 import type pg from "pg";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Lsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { ensurePublication } from "../source/publication.ts";
-import { checkSlot, createSlot, dropSlot, readSlot } from "../source/slot.ts";
-import { type Milestone, MilestoneStore } from "../state/milestone-store.ts";
-import { type TailRecord, TailStore } from "../state/tail-store.ts";
-import { ORIGIN_OF, publicationName, type StreamName, slotName } from "./names.ts";
-import type { Migration } from "./open-migration.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Lsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { ensurePublication } from "../../source/publication.ts";
+import { checkSlot, createSlot, dropSlot, readSlot } from "../../source/slot.ts";
+import { type Milestone, MilestoneStore } from "../../state/milestone-store.ts";
+import { type TailRecord, TailStore } from "../../state/tail-store.ts";
+import { ORIGIN_OF, publicationName, type StreamName, slotName } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
 
 /** How long slot creation may wait for older writers before the operator is asked. */
 const SLOT_TIMEOUT_MILLIS = 10 * 60_000;

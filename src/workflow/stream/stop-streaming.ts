@@ -1,10 +1,10 @@
 import { userInfo } from "node:os";
-import { type ConfigLocation, loadStateLocation } from "../config/load-config.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { ControlStore } from "../state/control-store.ts";
-import { type LeaseHolder, leaseHolder } from "../state/lease.ts";
-import { openExistingState } from "../state/open-state.ts";
-import { systemClock } from "./system-clock.ts";
+import { type ConfigLocation, loadStateLocation } from "../../config/load-config.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { ControlStore } from "../../state/control-store.ts";
+import { type LeaseHolder, leaseHolder } from "../../state/lease.ts";
+import { openExistingState } from "../../state/open-state.ts";
+import { systemClock } from "../system-clock.ts";
 
 export interface StopResult {
   /** Who was running and has ended; null when nobody was. */

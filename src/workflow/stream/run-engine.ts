@@ -2,13 +2,22 @@
  * One life of the engine over one stream: opens the target, reads where it stands, and runs the load and the stream side by side until it is
  * stopped or something breaks. It starts from durable state alone, so after a lost connection it is simply run again.
  */
-import { TablesLoad } from "../engine/load-tables.ts";
-import type { ChangeLog, ChunkBudget, ChunkRange, Clock, CrashPoints, EngineObserver, LoadStore, SourceReader } from "../engine/ports.ts";
-import { StreamApply } from "../engine/stream-apply.ts";
-import { type Lsn, minLsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
-import type { OpenTarget } from "../target/target.ts";
-import { runTogether } from "./run-together.ts";
+import { TablesLoad } from "../../engine/load-tables.ts";
+import type {
+  ChangeLog,
+  ChunkBudget,
+  ChunkRange,
+  Clock,
+  CrashPoints,
+  EngineObserver,
+  LoadStore,
+  SourceReader,
+} from "../../engine/ports.ts";
+import { StreamApply } from "../../engine/stream-apply.ts";
+import { type Lsn, minLsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import type { OpenTarget } from "../../target/target.ts";
+import { runTogether } from "../run-together.ts";
 
 export interface EngineParts {
   readonly tables: ReadonlyMap<string, Table>;

@@ -1,5 +1,5 @@
-import { formatLsn, type Lsn, maxLsn } from "../model/lsn.ts";
-import type { RowDifference, TableVerdict } from "../verify/ports.ts";
+import { formatLsn, type Lsn, maxLsn } from "../../model/lsn.ts";
+import type { RowDifference, TableVerdict } from "../../verify/ports.ts";
 
 /** A verification as commands return it. Counts and LSNs are text: both go past what a JSON number holds. */
 export interface VerifyResult {

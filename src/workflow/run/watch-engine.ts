@@ -2,10 +2,10 @@
  * Turns what the engine says of itself into facts in the state and events for whoever watches: tables reaching a phase, bytes and rows
  * merged, chunks in flight, changes a second.
  */
-import type { EngineObserver } from "../engine/ports.ts";
-import type { Lsn } from "../model/lsn.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import type { TablePhase, TableStore } from "../state/table-store.ts";
+import type { EngineObserver } from "../../engine/ports.ts";
+import type { Lsn } from "../../model/lsn.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import type { TablePhase, TableStore } from "../../state/table-store.ts";
 
 /** What the stream did last, for the lag. */
 export interface AppliedMark {

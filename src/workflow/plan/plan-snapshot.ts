@@ -1,9 +1,9 @@
-import type { ChunkRange } from "../engine/ports.ts";
-import type { Table } from "../model/table.ts";
-import { displayText } from "../model/value.ts";
-import { readTables } from "../source/catalog.ts";
-import type { Migration } from "./open-migration.ts";
-import { loadRanges } from "./plan-ranges.ts";
+import type { ChunkRange } from "../../engine/ports.ts";
+import type { Table } from "../../model/table.ts";
+import { displayText } from "../../model/value.ts";
+import { readTables } from "../../source/catalog.ts";
+import type { Migration } from "../open-migration.ts";
+import { loadRanges } from "../run/plan-ranges.ts";
 
 export interface SnapshotPlan {
   readonly chunks: { readonly done: number; readonly total: number };

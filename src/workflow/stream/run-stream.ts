@@ -3,23 +3,23 @@
  * side is away, changes gather here, not as WAL at the origin.
  */
 import path from "node:path";
-import { LocalLog } from "../log/local-log.ts";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { openReplicationStream } from "../source/replication-stream.ts";
-import { openSourceReader } from "../source/source-reader.ts";
-import { ChunkStore } from "../state/chunk-store.ts";
-import { type TailRecord, TailStore } from "../state/tail-store.ts";
-import { openPostgresTarget } from "../target/postgres/postgres-target.ts";
-import { crashPoints } from "./crash-point.ts";
-import { keepRunning } from "./keep-running.ts";
-import { ORIGIN_OF, originPrefix, publicationName, type StreamName, sidesOf } from "./names.ts";
-import { applierToken, type Migration } from "./open-migration.ts";
+import { LocalLog } from "../../log/local-log.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { openReplicationStream } from "../../source/replication-stream.ts";
+import { openSourceReader } from "../../source/source-reader.ts";
+import { ChunkStore } from "../../state/chunk-store.ts";
+import { type TailRecord, TailStore } from "../../state/tail-store.ts";
+import { openPostgresTarget } from "../../target/postgres/postgres-target.ts";
+import { crashPoints } from "../crash-point.ts";
+import { keepRunning } from "../keep-running.ts";
+import { ORIGIN_OF, originPrefix, publicationName, type StreamName, sidesOf } from "../names.ts";
+import { applierToken, type Migration } from "../open-migration.ts";
+import type { EngineWatch } from "../run/watch-engine.ts";
+import { runTogether } from "../run-together.ts";
+import { systemClock } from "../system-clock.ts";
 import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
-import { runTogether } from "./run-together.ts";
-import { systemClock } from "./system-clock.ts";
-import type { EngineWatch } from "./watch-engine.ts";
 
 export interface StreamRequest {
   readonly migration: Migration;
@@ -86,6 +86,7 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
     log,
     recordDurable: ({ lsn, ...step }) => tails.advance(name, { durableLsn: lsn, ...step }),
     waiting: (why) => bus.emit({ kind: "waiting", why }),
+    crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
     clock: systemClock,
     signal,
   });

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Table } from "../model/table.ts";
+import type { Table } from "../../model/table.ts";
 
 const COLUMNS = [
   { name: "id", type: "text", notNull: true },

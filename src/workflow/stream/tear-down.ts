@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type { SideName } from "../cutover/ports.ts";
-import { quoteIdent } from "../postgres/quote.ts";
-import { dropSlot } from "../source/slot.ts";
-import { acquireLease } from "../state/lease.ts";
-import { MilestoneStore } from "../state/milestone-store.ts";
-import { originPrefix, publicationName, type StreamName, sidesOf, slotName } from "./names.ts";
-import type { Migration } from "./open-migration.ts";
+import type { SideName } from "../../cutover/ports.ts";
+import { quoteIdent } from "../../postgres/quote.ts";
+import { dropSlot } from "../../source/slot.ts";
+import { acquireLease } from "../../state/lease.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import { originPrefix, publicationName, type StreamName, sidesOf, slotName } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
 
 /** What a teardown removes, as the operator reviews it. */
 export interface TeardownPlan {

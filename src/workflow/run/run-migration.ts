@@ -3,24 +3,24 @@
  * where their time has come; and, once a cutover has made the way back, the reverse stream beside it. Every step looks at what is there
  * already, so that it may be killed and started again at any moment.
  */
-import type { StreamApply } from "../engine/stream-apply.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Lsn } from "../model/lsn.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { ControlStore } from "../state/control-store.ts";
-import { acquireLease } from "../state/lease.ts";
-import { ProgressStore } from "../state/progress-store.ts";
-import { TableStore } from "../state/table-store.ts";
+import type { StreamApply } from "../../engine/stream-apply.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Lsn } from "../../model/lsn.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { ControlStore } from "../../state/control-store.ts";
+import { acquireLease } from "../../state/lease.ts";
+import { ProgressStore } from "../../state/progress-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import type { Migration } from "../open-migration.ts";
+import { runTogether } from "../run-together.ts";
+import { runStream } from "../stream/run-stream.ts";
+import { systemClock } from "../system-clock.ts";
+import { runVerify } from "../verify/run-verify.ts";
+import type { VerifyResult } from "../verify/verify-result.ts";
 import { loadForward } from "./load-forward.ts";
-import type { Migration } from "./open-migration.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
 import { insertLsn } from "./prepare-slot.ts";
 import { runBeside } from "./run-beside.ts";
-import { runStream } from "./run-stream.ts";
-import { runTogether } from "./run-together.ts";
-import { runVerify } from "./run-verify.ts";
-import { systemClock } from "./system-clock.ts";
-import type { VerifyResult } from "./verify-result.ts";
 import { EngineWatch } from "./watch-engine.ts";
 
 /** Where `run` ends by itself; without one it streams until it is stopped. */

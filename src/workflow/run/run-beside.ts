@@ -1,17 +1,17 @@
 /** What `run` does beside the forward stream: measures lag, and runs the reverse stream as soon as a cutover has made the way back. */
 
-import type { Lsn } from "../model/lsn.ts";
-import { createProgressBus, type ProgressBus } from "../observe/events.ts";
-import { MilestoneStore } from "../state/milestone-store.ts";
-import { ProgressStore } from "../state/progress-store.ts";
-import { SampleStore } from "../state/storage/sample-store.ts";
-import { TableStore } from "../state/table-store.ts";
-import { TailStore } from "../state/tail-store.ts";
+import type { Lsn } from "../../model/lsn.ts";
+import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import { ProgressStore } from "../../state/progress-store.ts";
+import { SampleStore } from "../../state/storage/sample-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { TailStore } from "../../state/tail-store.ts";
+import type { Migration } from "../open-migration.ts";
+import { runStream } from "../stream/run-stream.ts";
+import { systemClock } from "../system-clock.ts";
 import { measureLag } from "./measure-lag.ts";
-import type { Migration } from "./open-migration.ts";
 import type { PreparedRun } from "./prepare-run.ts";
-import { runStream } from "./run-stream.ts";
-import { systemClock } from "./system-clock.ts";
 import { EngineWatch } from "./watch-engine.ts";
 
 export interface BesideRequest {

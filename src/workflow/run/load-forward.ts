@@ -1,13 +1,13 @@
-import type { ChunkRange } from "../engine/ports.ts";
-import type { StreamApply } from "../engine/stream-apply.ts";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
+import type { ChunkRange } from "../../engine/ports.ts";
+import type { StreamApply } from "../../engine/stream-apply.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
 
-import { MilestoneStore } from "../state/milestone-store.ts";
-import type { Migration } from "./open-migration.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import type { Migration } from "../open-migration.ts";
+import type { LoadSettings } from "../stream/run-engine.ts";
 import { loadRanges } from "./plan-ranges.ts";
 import type { PreparedRun } from "./prepare-run.ts";
-import type { LoadSettings } from "./run-engine.ts";
 
 /** What the forward load needs: order, ranges, budgets, and what follows a table and the whole. */
 export function loadForward(

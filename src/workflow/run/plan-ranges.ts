@@ -1,8 +1,8 @@
 import type pg from "pg";
-import type { ChunkRange } from "../engine/ports.ts";
-import type { Table } from "../model/table.ts";
-import { planChunks } from "../plan/plan-chunks.ts";
-import { readLeafSamples } from "../source/chunk-bounds.ts";
+import type { ChunkRange } from "../../engine/ports.ts";
+import type { Table } from "../../model/table.ts";
+import { planChunks } from "../../plan/plan-chunks.ts";
+import { readLeafSamples } from "../../source/chunk-bounds.ts";
 
 /** The ranges in which a table is loaded. */
 export async function loadRanges(client: pg.Client, table: Table, chunkBytes: number): Promise<readonly ChunkRange[]> {

@@ -3,11 +3,11 @@
  * `status`) and to the samples of the report.
  */
 import type pg from "pg";
-import type { Clock } from "../engine/ports.ts";
-import { type Lsn, parseLsn } from "../model/lsn.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import type { ProgressStore, SlotFacts } from "../state/progress-store.ts";
-import type { SampleStore } from "../state/storage/sample-store.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { type Lsn, parseLsn } from "../../model/lsn.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
+import type { SampleStore } from "../../state/storage/sample-store.ts";
 import type { EngineWatch } from "./watch-engine.ts";
 
 export interface LagParts {

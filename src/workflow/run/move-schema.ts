@@ -1,13 +1,13 @@
 import path from "node:path";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { MilestoneStore } from "../state/milestone-store.ts";
-import { TableStore } from "../state/table-store.ts";
-import { analyze } from "../target/postgres/schema/analyze.ts";
-import { SchemaMove } from "../target/postgres/schema/schema-move.ts";
-import { readSequences, setSequences } from "../target/postgres/schema/sequences.ts";
-import { requireEmpty, requireSameSchema } from "../target/postgres/schema/target-checks.ts";
-import type { Migration } from "./open-migration.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { analyze } from "../../target/postgres/schema/analyze.ts";
+import { SchemaMove } from "../../target/postgres/schema/schema-move.ts";
+import { readSequences, setSequences } from "../../target/postgres/schema/sequences.ts";
+import { requireEmpty, requireSameSchema } from "../../target/postgres/schema/target-checks.ts";
+import type { Migration } from "../open-migration.ts";
 
 /** The schema's part of a run, in the order of the load. */
 export interface SchemaWork {

@@ -3,11 +3,11 @@
  * hears only of what both the log and the state hold. Losing the connection loses nothing: the slot sends again from the last
  * acknowledgement, and the log leaves out what it holds.
  */
-import type { Clock, CrashPoints } from "../engine/ports.ts";
-import type { DurableStep, LocalLog } from "../log/local-log.ts";
-import type { Lsn } from "../model/lsn.ts";
-import type { ReplicationStream } from "../source/replication-stream.ts";
-import { keepRunning } from "./keep-running.ts";
+import type { Clock, CrashPoints } from "../../engine/ports.ts";
+import type { DurableStep, LocalLog } from "../../log/local-log.ts";
+import type { Lsn } from "../../model/lsn.ts";
+import type { ReplicationStream } from "../../source/replication-stream.ts";
+import { keepRunning } from "../keep-running.ts";
 
 /** How far the tail is, for people and for the governor. */
 export interface TailLag {

@@ -3,20 +3,20 @@
  * the barrier. Each step looks first and is done once.
  */
 import type pg from "pg";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { describeConnection } from "../postgres/connect.ts";
-import { readTables } from "../source/catalog.ts";
-import { openSourceReader } from "../source/source-reader.ts";
-import { claimIdentity } from "../state/identity.ts";
-import { MilestoneStore } from "../state/milestone-store.ts";
-import { TableStore } from "../state/table-store.ts";
-import type { TailRecord } from "../state/tail-store.ts";
-import { createProgressSchema } from "../target/postgres/progress/progress-schema.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { describeConnection } from "../../postgres/connect.ts";
+import { readTables } from "../../source/catalog.ts";
+import { openSourceReader } from "../../source/source-reader.ts";
+import { claimIdentity } from "../../state/identity.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import type { TailRecord } from "../../state/tail-store.ts";
+import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
+import type { Migration } from "../open-migration.ts";
 import { markerTable } from "./marker-table.ts";
 import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
-import type { Migration } from "./open-migration.ts";
 import { prepareSlot, systemIdentifier } from "./prepare-slot.ts";
 
 export interface PreparedRun {

@@ -3,30 +3,30 @@
  * from the log (docs/adr/0005).
  */
 import type pg from "pg";
-import type { SideName } from "../cutover/ports.ts";
-import { VisibleFloor } from "../engine/visible-floor.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { ReadOnlyLog } from "../log/read-only-log.ts";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { quoteLiteral } from "../postgres/quote.ts";
-import { openSourceReader } from "../source/source-reader.ts";
-import { CutoverStore } from "../state/cutover-store.ts";
-import { leaseHolder } from "../state/lease.ts";
-import { TableStore } from "../state/table-store.ts";
-import { TailStore } from "../state/tail-store.ts";
-import { VerifyStore } from "../state/verify-store.ts";
-import type { CompareParts } from "../verify/compare-scope.ts";
-import { PostgresOrigin, PostgresReplica } from "../verify/postgres-sides.ts";
-import { verifyTables } from "../verify/verify-tables.ts";
-import { originPrefix, type StreamName, sidesOf } from "./names.ts";
-import type { Migration } from "./open-migration.ts";
-import { verifyRanges } from "./plan-ranges.ts";
-import { systemIdentifier } from "./prepare-slot.ts";
-import { logDirectory } from "./run-stream.ts";
-import { systemClock } from "./system-clock.ts";
+import type { SideName } from "../../cutover/ports.ts";
+import { VisibleFloor } from "../../engine/visible-floor.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { ReadOnlyLog } from "../../log/read-only-log.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { quoteLiteral } from "../../postgres/quote.ts";
+import { openSourceReader } from "../../source/source-reader.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
+import { leaseHolder } from "../../state/lease.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { TailStore } from "../../state/tail-store.ts";
+import { VerifyStore } from "../../state/verify-store.ts";
+import type { CompareParts } from "../../verify/compare-scope.ts";
+import { PostgresOrigin, PostgresReplica } from "../../verify/postgres-sides.ts";
+import { verifyTables } from "../../verify/verify-tables.ts";
+import { originPrefix, type StreamName, sidesOf } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
+import { verifyRanges } from "../run/plan-ranges.ts";
+import { systemIdentifier } from "../run/prepare-slot.ts";
+import { logDirectory } from "../stream/run-stream.ts";
+import { WatchedLog } from "../stream/watched-log.ts";
+import { systemClock } from "../system-clock.ts";
 import { type VerifyResult, verifyResult } from "./verify-result.ts";
-import { WatchedLog } from "./watched-log.ts";
 
 export interface VerifyTask {
   readonly migration: Migration;
