@@ -23,9 +23,11 @@ export async function copyIn(client: pg.Client, sql: string, pieces: Iterable<Ui
   });
   const failed = (): boolean => failure !== null;
   try {
-    for await (const piece of pieces) {
+    for await (const block of blocksOf(pieces)) {
+      // One at a time: what is still in the stream's buffer when the server refuses a row would be written to a connection that
+      // pg-copy-streams has let go of, and that ends the process.
+      await Promise.race([settled, written(stream, block)]);
       if (failed()) break;
-      if (piece.length > 0 && !stream.write(piece)) await Promise.race([settled, drained(stream)]);
     }
   } catch (error) {
     if (!failed()) {
@@ -40,8 +42,23 @@ export async function copyIn(client: pg.Client, sql: string, pieces: Iterable<Ui
   return stream.rowCount;
 }
 
-function drained(stream: NodeJS.WritableStream): Promise<void> {
-  return new Promise((resolve) => void stream.once("drain", resolve));
+function written(stream: NodeJS.WritableStream, block: Uint8Array): Promise<void> {
+  return new Promise((resolve) => void stream.write(block, () => resolve()));
+}
+
+/** The same bytes in blocks: COPY data may be cut anywhere (manual: "COPY Operations"), and each write is two of the socket. */
+async function* blocksOf(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    waiting.push(piece);
+    bytes += piece.length;
+    if (bytes < BLOCK_BYTES) continue;
+    yield Buffer.concat(waiting, bytes);
+    waiting = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(waiting, bytes);
 }
 
 /** Rows as COPY text, in blocks. */
