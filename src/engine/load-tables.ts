@@ -84,8 +84,12 @@ export class TablesLoad {
     return this.#unfinished === 0;
   }
 
-  /** The log is needed from here on by the tables under way. */
-  oldestPosition(): Lsn {
+  /**
+   * The log is needed from here on by the tables under way; null once all have joined. What is released then may not be visible yet: a load
+   * that starts later over this log needs a barrier of its own.
+   */
+  oldestPosition(): Lsn | null {
+    if (this.#unfinished === 0) return null;
     const positions = this.#open.flatMap(({ load }) => load.oldestPosition ?? []);
     return [...positions, ...this.#held.values()].reduce(minLsn, this.#floor.known);
   }

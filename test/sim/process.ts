@@ -74,11 +74,11 @@ export class Process {
 
   async #release(): Promise<void> {
     if (this.#load === null || this.#stream === null) return;
-    const oldest = this.#load.oldestPosition();
     const recorded = this.#stream.recordedPosition;
+    const needed = [recorded, this.#load.oldestPosition()].filter((position) => position !== null);
     // What the stream has on record a crash of the target may still take back.
     if (recorded !== null) await this.#parts.makeDurable();
-    this.#parts.ports.log.release(recorded === null ? oldest : minLsn(oldest, recorded));
+    if (needed.length > 0) this.#parts.ports.log.release(needed.reduce(minLsn));
   }
 
   async #run(): Promise<void> {
