@@ -155,7 +155,8 @@ export class TablesLoad {
   async #whole(table: Table): Promise<void> {
     const known = this.#known.tables.get(table.id) ?? null;
     this.#held.set(table.id, known?.cursor ?? this.#floor.known);
-    const progress = known?.state === "loaded" ? known : await loadWhole(table, this.#ports, known, this.#floor, this.#options.signal);
+    const progress =
+      known?.state === "loaded" ? known : await loadWhole(table, this.#ports, { known, floor: this.#floor, signal: this.#options.signal });
     await this.#loaded(table, progress);
   }
 

@@ -13,9 +13,7 @@ import type { VisibleFloor } from "./visible-floor.ts";
 export async function loadWhole(
   table: Table,
   ports: EnginePorts,
-  known: TableProgress | null,
-  floor: VisibleFloor,
-  signal: AbortSignal,
+  { known, floor, signal }: { readonly known: TableProgress | null; readonly floor: VisibleFloor; readonly signal: AbortSignal },
 ): Promise<TableProgress> {
   const { target } = ports;
   const cursor: TableCursor = {

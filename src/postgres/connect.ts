@@ -27,7 +27,7 @@ export interface ConnectOptions {
 const MAX_NAME_BYTES = 63;
 
 /** Every value as the text that the server sent: no Date, no number, nothing rounded. */
-export const rawTypes = { getTypeParser: () => (value: string) => value } as unknown as pg.CustomTypesConfig;
+const rawTypes = { getTypeParser: () => (value: string) => value } as unknown as pg.CustomTypesConfig;
 
 /** `user@host:port/db (sslmode)`, to print: no secret in it. */
 export function describeConnection(spec: ConnectionSpec): string {

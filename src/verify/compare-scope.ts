@@ -6,6 +6,7 @@
 
 import type { ChangeLog, ChunkRange, ChunkRows, ReadView } from "../engine/ports.ts";
 import { rollForward } from "../engine/roll-forward.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
@@ -36,36 +37,47 @@ export interface ScopeVerdict {
 const ROUNDS = 40;
 const PAUSE_MILLIS = 250;
 
-/** Compares the range (null: the whole table). `limit`: how many differing rows to name; 0 asks only for the verdict. */
-export async function compareScope(
-  parts: CompareParts,
-  table: Table,
-  range: ChunkRange | null,
-  limit: number,
-  signal: AbortSignal,
-): Promise<ScopeVerdict> {
+export interface CompareRequest {
+  readonly table: Table;
+  /** Null: the whole table. */
+  readonly range: ChunkRange | null;
+  /** How many differing rows to name; 0 asks only for the verdict. */
+  readonly limit: number;
+}
+
+export async function compareScope(parts: CompareParts, request: CompareRequest, signal: AbortSignal): Promise<ScopeVerdict> {
   for (let round = 1; ; round += 1) {
-    const verdict = await compareOnce(parts, table, range, limit, signal);
+    const verdict = await compareOnce(parts, request, signal);
     if (verdict !== "unsettled") return verdict;
-    if (round === ROUNDS) throw new Error(`verify: ${table.id} did not settle in ${ROUNDS} rounds`);
+    if (round === ROUNDS) throw unsettled(request.table);
     await parts.sleep(PAUSE_MILLIS, signal);
   }
 }
 
-async function compareOnce(
-  { origin, replica, log, floor }: CompareParts,
-  table: Table,
-  range: ChunkRange | null,
-  limit: number,
-  signal: AbortSignal,
-): Promise<ScopeVerdict | "unsettled"> {
+function unsettled({ id }: Table): PghaulError {
+  return new PghaulError(
+    "STREAM_NOT_RUNNING",
+    `${id} was written to in each of ${ROUNDS} reads; without a key that can be compared only at rest`,
+    {
+      context: { table: id },
+      suggestion: `pghaul verify run --table ${id}   # at a quieter time`,
+    },
+  );
+}
+
+async function compareOnce(parts: CompareParts, request: CompareRequest, signal: AbortSignal): Promise<ScopeVerdict | "unsettled"> {
+  const { origin, replica, log, floor } = parts;
+  const { table, range, limit } = request;
   const from = await floor(signal);
   const source = await origin.open(table, signal);
   try {
     const target = await replica.openAt(table, source.hi, signal);
     try {
       await log.waitPassed(target.position, signal);
-      const pieces = await newPieces(log, { from, to: maxLsn(from, target.position) }, table, source.view, signal);
+      const pieces: TransactionPiece[] = [];
+      for await (const piece of log.read({ from, to: maxLsn(from, target.position) }, new Set([table.id]), signal)) {
+        if (!source.view.contains(piece.header)) pieces.push(piece);
+      }
       const sides = { table, range, source: source.snapshot, target: target.snapshot };
       if (table.key === null) return pieces.length > 0 ? "unsettled" : await compareUntouched(sides, target.position, limit);
       return await compareTouched(sides, { pieces, view: source.view, position: target.position, limit });
@@ -154,18 +166,6 @@ async function compareKeys(
     return difference === null ? [] : [difference];
   });
   return { differences, growth: BigInt(expected.size - before.size) };
-}
-
-async function newPieces(
-  log: Pick<ChangeLog, "read">,
-  range: { readonly from: Lsn; readonly to: Lsn },
-  table: Table,
-  view: ReadView,
-  signal: AbortSignal,
-): Promise<TransactionPiece[]> {
-  const pieces: TransactionPiece[] = [];
-  for await (const piece of log.read(range, new Set([table.id]), signal)) if (!view.contains(piece.header)) pieces.push(piece);
-  return pieces;
 }
 
 function touchedKeys(table: Table, pieces: readonly TransactionPiece[]): Map<KeyText, Row> {

@@ -15,7 +15,7 @@ export interface DigestScope {
 }
 
 /** Buckets into which a differing scope is narrowed. */
-export const BUCKETS = 1024;
+const BUCKETS = 1024;
 
 export function digestSql(table: Table, scope: DigestScope): string {
   return `select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table))}), 0)::text as sum ${fromSql(table, scope)}`;

@@ -36,7 +36,7 @@ async function verifyTable(parts: CompareParts, request: VerifyRequest, table: T
   const scopes: ScopeVerdict[] = [];
   for (const range of await request.ranges(table)) {
     const named = scopes.reduce((count, { differences }) => count + differences.length, 0);
-    scopes.push(await compareScope(parts, table, range, Math.max(0, request.differences - named), signal));
+    scopes.push(await compareScope(parts, { table, range, limit: Math.max(0, request.differences - named) }, signal));
   }
   const positions = scopes.map(({ position }) => position);
   return {

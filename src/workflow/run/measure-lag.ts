@@ -86,7 +86,7 @@ function tell(parts: LagParts, { end, slot }: OriginState, rates: { bytesPerSeco
 }
 
 /** Seconds are the age of the last commit that arrived, as long as something newer is under way. */
-export function lagOf(position: Lsn | null, end: Lsn, lastCommitMicros: bigint | null, nowMillis = Date.now()): Lag | null {
+function lagOf(position: Lsn | null, end: Lsn, lastCommitMicros: bigint | null, nowMillis = Date.now()): Lag | null {
   if (position === null) return null;
   const bytes = Math.max(0, Number(end - position));
   if (bytes <= IDLE_BYTES || lastCommitMicros === null) return { bytes, seconds: 0 };

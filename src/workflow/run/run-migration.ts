@@ -7,6 +7,7 @@ import type { StreamApply } from "../../engine/stream-apply.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { RunStore } from "../../state/audit/run-store.ts";
 import { ControlStore } from "../../state/control-store.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
@@ -56,10 +57,15 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
     if (event.kind === "phase") progress.update({ phase: event.phase, waiting: null });
     if (event.kind === "waiting") progress.update({ waiting: event.why });
   });
+  const runs = new RunStore(migration.state);
+  runs.start(request.runId, request.command);
   try {
     const prepared = await prepareRun(migration, bus, request.now);
-    return await new Run(request, prepared).run();
+    const result = await new Run(request, prepared).run();
+    runs.finish(request.runId, "done");
+    return result;
   } catch (error) {
+    runs.finish(request.runId, error instanceof PghaulError ? error.code : "BUG");
     if (error instanceof PghaulError && error.code !== "INTERRUPTED") {
       progress.update({ lastError: { code: error.code, message: error.message, at: new Date().toISOString() } });
     }

@@ -5,6 +5,7 @@ import { quoteIdent } from "../../postgres/quote.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
+import { forgetMigration } from "../../target/postgres/progress/forget-migration.ts";
 import { originPrefix, publicationName, type StreamName, sidesOf, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 
@@ -22,7 +23,7 @@ export function planTeardown(migration: Migration): TeardownPlan {
     return [
       `${origin}: drop replication slot ${slotName(migration.name, stream)}`,
       `${origin}: drop publication ${publicationName(migration.name)}`,
-      `${origin}: drop replication origins ${originPrefix(migration.name)}*`,
+      `${origin}: forget the migration's progress, drop replication origins ${originPrefix(migration.name)}*`,
     ];
   });
   return { lines, digest: createHash("sha256").update(JSON.stringify(lines)).digest("hex").slice(0, 16) };
@@ -46,9 +47,13 @@ export async function tearDown(migration: Migration): Promise<void> {
 async function tearDownSide(migration: Migration, stream: StreamName, client: pg.Client): Promise<void> {
   await dropSlot(client, slotName(migration.name, stream));
   await client.query(`drop publication if exists ${quoteIdent(publicationName(migration.name))}`);
-  await client.query("select pg_replication_origin_drop(roname) from pg_replication_origin where starts_with(roname, $1)", [
-    originPrefix(migration.name),
-  ]);
+  const { rows } = await client.query("select 1 where to_regclass('pghaul.meta') is not null");
+  if (rows.length === 0) return;
+  await forgetMigration(client, {
+    migration: migration.name,
+    originPrefix: originPrefix(migration.name),
+    signal: new AbortController().signal,
+  });
 }
 
 async function withSession(migration: Migration, side: SideName, work: (client: pg.Client) => Promise<void>): Promise<void> {

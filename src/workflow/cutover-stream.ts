@@ -1,0 +1,133 @@
+/** The streaming process as a cutover sees it: through the databases, the state directory and the change log. */
+import type pg from "pg";
+import type { CutoverSide, ForeignWrites, SideName, StreamControl } from "../cutover/ports.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { ReadOnlyLog } from "../log/read-only-log.ts";
+import { type Lsn, maxLsn, parseLsn } from "../model/lsn.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import { readSlot } from "../source/slot.ts";
+import { leaseHolder } from "../state/lease.ts";
+import { MilestoneStore } from "../state/milestone-store.ts";
+import { TableStore } from "../state/table-store.ts";
+import { TailStore } from "../state/tail-store.ts";
+import { MARKER_TABLE } from "./marker-table.ts";
+import { originPrefix, sidesOf, slotName, type StreamName } from "./names.ts";
+import type { Migration } from "./open-migration.ts";
+import { systemIdentifier } from "./prepare-slot.ts";
+import { logDirectory } from "./run-stream.ts";
+import { systemClock } from "./system-clock.ts";
+import { WatchedLog } from "./watched-log.ts";
+import { prepareWayBack } from "./way-back.ts";
+
+export interface CutoverStreamOptions {
+  readonly migration: Migration;
+  readonly sides: Readonly<Record<SideName, CutoverSide>>;
+  /** Sessions of their own, so that asking about the stream does not queue behind a fence. */
+  readonly clients: Readonly<Record<SideName, pg.Client>>;
+  readonly bus: ProgressBus;
+}
+
+/** A stream that has just been made needs sessions, a log, its first positions. */
+const START_LIMIT_MILLIS = 60_000;
+/** The log follows within milliseconds; this long says that nobody writes it. */
+const LOG_LIMIT_MILLIS = 15_000;
+const POLL_MILLIS = 50;
+
+export class CutoverStream implements StreamControl {
+  readonly #options: CutoverStreamOptions;
+
+  constructor(options: CutoverStreamOptions) {
+    this.#options = options;
+  }
+
+  async prepare(side: SideName): Promise<void> {
+    const { migration, sides, bus } = this.#options;
+    await this.#refuseIdle();
+    if (side === "target") await prepareWayBack(migration, bus);
+    const marker = `stream-${side}-${process.pid}-${Date.now()}`;
+    const until = systemClock.now() + START_LIMIT_MILLIS;
+    let fault = await this.notRunning(side);
+    while (fault !== null) {
+      await this.#refuseIdle();
+      await this.#pause(until, fault);
+      fault = await this.notRunning(side);
+    }
+    // A slot that is read is not yet a row that arrives: a missing privilege at the other side shows here, and not in the pause.
+    await sides[side].writeMarker(marker);
+    const other = side === "source" ? sides.target : sides.source;
+    while (!(await other.sawMarker(marker))) await this.#pause(until, `what is written at the ${side} does not arrive`);
+  }
+
+  async notRunning(side: SideName): Promise<string | null> {
+    const { migration, clients } = this.#options;
+    if ((await leaseHolder(migration.config.state.dir, "stream")) === null) return "no process streams";
+    const stream = streamFrom(side);
+    if (stream === "reverse" && !new MilestoneStore(migration.state).has("way-back-ready")) return "the way back has not been made";
+    if (new TailStore(migration.state).get(stream) === null) return `the ${stream} stream has not begun`;
+    const name = slotName(migration.name, stream);
+    const slot = await readSlot(clients[side], name);
+    if (slot === null) return `the replication slot ${name} does not exist at the ${side}`;
+    return slot.activePid === null ? `nobody reads the replication slot ${name} at the ${side}` : null;
+  }
+
+  /**
+   * Reads the log up to what `side` had written when this was called; the marker that says so is ours. Throws STREAM_NOT_RUNNING when the
+   * log does not get there. What the log holds no more is left out: the answer then is about its last minutes.
+   */
+  async foreignWrites(side: SideName, from: Lsn): Promise<ForeignWrites> {
+    const { migration, sides, clients } = this.#options;
+    const goal = await writtenUpTo(clients[side]);
+    await sides[side].writeMarker(`proof-${side}-${process.pid}-${Date.now()}`);
+    const log = await this.#openLog(side);
+    const limit = AbortSignal.timeout(LOG_LIMIT_MILLIS);
+    try {
+      await log.waitPassed(goal, limit);
+    } catch (error) {
+      if (!limit.aborted) throw error;
+      throw new PghaulError("STREAM_NOT_RUNNING", `the log of the ${side} has not come to where the ${side} was`, { suggestion: "pghaul run" });
+    }
+    const moved = new Set(new TableStore(migration.state).all().flatMap(({ table }) => (table.id === MARKER_TABLE ? [] : [table.id])));
+    const seen = new Set<Lsn>();
+    const readTo = log.passed();
+    for await (const { header } of log.read({ from: maxLsn(from, log.start()), to: readTo }, moved, new AbortController().signal)) seen.add(header.commitLsn);
+    return { count: seen.size, readTo };
+  }
+
+  async #openLog(side: SideName): Promise<WatchedLog> {
+    const { migration, clients } = this.#options;
+    const stream = streamFrom(side);
+    const tails = new TailStore(migration.state);
+    const tail = tails.get(stream);
+    if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
+    const tables = new Map(new TableStore(migration.state).all().map(({ table }) => [table.id, table]));
+    const log = await ReadOnlyLog.open(
+      {
+        dir: logDirectory(migration.config.state.dir, stream),
+        identity: { systemIdentifier: await systemIdentifier(clients[side]), slot: tail.slot, stream },
+        tables,
+        skipOriginPrefix: originPrefix(migration.name),
+      },
+      tail.durableLsn,
+    );
+    return new WatchedLog(log, tails, stream, systemClock);
+  }
+
+  async #refuseIdle(): Promise<void> {
+    if ((await leaseHolder(this.#options.migration.config.state.dir, "stream")) !== null) return;
+    throw new PghaulError("STREAM_NOT_RUNNING", "no process streams", { suggestion: "pghaul run" });
+  }
+
+  async #pause(until: number, fault: string): Promise<void> {
+    if (systemClock.now() > until) throw new PghaulError("STREAM_NOT_RUNNING", fault, { suggestion: "pghaul status" });
+    await systemClock.sleep(POLL_MILLIS, new AbortController().signal);
+  }
+}
+
+function streamFrom(side: SideName): StreamName {
+  return sidesOf("forward").origin === side ? "forward" : "reverse";
+}
+
+async function writtenUpTo(client: pg.Client): Promise<Lsn> {
+  const { rows } = await client.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
+  return parseLsn(rows[0]?.lsn ?? "0/0");
+}
