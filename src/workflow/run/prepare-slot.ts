@@ -10,9 +10,13 @@ import { type Milestone, MilestoneStore } from "../../state/milestone-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
 import { ORIGIN_OF, publicationName, type StreamName, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
+import { systemClock } from "../system-clock.ts";
 
 /** How long slot creation may wait for older writers before the operator is asked. */
 const SLOT_TIMEOUT_MILLIS = 10 * 60_000;
+
+const OLD_READER_MILLIS = 60_000;
+const OLD_READER_POLL_MILLIS = 200;
 
 const INTENDED: Readonly<Record<StreamName, Milestone>> = { forward: "slot-intended", reverse: "way-back-intended" };
 
@@ -31,9 +35,26 @@ export async function prepareSlot(
   const watch = await migration.connect(side, `watch ${stream} slot`);
   try {
     await ensurePublication(client, publicationName(migration.name), tables);
-    return await ensureSlot(migration, stream, { client, watch, bus });
+    return await whileOldReaderEnds(() => ensureSlot(migration, stream, { client, watch, bus }), bus);
   } finally {
     await Promise.allSettled([client.end(), watch.end()]);
+  }
+}
+
+/**
+ * After a kill -9 the server needs a moment to notice that nobody reads any more, and the slot stays "active" until it does. Longer than
+ * that means that somebody else reads it: then the operator is asked.
+ */
+async function whileOldReaderEnds<T>(work: () => Promise<T>, bus: ProgressBus): Promise<T> {
+  const deadline = systemClock.now() + OLD_READER_MILLIS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof PghaulError) || error.code !== "SLOT_ACTIVE" || systemClock.now() > deadline) throw error;
+      bus.emit({ kind: "waiting", why: error.message });
+      await systemClock.sleep(OLD_READER_POLL_MILLIS, new AbortController().signal);
+    }
   }
 }
 
