@@ -1,6 +1,8 @@
 import type pg from "pg";
 import type { Table } from "../../model/table.ts";
 
+export const MARKER_TABLE = "pghaul.marker";
+
 const COLUMNS = [
   { name: "id", type: "text", notNull: true },
   { name: "at", type: "timestamp with time zone", notNull: true },
@@ -14,7 +16,7 @@ const COLUMNS = [
 export async function markerTable(client: pg.Client): Promise<Table> {
   const { rows } = await client.query<{ oid: string }>("select 'pghaul.marker'::regclass::oid::text as oid");
   return {
-    id: "pghaul.marker",
+    id: MARKER_TABLE,
     schema: "pghaul",
     name: "marker",
     oid: Number(rows[0]?.oid),
