@@ -35,7 +35,7 @@ export class ReadOnlyLog {
 
   /** Looks at what has been written since, up to `durable`. */
   async refresh(durable: Lsn): Promise<void> {
-    const directory = await SegmentDirectory.open(this.#options.dir, this.#options.identity);
+    const directory = await SegmentDirectory.open(this.#options.dir, this.#options.identity, this.#directory);
     const { last } = directory;
     if (last === undefined) return;
     let end = (await readSealed(last.path))?.index.end;

@@ -89,8 +89,8 @@ export class ReplicationStream {
   async start(): Promise<void> {
     this.#client.on("error", (error) => this.#end(error));
     this.#client.on("notice", (notice) => {
-      const publication = skippedPublication(notice);
-      if (publication !== null) this.#fail(publication);
+      const skipped = skippedPublication(notice, this.#options);
+      if (skipped !== null) this.#distrust(skipped);
     });
     const statusMillis = await this.#statusMillis();
     this.#finished.promise.then(this.#started.resolve, this.#started.reject);
@@ -102,8 +102,8 @@ export class ReplicationStream {
   }
 
   /**
-   * What has arrived, at least one message or keepalive; an empty batch when nothing comes for `waitMillis`. Frames that arrived before a
-   * failure are handed over first. Throws SOURCE_LOST, SLOT_LOST, or the signal's reason.
+   * What has arrived, at least one message or keepalive; an empty batch when nothing comes for `waitMillis`. Frames that arrived before the
+   * connection was lost are handed over first. Throws SOURCE_LOST, SLOT_LOST, SOURCE_QUERY, or the signal's reason.
    */
   async next(waitMillis: number): Promise<StreamBatch> {
     this.#options.signal.throwIfAborted();
@@ -170,10 +170,10 @@ export class ReplicationStream {
   }
 
   #take(message: Buffer): void {
-    if (this.#isClosing) return;
+    if (this.#isClosing || this.#failure !== null) return;
     if (message[0] === XLOG_DATA && message.length >= XLOG_DATA_HEADER) this.#frames.append(message, XLOG_DATA_HEADER, message.length);
     else if (message[0] === KEEPALIVE && message.length === 18) this.#takeKeepalive(message);
-    else this.#fail(new PghaulError("DECODE_FAILED", `the server sent an unknown replication message of ${message.length} bytes`));
+    else this.#distrust(new PghaulError("DECODE_FAILED", `the server sent an unknown replication message of ${message.length} bytes`));
     if (this.#frames.length >= (this.#options.maxBufferedBytes ?? MAX_BUFFERED_BYTES) && !this.#isPaused) {
       this.#isPaused = true;
       this.#query.pause();
@@ -210,6 +210,13 @@ export class ReplicationStream {
     this.#finished.promise.catch(() => undefined);
   }
 
+  /** What has been sent is not to be relied upon: nothing of it is handed over. */
+  #distrust(reason: PghaulError): void {
+    this.#frames.take();
+    this.#walEnd = null;
+    this.#fail(reason);
+  }
+
   #fail(reason: unknown): void {
     this.#failure ??= { reason };
     this.#wake?.();
@@ -219,11 +226,12 @@ export class ReplicationStream {
     if (this.#failure !== null) throw this.#failure.reason;
   }
 
-  /** A third of the server's patience, but at least every ten seconds. */
+  /** A third of the server's patience, but at least every ten seconds. Also makes sure that warnings reach us: see `skippedPublication`. */
   async #statusMillis(): Promise<number> {
     try {
       const { rows } = await this.#client.query<{ setting: string }>(
-        "select setting from pg_catalog.pg_settings where name = 'wal_sender_timeout'",
+        `select setting from pg_catalog.pg_settings, pg_catalog.set_config('client_min_messages', 'warning', false)
+          where name = 'wal_sender_timeout'`,
       );
       const timeout = Number(rows[0]?.setting ?? 0);
       return timeout > 0 ? Math.max(50, Math.min(LONGEST_STATUS_MILLIS, timeout / 3)) : LONGEST_STATUS_MILLIS;

@@ -39,8 +39,8 @@ export function asStreamError(error: unknown, { slot, publications }: StreamName
  * PostgreSQL 18 streams on without a publication that did not exist at that place in the WAL, and only warns: changes would be missing and
  * nobody would know. Null for any other notice.
  */
-export function skippedPublication(notice: Notice): PghaulError | null {
-  return notice.routine === "LoadPublications" ? publicationMissing(notice.message ?? "a publication was skipped", []) : null;
+export function skippedPublication(notice: Notice, { publications }: StreamNames): PghaulError | null {
+  return notice.routine === "LoadPublications" ? publicationMissing(notice.message ?? "a publication was skipped", publications) : null;
 }
 
 function publicationMissing(message: string, publications: readonly string[]): PghaulError {

@@ -52,7 +52,7 @@ for (const version of PG_VERSIONS) {
 
     test("messages come in order, whole, and again until they are acknowledged", () =>
       withSlot(async () => {
-        await client.query("truncate t; insert into t values (1, 'é'); update t set text = null");
+        for (const statement of ["truncate t", "insert into t values (1, 'é')", "update t set text = null"]) await client.query(statement);
         const first = await open();
         const messages = await receive(first, 3);
         assert.deepEqual(messages.filter(({ kind }) => kind === "insert" || kind === "update" || kind === "truncate").map(({ kind }) => kind), ["truncate", "insert", "update"]);
@@ -141,7 +141,7 @@ for (const version of PG_VERSIONS) {
       await assert.rejects(open({ slot: "elsewhere" }), hasCode("SLOT_FOREIGN"));
       await dropSlot(elsewhere, "elsewhere");
       await elsewhere.end();
-      await client.query("select pg_create_physical_replication_slot('physical')");
+      await client.query("select pg_create_physical_replication_slot('physical', true)");
       await assert.rejects(open({ slot: "physical" }), hasCode("SLOT_FOREIGN"));
       await dropSlot(client, "physical");
     });
@@ -197,8 +197,10 @@ for (const version of PG_VERSIONS) {
 /** Messages up to and with the n-th commit. */
 async function receive(stream: ReplicationStream, commits: number): Promise<Message[]> {
   const messages: Message[] = [];
+  const deadline = Date.now() + 30_000;
   while (commitsOf(messages).length < commits) {
-    const { frames } = await stream.next(20_000);
+    if (Date.now() > deadline) throw new Error(`${commitsOf(messages).length} of ${commits} commits came`);
+    const { frames } = await stream.next(1_000);
     for (let at = 0; at < frames.length; ) {
       const end = frameEnd(frames, at);
       messages.push(decodeMessage(frames, frameStart(at), end, 0n));
@@ -224,11 +226,14 @@ async function drain(stream: ReplicationStream): Promise<void> {
   for (;;) {
     const { frames, walEnd } = await stream.next(300);
     if (frames.length === 0 && walEnd === null) return;
+    if (walEnd !== null) stream.acknowledge(walEnd);
   }
 }
 
 async function readUntilFailure(stream: ReplicationStream): Promise<never> {
-  for (;;) await stream.next(20_000);
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) await stream.next(1_000);
+  throw new Error("it goes on");
 }
 
 function hasCode(code: string): (error: unknown) => boolean {

@@ -28,23 +28,24 @@ export class SegmentDirectory {
     this.#segments = segments;
   }
 
-  /** Lists and checks the files. Throws LOG_CORRUPT when one is missing, CONFIG_CHANGED when the log belongs to another source. */
-  static async open(dir: string, identity: LogIdentity): Promise<SegmentDirectory> {
-    const names = readdirSync(dir).filter((name) => parseSegmentName(name) !== null);
+  /**
+   * Lists and checks the files; what `before` knows already is not read again, for segments never change. Throws LOG_CORRUPT when one is
+   * missing, CONFIG_CHANGED when the log belongs to another source.
+   */
+  static async open(dir: string, identity: LogIdentity, before?: SegmentDirectory): Promise<SegmentDirectory> {
+    const known = new Map((before === undefined ? [] : before.#segments).map((segment) => [segment.path, segment]));
     const segments: Segment[] = [];
+    const names = readdirSync(dir).filter((name) => parseSegmentName(name) !== null);
     for (const name of names.sort()) {
       const path = join(dir, name);
-      const file = await openSegment(path);
-      try {
-        const { header } = await readHeader(file, path);
-        checkIdentity(header, identity, name);
-        checkChain(segments.at(-1), header, name);
-        segments.push({ path, header });
-      } finally {
-        await file.close();
-      }
+      const segment = known.get(path) ?? (await readSegment(path));
+      checkIdentity(segment.header, identity, name);
+      checkChain(segments.at(-1), segment.header, name);
+      segments.push(segment);
     }
-    return new SegmentDirectory(dir, segments);
+    const directory = new SegmentDirectory(dir, segments);
+    if (before !== undefined) for (const [path, index] of before.#indexes) directory.#indexes.set(path, index);
+    return directory;
   }
 
   get first(): Segment | undefined {
@@ -101,6 +102,15 @@ export class SegmentDirectory {
 /** Removes what a crash left of a segment that was about to be made. */
 export function removeUnfinished(dir: string): void {
   for (const name of readdirSync(dir)) if (name.endsWith(".segment.new")) rmSync(join(dir, name));
+}
+
+async function readSegment(path: string): Promise<Segment> {
+  const file = await openSegment(path);
+  try {
+    return { path, header: (await readHeader(file, path)).header };
+  } finally {
+    await file.close();
+  }
 }
 
 function checkIdentity(header: SegmentHeader, identity: LogIdentity, file: string): void {
