@@ -1,7 +1,7 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { openMigration } from "../workflow/open-migration.ts";
+import { withMigration } from "../workflow/open-migration.ts";
 import { type RunResult, runMigration, type Until } from "../workflow/run/run-migration.ts";
 
 export default class Run extends PghaulCommand<RunResult> {
@@ -27,8 +27,7 @@ Safe to kill and start again at any moment: it goes on from what the target hold
     const { flags } = await this.parse(Run);
     this.showProgress(flags);
     const { finish, now } = this.stopSignal();
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const until = (flags.until ?? null) as Until | null;
       const result = await runMigration({
         migration,
@@ -45,8 +44,6 @@ Safe to kill and start again at any moment: it goes on from what the target hold
         this.failWith(new PghaulError("DIFFERENCES_FOUND", "the tables were loaded and differ", { suggestion: "pghaul verify diff" }));
       }
       return result;
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

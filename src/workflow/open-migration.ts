@@ -19,10 +19,22 @@ export interface Migration {
   readonly specs: Readonly<Record<SideName, ConnectionSpec>>;
   /** Opens a session at a side; `purpose` is what a DBA reads in pg_stat_activity. */
   readonly connect: (side: SideName, purpose: string, options?: SessionOptions) => Promise<pg.Client>;
+  /** Opens a session for `work` and ends it. */
+  readonly session: <T>(side: SideName, purpose: string, work: (client: pg.Client) => Promise<T>) => Promise<T>;
   close(): void;
 }
 
 export type SessionOptions = Pick<ConnectOptions, "replication" | "settings" | "signal">;
+
+/** Opens the migration, runs `work`, closes it. */
+export async function withMigration<T>(location: ConfigLocation, work: (migration: Migration) => Promise<T>): Promise<T> {
+  const migration = await openMigration(location);
+  try {
+    return await work(migration);
+  } finally {
+    migration.close();
+  }
+}
 
 /**
  * What text depends on beside the canonical settings. Without a search path every name comes out qualified (types, regclass values), the same
@@ -38,13 +50,22 @@ export async function openMigration(location: ConfigLocation): Promise<Migration
     target: resolveConnection({ targetSessionAttrs: "read-write", ...config.target.connection }),
   };
   const state = await openState(config.state.dir);
+  const open: Migration["connect"] = (side, purpose, options = {}) =>
+    connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } });
   return {
     name: config.migration,
     config,
     state,
     specs,
-    connect: (side, purpose, options = {}) =>
-      connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } }),
+    connect: open,
+    async session(side, purpose, work) {
+      const client = await open(side, purpose);
+      try {
+        return await work(client);
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    },
     close: () => state.close(),
   };
 }

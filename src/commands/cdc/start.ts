@@ -1,5 +1,5 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
-import { openMigration } from "../../workflow/open-migration.ts";
+import { withMigration } from "../../workflow/open-migration.ts";
 import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class CdcStart extends PghaulCommand<RunResult> {
@@ -17,8 +17,7 @@ change log filling, and applies to the tables that have been loaded. Safe to kil
     const { flags } = await this.parse(CdcStart);
     this.showProgress(flags);
     const { finish, now } = this.stopSignal();
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const result = await runMigration({
         migration,
         command: "cdc start",
@@ -31,8 +30,6 @@ change log filling, and applies to the tables that have been loaded. Safe to kil
       });
       this.print(result.reached);
       return result;
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

@@ -1,6 +1,6 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { confirmDangerous, confirmFlags, processTerminal } from "../../cli/confirm.ts";
-import { openMigration } from "../../workflow/open-migration.ts";
+import { withMigration } from "../../workflow/open-migration.ts";
 import { planTeardown, tearDown } from "../../workflow/stream/tear-down.ts";
 
 interface TeardownResult {
@@ -21,8 +21,7 @@ The tables, the schema "pghaul" and the state directory stay. Asks first; safe t
 
   override async run(): Promise<TeardownResult> {
     const { flags } = await this.parse(CdcTeardown);
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const { lines, digest } = planTeardown(migration);
       const act = {
         title: "Drop all of this; the migration ends.",
@@ -35,8 +34,6 @@ The tables, the schema "pghaul" and the state directory stay. Asks first; safe t
       await tearDown(migration);
       this.print(lines.join("\n"));
       return { dropped: lines };
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

@@ -1,6 +1,6 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
-import { openMigration } from "../../workflow/open-migration.ts";
+import { withMigration } from "../../workflow/open-migration.ts";
 import { planSnapshot, type SnapshotPlan } from "../../workflow/plan/plan-snapshot.ts";
 
 export default class SnapshotPlanCommand extends PghaulCommand<SnapshotPlan> {
@@ -13,8 +13,7 @@ up its budget of time or bytes is cut and goes on as a chunk of its own.`;
 
   override async run(): Promise<SnapshotPlan> {
     const { flags } = await this.parse(SnapshotPlanCommand);
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const plan = await planSnapshot(migration);
       this.print(
         renderTable(
@@ -37,8 +36,6 @@ up its budget of time or bytes is cut and goes on as a chunk of its own.`;
         ),
       );
       return plan;
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

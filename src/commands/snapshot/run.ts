@@ -1,5 +1,5 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
-import { openMigration } from "../../workflow/open-migration.ts";
+import { withMigration } from "../../workflow/open-migration.ts";
 import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class SnapshotRun extends PghaulCommand<RunResult> {
@@ -14,8 +14,7 @@ exact. Afterwards "cdc start" goes on; until then the source keeps WAL for the s
     const { flags } = await this.parse(SnapshotRun);
     this.showProgress(flags);
     const { finish, now } = this.stopSignal();
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const result = await runMigration({
         migration,
         command: "snapshot run",
@@ -28,8 +27,6 @@ exact. Afterwards "cdc start" goes on; until then the source keeps WAL for the s
       });
       this.print(result.reached);
       return result;
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { openMigration } from "../../workflow/open-migration.ts";
+import { withMigration } from "../../workflow/open-migration.ts";
 import { runVerify } from "../../workflow/verify/run-verify.ts";
 import { differenceCells, type VerifyResult } from "../../workflow/verify/verify-result.ts";
 
@@ -26,8 +26,7 @@ Exits 12 when something differs.`;
     const { flags } = await this.parse(VerifyDiff);
     this.showProgress(flags);
     const { now } = this.stopSignal();
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const result = await runVerify({
         migration,
         runId: this.runId,
@@ -41,8 +40,6 @@ Exits 12 when something differs.`;
       this.print(`${result.verdict} at ${result.lsn}`);
       if (result.verdict === "different") this.failWith(new PghaulError("DIFFERENCES_FOUND", `${rows.length} differing rows named`));
       return result;
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

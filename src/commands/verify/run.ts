@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { openMigration } from "../../workflow/open-migration.ts";
+import { withMigration } from "../../workflow/open-migration.ts";
 import { runVerify } from "../../workflow/verify/run-verify.ts";
 import type { VerifyResult } from "../../workflow/verify/verify-result.ts";
 
@@ -25,8 +25,7 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
     const { flags } = await this.parse(VerifyRun);
     this.showProgress(flags);
     const { now } = this.stopSignal();
-    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
-    try {
+    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const result = await runVerify({
         migration,
         runId: this.runId,
@@ -66,8 +65,6 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
         );
       }
       return result;
-    } finally {
-      migration.close();
-    }
+    });
   }
 }

@@ -29,17 +29,14 @@ interface PlannedRange {
 }
 
 export async function planSnapshot(migration: Migration): Promise<SnapshotPlan> {
-  const client = await migration.connect("source", "snapshot plan");
-  try {
-    const tables: PlannedTable[] = [];
-    for (const table of await readTables(client, migration.config.tables)) {
-      const ranges = await loadRanges(client, table, migration.config.throttle.chunkBytes);
-      tables.push(plannedTable(table, ranges));
-    }
-    return { chunks: { done: 0, total: tables.reduce((sum, { ranges }) => sum + ranges.length, 0) }, tables };
-  } finally {
-    await client.end();
-  }
+  const { tables: selection, throttle } = migration.config;
+  const tables = await migration.session("source", "snapshot plan", async (client) => {
+    const planned: PlannedTable[] = [];
+    for (const table of await readTables(client, selection))
+      planned.push(plannedTable(table, await loadRanges(client, table, throttle.chunkBytes)));
+    return planned;
+  });
+  return { chunks: { done: 0, total: tables.reduce((sum, { ranges }) => sum + ranges.length, 0) }, tables };
 }
 
 function plannedTable(table: Table, ranges: readonly ChunkRange[]): PlannedTable {

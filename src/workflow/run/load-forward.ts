@@ -1,4 +1,3 @@
-import type { ChunkRange } from "../../engine/ports.ts";
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
@@ -19,7 +18,7 @@ export function loadForward(
   const { throttle } = migration.config;
   return {
     order: prepared.tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
-    ranges: (table) => rangesOf(migration, table),
+    ranges: (table) => migration.session("source", `plan ${table.id}`, (client) => loadRanges(client, table, throttle.chunkBytes)),
     budget: { millis: throttle.chunkSeconds * 1000, bytes: throttle.chunkBytes },
     readers: throttle.workers,
     indexTable: (table) => prepared.schema.tableIndexes(table),
@@ -34,15 +33,6 @@ export function loadForward(
       await allJoined(stream);
     },
   };
-}
-
-async function rangesOf(migration: Migration, table: Table): Promise<readonly ChunkRange[]> {
-  const client = await migration.connect("source", `plan ${table.id}`);
-  try {
-    return await loadRanges(client, table, migration.config.throttle.chunkBytes);
-  } finally {
-    await client.end();
-  }
 }
 
 function bytesOf(table: Table): number {

@@ -36,7 +36,7 @@ export async function openSchemaWork(
       if (milestones.has("schema-moved")) return;
       await move?.preData();
       await move?.keyIndexes(tables);
-      await onTarget(migration, async (client) => {
+      await migration.session("target", "schema", async (client) => {
         await requireSameSchema(client, tables);
         await requireEmpty(client, tables);
       });
@@ -47,7 +47,7 @@ export async function openSchemaWork(
       const title = `indexes of ${table.id}`;
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "running" });
       await move?.tableIndexes(table);
-      await onTarget(migration, (client) => analyze(client, table));
+      await migration.session("target", "schema", (client) => analyze(client, table));
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
     },
     async finish() {
@@ -92,20 +92,6 @@ async function openMove(migration: Migration, tables: readonly Table[], bus: Pro
 
 /** A first setting, so that the target is usable for a look; the cutover sets them again under the fence. */
 async function copySequences(migration: Migration): Promise<void> {
-  const source = await migration.connect("source", "sequences");
-  try {
-    const values = await readSequences(source);
-    await onTarget(migration, (client) => setSequences(client, values, 0));
-  } finally {
-    await source.end();
-  }
-}
-
-async function onTarget<T>(migration: Migration, work: (client: Awaited<ReturnType<Migration["connect"]>>) => Promise<T>): Promise<T> {
-  const client = await migration.connect("target", "schema");
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
+  const values = await migration.session("source", "sequences", readSequences);
+  await migration.session("target", "sequences", (client) => setSequences(client, values, 0));
 }

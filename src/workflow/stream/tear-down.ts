@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type { SideName } from "../../cutover/ports.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
@@ -38,7 +37,8 @@ export async function tearDown(migration: Migration): Promise<void> {
   try {
     // First, so that a teardown that is killed half-way is never taken for a migration that can go on.
     new MilestoneStore(migration.state).reach("torn-down");
-    for (const stream of STREAMS) await withSession(migration, sidesOf(stream).origin, (client) => tearDownSide(migration, stream, client));
+    for (const stream of STREAMS)
+      await migration.session(sidesOf(stream).origin, "teardown", (client) => tearDownSide(migration, stream, client));
   } finally {
     lease.release();
   }
@@ -54,13 +54,4 @@ async function tearDownSide(migration: Migration, stream: StreamName, client: pg
     originPrefix: originPrefix(migration.name),
     signal: new AbortController().signal,
   });
-}
-
-async function withSession(migration: Migration, side: SideName, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = await migration.connect(side, "teardown");
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
 }

@@ -1,9 +1,3 @@
-/**
- * `pghaul verify run|diff`: compares a live pair beside the process that streams. Exact under writes: what falls between the two reads is taken
- * from the log (docs/adr/0005).
- */
-import type pg from "pg";
-import type { SideName } from "../../cutover/ports.ts";
 import { VisibleFloor } from "../../engine/visible-floor.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../../log/read-only-log.ts";
@@ -54,7 +48,7 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
       parts,
       {
         tables,
-        ranges: (table) => withSession(migration, sidesOf(stream).origin, (client) => verifyRanges(client, table)),
+        ranges: (table) => migration.session(sidesOf(stream).origin, `plan verify ${table.id}`, (client) => verifyRanges(client, table)),
         workers: WORKERS,
         differences: task.differences,
         now: () => systemClock.now(),
@@ -74,15 +68,6 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
     return verifyResult(verdicts);
   } finally {
     await close();
-  }
-}
-
-async function withSession<T>(migration: Migration, side: SideName, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = await migration.connect(side, "verify");
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
   }
 }
 
