@@ -1,0 +1,76 @@
+import type pg from "pg";
+import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
+import type { Catalog } from "../catalog.ts";
+
+/** `fail`: the migration would fail or lose something. `warn`: it goes on, and somebody should know. */
+export type CheckStatus = "pass" | "warn" | "fail";
+
+export interface CheckResult {
+  /** Stable, kebab-case. */
+  readonly id: string;
+  readonly status: CheckStatus;
+  /** What was found, with its numbers. */
+  readonly evidence: string;
+  /** The statement or setting that mends it. */
+  readonly fix: string | null;
+}
+
+export type Verdict = Omit<CheckResult, "id">;
+
+/** What checks look at. Neither role needs to be a superuser. */
+export interface CheckContext {
+  readonly source: Side;
+  readonly target: Side;
+  readonly catalog: Catalog;
+  readonly migration: string;
+  readonly publication: string;
+  readonly slot: string;
+  readonly stateDirectory: string;
+  /** Space that the state directory should have, bytes: the change log and the schema live there. */
+  readonly wantedStateBytes: number;
+  /** Transactions open for longer are worth a word before anything waits for them. */
+  readonly longTransactionSeconds: number;
+  /** Says which pg_dump will read the source; rejects when none can. */
+  readonly findClientTools: (sourceMajor: number) => Promise<string>;
+}
+
+export interface Side {
+  readonly name: "source" | "target";
+  readonly client: pg.Client;
+  readonly spec: ConnectionSpec;
+  /** server_version_num, 180004 for 18.4. */
+  readonly version: number;
+  /** The selected tables and their leaf partitions, those that exist on this side. */
+  readonly oids: readonly number[];
+}
+
+/** One question. It reads, and changes nothing. */
+export interface Check {
+  readonly id: string;
+  readonly run: (context: CheckContext) => Promise<Verdict>;
+}
+
+export function pass(evidence: string): Verdict {
+  return { status: "pass", evidence, fix: null };
+}
+
+export function warn(evidence: string, fix: string | null = null): Verdict {
+  return { status: "warn", evidence, fix };
+}
+
+export function fail(evidence: string, fix: string | null = null): Verdict {
+  return { status: "fail", evidence, fix };
+}
+
+const NAMED = 5;
+
+/** The first few names, and how many more there are. */
+export function named(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return names.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** Statements to paste, one a line; null for none. */
+export function statements(lines: readonly string[]): string | null {
+  return lines.length === 0 ? null : lines.map((line) => `${line};`).join("\n");
+}

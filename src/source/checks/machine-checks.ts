@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import path from "node:path";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { type Check, type CheckContext, fail, pass, type Verdict, warn } from "./check.ts";
+
+const TOO_LITTLE_BYTES = 1e9;
+
+/** What this machine must have. */
+export const MACHINE_CHECKS: readonly Check[] = [
+  { id: "state-disk", run: stateDisk },
+  { id: "client-tools", run: clientTools },
+];
+
+/** The change log grows here while the target is away or a table loads. */
+async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Promise<Verdict> {
+  const { bavail, bsize } = await statfs(nearestExisting(path.resolve(stateDirectory)));
+  const free = bavail * bsize;
+  const evidence = `${gigabytes(free)} free for the change log at ${stateDirectory}`;
+  if (free < TOO_LITTLE_BYTES) return fail(evidence, "free space, or set state.dir to a larger disk");
+  if (free < wantedStateBytes) return warn(`${evidence}; ${gigabytes(wantedStateBytes)} are wanted`, "free space, or set state.dir to a larger disk");
+  return pass(evidence);
+}
+
+function nearestExisting(directory: string): string {
+  return existsSync(directory) || path.dirname(directory) === directory ? directory : nearestExisting(path.dirname(directory));
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+async function clientTools({ source, findClientTools }: CheckContext): Promise<Verdict> {
+  try {
+    return pass(await findClientTools(Math.floor(source.version / 10_000)));
+  } catch (error) {
+    if (!(error instanceof PghaulError) || error.code !== "TOOL_MISSING") throw error;
+    return fail(error.message, error.suggestion ?? null);
+  }
+}

@@ -1,0 +1,123 @@
+import { isIP } from "node:net";
+import { isSocket, sslModeOf } from "../../postgres/ssl-options.ts";
+import { selectOwnTls, selectReplicationUse, selectServer, selectSettings } from "../queries/check-server-queries.ts";
+import { selectLongTransactions, selectPreparedTransactions } from "../queries/health-queries.ts";
+import { type Check, type CheckContext, fail, named, pass, type Side, type Verdict, warn } from "./check.ts";
+
+const OLDEST = 13;
+const NEWEST = 18;
+const SMALL_KEEP_MB = 10 * 1024;
+const SMALL_DECODING_KB = 64 * 1024;
+
+/** What holds for the servers themselves: how they are reached, and what logical decoding asks of their settings. */
+export const SERVER_CHECKS: readonly Check[] = [
+  { id: "source-tls", run: ({ source }) => tls(source) },
+  { id: "target-tls", run: ({ target }) => tls(target) },
+  { id: "source-version", run: async ({ source }) => supported(source) },
+  { id: "target-version", run: async (context) => targetVersion(context) },
+  { id: "source-primary", run: ({ source }) => primary(source) },
+  { id: "target-primary", run: ({ target }) => primary(target) },
+  { id: "source-wal-level", run: async ({ source }) => walLevel(await setting(source, "wal_level"), fail, "the change stream cannot begin") },
+  { id: "target-wal-level", run: async ({ target }) => walLevel(await setting(target, "wal_level"), warn, "there would be no way back after a cutover") },
+  { id: "source-slots-free", run: (context) => free(context, "max_replication_slots", "slots") },
+  { id: "source-senders-free", run: (context) => free(context, "max_wal_senders", "senders") },
+  { id: "source-slot-keep-size", run: async ({ source }) => keepSize(Number(await setting(source, "max_slot_wal_keep_size"))) },
+  { id: "source-slot-timeout", run: async ({ source }) => slotTimeout(Number(await setting(source, "idle_replication_slot_timeout"))) },
+  { id: "source-decoding-memory", run: async ({ source }) => decodingMemory(Number(await setting(source, "logical_decoding_work_mem"))) },
+  { id: "source-long-transactions", run: longTransactions },
+  { id: "source-prepared-transactions", run: preparedTransactions },
+];
+
+/** `sslmode` says what was asked for; pg_stat_ssl what came of it. Behind a socket, and within this machine, TLS guards nothing. */
+async function tls({ client, spec }: Side): Promise<Verdict> {
+  const remote = spec.hosts.filter((host) => !isSocket(host) && !(isLoopback(host.host) && isLoopback(host.hostaddr ?? host.host)));
+  const mode = remote.map((host) => sslModeOf(spec, host)).find((one) => one !== "verify-full") ?? "verify-full";
+  const inUse = (await selectOwnTls(client)) ?? "no TLS";
+  if (remote.length === 0) return pass(`${inUse}; the server is on this machine`);
+  if (mode === "verify-full") return pass(`${inUse}; certificate and name are verified`);
+  const meaning = {
+    disable: "everything travels in plain text, rows included",
+    allow: "plain text wherever the server permits it",
+    prefer: "plain text where the server offers no TLS, and any certificate is believed",
+    require: "encrypted, but any certificate is believed: whoever sits in between can read along",
+    "verify-ca": "the certificate is verified, its name is not: any server of that authority can take the place of this one",
+  }[mode];
+  return warn(`${inUse}; sslmode=${mode}: ${meaning}`, "sslmode=verify-full, with sslrootcert=FILE or sslrootcert=system");
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+function major({ version }: Side): number {
+  return Math.floor(version / 10_000);
+}
+
+function supported(side: Side): Verdict {
+  const number = major(side);
+  if (number >= OLDEST && number <= NEWEST) return pass(`PostgreSQL ${number}`);
+  return fail(`PostgreSQL ${number}; pghaul knows ${OLDEST} to ${NEWEST}`);
+}
+
+function targetVersion({ source, target }: CheckContext): Verdict {
+  const own = supported(target);
+  if (own.status !== "pass" || major(target) >= major(source)) return own;
+  return warn(`PostgreSQL ${major(target)}, older than the source (${major(source)}): what the schema uses of newer versions will be refused`);
+}
+
+async function primary({ client, name }: Side): Promise<Verdict> {
+  const { in_recovery, version } = await selectServer(client);
+  if (in_recovery === "false") return pass(`a primary, ${version}`);
+  return fail(`the ${name} is a standby`, "name the primary, or add target_session_attrs=primary to the connection string");
+}
+
+async function setting({ client }: Side, name: string): Promise<string | undefined> {
+  return (await selectSettings(client, [name])).get(name);
+}
+
+function walLevel(level: string | undefined, otherwise: typeof fail, consequence: string): Verdict {
+  if (level === "logical") return pass("wal_level is logical");
+  return otherwise(`wal_level is ${level}: ${consequence}`, "alter system set wal_level = 'logical';   -- then restart the server");
+}
+
+async function free({ source, slot }: CheckContext, name: "max_replication_slots" | "max_wal_senders", what: "slots" | "senders"): Promise<Verdict> {
+  const limit = Number(await setting(source, name));
+  const use = await selectReplicationUse(source.client, slot);
+  const evidence = `${use[what]} of ${limit} in use (${name})`;
+  if (what === "slots" && use.has_ours === "true") return pass(`${evidence}, ours among them`);
+  if (Number(use[what]) < limit) return pass(evidence);
+  return fail(evidence, `alter system set ${name} = ${limit + 4};   -- then restart the server`);
+}
+
+function keepSize(megabytes: number): Verdict {
+  if (megabytes < 0) return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, and nothing but pghaul limits the WAL it keeps");
+  if (megabytes >= SMALL_KEEP_MB) return pass(`max_slot_wal_keep_size is ${megabytes} MB`);
+  return warn(`max_slot_wal_keep_size is ${megabytes} MB: if pghaul is away while that much is written, the slot is lost and the load starts over`,
+    "alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf();");
+}
+
+/** 18 and later. NaN: the server does not know the setting. */
+function slotTimeout(seconds: number): Verdict {
+  if (Number.isNaN(seconds) || seconds === 0) return pass("slots do not expire");
+  return warn(`idle_replication_slot_timeout is ${seconds} s: a slot that is not read for so long is lost`,
+    "alter system set idle_replication_slot_timeout = 0; select pg_reload_conf();");
+}
+
+function decodingMemory(kilobytes: number): Verdict {
+  const evidence = `logical_decoding_work_mem is ${Math.round(kilobytes / 1024)} MB`;
+  if (kilobytes >= SMALL_DECODING_KB) return pass(evidence);
+  return warn(`${evidence}: larger transactions are spilled to the source's disk while they are decoded`,
+    "alter system set logical_decoding_work_mem = '256MB'; select pg_reload_conf();");
+}
+
+async function longTransactions({ source, longTransactionSeconds }: CheckContext): Promise<Verdict> {
+  const open = await selectLongTransactions(source.client, longTransactionSeconds);
+  if (open.length === 0) return pass(`no transaction is open for longer than ${longTransactionSeconds} s`);
+  return warn(`slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`, "select pg_terminate_backend(PID);");
+}
+
+async function preparedTransactions({ source }: CheckContext): Promise<Verdict> {
+  const open = await selectPreparedTransactions(source.client);
+  if (open.length === 0) return pass("none");
+  return warn(`slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`, "rollback prepared 'NAME';   -- or commit prepared");
+}

@@ -1,0 +1,141 @@
+/** What checks ask of a server and of our own role there. Every value is text. */
+import type { Queryable } from "./queryable.ts";
+
+/** Settings as the server has them, whatever our session set for itself; a name that this version does not know is missing. */
+export async function selectSettings(db: Queryable, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await db.query<{ name: string; value: string }>(
+    "select name::text, coalesce(reset_val, setting)::text as value from pg_catalog.pg_settings where name = any($1::text[])",
+    [names],
+  );
+  return new Map(rows.map(({ name, value }) => [name, value]));
+}
+
+export interface ServerRow {
+  readonly version: string;
+  readonly in_recovery: string;
+  readonly encoding: string;
+}
+
+export async function selectServer(db: Queryable): Promise<ServerRow> {
+  const { rows } = await db.query<ServerRow>(
+    `select current_setting('server_version') as version, pg_catalog.pg_is_in_recovery()::text as in_recovery, current_setting('server_encoding') as encoding`,
+  );
+  return rows[0] as ServerRow;
+}
+
+/** How this very session is encrypted; null when it is not. */
+export async function selectOwnTls(db: Queryable): Promise<string | null> {
+  const { rows } = await db.query<{ tls: string | null }>(
+    "select case when ssl then version || ', ' || cipher end as tls from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid()",
+  );
+  return rows[0]?.tls ?? null;
+}
+
+export interface ReplicationUseRow {
+  readonly slots: string;
+  readonly senders: string;
+  readonly has_ours: string;
+}
+
+export async function selectReplicationUse(db: Queryable, slot: string): Promise<ReplicationUseRow> {
+  const { rows } = await db.query<ReplicationUseRow>(
+    `select (select count(*) from pg_catalog.pg_replication_slots)::text as slots, (select count(*) from pg_catalog.pg_stat_replication)::text as senders,
+            exists (select from pg_catalog.pg_replication_slots where slot_name = $1)::text as has_ours`,
+    [slot],
+  );
+  return rows[0] as ReplicationUseRow;
+}
+
+export interface RoleRow {
+  readonly name: string;
+  readonly is_superuser: string;
+  readonly may_replicate: string;
+  readonly bypasses_rls: string;
+  /** CREATE on the current database. */
+  readonly may_create: string;
+  readonly database: string;
+  readonly has_pghaul_schema: string;
+}
+
+/** On RDS the replication attribute is had through the role rds_replication. */
+export async function selectOwnRole(db: Queryable): Promise<RoleRow> {
+  const { rows } = await db.query<RoleRow>(`
+    select r.rolname::text as name, r.rolsuper::text as is_superuser, (r.rolsuper or r.rolbypassrls)::text as bypasses_rls,
+           (r.rolsuper or r.rolreplication
+            or exists (select from pg_catalog.pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'usage')))::text as may_replicate,
+           has_database_privilege(current_database(), 'create')::text as may_create, current_database()::text as database,
+           (coalesce(has_schema_privilege(to_regnamespace('pghaul'), 'create'), false))::text as has_pghaul_schema
+      from pg_catalog.pg_roles r where r.rolname = current_user`);
+  return rows[0] as RoleRow;
+}
+
+/** The GRANTs that reading these relations still needs: their schemas, themselves and their sequences. */
+export async function selectMissingGrants(db: Queryable, schemas: readonly string[], names: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await db.query<{ grant: string }>(
+    `
+    with relation as (
+      select c.oid, n.oid as schema, n.nspname, c.relname from unnest($1::text[], $2::text[]) as w(schema, name)
+        join pg_catalog.pg_namespace n on n.nspname = w.schema join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name)
+    select distinct 1 as place, format('grant usage on schema %I to %I', nspname, current_user) as grant
+      from relation where not has_schema_privilege(schema, 'usage')
+    union all
+    select 2, format('grant select on %I.%I to %I', nspname, relname, current_user) from relation where not has_table_privilege(oid, 'select')
+    union all
+    select distinct 3, format('grant select on sequence %s to %I', s.oid::regclass, current_user)
+      from relation r join pg_catalog.pg_depend d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+      join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+     where not has_sequence_privilege(s.oid, 'select')
+     order by 1, 2`,
+    [schemas, names],
+  );
+  return rows.map(({ grant }) => grant);
+}
+
+export interface NotOwnedRow {
+  readonly name: string;
+  readonly owner: string;
+}
+
+/** Relations of the list whose owner our role is not, nor a member of. */
+export async function selectNotOwned(db: Queryable, oids: readonly number[]): Promise<readonly NotOwnedRow[]> {
+  const { rows } = await db.query<NotOwnedRow>(
+    `select format('%I.%I', n.nspname, c.relname) as name, pg_get_userbyid(c.relowner)::text as owner
+       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = any($1::oid[]) and not pg_has_role(c.relowner, 'usage') order by 1`,
+    [oids],
+  );
+  return rows;
+}
+
+const ORIGIN_FUNCTIONS = [
+  "pg_replication_origin_create(text)", "pg_replication_origin_oid(text)", "pg_replication_origin_session_setup(text)",
+  "pg_replication_origin_session_reset()", "pg_replication_origin_xact_setup(pg_lsn, timestamp with time zone)",
+];
+
+/** Functions about replication origins that our role may not call, so that nobody can tell our writes from others'. */
+export async function selectForbiddenOriginFunctions(db: Queryable): Promise<readonly string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    // 16 and later take a second argument in session_setup; its name stays, so the function is looked up by name.
+    `select distinct format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)) as name
+       from unnest($1::text[]) as w(signature) join pg_catalog.pg_proc p on p.proname = split_part(w.signature, '(', 1) and p.pronamespace = 'pg_catalog'::regnamespace
+      where not has_function_privilege(p.oid, 'execute') order by 1`,
+    [ORIGIN_FUNCTIONS],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Tries it in a transaction that is rolled back: until 15 only superusers may, later whoever was granted SET on the parameter. */
+export async function trySetReplicaRole(db: Queryable): Promise<void> {
+  await db.query("begin");
+  try {
+    await db.query("set local session_replication_role = replica");
+  } finally {
+    await db.query("rollback");
+  }
+}
+
+/** Milliseconds since the epoch by the server's clock. */
+export async function selectClock(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ millis: string }>("select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as millis");
+  return Number(rows[0]?.millis ?? 0);
+}

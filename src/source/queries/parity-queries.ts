@@ -1,0 +1,87 @@
+/** What is asked of both sides alike. Every value is text. */
+import type { Queryable } from "./queryable.ts";
+
+export interface DatabaseRow {
+  readonly encoding: string;
+  readonly collate: string;
+  readonly ctype: string;
+  /** 'c' libc, 'i' ICU, 'b' built in. */
+  readonly provider: string;
+  readonly locale: string | null;
+  /** Version of the library when the database was made (15 and later), and now. */
+  readonly recorded_version: string | null;
+  readonly actual_version: string | null;
+}
+
+/** Columns of pg_database that came with 15 are read through jsonb; the actual version needs a function of 15. */
+export async function selectDatabase(db: Queryable, version: number): Promise<DatabaseRow> {
+  const actual = version >= 150000 ? "pg_catalog.pg_database_collation_actual_version(d.oid)" : "null::text";
+  const { rows } = await db.query<DatabaseRow>(`
+    select pg_catalog.pg_encoding_to_char(d.encoding)::text as encoding, d.datcollate::text as collate, d.datctype::text as ctype,
+           coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') as provider, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') as locale,
+           to_jsonb(d) ->> 'datcollversion' as recorded_version, ${actual} as actual_version
+      from pg_catalog.pg_database d where d.datname = current_database()`);
+  return rows[0] as DatabaseRow;
+}
+
+/** Collations in use by columns of these relations whose library has changed since they were made: their indexes may be out of order. */
+export async function selectStaleCollations(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `select distinct format('%s (%s, now %s)', c.oid::regcollation, c.collversion, pg_catalog.pg_collation_actual_version(c.oid)) as name
+       from pg_catalog.pg_collation c join pg_catalog.pg_attribute a on a.attcollation = c.oid
+      where a.attrelid = any($1::oid[]) and c.collversion <> pg_catalog.pg_collation_actual_version(c.oid) order by 1`,
+    [oids],
+  );
+  return rows.map(({ name }) => name);
+}
+
+export interface ExtensionRow {
+  readonly name: string;
+  readonly version: string;
+}
+
+export async function selectExtensions(db: Queryable): Promise<readonly ExtensionRow[]> {
+  const { rows } = await db.query<ExtensionRow>(
+    "select extname::text as name, extversion::text as version from pg_catalog.pg_extension where extname <> 'plpgsql' order by 1",
+  );
+  return rows;
+}
+
+export interface AvailableExtensionRow {
+  readonly name: string;
+  /** Null when it is only available. */
+  readonly installed: string | null;
+  readonly default_version: string;
+}
+
+export async function selectAvailableExtensions(db: Queryable): Promise<readonly AvailableExtensionRow[]> {
+  const { rows } = await db.query<AvailableExtensionRow>(
+    "select name::text, installed_version::text as installed, default_version::text from pg_catalog.pg_available_extensions",
+  );
+  return rows;
+}
+
+/** Settings that were made for a database or for a role in it; pg_dump of one database does not carry them. */
+export async function selectOwnSettings(db: Queryable): Promise<readonly string[]> {
+  const { rows } = await db.query<{ setting: string }>(`
+    select case when s.setrole = 0 then c.value else format('role %s: %s', s.setrole::regrole, c.value) end as setting
+      from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase and d.datname = current_database()
+     cross join lateral unnest(s.setconfig) as c(value) order by 1`);
+  return rows.map(({ setting }) => setting);
+}
+
+/** Roles that own these relations, their schemas, or the database. */
+export async function selectOwners(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `select distinct pg_get_userbyid(o.owner)::text as name from (
+       select c.relowner as owner from pg_catalog.pg_class c where c.oid = any($1::oid[])
+       union select n.nspowner from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = any($1::oid[])) as o order by 1`,
+    [oids],
+  );
+  return rows.map(({ name }) => name);
+}
+
+export async function selectExistingRoles(db: Queryable, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ name: string }>("select rolname::text as name from pg_catalog.pg_roles where rolname = any($1::text[])", [names]);
+  return new Set(rows.map(({ name }) => name));
+}
