@@ -83,8 +83,9 @@ export async function selectMissingGrants(db: Queryable, schemas: readonly strin
     union all
     select distinct 3, format('grant select on sequence %s to %I', s.oid::regclass, current_user)
       from relation r join pg_catalog.pg_depend d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
-      join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
-     where not has_sequence_privilege(s.oid, 'select')
+      join pg_catalog.pg_class s on s.oid = d.objid
+     -- CASE, for has_sequence_privilege fails on what is no sequence, and conditions are tried in any order.
+     where case when s.relkind = 'S' then not has_sequence_privilege(s.oid, 'select') end
      order by 1, 2`,
     [schemas, names],
   );

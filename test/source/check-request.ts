@@ -1,0 +1,35 @@
+import { connect } from "../../src/postgres/connect.ts";
+import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
+import type { CheckResult } from "../../src/source/checks/check.ts";
+import { type CheckRequest, runChecks } from "../../src/source/checks/run-checks.ts";
+
+const AROUND = { env: {}, home: undefined, user: undefined, socketDirs: [] };
+
+/** A request that everything passes, between two servers that are fit. */
+export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial<CheckRequest> = {}): CheckRequest {
+  const specs = { source: resolveConnection({ url: sourceUrl }, AROUND), target: resolveConnection({ url: targetUrl }, AROUND) };
+  return {
+    specs,
+    connect: (side, purpose) => connect(specs[side], { side, purpose }),
+    selection: { include: ["*.*"], exclude: [] },
+    migration: "m",
+    publication: "pghaul_m",
+    slot: "pghaul_m_forward",
+    stateDirectory: "/tmp/not/made/yet",
+    wantedStateBytes: 1,
+    longTransactionSeconds: 60,
+    findClientTools: async () => "pg_dump 18",
+    signal: new AbortController().signal,
+    ...rest,
+  };
+}
+
+/** Every result by its id. */
+export async function checkAll(request: CheckRequest): Promise<ReadonlyMap<string, CheckResult>> {
+  const results = new Map<string, CheckResult>();
+  for await (const result of runChecks(request)) {
+    if (results.has(result.id)) throw new Error(`two checks are called ${result.id}`);
+    results.set(result.id, result);
+  }
+  return results;
+}
