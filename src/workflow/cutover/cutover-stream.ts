@@ -1,22 +1,22 @@
 /** The streaming process as a cutover sees it: through the databases, the state directory and the change log. */
 import type pg from "pg";
-import type { CutoverSide, ForeignWrites, SideName, StreamControl } from "../cutover/ports.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { ReadOnlyLog } from "../log/read-only-log.ts";
-import { type Lsn, maxLsn, parseLsn } from "../model/lsn.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { readSlot } from "../source/slot.ts";
-import { leaseHolder } from "../state/lease.ts";
-import { MilestoneStore } from "../state/milestone-store.ts";
-import { TableStore } from "../state/table-store.ts";
-import { TailStore } from "../state/tail-store.ts";
-import { MARKER_TABLE } from "./marker-table.ts";
-import { originPrefix, sidesOf, slotName, type StreamName } from "./names.ts";
-import type { Migration } from "./open-migration.ts";
-import { systemIdentifier } from "./prepare-slot.ts";
-import { logDirectory } from "./run-stream.ts";
-import { systemClock } from "./system-clock.ts";
-import { WatchedLog } from "./watched-log.ts";
+import type { CutoverSide, ForeignWrites, SideName, StreamControl } from "../../cutover/ports.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { ReadOnlyLog } from "../../log/read-only-log.ts";
+import { type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { readSlot } from "../../source/slot.ts";
+import { leaseHolder } from "../../state/lease.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { TailStore } from "../../state/tail-store.ts";
+import { originPrefix, type StreamName, sidesOf, slotName } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
+import { systemClock } from "../system-clock.ts";
+import { MARKER_TABLE } from "../run/marker-table.ts";
+import { systemIdentifier } from "../run/prepare-slot.ts";
+import { logDirectory } from "../stream/run-stream.ts";
+import { WatchedLog } from "../stream/watched-log.ts";
 import { prepareWayBack } from "./way-back.ts";
 
 export interface CutoverStreamOptions {
@@ -84,12 +84,15 @@ export class CutoverStream implements StreamControl {
       await log.waitPassed(goal, limit);
     } catch (error) {
       if (!limit.aborted) throw error;
-      throw new PghaulError("STREAM_NOT_RUNNING", `the log of the ${side} has not come to where the ${side} was`, { suggestion: "pghaul run" });
+      throw new PghaulError("STREAM_NOT_RUNNING", `the log of the ${side} has not come to where the ${side} was`, {
+        suggestion: "pghaul run",
+      });
     }
     const moved = new Set(new TableStore(migration.state).all().flatMap(({ table }) => (table.id === MARKER_TABLE ? [] : [table.id])));
     const seen = new Set<Lsn>();
     const readTo = log.passed();
-    for await (const { header } of log.read({ from: maxLsn(from, log.start()), to: readTo }, moved, new AbortController().signal)) seen.add(header.commitLsn);
+    for await (const { header } of log.read({ from: maxLsn(from, log.start()), to: readTo }, moved, new AbortController().signal))
+      seen.add(header.commitLsn);
     return { count: seen.size, readTo };
   }
 

@@ -3,18 +3,18 @@
  * then on both streams run at the same time, each leaving out what we wrote (docs/adr/0004).
  */
 import type pg from "pg";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { formatLsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
-import type { ProgressBus } from "../observe/events.ts";
-import { MilestoneStore } from "../state/milestone-store.ts";
-import { TableStore } from "../state/table-store.ts";
-import type { TailRecord } from "../state/tail-store.ts";
-import { selectProgress, type StreamId, upsertPosition, upsertTableProgress } from "../target/postgres/progress/progress-queries.ts";
-import { createProgressSchema } from "../target/postgres/progress/progress-schema.ts";
-import { crashPoints } from "./crash-point.ts";
-import type { Migration } from "./open-migration.ts";
-import { prepareSlot } from "./prepare-slot.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { formatLsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { MilestoneStore } from "../../state/milestone-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import type { TailRecord } from "../../state/tail-store.ts";
+import { selectProgress, type StreamId, upsertPosition, upsertTableProgress } from "../../target/postgres/progress/progress-queries.ts";
+import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
+import { crashPoints } from "../crash-point.ts";
+import type { Migration } from "../open-migration.ts";
+import { prepareSlot } from "../run/prepare-slot.ts";
 
 /**
  * Makes publication and slot at the target, and tells the source's side of the stream where it begins. Looks first at each step, so it may
@@ -54,14 +54,24 @@ function joinedTables(migration: Migration): readonly Table[] {
  * At the slot's first position both sides hold the same rows, so every table is part of the stream from there. Written once: the stream's
  * own progress, once there, is never reset.
  */
-async function beginStream(client: pg.Client, id: StreamId, { tables, tail }: { readonly tables: readonly Table[]; readonly tail: TailRecord }): Promise<void> {
+async function beginStream(
+  client: pg.Client,
+  id: StreamId,
+  { tables, tail }: { readonly tables: readonly Table[]; readonly tail: TailRecord },
+): Promise<void> {
   const start = formatLsn(tail.startLsn);
   await client.query("begin");
   try {
     await client.query("select pg_advisory_xact_lock(hashtext('pghaul'))");
     if ((await selectProgress(client, id)).position === null) {
       for (const table of tables) {
-        await upsertTableProgress(client, id, { table_id: table.id, cursor: start, state: "joined", filter_view: null, filter_until: null });
+        await upsertTableProgress(client, id, {
+          table_id: table.id,
+          cursor: start,
+          state: "joined",
+          filter_view: null,
+          filter_until: null,
+        });
       }
       await upsertPosition(client, id, start);
     }

@@ -1,0 +1,52 @@
+import { Flags } from "@oclif/core";
+import { PghaulCommand } from "../../cli/base-command.ts";
+import { confirmFlags, processTerminal } from "../../cli/confirm.ts";
+import { gatesText, planText, resultText } from "../../cli/cutover-text.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { confirmedCutover, type WishedCutover } from "../../workflow/cutover/confirmed-cutover.ts";
+import { openMigration } from "../../workflow/open-migration.ts";
+
+export default class CutoverRun extends PghaulCommand<WishedCutover> {
+  static override summary = "Switch the writes to the target: nothing lost, the way back open.";
+  static override description =
+    `Asks the gates, then walks the plan. Any failure before the point of no return undoes everything, and the source takes writes again. Killed in
+the middle, it is settled by "pghaul run" within seconds, or by running it again. Needs "pghaul run" to be streaming. Exits 11 when a gate is
+closed, 30 when not confirmed, 75 when a deadline was missed and everything undone.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --dry-run",
+    "<%= config.bin %> <%= command.id %> --confirm orders-move --plan-digest 3f1c9a77d20b4e65 --json",
+  ];
+  static override exitKinds = ["gate", "confirm", "source", "target", "locked", "try-later"] as const;
+  static override flags = { ...confirmFlags, "dry-run": Flags.boolean({ summary: "Show the plan and the gates; change nothing." }) };
+
+  override async run(): Promise<WishedCutover> {
+    const { flags } = await this.parse(CutoverRun);
+    const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
+    try {
+      const result = await confirmedCutover({
+        migration,
+        to: "target",
+        command: "cutover run",
+        dryRun: flags["dry-run"],
+        interactive: processTerminal(!flags["no-input"] && !this.jsonEnabled()).interactive,
+        bus: this.progress,
+        confirm: async (plan, checked) => {
+          const preview = checked === null ? planText(plan) : `${planText(plan)}\n\n${gatesText(checked.gates)}`;
+          const act = { title: "Switch the writes to the target.", migration: migration.name, planDigest: plan.digest, preview, command: "pghaul cutover run" };
+          const confirmation = await this.confirm(act, flags);
+          this.showProgress(flags);
+          return confirmation;
+        },
+      });
+      this.print(resultText(result, result.plan));
+      const closed = result.gates.filter(({ open }) => !open).map(({ id }) => id);
+      if (closed.length > 0 && !flags["dry-run"]) {
+        this.failWith(new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, { suggestion: "pghaul cutover check" }));
+      }
+      return result;
+    } finally {
+      migration.close();
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import type { Gate, GateContext, GateResult } from "./gate.ts";
+import { errorsGate } from "./gates/errors.ts";
+import { fencePrivilegesGate } from "./gates/fence-privileges.ts";
+import { lagGate } from "./gates/lag.ts";
+import { parityGate } from "./gates/parity.ts";
+import { routeGate } from "./gates/route.ts";
+import { sequencesGate } from "./gates/sequences.ts";
+import { slotGate } from "./gates/slot.ts";
+import { streamGate } from "./gates/stream.ts";
+import { transactionsGate } from "./gates/transactions.ts";
+import { verifiedGate } from "./gates/verified.ts";
+import { wayBackGate } from "./gates/way-back.ts";
+import { writableGate } from "./gates/writable.ts";
+
+/** In the order in which they are shown. */
+const GATES: readonly Gate[] = [
+  streamGate,
+  lagGate,
+  errorsGate,
+  verifiedGate,
+  parityGate,
+  transactionsGate,
+  slotGate,
+  wayBackGate,
+  writableGate,
+  fencePrivilegesGate,
+  sequencesGate,
+  routeGate,
+];
+
+/** Nothing that a gate asks stays true for long. */
+const USUAL_TTL_MILLIS = 60_000;
+
+/** The gates of one direction. */
+export function gatesTo(to: "source" | "target"): readonly Gate[] {
+  return GATES.filter(({ forwardOnly }) => to === "target" || forwardOnly !== true);
+}
+
+/** Asks every gate. One that cannot be asked is closed, with the reason as its evidence: a check shows all that is wrong at once. */
+export async function checkGates(context: GateContext): Promise<readonly GateResult[]> {
+  const results: GateResult[] = [];
+  for (const gate of gatesTo(context.to.name)) results.push(await askGate(gate, context));
+  return results;
+}
+
+async function askGate(gate: Gate, context: GateContext): Promise<GateResult> {
+  const measuredAt = new Date(context.now()).toISOString();
+  const answer = await gate.ask(context).catch((error: unknown) => ({
+    open: false,
+    evidence: { cannotTell: error instanceof Error ? error.message : String(error) },
+  }));
+  return { id: gate.id, ttlMillis: USUAL_TTL_MILLIS, ...answer, measuredAt };
+}

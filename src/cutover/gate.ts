@@ -1,0 +1,95 @@
+/**
+ * A gate is a condition that must hold before a switch, with its evidence. Gates only read. What they ask beside the two databases comes
+ * through `GateFacts`, so that this folder knows neither state directory nor stream.
+ */
+import type { Table } from "../model/table.ts";
+import type { Route, SideName } from "./ports.ts";
+
+export interface GateResult {
+  readonly id: string;
+  readonly open: boolean;
+  /** Names and figures, 64-bit numbers as text; never row values. */
+  readonly evidence: Readonly<Record<string, unknown>>;
+  /** What to do, where something is to be done: a statement, a setting or a command. */
+  readonly fix?: string;
+  /** ISO 8601. */
+  readonly measuredAt: string;
+  /** The answer is good for this long. */
+  readonly ttlMillis: number;
+}
+
+/** What a gate's own code returns. */
+export interface GateAnswer {
+  readonly open: boolean;
+  readonly evidence: Readonly<Record<string, unknown>>;
+  readonly fix?: string;
+  readonly ttlMillis?: number;
+}
+
+export interface Gate {
+  readonly id: string;
+  /** In words, for the plan. */
+  readonly title: string;
+  /** Left out on the way back: what a rollback does not depend on must not hold it up. */
+  readonly forwardOnly?: true;
+  readonly ask: (context: GateContext) => Promise<GateAnswer>;
+}
+
+/** One of the databases, to read. Values come as text. */
+export interface GateSide {
+  readonly name: SideName;
+  /** Database role of the session, for the GRANTs that are shown. */
+  readonly role: string;
+  query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+}
+
+export interface LagSample {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly widthMillis: number;
+  readonly lagBytesMax: number | null;
+  readonly lagSecondsMax: number | null;
+}
+
+export interface GateFacts {
+  /** Null when the stream out of a side runs; else why not. */
+  notRunning(side: SideName): Promise<string | null>;
+  /** Tables that are not part of the stream yet. */
+  notJoined(): readonly string[];
+  /** Of the forward stream, oldest first. */
+  lagSamples(): readonly LagSample[];
+  lastError(): { readonly code: string; readonly at: string } | null;
+  /** The last verdict on each table. */
+  verdicts(): readonly { readonly table: string; readonly equal: boolean; readonly at: string }[];
+  /** Differences between the tables as they stream and as the source's catalog has them now. */
+  drift(): Promise<readonly string[]>;
+}
+
+export interface GateLimits {
+  readonly maxLagBytes: number;
+  readonly maxLagSeconds: number;
+  readonly lagHeldFor: number;
+  readonly noErrorsFor: number;
+  readonly maxTransactionAge: number;
+  readonly verifiedWithin: number;
+}
+
+export interface GateContext {
+  readonly migration: string;
+  readonly from: GateSide;
+  readonly to: GateSide;
+  /** Without our own. */
+  readonly tables: readonly Table[];
+  /** Names of the slots that carry changes out of each side. */
+  readonly slots: Readonly<Record<SideName, string>>;
+  readonly limits: GateLimits;
+  readonly facts: GateFacts;
+  readonly route: Route;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/** Parameters of queries over the moved tables: schemas and names. */
+export function tableNames(tables: readonly Table[]): readonly [readonly string[], readonly string[]] {
+  return [tables.map(({ schema }) => schema), tables.map(({ name }) => name)];
+}

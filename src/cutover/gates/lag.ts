@@ -1,0 +1,69 @@
+import type { Gate, GateAnswer, GateContext, LagSample } from "../gate.ts";
+
+/** Samples come once a second; with a hole this long nobody knows what the lag was. */
+const LONGEST_HOLE_MILLIS = 10_000;
+
+/** An idle stream writes its position down this often; younger than that says nothing. */
+const IDLE_RECORD_SECONDS = 6;
+
+/** The new primary is close behind, and has been for a while. */
+export const lagGate: Gate = {
+  id: "lag",
+  title: "the lag is below its limits, and has been for a while",
+  ask: (context) => (context.to.name === "target" ? askSamples(context) : askPosition(context)),
+};
+
+async function askSamples(context: GateContext): Promise<GateAnswer> {
+  const { maxLagBytes, maxLagSeconds, lagHeldFor } = context.limits;
+  const samples = context.facts.lagSamples();
+  const last = samples.at(-1);
+  const held = heldSince(samples, context);
+  const heldMillis = held === null ? 0 : Math.round(context.now() - held);
+  const open = held !== null && heldMillis >= lagHeldFor;
+  return {
+    open,
+    evidence: {
+      bytes: last?.lagBytesMax ?? "unknown",
+      seconds: last?.lagSecondsMax ?? "unknown",
+      heldForSeconds: Math.floor(heldMillis / 1000),
+      neededSeconds: lagHeldFor / 1000,
+      maxBytes: maxLagBytes,
+      maxSeconds: maxLagSeconds,
+    },
+    ...(open ? {} : { fix: "wait; cutover.gates.lagHeldFor says for how long the lag must have been low" }),
+    ttlMillis: 10_000,
+  };
+}
+
+/** The way back was idle until the switch, so only where it stands now counts: what the old primary has written against what is on record. */
+async function askPosition({ from, to, migration, limits }: GateContext): Promise<GateAnswer> {
+  const { maxLagBytes, maxLagSeconds } = limits;
+  const [origin] = await from.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
+  const [found] = await to.query<{ bytes: string; seconds: string }>(
+    `select greatest(0, pg_wal_lsn_diff($2::pg_lsn, position))::text as bytes, extract(epoch from clock_timestamp() - changed_at)::numeric(12,1)::text as seconds
+       from pghaul.progress where migration = $1 and stream = 'reverse'`,
+    [migration, origin?.lsn],
+  );
+  if (found === undefined) return { open: false, evidence: { position: "none on record" }, fix: "pghaul run" };
+  const { bytes, seconds } = { bytes: Number(found.bytes), seconds: Number(found.seconds) };
+  const open = bytes <= maxLagBytes || seconds <= Math.max(maxLagSeconds, IDLE_RECORD_SECONDS);
+  return {
+    open,
+    evidence: { bytes, positionRecordedSecondsAgo: seconds, maxBytes: maxLagBytes, maxSeconds: maxLagSeconds },
+    ...(open ? {} : { fix: "pghaul status   # then wait until the way back has caught up" }),
+    ttlMillis: 10_000,
+  };
+}
+
+/** Since when the lag has been below its limits without a break; null when it is not now. Milliseconds since the Unix epoch. */
+export function heldSince(samples: readonly LagSample[], { limits, now }: Pick<GateContext, "limits" | "now">): number | null {
+  let since: number | null = null;
+  let next = now();
+  for (const { at, widthMillis, lagBytesMax, lagSecondsMax } of samples.toReversed()) {
+    const isLow = lagBytesMax !== null && lagSecondsMax !== null && lagBytesMax <= limits.maxLagBytes && lagSecondsMax <= limits.maxLagSeconds;
+    if (!isLow || next - (at + widthMillis) > LONGEST_HOLE_MILLIS) break;
+    since = at;
+    next = at;
+  }
+  return since;
+}

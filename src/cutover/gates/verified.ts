@@ -1,0 +1,26 @@
+import type { Gate } from "../gate.ts";
+
+/** Every table was compared not long ago, and was equal. */
+export const verifiedGate: Gate = {
+  id: "verified",
+  title: "every table was compared not long ago, and was equal",
+  forwardOnly: true,
+  async ask({ facts, tables, limits, now }) {
+    const verdicts = new Map(facts.verdicts().map((verdict) => [verdict.table, verdict]));
+    const missing = tables.filter(({ id }) => !verdicts.has(id));
+    const known = tables.flatMap(({ id }) => verdicts.get(id) ?? []);
+    const different = known.filter(({ equal }) => !equal);
+    const oldest = Math.min(...known.map(({ at }) => Date.parse(at)));
+    const left = oldest + limits.verifiedWithin - now();
+    const open = missing.length === 0 && different.length === 0 && left > 0;
+    return {
+      open,
+      evidence: {
+        neverCompared: missing.length,
+        different: different.map(({ table }) => table).slice(0, 5),
+        oldest: Number.isFinite(oldest) ? new Date(oldest).toISOString() : "none",
+      },
+      ...(open ? { ttlMillis: Math.max(0, Math.round(left)) } : { fix: different.length > 0 ? "pghaul verify diff" : "pghaul verify run" }),
+    };
+  },
+};

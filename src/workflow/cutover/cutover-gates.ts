@@ -1,0 +1,78 @@
+/** Asks the gates of a cutover and writes the answers into the journal. */
+import type pg from "pg";
+import { checkGates } from "../../cutover/check-gates.ts";
+import type { GateContext, GateFacts, GateResult, GateSide } from "../../cutover/gate.ts";
+import type { SideName } from "../../cutover/ports.ts";
+import type { Table } from "../../model/table.ts";
+import { readTables } from "../../source/catalog.ts";
+import { ProgressStore } from "../../state/progress-store.ts";
+import { SampleStore } from "../../state/storage/sample-store.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { VerifyStore } from "../../state/verify-store.ts";
+import { slotName } from "../names.ts";
+import type { OpenCutover } from "./open-cutover.ts";
+
+export async function askGates(cutover: OpenCutover, to: SideName): Promise<readonly GateResult[]> {
+  const { migration, route, watch, journal, tables } = cutover;
+  const { specs, config } = migration;
+  const side = (name: SideName): GateSide => ({
+    name,
+    role: specs[name].user,
+    query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
+      (await watch[name].query(sql, [...values])).rows as Row[],
+  });
+  const context: GateContext = {
+    migration: migration.name,
+    from: side(to === "target" ? "source" : "target"),
+    to: side(to),
+    tables,
+    slots: { source: slotName(migration.name, "forward"), target: slotName(migration.name, "reverse") },
+    limits: config.cutover.gates,
+    facts: factsOf(cutover),
+    route,
+    now: () => Date.now(),
+  };
+  const gates = await checkGates(context);
+  migration.state.write(() => {
+    for (const gate of gates) journal.append("gate", { to, ...gate });
+  });
+  return gates;
+}
+
+function factsOf({ migration, stream, watch, tables }: OpenCutover): GateFacts {
+  const { state } = migration;
+  return {
+    notRunning: (side) => stream.notRunning(side),
+    notJoined: () => new TableStore(state).all().flatMap(({ table, phase }) => (phase === "joined" || phase === "live" ? [] : [table.id])),
+    lagSamples: () => new SampleStore(state).all(),
+    lastError: () => new ProgressStore(state).get()?.lastError ?? null,
+    verdicts: () => new VerifyStore(state).latest(),
+    drift: async () => driftOf(tables, await tablesNow(migration.config.tables, watch.source)),
+  };
+}
+
+/** The selected tables as the source's catalog has them now. */
+export function tablesNow(
+  { include, exclude }: { readonly include: readonly string[]; readonly exclude: readonly string[] },
+  client: pg.Client,
+): Promise<readonly Table[]> {
+  return readTables(client, { include, exclude });
+}
+
+/** How the tables of the catalog differ from those that stream; partitions may come and go, the stream carries them by their root. */
+export function driftOf(planned: readonly Table[], now: readonly Table[]): readonly string[] {
+  const current = new Map(now.map((table) => [table.id, table]));
+  const known = new Set(planned.map(({ id }) => id));
+  return [
+    ...planned.flatMap((table) => {
+      const found = current.get(table.id);
+      if (found === undefined) return [`${table.id} is gone`];
+      return shapeOf(found) === shapeOf(table) ? [] : [`${table.id} has other columns or another key`];
+    }),
+    ...now.filter(({ id }) => !known.has(id)).map(({ id }) => `${id} is new and does not stream`),
+  ];
+}
+
+function shapeOf({ columns, key }: Table): string {
+  return JSON.stringify([columns.map(({ name, type }) => [name, type]), key]);
+}

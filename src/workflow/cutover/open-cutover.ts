@@ -1,0 +1,134 @@
+/** Everything a cutover works with, opened: sessions to both sides, the route, the memory. Nothing is changed by opening it. */
+import type pg from "pg";
+import type { Route, SideName } from "../../cutover/ports.ts";
+import { PostgresSide } from "../../cutover/postgres-side.ts";
+import type { SwitchSettings } from "../../cutover/switch-parts.ts";
+import { switchSteps } from "../../cutover/switch-steps.ts";
+import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
+import { JournalStore } from "../../state/audit/journal.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { crashPoints } from "../crash-point.ts";
+import { applierToken, type Migration } from "../open-migration.ts";
+import { MARKER_TABLE } from "../run/marker-table.ts";
+import { systemClock } from "../system-clock.ts";
+import { CutoverStream } from "./cutover-stream.ts";
+import { openRoute } from "./open-route.ts";
+
+export interface OpenCutover {
+  readonly migration: Migration;
+  readonly route: Route;
+  readonly sides: Readonly<Record<SideName, PostgresSide>>;
+  /** Second sessions, for what must not queue behind a fence. */
+  readonly watch: Readonly<Record<SideName, pg.Client>>;
+  readonly stream: CutoverStream;
+  readonly store: CutoverStore;
+  readonly journal: JournalStore;
+  /** As they stream, without our own. */
+  readonly tables: readonly Table[];
+  steps(to: SideName): readonly Step[];
+  /** For walking them; what is journalled bears the digest. */
+  context(planDigest: string | null): WalkContext;
+  /** Makes both sides ready to be fenced: a function in our schema, and warm caches. */
+  warmUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** For questions to the route that no client waits for, and for its resume, which is worth more than a deadline. */
+const ROUTE_LIMIT_MILLIS = 10_000;
+/** After the switch the log is read this much later for the proof of the fence. */
+const PROOF_MILLIS = 500;
+
+/** Throws CONFIG_INVALID without a route, STREAM_NOT_RUNNING before `run` has planned the tables, and what connecting throws. */
+export async function openCutover(migration: Migration, bus: ProgressBus): Promise<OpenCutover> {
+  const route = openRoute(migration.config);
+  const tables = movedTables(migration);
+  const clients = await connectAll(migration);
+  const side = (name: SideName, client: pg.Client): PostgresSide =>
+    new PostgresSide({ name, client, tables, applierToken: applierToken(migration.name), now: () => systemClock.now() });
+  const sides = { source: side("source", clients.source), target: side("target", clients.target) };
+  const watch = { source: clients.watchSource, target: clients.watchTarget };
+  const stream = new CutoverStream({ migration, sides, clients: watch, bus });
+  const store = new CutoverStore(migration.state);
+  const journal = new JournalStore(migration.state, migration.name);
+  return {
+    migration,
+    route,
+    sides,
+    watch,
+    stream,
+    store,
+    journal,
+    tables,
+    steps: (to) =>
+      switchSteps({
+        from: to === "target" ? sides.source : sides.target,
+        to: sides[to],
+        route,
+        stream,
+        store,
+        settings: settingsOf(migration),
+        sleep: (millis) => systemClock.sleep(millis, new AbortController().signal),
+        now: () => systemClock.now(),
+      }),
+    context: (planDigest) => ({
+      store,
+      journal: { append: (kind, evidence) => void journal.append(kind, evidence, planDigest) },
+      watcher: {
+        step: (id, title, state, millis) => bus.emit({ kind: "step", id, title, state, ...(millis === undefined ? {} : { ms: millis }) }),
+      },
+      together: (work) => migration.state.write(work),
+      now: () => systemClock.now(),
+      at: () => new Date().toISOString(),
+      crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
+    }),
+    warmUp: async () => {
+      await Promise.all([sides.source.warmUp(), sides.target.warmUp()]);
+    },
+    close: async () => void (await Promise.allSettled(Object.values(clients).map((client) => client.end()))),
+  };
+}
+
+function movedTables(migration: Migration): readonly Table[] {
+  const tables = new TableStore(migration.state).all().flatMap(({ table }) => (table.id === MARKER_TABLE ? [] : [table]));
+  if (tables.length > 0) return tables;
+  throw new PghaulError("STREAM_NOT_RUNNING", "nothing has been moved yet: there is nothing to switch", { suggestion: "pghaul run" });
+}
+
+type Clients = Readonly<Record<"source" | "target" | "watchSource" | "watchTarget", pg.Client>>;
+
+async function connectAll(migration: Migration): Promise<Clients> {
+  const opened: pg.Client[] = [];
+  const open = async (side: SideName, purpose: string): Promise<pg.Client> => {
+    const client = await migration.connect(side, purpose);
+    opened.push(client);
+    return client;
+  };
+  try {
+    return {
+      source: await open("source", "cutover"),
+      target: await open("target", "cutover"),
+      watchSource: await open("source", "cutover watch"),
+      watchTarget: await open("target", "cutover watch"),
+    };
+  } catch (error) {
+    await Promise.allSettled(opened.map((client) => client.end()));
+    throw error;
+  }
+}
+
+function settingsOf({ config }: Migration): SwitchSettings {
+  const { maxStall, sequenceMargin, deadlines } = config.cutover;
+  return {
+    maxStallMillis: maxStall,
+    deadlines: Object.fromEntries(Object.entries(deadlines).filter(([, millis]) => millis !== undefined)),
+    // What a marker needs on the way is what the drain will need at least: it must leave room for the rest of the stall.
+    roundTripMillis: maxStall / 2,
+    sequenceMargin,
+    proofMillis: PROOF_MILLIS,
+    routeMillis: ROUTE_LIMIT_MILLIS,
+  };
+}

@@ -1,0 +1,19 @@
+import type { Config } from "../../config/config.ts";
+import type { Route } from "../../cutover/ports.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { AllRoutes } from "../../routing/all-routes.ts";
+import { DocumentRoute } from "../../routing/document-route.ts";
+import { HookRoute } from "../../routing/hook-route.ts";
+
+/** The route of `cutover.routing`. Throws CONFIG_INVALID when there is none: a switch that nobody follows is an outage. */
+export function openRoute({ migration, cutover }: Config): Route {
+  const routes = cutover.routing.map((route): Route => {
+    if (route.kind === "document") return new DocumentRoute({ file: route.file, migration, now: () => new Date() });
+    return new HookRoute({ command: route.command, timeoutMillis: route.timeout, migration });
+  });
+  const [only] = routes;
+  if (only !== undefined) return routes.length === 1 ? only : new AllRoutes(routes);
+  throw new PghaulError("CONFIG_INVALID", "cutover.routing names no route: nothing would lead the applications to the other side", {
+    suggestion: "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # docs/routing.md has one to start from",
+  });
+}

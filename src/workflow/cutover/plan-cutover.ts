@@ -1,0 +1,93 @@
+/** `pghaul cutover plan` and `check`: what a switch would do, and whether it may. Both only read. */
+import { gatesTo } from "../../cutover/check-gates.ts";
+import type { GateResult } from "../../cutover/gate.ts";
+import { type CutoverState, stateOf } from "../../cutover/machine.ts";
+import type { SideName } from "../../cutover/ports.ts";
+import { POINT_OF_NO_RETURN } from "../../cutover/switch-steps.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import type { Migration } from "../open-migration.ts";
+import { cutoverDigest } from "./cutover-digest.ts";
+import { askGates, tablesNow } from "./cutover-gates.ts";
+import { type OpenCutover, openCutover } from "./open-cutover.ts";
+
+export interface PlannedStep {
+  readonly id: string;
+  readonly title: string;
+  /** What takes the step back when the switch is cancelled. */
+  readonly undo: "undone" | "stays" | "forward-only";
+  readonly pointOfNoReturn: boolean;
+}
+
+export interface CutoverPlan {
+  readonly migration: string;
+  readonly to: SideName;
+  readonly digest: string;
+  readonly state: CutoverState;
+  readonly steps: readonly PlannedStep[];
+  readonly gates: readonly { readonly id: string; readonly title: string }[];
+  readonly route: string;
+  readonly tables: number;
+  readonly maxStallMillis: number;
+  readonly deadlines: Readonly<Record<string, number>>;
+}
+
+export async function planCutover(migration: Migration, to: SideName, bus: ProgressBus): Promise<CutoverPlan> {
+  return withCutover(migration, bus, (cutover) => describePlan(cutover, to));
+}
+
+export interface CheckedGates {
+  readonly to: SideName;
+  readonly state: CutoverState;
+  readonly digest: string;
+  /** Every gate is open. */
+  readonly open: boolean;
+  readonly gates: readonly GateResult[];
+}
+
+export async function checkCutover(migration: Migration, to: SideName, bus: ProgressBus): Promise<CheckedGates> {
+  return withCutover(migration, bus, async (cutover) => {
+    const { digest, state } = await describePlan(cutover, to);
+    const gates = await askGates(cutover, to);
+    return { to, state, digest, open: gates.every(({ open }) => open), gates };
+  });
+}
+
+export async function describePlan(cutover: OpenCutover, to: SideName): Promise<CutoverPlan> {
+  const { migration, route, store, watch } = cutover;
+  const steps = cutover.steps(to).map(
+    ({ id, title, undo }): PlannedStep => ({
+      id,
+      title,
+      undo: undo === "forward-only" ? undo : undo === "nothing" ? "stays" : "undone",
+      pointOfNoReturn: id === POINT_OF_NO_RETURN,
+    }),
+  );
+  const tables = await tablesNow(migration.config.tables, watch.source);
+  const { maxStall, deadlines } = migration.config.cutover;
+  return {
+    migration: migration.name,
+    to,
+    digest: cutoverDigest(
+      migration,
+      to,
+      tables,
+      steps.map(({ title }) => title),
+    ),
+    state: stateOf(store.load()),
+    steps,
+    gates: gatesTo(to).map(({ id, title }) => ({ id, title })),
+    route: route.kind,
+    tables: cutover.tables.length,
+    maxStallMillis: maxStall,
+    deadlines: Object.fromEntries(Object.entries(deadlines).flatMap(([step, millis]) => (millis === undefined ? [] : [[step, millis]]))),
+  };
+}
+
+export async function withCutover<T>(migration: Migration, bus: ProgressBus, work: (cutover: OpenCutover) => Promise<T>): Promise<T> {
+  const cutover = await openCutover(migration, bus);
+  try {
+    return await work(cutover);
+  } finally {
+    await cutover.close();
+  }
+}
