@@ -12,7 +12,7 @@ export async function exactUnderKills(
   bench: Bench,
   { kills, seed, rows = 20_000 }: { readonly kills: number; readonly seed: number; readonly rows?: number },
 ): Promise<void> {
-  const writers = startWriters(bench.sourceDb.url, { writers: 6, seed, rows, asyncCommits: false });
+  const writers = startWriters(bench.sourceDb.url, { writers: 6, seed, rows, asyncCommits: false, prepared: true });
   let ended = "";
   try {
     const life = await killRandomly(

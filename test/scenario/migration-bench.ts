@@ -33,7 +33,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
   const rows = options.rows ?? 20_000;
   const schema = options.schema ?? (options.from <= 15 ? "move" : "existing");
   const [source, target] = await Promise.all([
-    startServer({ version: options.from, settings: options.sourceSettings ?? {} }),
+    startServer({ version: options.from, settings: { max_prepared_transactions: "50", ...options.sourceSettings } }),
     startServer({ version: options.to }),
   ]);
   const [sourceDb, targetDb] = [await createDatabase(source, "app"), await createDatabase(target, "app")];
