@@ -32,10 +32,11 @@ const ALLOWED: Layers["allowed"] = {
   cutover: ["model", "errors", "observe", "postgres", "engine"],
   routing: ["model", "errors", "observe", "postgres", "engine"],
   throttle: ["model", "errors", "observe", "postgres", "engine"],
+  report: ["model", "errors", "observe"],
   // the only place that wires parts together
   workflow: [
     ...["errors", "model", "observe", "postgres", "pgoutput", "config", "engine", "source", "log", "target", "state", "transform"],
-    ...["plan", "verify", "cutover", "routing", "throttle"],
+    ...["plan", "verify", "cutover", "routing", "throttle", "report"],
   ],
   // the terminal
   cli: ["errors", "observe", "config", "model"],

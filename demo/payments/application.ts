@@ -73,7 +73,11 @@ export class PaymentsApplication {
     const client = await this.#pools[side].connect();
     try {
       const keys = await keysOf(client, "select key from idempotency_keys where starts_with(key, $1)", this.#run);
-      const payments = await keysOf(client, "select idempotency_key as key from payments where starts_with(idempotency_key, $1)", this.#run);
+      const payments = await keysOf(
+        client,
+        "select idempotency_key as key from payments where starts_with(idempotency_key, $1)",
+        this.#run,
+      );
       const { rows } = await client.query<{ unbalanced: number }>(UNBALANCED);
       const lost = missingFrom(keys, this.tally.acknowledged) + missingFrom(payments, this.tally.payments);
       const doubled = extraIn(keys, this.tally.acknowledged) + extraIn(payments, this.tally.payments);
@@ -94,7 +98,12 @@ from accounts a left join (select account_id, sum(amount) as total from ledger_e
 where a.balance <> coalesce(e.total, 0)`;
 
 function newPool(url: string, clerks: number): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max: clerks, application_name: "payments application", connectionTimeoutMillis: 5_000 });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: clerks,
+    application_name: "payments application",
+    connectionTimeoutMillis: 5_000,
+  });
   // An idle connection that breaks is replaced at the next request.
   pool.on("error", () => undefined);
   return pool;

@@ -77,7 +77,9 @@ export class Clerk {
       client = await pools[route.primary].connect();
       await client.query("begin");
       // A request whose answer got lost is sent again; its key tells that it was done.
-      const { rowCount } = await client.query("insert into idempotency_keys (key, response) values ($1, '{}') on conflict do nothing", [key]);
+      const { rowCount } = await client.query("insert into idempotency_keys (key, response) values ($1, '{}') on conflict do nothing", [
+        key,
+      ]);
       if (rowCount === 1) await TRANSACTIONS[kind]?.({ client, random, key, ownPayments: this.#ownPayments });
       await client.query("commit");
       client.release();

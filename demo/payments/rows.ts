@@ -6,7 +6,8 @@ import { INDEXES, SIZE } from "./schema.ts";
 const spread = (i: string, n: number): string => `(((${i})::bigint * 2654435761) % 4294967296 % ${n})`;
 
 /** JSON that does not compress away: hex digits of hashes, about 32 bytes each. */
-const noise = (i: string, hashes: number): string => `(select string_agg(md5((${i} * 1000 + n)::text), '') from generate_series(1, ${hashes}) n)`;
+const noise = (i: string, hashes: number): string =>
+  `(select string_agg(md5((${i} * 1000 + n)::text), '') from generate_series(1, ${hashes}) n)`;
 
 const PARTIES = `
 insert into currencies values ('EUR', 'Euro', 2), ('USD', 'US dollar', 2), ('GBP', 'Pound sterling', 2), ('JPY', 'Yen', 0), ('KWD', 'Kuwaiti dinar', 3);

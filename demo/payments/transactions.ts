@@ -52,7 +52,9 @@ export const TRANSACTIONS: Readonly<Record<string, Transaction>> = {
 
   async settle({ client, random, ownPayments }) {
     if (ownPayments.length === 0) return;
-    await client.query("update payments set status = 'captured' where idempotency_key = $1 and status = 'authorized'", [random.pick(ownPayments)]);
+    await client.query("update payments set status = 'captured' where idempotency_key = $1 and status = 'authorized'", [
+      random.pick(ownPayments),
+    ]);
   },
 
   async refund({ client, random, ownPayments }) {
@@ -63,7 +65,10 @@ export const TRANSACTIONS: Readonly<Record<string, Transaction>> = {
 
   /** Changes a small column of a row whose JSON lies out of line: the log then says "unchanged" instead of the value. */
   async "argue a dispute"({ client, random }) {
-    await client.query("update disputes set stage = $2, updated_at = now() where id = $1", [random.integer(1, SIZE.disputes), random.pick(["won", "lost", "escalated"])]);
+    await client.query("update disputes set stage = $2, updated_at = now() where id = $1", [
+      random.integer(1, SIZE.disputes),
+      random.pick(["won", "lost", "escalated"]),
+    ]);
   },
 
   async "add evidence"({ client, random }) {
@@ -76,7 +81,10 @@ export const TRANSACTIONS: Readonly<Record<string, Transaction>> = {
   async "change a customer"({ client, random, key }) {
     const customer = random.integer(1, SIZE.customers);
     await client.query("update customers set profile = profile || jsonb_build_object('seen', $2::text) where id = $1", [customer, key]);
-    await client.query("insert into payment_methods (customer_id, kind, details) values ($1, 'card', jsonb_build_object('last4', $2::text))", [customer, random.hex(2)]);
+    await client.query(
+      "insert into payment_methods (customer_id, kind, details) values ($1, 'card', jsonb_build_object('last4', $2::text))",
+      [customer, random.hex(2)],
+    );
   },
 
   async "sign a customer up"({ client, key }) {
@@ -89,14 +97,18 @@ export const TRANSACTIONS: Readonly<Record<string, Transaction>> = {
 
   async "deliver webhooks"({ client, random }) {
     const some = "(select merchant_id, id from webhook_events where merchant_id = $1 limit 3)";
-    const change = random.pick([`delete from webhook_events where (merchant_id, id) in ${some}`, `update webhook_events set attempts = attempts + 1 where (merchant_id, id) in ${some}`]);
+    const change = random.pick([
+      `delete from webhook_events where (merchant_id, id) in ${some}`,
+      `update webhook_events set attempts = attempts + 1 where (merchant_id, id) in ${some}`,
+    ]);
     await client.query(change, [random.integer(1, SIZE.merchants)]);
   },
 
   /** Equal rows come and go in a table without a key. */
   async audit({ client, random }) {
     await client.query("insert into audit_log values (date_trunc('minute', now()), 'clerk', 'look', $1)", [random.pick(["a", "b", null])]);
-    if (random.chance(0.2)) await client.query("delete from audit_log where ctid = (select ctid from audit_log where actor = 'clerk' limit 1)");
+    if (random.chance(0.2))
+      await client.query("delete from audit_log where ctid = (select ctid from audit_log where actor = 'clerk' limit 1)");
   },
 };
 
@@ -107,6 +119,9 @@ async function book(client: pg.ClientBase, account: number | string, amount: num
 
 /** Kinds as often as they come up: payments dominate. */
 export const MIX: readonly string[] = [
-  ...Array<string>(12).fill("pay"), ...Array<string>(4).fill("settle"), ...Array<string>(2).fill("refund"), ...Array<string>(2).fill("audit"),
+  ...Array<string>(12).fill("pay"),
+  ...Array<string>(4).fill("settle"),
+  ...Array<string>(2).fill("refund"),
+  ...Array<string>(2).fill("audit"),
   ...Object.keys(TRANSACTIONS).filter((kind) => !["pay", "settle", "refund", "audit"].includes(kind)),
 ];

@@ -1,0 +1,59 @@
+import type { ReportSwitch } from "../../report/report.ts";
+import type { JournalEntry } from "../../state/audit/journal.ts";
+
+interface Draft {
+  readonly started: JournalEntry;
+  readonly steps: Map<string, { state: string; millis: number | null }>;
+  outcome: ReportSwitch["outcome"];
+  why: string | null;
+  stallMillis: number | null;
+}
+
+/** Every attempt at a switch, in order, as the journal tells it: the state itself remembers only the last one. */
+export function pastSwitches(entries: readonly JournalEntry[]): readonly ReportSwitch[] {
+  const drafts: Draft[] = [];
+  for (const entry of entries) {
+    if (entry.kind === "attempt-started") {
+      drafts.push({ started: entry, steps: new Map(), outcome: "running", why: null, stallMillis: null });
+      continue;
+    }
+    const draft = drafts.at(-1);
+    if (draft !== undefined) tell(draft, entry);
+  }
+  return drafts.map(toSwitch);
+}
+
+function tell(draft: Draft, { kind, evidence }: JournalEntry): void {
+  const step = /^step-(started|done|failed|undone)$/.exec(kind)?.[1];
+  if (step !== undefined) {
+    const id = String(evidence.step);
+    draft.steps.set(id, { state: step, millis: numberOf(evidence.millis) ?? draft.steps.get(id)?.millis ?? null });
+  } else if (kind === "switched") {
+    draft.outcome = "switched";
+    draft.stallMillis = numberOf(evidence.stallMillis);
+  } else if (kind === "cancelling" || kind === "cancelled") {
+    if (kind === "cancelled") draft.outcome = "cancelled";
+    draft.why = textOf(evidence.why) ?? draft.why;
+  }
+}
+
+function toSwitch({ started, steps, outcome, why, stallMillis }: Draft): ReportSwitch {
+  return {
+    attempt: numberOf(started.evidence.attempt) ?? 0,
+    to: textOf(started.evidence.to) ?? "?",
+    startedAt: started.at,
+    outcome,
+    why,
+    stallMillis,
+    planDigest: started.planDigest ?? textOf(started.evidence.planDigest),
+    steps: [...steps].map(([id, step]) => ({ id, ...step })),
+  };
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
