@@ -31,10 +31,7 @@ async function encoding({ source, target }: CheckContext): Promise<Verdict> {
   const here = (await database(source)).encoding;
   const there = (await database(target)).encoding;
   if (here === there && here !== "SQL_ASCII") return pass(here);
-  if (here === "SQL_ASCII") {
-    const sentence = `the source is SQL_ASCII, which takes any bytes; the target is ${there}`;
-    return there === "SQL_ASCII" ? warn(`both are SQL_ASCII: bytes are moved as they are`) : fail(`${sentence} and refuses those that are no ${there}`);
-  }
+  if (here === "SQL_ASCII") return warn(`the source is SQL_ASCII, which takes any bytes, the target ${there}: a text that is no UTF-8 stops the load`);
   if (there === "UTF8") return warn(`the source is ${here}, the target UTF8: texts are converted`);
   return fail(`the source is ${here}, the target ${there}: not every character has a place there`, "create the target database with encoding 'UTF8' (template template0)");
 }

@@ -24,6 +24,8 @@ create table events_2 partition of events for values from ('2021-01-01') to ('20
 create table events_2a partition of events_2 for values from (0) to (1000);
 create table parent (id int primary key, v text); create table child (more int, primary key (id)) inherits (parent);
 create table empty_root (id int primary key) partition by list (id);
+create table of_extension (id int primary key);
+insert into pg_depend select 'pg_class'::regclass, 'of_extension'::regclass, 0, 'pg_extension'::regclass, oid, 0, 'e' from pg_extension where extname = 'plpgsql';
 create temp table session_only (id int primary key);
 create schema pghaul; create table pghaul.marker (id text primary key);
 insert into orders select i, 1, 'sad', 'x', null from generate_series(1, 5000) i; analyze orders;

@@ -108,6 +108,17 @@ describe("prechecks", () => {
     }
   });
 
+  for (const version of [13, 14, 16, 17, 18] as const) {
+    test(`and so it is on PostgreSQL ${version}`, async () => {
+      await using server = await startServer({ version });
+      await query(server.url(), FIT);
+      await query(server.url(), "create database there template template0");
+      const results = await checkAll(checkRequest(server.url(), server.url("there")));
+      assert.deepEqual([...results.values()].filter(({ status }) => status !== "pass"), []);
+      assert.ok(results.size > 40);
+    });
+  }
+
   test("what belongs to this migration at the target is no obstacle; what somebody else put there is", async () => {
     await query(fit.url("there"), `create table orders (id bigint primary key, v text); insert into orders values (1);
       create schema pghaul; create table pghaul.table_progress (migration text, table_id text); insert into pghaul.table_progress values ('m', 'public.orders')`);
@@ -148,6 +159,13 @@ describe("prechecks", () => {
     const result = (await checkAll(checkRequest(fit.url(), fit.url("german")))).get("collation");
     assert.equal(result?.status, "warn");
     assert.match(result?.evidence ?? "", /the source sorts by C of libc, the target by de(-DE)? of ICU/);
+  });
+
+  test("an encoding that takes anything is told", async () => {
+    await query(fit.url(), "create database bytes template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'");
+    const result = (await checkAll(checkRequest(fit.url("bytes"), fit.url("there")))).get("encoding");
+    assert.equal(result?.status, "warn");
+    assert.match(result?.evidence ?? "", /a text that is no UTF-8 stops the load/);
   });
 
   test("a version that nobody has tried is refused", async () => {
