@@ -65,7 +65,11 @@ export function forecast({ tables, reads, workers, walBytesPerSecond }: Forecast
   const readerSeconds = knownSeconds + (totalBytes - knownBytes) / elsewhere;
   const seconds = (share: number) => readerSeconds / Math.max(1, workers * share);
   const coverage = totalBytes === 0 ? 1 : knownBytes / totalBytes;
-  const estimate = (of: (seconds: number) => number): Estimate => ({ low: of(seconds(SHARE.low)), likely: of(seconds(SHARE.likely)), high: of(seconds(SHARE.high)) });
+  const estimate = (of: (seconds: number) => number): Estimate => ({
+    low: of(seconds(SHARE.low)),
+    likely: of(seconds(SHARE.likely)),
+    high: of(seconds(SHARE.high)),
+  });
   return {
     totalBytes,
     loadHours: estimate((time) => time / 3600),

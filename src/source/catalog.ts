@@ -12,8 +12,18 @@ import { qualifiedName } from "../postgres/quote.ts";
 import { type IdentityFacts, type RowIdentity, rowIdentity } from "./catalog/row-identity.ts";
 import { tablePattern } from "./catalog/table-pattern.ts";
 import {
-  beginCatalogRead, type ColumnRow, endCatalogRead, type IdentityRow, type KeyColumnRow, type LeafRow, type RelationRow, selectColumns, selectKeyColumns, selectLeaves,
-  selectRelations, selectReplicaIdentities,
+  beginCatalogRead,
+  type ColumnRow,
+  endCatalogRead,
+  type IdentityRow,
+  type KeyColumnRow,
+  type LeafRow,
+  type RelationRow,
+  selectColumns,
+  selectKeyColumns,
+  selectLeaves,
+  selectRelations,
+  selectReplicaIdentities,
 } from "./queries/catalog-queries.ts";
 
 /** Patterns `schema.table` with `*` and `?`; see `table-pattern.ts`. */
@@ -88,12 +98,20 @@ async function describe(client: pg.Client, selected: readonly RelationRow[]): Pr
   const roots = candidates.map(({ oid }) => oid);
   const leaves = await selectLeaves(client, roots);
   const oids = [...new Set([...roots, ...leaves.map(({ oid }) => oid)])];
-  const facts = new CatalogFacts(await selectColumns(client, oids), await selectKeyColumns(client, oids), await selectReplicaIdentities(client, oids));
+  const facts = new CatalogFacts(
+    await selectColumns(client, oids),
+    await selectKeyColumns(client, oids),
+    await selectReplicaIdentities(client, oids),
+  );
   const tables: Table[] = [];
   for (const row of candidates) {
     const own = leaves.filter(({ root }) => root === row.oid).filter((leaf) => leaf.oid === row.oid || movable(leaf, leftOut));
-    const identity = rowIdentity(facts.identity(row), own.filter(({ oid }) => oid !== row.oid).map((leaf) => facts.identity(leaf)));
-    if (identity.kind === "none") leftOut.push({ id: idOf(row), reason: "no-identity", detail: `${idOf(row)} ${identity.problem}`, fix: identity.fix });
+    const identity = rowIdentity(
+      facts.identity(row),
+      own.filter(({ oid }) => oid !== row.oid).map((leaf) => facts.identity(leaf)),
+    );
+    if (identity.kind === "none")
+      leftOut.push({ id: idOf(row), reason: "no-identity", detail: `${idOf(row)} ${identity.problem}`, fix: identity.fix });
     else tables.push(facts.table(row, own, identity));
   }
   return { tables, leftOut };
@@ -132,7 +150,12 @@ class CatalogFacts {
       schema: row.schema,
       name: row.name,
       oid: Number(row.oid),
-      columns: columns.map(({ name, type, identity: kind, not_null }) => ({ name, type, identityAlways: kind === "a", notNull: not_null === "true" })),
+      columns: columns.map(({ name, type, identity: kind, not_null }) => ({
+        name,
+        type,
+        identityAlways: kind === "a",
+        notNull: not_null === "true",
+      })),
       key,
       leaves: leaves.map(({ schema, name, bytes, rows }) => ({ schema, name, bytes: Number(bytes), rows: Number(rows) })),
     };
@@ -142,8 +165,10 @@ class CatalogFacts {
 /** Foreign rows live elsewhere, and unlogged ones are never in WAL (manual: "CREATE TABLE", UNLOGGED). */
 function movable(row: RelationRow, leftOut: LeftOut[]): boolean {
   const id = idOf(row);
-  if (row.kind === "f") leftOut.push({ id, reason: "foreign-table", detail: `${id} is a foreign table: its rows live on another server`, fix: null });
-  else if (row.persistence === "u") leftOut.push({ id, reason: "unlogged", detail: `${id} is unlogged: its changes are not in WAL`, fix: setLogged(row) });
+  if (row.kind === "f")
+    leftOut.push({ id, reason: "foreign-table", detail: `${id} is a foreign table: its rows live on another server`, fix: null });
+  else if (row.persistence === "u")
+    leftOut.push({ id, reason: "unlogged", detail: `${id} is unlogged: its changes are not in WAL`, fix: setLogged(row) });
   else return true;
   return false;
 }

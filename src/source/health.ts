@@ -1,7 +1,11 @@
 import type pg from "pg";
 import { asPghaulError } from "../postgres/wrap-error.ts";
 import {
-  type LongTransactionRow, selectLongTransactions, selectOldestHorizon, selectPreparedTransactions, selectWalPosition,
+  type LongTransactionRow,
+  selectLongTransactions,
+  selectOldestHorizon,
+  selectPreparedTransactions,
+  selectWalPosition,
 } from "./queries/health-queries.ts";
 import { readSlot } from "./slot.ts";
 

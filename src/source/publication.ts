@@ -4,7 +4,12 @@ import type { Table } from "../model/table.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import {
-  addTablesSql, completeOptionsSql, createPublicationSql, dropTablesSql, selectPublication, selectPublished,
+  addTablesSql,
+  completeOptionsSql,
+  createPublicationSql,
+  dropTablesSql,
+  selectPublication,
+  selectPublished,
 } from "./queries/publication-queries.ts";
 
 const INSUFFICIENT_PRIVILEGE = "42501";
@@ -45,10 +50,14 @@ async function missingStatements(client: pg.Client, name: string, tables: readon
   const publication = await selectPublication(client, name);
   if (publication === null) return [createPublicationSql(name, wanted)];
   if (publication.all_tables === "true") {
-    throw new PghaulError("SOURCE_QUERY", `publication ${name} is FOR ALL TABLES, which cannot be narrowed to the tables of this migration`, {
-      context: { step: "publication" },
-      suggestion: "Give this migration another name, so that it makes a publication of its own.",
-    });
+    throw new PghaulError(
+      "SOURCE_QUERY",
+      `publication ${name} is FOR ALL TABLES, which cannot be narrowed to the tables of this migration`,
+      {
+        context: { step: "publication" },
+        suggestion: "Give this migration another name, so that it makes a publication of its own.",
+      },
+    );
   }
   const published = await selectPublished(client, name);
   const whole = new Set(published.filter(({ partial }) => partial === "false").map((row) => qualifiedName(row.schema, row.name)));

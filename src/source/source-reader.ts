@@ -76,7 +76,9 @@ class PostgresSourceReader implements SourceReader {
         throw error;
       }
     };
-    return this.#told({ table: table.id }, signal, () => this.#sessions.use((client) => copyWhole({ client, label, signal }, table, watched))).catch((error) => {
+    return this.#told({ table: table.id }, signal, () =>
+      this.#sessions.use((client) => copyWhole({ client, label, signal }, table, watched)),
+    ).catch((error) => {
       // What the consumer met is its own: it must not come out dressed as an error of the source.
       throw failure === undefined ? error : failure.error;
     });
@@ -92,7 +94,8 @@ class PostgresSourceReader implements SourceReader {
   }
 
   async #read(table: Table, signal: AbortSignal, read: (context: ReadContext) => Promise<ChunkRead>): Promise<ChunkRead> {
-    if (table.key === null) throw new PghaulError("BUG", `${table.id} has no key and cannot be read by it`, { context: { table: table.id } });
+    if (table.key === null)
+      throw new PghaulError("BUG", `${table.id} has no key and cannot be read by it`, { context: { table: table.id } });
     this.#reads += 1;
     const label = this.#label(table, `c${this.#reads}`);
     return this.#told({ table: table.id }, signal, () =>

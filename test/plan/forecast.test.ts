@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { forecast } from "../../src/plan/forecast.ts";
 
 const GB = 1e9;
-const close = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) <= expected * 1e-9, `${actual} is not ${expected}`);
+const close = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) <= expected * 1e-9, `${actual} is not ${expected}`);
 
 test("measured tables set the pace; four readers count between one and four", () => {
   // 1 MB of table in 1 s: 10,000 of 1,000,000 rows of 100 bytes.
@@ -21,7 +22,10 @@ test("measured tables set the pace; four readers count between one and four", ()
 });
 
 test("tables that were not measured take the pace of those that were", () => {
-  const tables = [{ id: "a", bytes: 10 * GB, rows: 1e7 }, { id: "b", bytes: 30 * GB, rows: 3e7 }];
+  const tables = [
+    { id: "a", bytes: 10 * GB, rows: 1e7 },
+    { id: "b", bytes: 30 * GB, rows: 3e7 },
+  ];
   const result = forecast({ tables, reads: [{ table: "a", rows: 10_000, bytes: 1e7, millis: 1_000 }], workers: 1, walBytesPerSecond: 0 });
   close(result.loadHours.low * 3600, (40 * GB) / 1e7);
   assert.equal(result.confidence, "low");
@@ -37,6 +41,11 @@ test("with nothing measured it says that it assumes", () => {
 
 test("an empty database takes no time, and a stale row estimate does not divide by nothing", () => {
   assert.equal(forecast({ tables: [], reads: [], workers: 2, walBytesPerSecond: 5 }).loadHours.high, 0);
-  const result = forecast({ tables: [{ id: "a", bytes: 1e6, rows: 0 }], reads: [{ table: "a", rows: 10, bytes: 1000, millis: 1 }], workers: 1, walBytesPerSecond: 0 });
+  const result = forecast({
+    tables: [{ id: "a", bytes: 1e6, rows: 0 }],
+    reads: [{ table: "a", rows: 10, bytes: 1000, millis: 1 }],
+    workers: 1,
+    walBytesPerSecond: 0,
+  });
   close(result.loadHours.likely * 3600, 1);
 });

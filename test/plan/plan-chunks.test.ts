@@ -6,7 +6,12 @@ import type { Table } from "../../src/model/table.ts";
 import { planChunks } from "../../src/plan/plan-chunks.ts";
 
 const table = (key: Table["key"], leafBytes: number[]): Table => ({
-  id: "public.t", schema: "public", name: "t", oid: 1, key, columns: [{ name: "id", type: "bigint", identityAlways: false, notNull: true }],
+  id: "public.t",
+  schema: "public",
+  name: "t",
+  oid: 1,
+  key,
+  columns: [{ name: "id", type: "bigint", identityAlways: false, notNull: true }],
   leaves: leafBytes.map((bytes, leaf) => ({ schema: "public", name: `t${leaf}`, bytes, rows: 1 })),
 });
 
@@ -19,7 +24,10 @@ test("a table without a key is one range over all of it", () => {
 
 test("without knowledge, or when small, a leaf is one range", () => {
   const open = { from: null, to: null };
-  assert.deepEqual(planChunks(table([0], [1e12, 10]), [], 1e6), [{ leaf: 0, ...open }, { leaf: 1, ...open }]);
+  assert.deepEqual(planChunks(table([0], [1e12, 10]), [], 1e6), [
+    { leaf: 0, ...open },
+    { leaf: 1, ...open },
+  ]);
   assert.deepEqual(planChunks(table([0], [1e12]), [{ values: [], extremes: null }], 1e6), [{ leaf: 0, ...open }]);
   assert.deepEqual(planChunks(table([0], [10]), [{ values: ["1", "2", "3"], extremes: null }], 1e6), [{ leaf: 0, ...open }]);
   assert.deepEqual(planChunks(table([0], []), [], 1e6), []);
@@ -30,13 +38,22 @@ test("the ranges are as many as the size asks for, at most 64 a leaf", () => {
   assert.equal(planChunks(table([0], [4e6]), [{ values, extremes: null }], 1e6).length, 4);
   assert.equal(planChunks(table([0], [1e15]), [{ values, extremes: null }], 1e6).length, 64);
   assert.equal(planChunks(table([0], [1e15]), [{ values: [], extremes: { min: 0n, max: 1n << 62n } }], 1e6).length, 64);
-  assert.equal(planChunks(table([0], [1e15]), [{ values: [], extremes: { min: 5n, max: 7n } }], 1e6).length, 3, "no more ranges than values");
+  assert.equal(
+    planChunks(table([0], [1e15]), [{ values: [], extremes: { min: 5n, max: 7n } }], 1e6).length,
+    3,
+    "no more ranges than values",
+  );
 });
 
 test("every key lies in exactly one range, and none of them is empty by construction", () => {
   const sample = fc.oneof(
-    fc.record({ values: fc.uniqueArray(fc.bigInt(-1000n, 1000n)).map((all) => all.sort((a, b) => (a < b ? -1 : 1)).map(String)), extremes: fc.constant(null) }),
-    fc.tuple(fc.bigInt(-(1n << 63n), (1n << 63n) - 1n), fc.bigInt(0n, 5000n)).map(([min, more]) => ({ values: [], extremes: { min, max: min + more } })),
+    fc.record({
+      values: fc.uniqueArray(fc.bigInt(-1000n, 1000n)).map((all) => all.sort((a, b) => (a < b ? -1 : 1)).map(String)),
+      extremes: fc.constant(null),
+    }),
+    fc
+      .tuple(fc.bigInt(-(1n << 63n), (1n << 63n) - 1n), fc.bigInt(0n, 5000n))
+      .map(([min, more]) => ({ values: [], extremes: { min, max: min + more } })),
   );
   fc.assert(
     fc.property(sample, fc.nat(200e6), fc.array(fc.bigInt(-6000n, 6000n), { minLength: 1 }), (leaf, bytes, offsets) => {

@@ -58,21 +58,42 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     test("lists tables and partition roots, not partitions, temporary, extension's or pghaul's tables", async () => {
       const ids = (await readTables(client, EVERYTHING)).map(({ id }) => id);
       assert.deepEqual(ids, [
-        "Odd Schema.Order.Items?", "public.by_index", "public.child", "public.empty_root", "public.events", "public.full_with_key",
-        "public.full_without_key", "public.identities", "public.orders", "public.parent", "public.reversed",
+        "Odd Schema.Order.Items?",
+        "public.by_index",
+        "public.child",
+        "public.empty_root",
+        "public.events",
+        "public.full_with_key",
+        "public.full_without_key",
+        "public.identities",
+        "public.orders",
+        "public.parent",
+        "public.reversed",
       ]);
     });
 
     test("types are qualified, and know their modifiers", async () => {
       const { columns, oid } = await table("public.orders");
-      assert.deepEqual(columns.map(({ type }) => type), ["bigint", "types.positive", "types.mood", "character varying(20)", "types.mood[]"]);
-      assert.deepEqual(columns.map(({ notNull }) => notNull), [true, false, false, true, false]);
+      assert.deepEqual(
+        columns.map(({ type }) => type),
+        ["bigint", "types.positive", "types.mood", "character varying(20)", "types.mood[]"],
+      );
+      assert.deepEqual(
+        columns.map(({ notNull }) => notNull),
+        [true, false, false, true, false],
+      );
       assert.equal(typeof oid, "number");
     });
 
     test("generated columns are left out, identity columns told apart", async () => {
       const { columns } = await table("public.identities");
-      assert.deepEqual(columns.map(({ name, identityAlways }) => [name, identityAlways]), [["id", true], ["other", false]]);
+      assert.deepEqual(
+        columns.map(({ name, identityAlways }) => [name, identityAlways]),
+        [
+          ["id", true],
+          ["other", false],
+        ],
+      );
     });
 
     test("the key is the identity index's, else the primary key, in the index's order", async () => {
@@ -85,10 +106,16 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
 
     test("partitioned tables list their leaves, ordinary ones themselves, each with sizes", async () => {
       const events = await table("public.events");
-      assert.deepEqual(events.leaves.map(({ name }) => name), ["events_1", "events_2a"]);
+      assert.deepEqual(
+        events.leaves.map(({ name }) => name),
+        ["events_1", "events_2a"],
+      );
       assert.ok((events.leaves[0]?.bytes ?? 0) > 0, "never analysed, so measured");
       assert.deepEqual((await table("public.empty_root")).leaves, []);
-      assert.deepEqual((await table("public.parent")).leaves.map(({ name }) => name), ["parent"]);
+      assert.deepEqual(
+        (await table("public.parent")).leaves.map(({ name }) => name),
+        ["parent"],
+      );
       const [own] = (await table("public.orders")).leaves;
       assert.equal(own?.rows, 5000);
       assert.ok((own?.bytes ?? 0) >= 5000 * 30);
@@ -101,7 +128,9 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       assert.deepEqual(await ids(["*.Order?Items?"]), ["Odd Schema.Order.Items?"]);
       await assert.rejects(ids(["Odd Schema.Order.Items?"]), { code: "CONFIG_INVALID" }, "three parts: the dot wants quotes");
       assert.deepEqual(await ids(["orders"]), ["public.orders"]);
-      assert.deepEqual((await readCatalog(client, { include: ["public.o*", "public.nothing"], exclude: ["public.o*"] })).unmatched, ["public.nothing"]);
+      assert.deepEqual((await readCatalog(client, { include: ["public.o*", "public.nothing"], exclude: ["public.o*"] })).unmatched, [
+        "public.nothing",
+      ]);
     });
 
     test("what cannot be moved is reported, with the statement that mends it", async () => {
@@ -143,7 +172,10 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     if (version === 18) {
       test("virtual generated columns are left out", async () => {
         await client.query("create table virtual_column (id int primary key, twice int generated always as (id * 2) virtual)");
-        assert.deepEqual((await table("public.virtual_column")).columns.map(({ name }) => name), ["id"]);
+        assert.deepEqual(
+          (await table("public.virtual_column")).columns.map(({ name }) => name),
+          ["id"],
+        );
       });
     }
   });

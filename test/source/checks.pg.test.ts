@@ -100,7 +100,10 @@ describe("prechecks", () => {
 
   test("between fit servers every one passes", async () => {
     const results = await checkAll(checkRequest(fit.url(), fit.url("there")));
-    assert.deepEqual([...results.values()].filter(({ status }) => status !== "pass"), []);
+    assert.deepEqual(
+      [...results.values()].filter(({ status }) => status !== "pass"),
+      [],
+    );
     assert.deepEqual([...results.keys()].slice(0, 2), ["source-connection", "target-connection"]);
     for (const { id, fix } of results.values()) {
       assert.match(id, /^[a-z]+(-[a-z]+)*$/);
@@ -114,14 +117,20 @@ describe("prechecks", () => {
       await query(server.url(), FIT);
       await query(server.url(), "create database there template template0");
       const results = await checkAll(checkRequest(server.url(), server.url("there")));
-      assert.deepEqual([...results.values()].filter(({ status }) => status !== "pass"), []);
+      assert.deepEqual(
+        [...results.values()].filter(({ status }) => status !== "pass"),
+        [],
+      );
       assert.ok(results.size > 40);
     });
   }
 
   test("what belongs to this migration at the target is no obstacle; what somebody else put there is", async () => {
-    await query(fit.url("there"), `create table orders (id bigint primary key, v text); insert into orders values (1);
-      create schema pghaul; create table pghaul.table_progress (migration text, table_id text); insert into pghaul.table_progress values ('m', 'public.orders')`);
+    await query(
+      fit.url("there"),
+      `create table orders (id bigint primary key, v text); insert into orders values (1);
+      create schema pghaul; create table pghaul.table_progress (migration text, table_id text); insert into pghaul.table_progress values ('m', 'public.orders')`,
+    );
     const request = checkRequest(fit.url(), fit.url("there"));
     assert.equal((await checkAll(request)).get("target-empty")?.status, "pass");
     const other = (await checkAll({ ...request, migration: "other" })).get("target-empty");
@@ -134,9 +143,18 @@ describe("prechecks", () => {
   test("a server that is not there ends the checks with its own failure", async () => {
     const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
     const source = await checkAll(checkRequest(nowhere, fit.url("there")));
-    assert.deepEqual([...source.values()].map(({ id, status }) => [id, status]), [["source-connection", "fail"]]);
+    assert.deepEqual(
+      [...source.values()].map(({ id, status }) => [id, status]),
+      [["source-connection", "fail"]],
+    );
     const target = await checkAll(checkRequest(fit.url(), nowhere));
-    assert.deepEqual([...target.values()].map(({ id, status }) => [id, status]), [["source-connection", "pass"], ["target-connection", "fail"]]);
+    assert.deepEqual(
+      [...target.values()].map(({ id, status }) => [id, status]),
+      [
+        ["source-connection", "pass"],
+        ["target-connection", "fail"],
+      ],
+    );
     assert.match(target.get("target-connection")?.evidence ?? "", /ECONNREFUSED/);
   });
 
@@ -171,11 +189,19 @@ describe("prechecks", () => {
   test("a version that nobody has tried is refused", async () => {
     const check = SERVER_CHECKS.find(({ id }) => id === "source-version");
     const source = { name: "source", version: 120_022 } as never;
-    assert.deepEqual(await check?.run({ source } as never), { status: "fail", evidence: "PostgreSQL 12; pghaul knows 13 to 18", fix: null });
+    assert.deepEqual(await check?.run({ source } as never), {
+      status: "fail",
+      evidence: "PostgreSQL 12; pghaul knows 13 to 18",
+      fix: null,
+    });
   });
 
   test("a check that cannot be carried out fails, and the others go on", async () => {
-    const request = checkRequest(fit.url(), fit.url("there"), { findClientTools: async () => { throw new Error("the shelf fell down"); } });
+    const request = checkRequest(fit.url(), fit.url("there"), {
+      findClientTools: async () => {
+        throw new Error("the shelf fell down");
+      },
+    });
     const result = (await checkAll(request)).get("client-tools");
     assert.equal(result?.status, "fail");
     assert.match(result?.evidence ?? "", /could not be checked/);
@@ -191,8 +217,13 @@ describe("prechecks", () => {
       source = await startServer({
         version: 18,
         settings: {
-          wal_level: "replica", max_replication_slots: "0", max_wal_senders: "0", max_slot_wal_keep_size: "1GB", idle_replication_slot_timeout: "60s",
-          logical_decoding_work_mem: "1MB", max_prepared_transactions: "5",
+          wal_level: "replica",
+          max_replication_slots: "0",
+          max_wal_senders: "0",
+          max_slot_wal_keep_size: "1GB",
+          idle_replication_slot_timeout: "60s",
+          logical_decoding_work_mem: "1MB",
+          max_prepared_transactions: "5",
         },
       });
       target = await startServer({ version: 14, settings: { wal_level: "replica", timezone: "Asia/Tokyo" } });
@@ -210,17 +241,24 @@ describe("prechecks", () => {
       await holder.query("select 1");
       await query(target.url(), "create role mover login");
       await query(target.url(), "create database there encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0");
-      await query(target.url("there"), `create table filled (id int primary key); insert into filled values (1); grant select on filled to mover;
+      await query(
+        target.url("there"),
+        `create table filled (id int primary key); insert into filled values (1); grant select on filled to mover;
         create function heard() returns event_trigger language plpgsql as 'begin end'; create event trigger on_ddl_there on ddl_command_end execute function heard();
         create function public.clock_timestamp() returns timestamptz language sql as $$select pg_catalog.clock_timestamp() + interval '1 hour'$$;
-        alter role mover set search_path = public, pg_catalog`);
+        alter role mover set search_path = public, pg_catalog`,
+      );
       const remote = (url: string) => url.replace("127.0.0.1", "db.example.test").concat("?hostaddr=127.0.0.1&sslmode=disable");
-      results = await checkAll(checkRequest(remote(source.url("postgres", "mover")), remote(target.url("there", "mover")), {
-        selection: { include: ["public.*", "missing.nothing"], exclude: [] },
-        wantedStateBytes: 1e18,
-        longTransactionSeconds: 0,
-        findClientTools: async (major) => { throw new PghaulError("TOOL_MISSING", `needs pg_dump ${major}`); },
-      }));
+      results = await checkAll(
+        checkRequest(remote(source.url("postgres", "mover")), remote(target.url("there", "mover")), {
+          selection: { include: ["public.*", "missing.nothing"], exclude: [] },
+          wantedStateBytes: 1e18,
+          longTransactionSeconds: 0,
+          findClientTools: async (major) => {
+            throw new PghaulError("TOOL_MISSING", `needs pg_dump ${major}`);
+          },
+        }),
+      );
     });
     after(async () => {
       await holder?.end();
@@ -243,13 +281,29 @@ describe("prechecks", () => {
     });
 
     test("the grants that are printed are the grants that are needed", async () => {
-      for (const id of ["source-select", "source-replication-role", "source-row-security", "source-table-ownership", "source-create", "source-replication-origin"]) {
+      for (const id of [
+        "source-select",
+        "source-replication-role",
+        "source-row-security",
+        "source-table-ownership",
+        "source-create",
+        "source-replication-origin",
+      ]) {
         const fix = results.get(id)?.fix;
         assert.ok(fix, id);
         await query(source.url(), fix.replace(/--.*$/m, ""));
       }
-      const again = await checkAll(checkRequest(source.url("postgres", "mover"), target.url("there", "mover"), { selection: { include: ["public.*"], exclude: [] } }));
-      for (const id of ["source-select", "source-replication-role", "source-row-security", "source-table-ownership", "source-create", "source-replication-origin"]) {
+      const again = await checkAll(
+        checkRequest(source.url("postgres", "mover"), target.url("there", "mover"), { selection: { include: ["public.*"], exclude: [] } }),
+      );
+      for (const id of [
+        "source-select",
+        "source-replication-role",
+        "source-row-security",
+        "source-table-ownership",
+        "source-create",
+        "source-replication-origin",
+      ]) {
         assert.equal(again.get(id)?.status, "pass", `${id}: ${again.get(id)?.evidence}`);
       }
     });

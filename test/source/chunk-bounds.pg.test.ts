@@ -37,7 +37,8 @@ for (const version of [13, 18] as const) {
     await client.query(`alter system set autovacuum = off; select pg_reload_conf()`.split(";")[0] as string);
     await client.query("select pg_reload_conf()");
     await client.query(SCHEMA);
-    for (const name of ["numbers", "few", "words", "ids", "amounts", "long_keys", "lists", "backwards", "events_1", "events_2"]) await client.query(`analyze ${name}`);
+    for (const name of ["numbers", "few", "words", "ids", "amounts", "long_keys", "lists", "backwards", "events_1", "events_2"])
+      await client.query(`analyze ${name}`);
     const tables = await readTables(client, { include: ["public.*"], exclude: [] });
     const signal = new AbortController().signal;
     const reader = openSourceReader({ connect: sessionsAt(server.url()), tables, workers: 1, signal });
@@ -46,7 +47,12 @@ for (const version of [13, 18] as const) {
       for (const range of ranges) {
         const read = await reader.readChunk(table, range, { millis: 60_000, bytes: 1e9 }, signal);
         assert.equal(read.cutAfter, null);
-        keys.push(...Buffer.concat([...read.rows.copyText()]).toString("latin1").split("\n").slice(0, -1));
+        keys.push(
+          ...Buffer.concat([...read.rows.copyText()])
+            .toString("latin1")
+            .split("\n")
+            .slice(0, -1),
+        );
       }
       return keys;
     };
@@ -58,7 +64,10 @@ for (const version of [13, 18] as const) {
       }
       if (SINGLE.has(table.id)) assert.equal(ranges.length, 1);
       else assert.ok(ranges.length >= 4 * table.leaves.length, `${table.id}: ${ranges.length} ranges`);
-      const whole = await keysOf(table, table.leaves.map((_, leaf) => ({ leaf, from: null, to: null })));
+      const whole = await keysOf(
+        table,
+        table.leaves.map((_, leaf) => ({ leaf, from: null, to: null })),
+      );
       const tiled = await keysOf(table, ranges);
       assert.equal(tiled.length, whole.length, table.id);
       assert.deepEqual(new Set(tiled), new Set(whole), table.id);

@@ -47,11 +47,18 @@ for (const version of [13, 18] as const) {
       assert.equal(tables.length, 7);
       for (const table of tables) {
         const order = await readKeyOrder(client, table);
-        const middle = (await query<Record<string, string>>(client, `${selectOf(table, { leaf: 0, from: null, to: null }, order)} offset 40`))[0] ?? {};
+        const middle =
+          (await query<Record<string, string>>(client, `${selectOf(table, { leaf: 0, from: null, to: null }, order)} offset 40`))[0] ?? {};
         const values = (table.key ?? []).map((index) => String(middle[table.columns[index]?.name ?? ""]));
         const from = { values, inclusive: false };
-        for (const bounds of [{ from, to: null }, { from: null, to: from }, { from: { values: values.slice(0, 1), inclusive: true }, to: null }]) {
-          const plan = (await query<Record<string, string>>(client, `explain ${selectOf(table, { leaf: 0, ...bounds }, order, 10)}`)).map((row) => row["QUERY PLAN"]).join("\n");
+        for (const bounds of [
+          { from, to: null },
+          { from: null, to: from },
+          { from: { values: values.slice(0, 1), inclusive: true }, to: null },
+        ]) {
+          const plan = (await query<Record<string, string>>(client, `explain ${selectOf(table, { leaf: 0, ...bounds }, order, 10)}`))
+            .map((row) => row["QUERY PLAN"])
+            .join("\n");
           assert.match(plan, /Index (Only )?Scan/, table.id);
           assert.match(plan, /Index Cond/, `${table.id}: ${plan}`);
           // Two opclasses, so two operators: no row comparison can be had, and rows beside the bound are filtered.
@@ -68,12 +75,18 @@ for (const version of [13, 18] as const) {
       assert.ok(first && second);
       const spelled = (text: string) => text.replace("operator(", "OPERATOR(");
       const { lt, le, eq, ge, gt } = second.operators;
-      const mixed = [first, { ...second, operators: { lt: spelled(lt), le: spelled(le), eq: spelled(eq), ge: spelled(ge), gt: spelled(gt) } }];
+      const mixed = [
+        first,
+        { ...second, operators: { lt: spelled(lt), le: spelled(le), eq: spelled(eq), ge: spelled(ge), gt: spelled(gt) } },
+      ];
       const longhand = selectOf(pairs, { leaf: 0, from: { values: ["3", "4"], inclusive: false }, to: null }, mixed);
       assert.match(longhand, / and \(\(.* or \(/);
       for (const inclusive of [true, false]) {
         for (const values of [["3", "4"], ["3"], ["0", "0"], ["9", "9"], ["12", "-1"]]) {
-          for (const range of [{ leaf: 0, from: { values, inclusive }, to: null }, { leaf: 0, from: null, to: { values, inclusive } }]) {
+          for (const range of [
+            { leaf: 0, from: { values, inclusive }, to: null },
+            { leaf: 0, from: null, to: { values, inclusive } },
+          ]) {
             assert.deepEqual(await query(client, selectOf(pairs, range, mixed)), await query(client, selectOf(pairs, range, order)));
           }
         }
@@ -83,7 +96,10 @@ for (const version of [13, 18] as const) {
     test("bytes that are no UTF-8 are found in an SQL_ASCII database, by a session that does not insist on UTF-8", async () => {
       await client.query("create database bytes encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0");
       const url = server.url("bytes");
-      await query(url, "create table raw (k text primary key); insert into raw values (E'\\xff\\xfe''\\\\'), (E'\\xe9t\\xe9'), ('plain'), (E'\\xc3\\xa9')");
+      await query(
+        url,
+        "create table raw (k text primary key); insert into raw values (E'\\xff\\xfe''\\\\'), (E'\\xe9t\\xe9'), ('plain'), (E'\\xc3\\xa9')",
+      );
       const open = async (purpose: string) => {
         const session = await sessionsAt(url)(purpose);
         await session.query("set client_encoding = 'SQL_ASCII'");
@@ -96,7 +112,12 @@ for (const version of [13, 18] as const) {
       const reader = openSourceReader({ connect: open, tables: [raw], workers: 1, signal });
       const keys = [["\xff\xfe'\\"], ["\xe9t\xe9"], ["\xc3\xa9"]];
       assert.equal((await reader.readKeys(raw, keys, signal)).rows.count, 3);
-      const after = await reader.readChunk(raw, { leaf: 0, from: { values: ["\xe9t\xe9"], inclusive: false }, to: null }, { millis: 10_000, bytes: 1e6 }, signal);
+      const after = await reader.readChunk(
+        raw,
+        { leaf: 0, from: { values: ["\xe9t\xe9"], inclusive: false }, to: null },
+        { millis: 10_000, bytes: 1e6 },
+        signal,
+      );
       assert.deepEqual(after.rows.take([0], new Set(["\xff\xfe'\\"])).taken, [["\xff\xfe'\\"]]);
       assert.equal(after.rows.count, 1);
       await reader.close();

@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
-import type { ChunkBudget, ChunkRange, ChunkRead } from "../../src/engine/ports.ts";
-import { keyText, type Table } from "../../src/model/table.ts";
-import { type Row, toByteText } from "../../src/model/value.ts";
-import { parseCopyLine } from "../../src/postgres/copy-text.ts";
+import type { ChunkRange } from "../../src/engine/ports.ts";
+import type { Table } from "../../src/model/table.ts";
+import { toByteText } from "../../src/model/value.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { openSourceReader } from "../../src/source/source-reader.ts";
-import { waitFor } from "../support/database.ts";
 import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
+import { LARGE, NEVER, readAll, rowsOf } from "./read-all.ts";
 import { sessionsAt } from "./source-session.ts";
-
-const NEVER = new AbortController().signal;
-const LARGE: ChunkBudget = { millis: 60_000, bytes: 1e9 };
 
 const SCHEMA = `
 create schema elsewhere;
@@ -41,27 +37,8 @@ create table parent (id int primary key, v text); create table child (primary ke
 insert into parent values (1, 'p'); insert into child values (2, 'c');
 create table huge (id int primary key, v text); alter table huge alter v set storage external;
 insert into huge select i, repeat(md5(i::text), 50 * 32768) from generate_series(1, 3) i;
-create table bag (v text); insert into bag select 'same' from generate_series(1, 10000); alter table bag replica identity full;
 vacuum analyze;
 `;
-
-/** Every key that the chunks of a range bring, reading on after each cut. */
-async function readAll(reader: ReturnType<typeof openSourceReader>, table: Table, budget: ChunkBudget): Promise<{ keys: string[]; reads: ChunkRead[] }> {
-  const reads: ChunkRead[] = [];
-  for (let leaf = 0; leaf < table.leaves.length; leaf++) {
-    let range: ChunkRange | null = { leaf, from: null, to: null };
-    while (range !== null) {
-      const read: ChunkRead = await reader.readChunk(table, range, budget, NEVER);
-      reads.push(read);
-      range = read.cutAfter === null ? null : { ...range, from: { values: read.cutAfter, inclusive: false } };
-    }
-  }
-  return { keys: reads.flatMap((read) => rowsOf(read).map((row) => keyText((table.key ?? []).map((index) => row[index] ?? null)))), reads };
-}
-
-function rowsOf({ rows }: Pick<ChunkRead, "rows">): Row[] {
-  return Buffer.concat([...rows.copyText()]).toString("latin1").split("\n").slice(0, -1).map(parseCopyLine);
-}
 
 for (const version of [13, 18] as const satisfies PgVersion[]) {
   describe(`chunk reads on PostgreSQL ${version}`, () => {
@@ -85,11 +62,21 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     });
 
     const table = (id: string): Table => tables.get(id) as Table;
-    const count = async (sql: string): Promise<number> => Number((await client.query<{ n: string }>(`select count(*)::text as n from ${sql}`)).rows[0]?.n);
+    const count = async (sql: string): Promise<number> =>
+      Number((await client.query<{ n: string }>(`select count(*)::text as n from ${sql}`)).rows[0]?.n);
 
     const KINDS: [string, string][] = [
-      ["numbers", "numbers"], ["composite", "composite"], ["ids", "ids"], ["amounts", "amounts"], ["long_keys", "long_keys"], ["Quoted Table", '"Quoted Table"'],
-      ["pattern", "pattern"], ["domains", "domains"], ["events", "events"], ["parent", "only parent"], ["child", "child"],
+      ["numbers", "numbers"],
+      ["composite", "composite"],
+      ["ids", "ids"],
+      ["amounts", "amounts"],
+      ["long_keys", "long_keys"],
+      ["Quoted Table", '"Quoted Table"'],
+      ["pattern", "pattern"],
+      ["domains", "domains"],
+      ["events", "events"],
+      ["parent", "only parent"],
+      ["child", "child"],
     ];
     for (const [name, sql] of KINDS) {
       test(`chunks cut by size tile ${name} exactly, in as many reads as needed`, async () => {
@@ -108,7 +95,9 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       const writer = await sessionsAt(server.url())("writer");
       const writing = (async () => {
         for (let i = 1; !stop.signal.aborted; i++) {
-          await writer.query("insert into ids select md5('new' || i)::uuid, 'new' from generate_series($1::int, $1::int + 20) i", [i * 100]);
+          await writer.query("insert into ids select md5('new' || i)::uuid, 'new' from generate_series($1::int, $1::int + 20) i", [
+            i * 100,
+          ]);
           await writer.query("update ids set v = coalesce(v, '') || 'x' where v like 'new%'");
           await writer.query("delete from ids where v like 'new%' and random() < 0.5");
         }
@@ -129,13 +118,25 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     test("values and keys are the bytes that the table holds", async () => {
       const { reads } = await readAll(reader, table("public.Quoted Table"), LARGE);
       const rows = reads.flatMap(rowsOf);
-      assert.deepEqual(new Map(rows.map((row) => [row[0], row[1]])), new Map([
-        ["tab\tand\nnewline", "\\x00ff"], ["back\\slash\\N", null], ['it\'s "quoted"', "\\x"], ["", "\\x0a"], [toByteText("日本"), "\\x5c"],
-      ]));
+      assert.deepEqual(
+        new Map(rows.map((row) => [row[0], row[1]])),
+        new Map([
+          ["tab\tand\nnewline", "\\x00ff"],
+          ["back\\slash\\N", null],
+          ['it\'s "quoted"', "\\x"],
+          ["", "\\x0a"],
+          [toByteText("日本"), "\\x5c"],
+        ]),
+      );
     });
 
     test("a read ends after its budget of bytes, behind a whole row", async () => {
-      const read = await reader.readChunk(table("public.huge"), { leaf: 0, from: null, to: null }, { millis: 60_000, bytes: 1_000_000 }, NEVER);
+      const read = await reader.readChunk(
+        table("public.huge"),
+        { leaf: 0, from: null, to: null },
+        { millis: 60_000, bytes: 1_000_000 },
+        NEVER,
+      );
       assert.equal(read.rows.count, 1, "one row, though it is 50 times the budget");
       assert.deepEqual(read.cutAfter, ["1"]);
       assert.equal(read.rows.bytes, 50 * 32768 * 32 + 3);
@@ -144,7 +145,9 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     });
 
     test("a read ends after its budget of time, and holds its snapshot no longer", async () => {
-      await client.query("create table slow (id int primary key, v text); insert into slow select i, repeat('x', 50) from generate_series(1, 600000) i");
+      await client.query(
+        "create table slow (id int primary key, v text); insert into slow select i, repeat('x', 50) from generate_series(1, 600000) i",
+      );
       await client.query("vacuum analyze slow");
       const [slow] = await readTables(client, { include: ["public.slow"], exclude: [] });
       assert.ok(slow);
@@ -163,47 +166,11 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       await client.query("drop table slow");
     });
 
-    test("the session says in pg_stat_activity which table is read", async () => {
-      const lock = await sessionsAt(server.url())("locker");
-      await lock.query("begin; lock table numbers in access exclusive mode");
-      const reading = reader.readChunk(table("public.numbers"), { leaf: 0, from: null, to: null }, LARGE, NEVER);
-      await waitFor(() => count("pg_stat_activity where application_name ~ '^pghaul \\[snapshot public.numbers c\\d+\\]$'"), { deadlineMs: 5_000, what: "the label" });
-      await lock.query("rollback");
-      await lock.end();
-      assert.ok((await reading).rows.count > 0);
-    });
-
-    test("a TRUNCATE that was there first is waited for, and its emptiness seen", async () => {
-      await client.query("create table doomed (id int primary key); insert into doomed select generate_series(1, 10)");
-      const [doomed] = await readTables(client, { include: ["public.doomed"], exclude: [] });
-      assert.ok(doomed);
-      const other = await sessionsAt(server.url())("truncater");
-      await other.query("begin; truncate doomed; insert into doomed values (99)");
-      const reading = reader.readChunk(doomed, { leaf: 0, from: null, to: null }, LARGE, NEVER);
-      await waitFor(() => count("pg_locks where not granted"), { deadlineMs: 5_000, what: "the reader to wait" });
-      await other.query("commit");
-      await other.end();
-      // Had the snapshot come before the lock, neither the ten rows nor the new one would be seen.
-      assert.deepEqual(rowsOf(await reading), [["99"]]);
-    });
-
-    test("a read under way keeps a TRUNCATE out", async () => {
-      await client.query("create table kept (v text); alter table kept replica identity full; insert into kept select 'row' from generate_series(1, 100)");
-      const [kept] = await readTables(client, { include: ["public.kept"], exclude: [] });
-      assert.ok(kept);
-      const other = await sessionsAt(server.url())("truncater");
-      await other.query("set lock_timeout = '50ms'");
-      await reader.readWhole(kept, async (read) => {
-        await assert.rejects(other.query("truncate kept"), { code: "55P03" });
-        for await (const _ of read.copyText);
-      }, NEVER);
-      await other.query("truncate kept");
-      await other.end();
-    });
-
     test("hi lies above the commit of everything the view contains", async () => {
       const range: ChunkRange = { leaf: 0, from: null, to: { values: ["1"], inclusive: true } };
-      const written = await client.query<{ xid: string }>("insert into numbers values (-1, '') returning pg_current_xact_id()::text as xid");
+      const written = await client.query<{ xid: string }>(
+        "insert into numbers values (-1, '') returning pg_current_xact_id()::text as xid",
+      );
       const { rows } = await client.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
       const read = await reader.readChunk(table("public.numbers"), range, LARGE, NEVER);
       const xid = BigInt(written.rows[0]?.xid ?? "0");
@@ -216,95 +183,47 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     });
 
     test("keys are looked up exactly, absent ones are missing, asked twice they come once", async () => {
-      const read = await reader.readKeys(table("public.composite"), [["az26", "5"], ["nowhere", "1"], ["az26", "5"], ["az26", "6"]], NEVER);
+      const read = await reader.readKeys(
+        table("public.composite"),
+        [
+          ["az26", "5"],
+          ["nowhere", "1"],
+          ["az26", "5"],
+          ["az26", "6"],
+        ],
+        NEVER,
+      );
       assert.deepEqual(rowsOf(read), [["5", "az26", "26"]]);
       assert.equal(read.cutAfter, null);
-      const quoted = await reader.readKeys(table("public.Quoted Table"), [["tab\tand\nnewline"], ["back\\slash\\N"], [toByteText("日本")], ["none"]], NEVER);
+      const quoted = await reader.readKeys(
+        table("public.Quoted Table"),
+        [["tab\tand\nnewline"], ["back\\slash\\N"], [toByteText("日本")], ["none"]],
+        NEVER,
+      );
       assert.equal(quoted.rows.count, 3);
-      const events = await reader.readKeys(table("public.events"), [["5", "2020-01-06"], ["400", "2021-02-04"]], NEVER);
-      assert.deepEqual(rowsOf(events).map((row) => row[2]).sort(), ["v400", "v5"]);
+      const events = await reader.readKeys(
+        table("public.events"),
+        [
+          ["5", "2020-01-06"],
+          ["400", "2021-02-04"],
+        ],
+        NEVER,
+      );
+      assert.deepEqual(
+        rowsOf(events)
+          .map((row) => row[2])
+          .sort(),
+        ["v400", "v5"],
+      );
       const amounts = await reader.readKeys(table("public.amounts"), [["-1.5"], ["-1.50"], ["NaN"]], NEVER);
-      assert.deepEqual(rowsOf(amounts).map(([n]) => n).sort(), ["-1.50", "NaN"], "-1.5 equals -1.50, and is another key's text");
+      assert.deepEqual(
+        rowsOf(amounts)
+          .map(([n]) => n)
+          .sort(),
+        ["-1.50", "NaN"],
+        "-1.5 equals -1.50, and is another key's text",
+      );
       assert.equal((await reader.readKeys(table("public.ids"), [], NEVER)).rows.count, 0);
-    });
-
-    test("an abort ends the read with its reason, and the reader goes on", async () => {
-      const stop = new AbortController();
-      const reason = new Error("stop now");
-      const reading = reader.readWhole(table("public.huge"), async (read) => {
-        for await (const _ of read.copyText) stop.abort(reason);
-      }, stop.signal);
-      await assert.rejects(reading, reason);
-      assert.equal((await readAll(reader, table("public.ids"), LARGE)).keys.length, 3000);
-      await assert.rejects(reader.readChunk(table("public.ids"), { leaf: 0, from: null, to: null }, LARGE, AbortSignal.abort(reason)), reason);
-    });
-
-    test("a lost session is SOURCE_LOST; the next read opens another", async () => {
-      const lock = await sessionsAt(server.url())("locker");
-      await lock.query("begin; lock table numbers in access exclusive mode");
-      const reading = reader.readChunk(table("public.numbers"), { leaf: 0, from: null, to: null }, LARGE, NEVER);
-      reading.catch(() => undefined);
-      await waitFor(() => count("pg_stat_activity, pg_terminate_backend(pid) where application_name like 'pghaul [snapshot public.numbers %'"), { deadlineMs: 5_000, what: "the reader" });
-      await assert.rejects(reading, { code: "SOURCE_LOST" });
-      await lock.query("rollback");
-      await lock.end();
-      assert.equal((await readAll(reader, table("public.numbers"), LARGE)).keys.length, 20_000);
-    });
-
-    test("a whole table is streamed no faster than it is taken", async () => {
-      let pieces = 0;
-      const bytes = await reader.readWhole(table("public.huge"), async (read) => {
-        const iterator = read.copyText[Symbol.asyncIterator]();
-        let total = (await iterator.next()).value?.length ?? 0;
-        // 150 MB wait at the source: were they gathered here, the server would be done and idle.
-        const state = async () => (await client.query<{ event: string }>("select wait_event as event from pg_stat_activity where application_name like 'pghaul [snapshot public.huge%'")).rows[0]?.event;
-        await waitFor(async () => (await state()) === "ClientWrite", { deadlineMs: 5_000, what: "the server to be held back" });
-        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-          total += next.value.length;
-          pieces += 1;
-        }
-        return total;
-      }, NEVER);
-      assert.equal(bytes, 3 * (50 * 32768 * 32 + 3));
-      assert.ok(pieces > 10);
-      const bag = await reader.readWhole(table("public.bag"), async (read) => {
-        let total = 0;
-        for await (const piece of read.copyText) total += piece.length;
-        return total;
-      }, NEVER);
-      assert.equal(bag, 50_000);
-    });
-
-    test("what the consumer of a whole table throws comes out as it is", async () => {
-      const own = new Error("the target is full");
-      const failing = reader.readWhole(table("public.bag"), async () => { throw own; }, NEVER);
-      await assert.rejects(failing, (error) => error === own);
-      await assert.rejects(reader.readWhole(table("public.bag"), async () => "too early", NEVER), { code: "BUG" });
-    });
-
-    test("the barrier waits for older writers, and names them", async () => {
-      const writer = await sessionsAt(server.url())("slow writer");
-      await writer.query("begin; insert into numbers values (-5, '')");
-      const heard: string[] = [];
-      let over = false;
-      const barrier = reader.barrier((who) => heard.push(who), NEVER).then(() => { over = true; });
-      await waitFor(() => heard.length > 0, { deadlineMs: 5_000, what: "the barrier to tell" });
-      assert.match(heard[0] ?? "", /pid \d+ \(postgres in pghaul \[slow writer\], idle in transaction\), for \d+ s/);
-      assert.equal(over, false);
-      await writer.query("rollback");
-      await writer.end();
-      await barrier;
-      const stop = new AbortController();
-      stop.abort(new Error("enough"));
-      await reader.barrier(() => undefined, NEVER);
-    });
-
-    test("a heartbeat moves the WAL of a quiet database and returns a snapshot of now", async () => {
-      const lsn = async () => (await client.query<{ lsn: string }>("select pg_current_wal_flush_lsn()::text as lsn")).rows[0]?.lsn;
-      const before = await lsn();
-      const view = await reader.heartbeat();
-      assert.notEqual(await lsn(), before);
-      assert.match(view.text, /^\d+:\d+:/);
     });
   });
 }

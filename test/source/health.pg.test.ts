@@ -26,7 +26,11 @@ for (const version of [13, 18] as const) {
     const busy = await readHealth(client, "mine", 0);
     assert.match(busy.longTransactions[0]?.who ?? "", /^pid \d+ \(postgres in report, idle in transaction\)$/);
     assert.ok(busy.slot !== null && !busy.slot.active && busy.slot.walStatus === "reserved");
-    assert.ok((busy.slot.lagBytes ?? 0n) > 2_000_000n && (busy.slot.retainedBytes ?? 0n) >= (busy.slot.lagBytes ?? 0n) && (busy.slot.safeWalSize ?? 0n) > 0n);
+    assert.ok(
+      (busy.slot.lagBytes ?? 0n) > 2_000_000n &&
+        (busy.slot.retainedBytes ?? 0n) >= (busy.slot.lagBytes ?? 0n) &&
+        (busy.slot.safeWalSize ?? 0n) > 0n,
+    );
     assert.match(busy.oldestXmin?.who ?? "", /replication slot mine|report/);
     assert.ok((busy.oldestXmin?.age ?? 0) >= 1);
     assert.match(busy.preparedTransactions[0]?.who ?? "", /'forgotten' of postgres in database postgres/);
@@ -39,7 +43,9 @@ for (const version of [13, 18] as const) {
 test("samples measure a reader and the WAL", async () => {
   await using server = await startServer({ version: 18 });
   const client = await sessionsAt(server.url())("sample");
-  await client.query("create table t (id int primary key, v text); insert into t select i, repeat('x', 100) from generate_series(1, 50000) i; create table empty (id int primary key)");
+  await client.query(
+    "create table t (id int primary key, v text); insert into t select i, repeat('x', 100) from generate_series(1, 50000) i; create table empty (id int primary key)",
+  );
   await client.query("analyze t");
   const tables = await readTables(client, { include: ["public.*"], exclude: [] });
   const reader = openSourceReader({ connect: sessionsAt(server.url()), tables, workers: 1, signal: NEVER });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseCopyLine } from "../../src/postgres/copy-text.ts";
 import { decodeMessage } from "../../src/pgoutput/decode.ts";
+import { parseCopyLine } from "../../src/postgres/copy-text.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { openSourceReader } from "../../src/source/source-reader.ts";
 import { startServer } from "../support/pg-server.ts";
@@ -21,7 +21,7 @@ const KEYS: [string, string[]][] = [
   ["inet", ["10.0.0.1/32", "::1"]],
   ["integer[]", ["{1,NULL,3}", "{}"]],
   ["jsonb", ['{"b": 1.10, "a": "\\\\ \\u00e9"}']],
-  ["\"char\"", ["x"]],
+  ['"char"', ["x"]],
   ["boolean", ["true"]],
 ];
 
@@ -32,11 +32,13 @@ for (const version of [13, 18] as const) {
     for (const [index, [type]] of KEYS.entries()) await client.query(`create table k${index} (id ${type} primary key)`);
     await client.query("create publication p for all tables");
     await client.query("select pg_create_logical_replication_slot('s', 'pgoutput')");
-    for (const [index, [, values]] of KEYS.entries()) for (const value of values) await client.query(`insert into k${index} values ($1)`, [value]);
+    for (const [index, [, values]] of KEYS.entries())
+      for (const value of values) await client.query(`insert into k${index} values ($1)`, [value]);
     const streamed = new Map<string, string[]>();
     const relations = new Map<number, string>();
     const { rows } = await client.query<{ data: string }>(
-      "select data::text from pg_logical_slot_peek_binary_changes('s', null, null, 'proto_version', '1', 'publication_names', 'p')");
+      "select data::text from pg_logical_slot_peek_binary_changes('s', null, null, 'proto_version', '1', 'publication_names', 'p')",
+    );
     for (const { data } of rows) {
       const bytes = Buffer.from(data.slice(2), "hex");
       const message = decodeMessage(bytes, 0, bytes.length, 0n);
@@ -51,12 +53,21 @@ for (const version of [13, 18] as const) {
     for (const [index, [type, values]] of KEYS.entries()) {
       const table = tables.find(({ name }) => name === `k${index}`);
       assert.ok(table);
-      const texts = async (lines: Iterable<Uint8Array>) => Buffer.concat([...lines]).toString("latin1").split("\n").slice(0, -1).map((line) => parseCopyLine(line)[0] ?? "");
+      const texts = async (lines: Iterable<Uint8Array>) =>
+        Buffer.concat([...lines])
+          .toString("latin1")
+          .split("\n")
+          .slice(0, -1)
+          .map((line) => parseCopyLine(line)[0] ?? "");
       const chunk = await reader.readChunk(table, { leaf: 0, from: null, to: null }, { millis: 10_000, bytes: 1e6 }, signal);
       const copied = await texts(chunk.rows.copyText());
       assert.equal(copied.length, values.length, type);
       assert.deepEqual(copied.toSorted(), streamed.get(table.name)?.toSorted(), type);
-      const found = await reader.readKeys(table, copied.map((key) => [key]), signal);
+      const found = await reader.readKeys(
+        table,
+        copied.map((key) => [key]),
+        signal,
+      );
       assert.deepEqual((await texts(found.rows.copyText())).toSorted(), copied.toSorted(), type);
       const { taken, rest } = chunk.rows.take([0], new Set(copied.slice(0, 1)));
       assert.deepEqual(taken, [[copied[0]]]);

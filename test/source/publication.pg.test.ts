@@ -17,8 +17,12 @@ for (const version of [13, 15, 18] as const) {
     const client = await sessionsAt(server.url())("publication");
     await client.query(SCHEMA);
     const tables = async (...include: string[]) => readTables(client, { include, exclude: [] });
-    const published = async () => (await client.query<{ t: string }>("select tablename::text as t from pg_publication_tables where pubname = 'p 1' order by 1")).rows.map(({ t }) => t);
-    const oid = async () => (await client.query<{ oid: string }>("select oid::text from pg_publication where pubname = 'p 1'")).rows[0]?.oid;
+    const published = async () =>
+      (
+        await client.query<{ t: string }>("select tablename::text as t from pg_publication_tables where pubname = 'p 1' order by 1")
+      ).rows.map(({ t }) => t);
+    const oid = async () =>
+      (await client.query<{ oid: string }>("select oid::text from pg_publication where pubname = 'p 1'")).rows[0]?.oid;
 
     assert.equal(await ensurePublication(client, "p 1", await tables("Odd.*", "public.parent", "public.root")), true);
     const made = await oid();
@@ -45,7 +49,7 @@ for (const version of [13, 15, 18] as const) {
     await client.query("create publication everything for all tables");
     await assert.rejects(ensurePublication(client, "everything", await tables("public.b")), /FOR ALL TABLES/);
 
-    await client.query("create role mover login; grant create on database postgres to mover; grant usage on schema \"Odd\" to mover");
+    await client.query('create role mover login; grant create on database postgres to mover; grant usage on schema "Odd" to mover');
     const mover = await sessionsAt(server.url("postgres", "mover"))("publication");
     let suggestion = "";
     await assert.rejects(ensurePublication(mover, "p2", await tables("public.b", "Odd.*")), (error) => {
@@ -55,7 +59,11 @@ for (const version of [13, 15, 18] as const) {
       return true;
     });
     await client.query(suggestion);
-    assert.equal(await ensurePublication(mover, "p2", await tables("public.b", "Odd.*")), false, "the owner ran the statement: nothing is left to do");
+    assert.equal(
+      await ensurePublication(mover, "p2", await tables("public.b", "Odd.*")),
+      false,
+      "the owner ran the statement: nothing is left to do",
+    );
     await mover.end();
     await client.end();
   });

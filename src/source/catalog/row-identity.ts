@@ -41,7 +41,8 @@ function ownIdentity(table: IdentityFacts): RowIdentity {
   const columns = table.mode === "i" ? table.identityIndex : table.mode === "n" ? null : table.primaryKey;
   if (columns === null) {
     if (table.mode === "f") return { kind: "full" };
-    const fix = table.primaryKey === null ? `alter table ${relation} replica identity full` : `alter table ${relation} replica identity default`;
+    const fix =
+      table.primaryKey === null ? `alter table ${relation} replica identity full` : `alter table ${relation} replica identity default`;
     return { kind: "none", problem: `has ${noIdentity(table)}, so publishing it would make UPDATE and DELETE fail`, fix };
   }
   const generated = columns.filter((column) => table.generatedColumns.has(column));

@@ -37,10 +37,10 @@ function splitParts(text: string): string[] {
 
 function partExpression(part: string): RegExp {
   const literal = /^"((?:[^"]|"")*)"$/.exec(part)?.[1]?.replaceAll('""', '"');
-  if (literal !== undefined) return new RegExp(`^${escape(literal)}$`, "u");
-  return new RegExp(`^${escape(part).replaceAll("\\*", "[^]*").replaceAll("\\?", "[^]")}$`, "u");
+  if (literal !== undefined) return new RegExp(`^${literally(literal)}$`, "u");
+  return new RegExp(`^${literally(part).replaceAll("\\*", "[^]*").replaceAll("\\?", "[^]")}$`, "u");
 }
 
-function escape(text: string): string {
+function literally(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

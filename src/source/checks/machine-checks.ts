@@ -18,7 +18,8 @@ async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Pr
   const free = bavail * bsize;
   const evidence = `${gigabytes(free)} free for the change log at ${stateDirectory}`;
   if (free < TOO_LITTLE_BYTES) return fail(evidence, "free space, or set state.dir to a larger disk");
-  if (free < wantedStateBytes) return warn(`${evidence}; ${gigabytes(wantedStateBytes)} are wanted`, "free space, or set state.dir to a larger disk");
+  if (free < wantedStateBytes)
+    return warn(`${evidence}; ${gigabytes(wantedStateBytes)} are wanted`, "free space, or set state.dir to a larger disk");
   return pass(evidence);
 }
 

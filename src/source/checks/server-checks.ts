@@ -17,8 +17,14 @@ export const SERVER_CHECKS: readonly Check[] = [
   { id: "target-version", run: async (context) => targetVersion(context) },
   { id: "source-primary", run: ({ source }) => primary(source) },
   { id: "target-primary", run: ({ target }) => primary(target) },
-  { id: "source-wal-level", run: async ({ source }) => walLevel(await setting(source, "wal_level"), fail, "the change stream cannot begin") },
-  { id: "target-wal-level", run: async ({ target }) => walLevel(await setting(target, "wal_level"), warn, "there would be no way back after a cutover") },
+  {
+    id: "source-wal-level",
+    run: async ({ source }) => walLevel(await setting(source, "wal_level"), fail, "the change stream cannot begin"),
+  },
+  {
+    id: "target-wal-level",
+    run: async ({ target }) => walLevel(await setting(target, "wal_level"), warn, "there would be no way back after a cutover"),
+  },
   { id: "source-slots-free", run: (context) => free(context, "max_replication_slots", "slots") },
   { id: "source-senders-free", run: (context) => free(context, "max_wal_senders", "senders") },
   { id: "source-slot-keep-size", run: async ({ source }) => keepSize(Number(await setting(source, "max_slot_wal_keep_size"))) },
@@ -62,7 +68,9 @@ function supported(side: Side): Verdict {
 function targetVersion({ source, target }: CheckContext): Verdict {
   const own = supported(target);
   if (own.status !== "pass" || major(target) >= major(source)) return own;
-  return warn(`PostgreSQL ${major(target)}, older than the source (${major(source)}): what the schema uses of newer versions will be refused`);
+  return warn(
+    `PostgreSQL ${major(target)}, older than the source (${major(source)}): what the schema uses of newer versions will be refused`,
+  );
 }
 
 async function primary({ client, name }: Side): Promise<Verdict> {
@@ -80,7 +88,11 @@ function walLevel(level: string | undefined, otherwise: typeof fail, consequence
   return otherwise(`wal_level is ${level}: ${consequence}`, "alter system set wal_level = 'logical';   -- then restart the server");
 }
 
-async function free({ source, slot }: CheckContext, name: "max_replication_slots" | "max_wal_senders", what: "slots" | "senders"): Promise<Verdict> {
+async function free(
+  { source, slot }: CheckContext,
+  name: "max_replication_slots" | "max_wal_senders",
+  what: "slots" | "senders",
+): Promise<Verdict> {
   const limit = Number(await setting(source, name));
   const use = await selectReplicationUse(source.client, slot);
   const evidence = `${use[what]} of ${limit} in use (${name})`;
@@ -90,34 +102,47 @@ async function free({ source, slot }: CheckContext, name: "max_replication_slots
 }
 
 function keepSize(megabytes: number): Verdict {
-  if (megabytes < 0) return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, and nothing but pghaul limits the WAL it keeps");
+  if (megabytes < 0)
+    return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, and nothing but pghaul limits the WAL it keeps");
   if (megabytes >= SMALL_KEEP_MB) return pass(`max_slot_wal_keep_size is ${megabytes} MB`);
-  return warn(`max_slot_wal_keep_size is ${megabytes} MB: if pghaul is away while that much is written, the slot is lost and the load starts over`,
-    "alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf();");
+  return warn(
+    `max_slot_wal_keep_size is ${megabytes} MB: if pghaul is away while that much is written, the slot is lost and the load starts over`,
+    "alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf();",
+  );
 }
 
 /** 18 and later. NaN: the server does not know the setting. */
 function slotTimeout(seconds: number): Verdict {
   if (Number.isNaN(seconds) || seconds === 0) return pass("slots do not expire");
-  return warn(`idle_replication_slot_timeout is ${seconds} s: a slot that is not read for so long is lost`,
-    "alter system set idle_replication_slot_timeout = 0; select pg_reload_conf();");
+  return warn(
+    `idle_replication_slot_timeout is ${seconds} s: a slot that is not read for so long is lost`,
+    "alter system set idle_replication_slot_timeout = 0; select pg_reload_conf();",
+  );
 }
 
 function decodingMemory(kilobytes: number): Verdict {
   const evidence = `logical_decoding_work_mem is ${Math.round(kilobytes / 1024)} MB`;
   if (kilobytes >= SMALL_DECODING_KB) return pass(evidence);
-  return warn(`${evidence}: larger transactions are spilled to the source's disk while they are decoded`,
-    "alter system set logical_decoding_work_mem = '256MB'; select pg_reload_conf();");
+  return warn(
+    `${evidence}: larger transactions are spilled to the source's disk while they are decoded`,
+    "alter system set logical_decoding_work_mem = '256MB'; select pg_reload_conf();",
+  );
 }
 
 async function longTransactions({ source, longTransactionSeconds }: CheckContext): Promise<Verdict> {
   const open = await selectLongTransactions(source.client, longTransactionSeconds);
   if (open.length === 0) return pass(`no transaction is open for longer than ${longTransactionSeconds} s`);
-  return warn(`slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`, "select pg_terminate_backend(PID);");
+  return warn(
+    `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
+    "select pg_terminate_backend(PID);",
+  );
 }
 
 async function preparedTransactions({ source }: CheckContext): Promise<Verdict> {
   const open = await selectPreparedTransactions(source.client);
   if (open.length === 0) return pass("none");
-  return warn(`slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`, "rollback prepared 'NAME';   -- or commit prepared");
+  return warn(
+    `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
+    "rollback prepared 'NAME';   -- or commit prepared",
+  );
 }

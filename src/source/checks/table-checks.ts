@@ -1,8 +1,20 @@
 import { qualifiedName } from "../../postgres/quote.ts";
 import type { LeftOut } from "../catalog.ts";
 import {
-  countLargeObjects, selectDeferrableKeys, selectEventTriggers, selectExisting, selectGeneratedColumns, selectInsistentRules, selectInsistentTriggers, selectMixedOrderKeys,
-  selectNotEmpty, selectNullsNotDistinct, selectOwnProgress, selectPendingDetaches, selectSequences, selectUnselectedChildren,
+  countLargeObjects,
+  selectDeferrableKeys,
+  selectEventTriggers,
+  selectExisting,
+  selectGeneratedColumns,
+  selectInsistentRules,
+  selectInsistentTriggers,
+  selectMixedOrderKeys,
+  selectNotEmpty,
+  selectNullsNotDistinct,
+  selectOwnProgress,
+  selectPendingDetaches,
+  selectSequences,
+  selectUnselectedChildren,
 } from "../queries/check-table-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 
@@ -16,11 +28,31 @@ export const TABLE_CHECKS: readonly Check[] = [
   { id: "unlogged-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "unlogged", warn) },
   { id: "foreign-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "foreign-table", warn) },
   { id: "tables-without-key", run: async (context) => withoutKey(context) },
-  { id: "deferrable-keys", run: async ({ source }) => none(await selectDeferrableKeys(source.client, source.oids), "checked late, so they cannot tell rows apart:", null) },
-  { id: "key-order", run: async ({ source }) => none(await selectMixedOrderKeys(source.client, source.oids), "mixes ascending and descending columns, so every chunk is sorted:", null) },
+  {
+    id: "deferrable-keys",
+    run: async ({ source }) =>
+      none(await selectDeferrableKeys(source.client, source.oids), "checked late, so they cannot tell rows apart:", null),
+  },
+  {
+    id: "key-order",
+    run: async ({ source }) =>
+      none(
+        await selectMixedOrderKeys(source.client, source.oids),
+        "mixes ascending and descending columns, so every chunk is sorted:",
+        null,
+      ),
+  },
   { id: "nulls-not-distinct", run: nullsNotDistinct },
   { id: "generated-columns", run: generatedColumns },
-  { id: "inheritance", run: async ({ source }) => none(await selectUnselectedChildren(source.client, source.oids), "inherits from a selected table and is not selected:", "name it under tables.include as well") },
+  {
+    id: "inheritance",
+    run: async ({ source }) =>
+      none(
+        await selectUnselectedChildren(source.client, source.oids),
+        "inherits from a selected table and is not selected:",
+        "name it under tables.include as well",
+      ),
+  },
   { id: "partitions", run: partitions },
   { id: "triggers", run: triggers },
   { id: "sequences", run: sequences },
@@ -37,15 +69,21 @@ function none(found: readonly string[], sentence: string, fix: string | null): V
 function selected({ catalog }: CheckContext): Verdict {
   const { tables, unmatched } = catalog;
   if (tables.length === 0) return fail("no table is selected that can be moved", "mend tables.include in the configuration");
-  if (unmatched.length > 0) return warn(`${tables.length} tables; no table matches ${named(unmatched)}`, "mend tables.include in the configuration");
+  if (unmatched.length > 0)
+    return warn(`${tables.length} tables; no table matches ${named(unmatched)}`, "mend tables.include in the configuration");
   return pass(`${tables.length} tables`);
 }
 
 function leftOut(all: readonly LeftOut[], reason: LeftOut["reason"], otherwise: typeof fail): Verdict {
   const found = all.filter((one) => one.reason === reason);
   if (found.length === 0) return pass("none");
-  return otherwise(found.map(({ detail }) => detail).slice(0, 5).join("; ") + (found.length > 5 ? ` and ${found.length - 5} more` : ""),
-    statements(found.flatMap(({ fix }) => (fix === null ? [] : [fix]))));
+  return otherwise(
+    found
+      .map(({ detail }) => detail)
+      .slice(0, 5)
+      .join("; ") + (found.length > 5 ? ` and ${found.length - 5} more` : ""),
+    statements(found.flatMap(({ fix }) => (fix === null ? [] : [fix]))),
+  );
 }
 
 function withoutKey({ catalog }: CheckContext): Verdict {
@@ -53,29 +91,43 @@ function withoutKey({ catalog }: CheckContext): Verdict {
   if (found.length === 0) return pass("every table has a key");
   const bytes = found.reduce((sum, { leaves }) => sum + leaves.reduce((own, leaf) => own + leaf.bytes, 0), 0);
   const size = bytes > LARGE_WITHOUT_KEY_BYTES ? ` (${Math.round(bytes / 1e9)} GB: the source's vacuum is held back for as long)` : "";
-  return warn(`read in one snapshot, and again from the start after a crash: ${named(found.map(({ id }) => id))}${size}`, "add a primary key where you can");
+  return warn(
+    `read in one snapshot, and again from the start after a crash: ${named(found.map(({ id }) => id))}${size}`,
+    "add a primary key where you can",
+  );
 }
 
 async function nullsNotDistinct({ source, target }: CheckContext): Promise<Verdict> {
   const found = await selectNullsNotDistinct(source.client, source.oids);
-  if (found.length === 0 || target.version >= 150_000) return pass(found.length === 0 ? "none" : `${found.length}, and the target knows them`);
+  if (found.length === 0 || target.version >= 150_000)
+    return pass(found.length === 0 ? "none" : `${found.length}, and the target knows them`);
   return fail(`a target before 15 has no NULLS NOT DISTINCT: ${named(found)}`);
 }
 
 async function generatedColumns({ source, target }: CheckContext): Promise<Verdict> {
   const found = await selectGeneratedColumns(source.client, source.oids);
   const virtual = found.filter(({ kind }) => kind === "v");
-  if (virtual.length > 0 && target.version < 180_000) return fail(`a target before 18 has no virtual columns: ${named(virtual.map(({ name }) => name))}`);
+  if (virtual.length > 0 && target.version < 180_000)
+    return fail(`a target before 18 has no virtual columns: ${named(virtual.map(({ name }) => name))}`);
   if (found.length === 0) return pass("none");
   return warn(`computed anew by the target, not copied: ${named(found.map(({ name }) => name))}`);
 }
 
 async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
-  const detaching = await selectPendingDetaches(source.client, catalog.tables.map(({ oid }) => oid));
-  if (detaching.length > 0) return fail(`half detached: ${named(detaching)}`, statements(detaching.map((name) => `alter table PARENT detach partition ${name} finalize`)));
+  const detaching = await selectPendingDetaches(
+    source.client,
+    catalog.tables.map(({ oid }) => oid),
+  );
+  if (detaching.length > 0)
+    return fail(
+      `half detached: ${named(detaching)}`,
+      statements(detaching.map((name) => `alter table PARENT detach partition ${name} finalize`)),
+    );
   const empty = catalog.tables.filter(({ leaves }) => leaves.length === 0);
   if (empty.length > 0) return warn(`partitioned, without a partition: ${named(empty.map(({ id }) => id))}`);
-  const roots = catalog.tables.filter(({ schema, name, leaves }) => leaves.length > 1 || leaves[0]?.name !== name || leaves[0]?.schema !== schema);
+  const roots = catalog.tables.filter(
+    ({ schema, name, leaves }) => leaves.length > 1 || leaves[0]?.name !== name || leaves[0]?.schema !== schema,
+  );
   const leaves = roots.reduce((sum, table) => sum + table.leaves.length, 0);
   return pass(roots.length === 0 ? "none" : `${roots.length} partitioned tables with ${leaves} leaves; moved as their roots`);
 }
@@ -83,13 +135,18 @@ async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
 /** Those of the source come to the target with the schema; those at the target may be there already. */
 async function triggers({ source, target }: CheckContext): Promise<Verdict> {
   const found = (
-    await Promise.all([source, target].map(async ({ client, oids, name }) => [
-      ...(await selectInsistentTriggers(client, oids)).map((one) => `trigger ${one} at the ${name}`),
-      ...(await selectInsistentRules(client, oids)).map((one) => `rule ${one} at the ${name}`),
-    ]))
+    await Promise.all(
+      [source, target].map(async ({ client, oids, name }) => [
+        ...(await selectInsistentTriggers(client, oids)).map((one) => `trigger ${one} at the ${name}`),
+        ...(await selectInsistentRules(client, oids)).map((one) => `rule ${one} at the ${name}`),
+      ]),
+    )
   ).flat();
   if (found.length === 0) return pass("none is ENABLE ALWAYS or REPLICA");
-  return warn(`acts on rows that pghaul writes, though they were seen once at the source: ${named(found)}`, "alter table TABLE enable trigger NAME;   -- instead of ENABLE ALWAYS or REPLICA");
+  return warn(
+    `acts on rows that pghaul writes, though they were seen once at the source: ${named(found)}`,
+    "alter table TABLE enable trigger NAME;   -- instead of ENABLE ALWAYS or REPLICA",
+  );
 }
 
 async function sequences({ source, catalog }: CheckContext): Promise<Verdict> {
@@ -104,11 +161,18 @@ async function sequences({ source, catalog }: CheckContext): Promise<Verdict> {
 async function largeObjects({ source }: CheckContext): Promise<Verdict> {
   const count = await countLargeObjects(source.client);
   if (count === 0) return pass("none");
-  return warn(`${count} large objects are not moved: logical decoding does not carry them`, "move them to a bytea column, or copy them with pg_dump --large-objects while nobody writes");
+  return warn(
+    `${count} large objects are not moved: logical decoding does not carry them`,
+    "move them to a bytea column, or copy them with pg_dump --large-objects while nobody writes",
+  );
 }
 
 async function eventTriggers({ client, name }: Side): Promise<Verdict> {
-  return none(await selectEventTriggers(client), name === "target" ? "acts when the schema is made:" : "moved with the schema, and acts there:", "alter event trigger NAME disable;");
+  return none(
+    await selectEventTriggers(client),
+    name === "target" ? "acts when the schema is made:" : "moved with the schema, and acts there:",
+    "alter event trigger NAME disable;",
+  );
 }
 
 async function targetEmpty({ target, catalog, migration }: CheckContext): Promise<Verdict> {
@@ -117,6 +181,9 @@ async function targetEmpty({ target, catalog, migration }: CheckContext): Promis
   const ours = await selectOwnProgress(target.client, migration);
   const foreign = [...existing.keys()].filter((name) => !ours.has(names.get(name) ?? ""));
   const full = await selectNotEmpty(target.client, foreign);
-  if (full.length === 0) return pass(ours.size > 0 ? `${ours.size} tables are this migration's own` : `${existing.size} of ${names.size} tables exist, all empty`);
+  if (full.length === 0)
+    return pass(
+      ours.size > 0 ? `${ours.size} tables are this migration's own` : `${existing.size} of ${names.size} tables exist, all empty`,
+    );
   return fail(`holds rows already: ${named(full)}`, statements(full.map((name) => `truncate ${name}`)));
 }

@@ -41,7 +41,8 @@ export class CopyChunkRows implements ChunkRows {
     const kept: Buffer[] = [];
     const missing = new Set(keys);
     for (const block of this.#blocks) {
-      for (const [start, end] of lines(block)) if (missing.delete(keyText(copyFields(block, start, end, key)))) kept.push(block.subarray(start, end + 1));
+      for (const [start, end] of lines(block))
+        if (missing.delete(keyText(copyFields(block, start, end, key)))) kept.push(block.subarray(start, end + 1));
     }
     return new CopyChunkRows(kept, kept.length);
   }
@@ -88,7 +89,10 @@ export class LineCollector {
 
   /** The complete rows. A line without its end is dropped: it was cut by a cancel. */
   rows(): CopyChunkRows {
-    return new CopyChunkRows(this.#blocks, this.#blocks.reduce((sum, block) => sum + countLines(block), 0));
+    return new CopyChunkRows(
+      this.#blocks,
+      this.#blocks.reduce((sum, block) => sum + countLines(block), 0),
+    );
   }
 }
 

@@ -6,8 +6,8 @@ import type { ChunkBudget, ChunkRange, ChunkRead } from "../../engine/ports.ts";
 import { type KeyText, keyText, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
 import { endSnapshot } from "../queries/read-queries.ts";
-import { copyKeysSql, copyRangeSql, leafName, wholeName } from "./chunk-sql.ts";
 import { CopyChunkRows } from "./chunk-rows.ts";
+import { copyKeysSql, copyRangeSql, leafName, wholeName } from "./chunk-sql.ts";
 import type { KeyOrder } from "./key-order.ts";
 import { openSnapshot } from "./open-snapshot.ts";
 import type { RowLimit } from "./row-limit.ts";
@@ -29,7 +29,13 @@ const SILENCE_LIMIT = { idle_in_transaction_session_timeout: "60s" };
  * A LIMIT in key order must walk the index: sorting, or reading the whole leaf, would be repeated for every chunk. Where no index fits,
  * the planner sorts all the same.
  */
-const INDEX_WALK = { ...SILENCE_LIMIT, enable_seqscan: "off", enable_bitmapscan: "off", enable_sort: "off", enable_incremental_sort: "off" };
+const INDEX_WALK = {
+  ...SILENCE_LIMIT,
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_sort: "off",
+  enable_incremental_sort: "off",
+};
 
 /** A thousand look-ups in the index. */
 const KEY_LOOKUP = { ...SILENCE_LIMIT, enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };

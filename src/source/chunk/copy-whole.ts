@@ -22,7 +22,11 @@ export interface WholeContext {
  * Errors of the source reach `consume` through the stream, as SOURCE_*; what `consume` throws comes out as it is. A reader that stops
  * early leaves a COPY behind that cannot be skipped, so its session is dropped. Throws BUG when `consume` returns before the end.
  */
-export async function copyWhole<T>({ client, label, signal }: WholeContext, table: Table, consume: (read: WholeRead) => Promise<T>): Promise<T> {
+export async function copyWhole<T>(
+  { client, label, signal }: WholeContext,
+  table: Table,
+  consume: (read: WholeRead) => Promise<T>,
+): Promise<T> {
   // The transaction is idle while the target commits; that must not end it.
   const settings = { idle_in_transaction_session_timeout: "0" };
   const { view, hi } = await openSnapshot(client, { lock: wholeName(table), label, settings }, signal);
@@ -33,7 +37,8 @@ export async function copyWhole<T>({ client, label, signal }: WholeContext, tabl
   signal.addEventListener("abort", drop);
   try {
     const result = await consume({ view, hi, copyText: pieces(stream, table, signal) });
-    if (!stream.readableEnded) throw new PghaulError("BUG", `${table.id}: the copy was not read to its end`, { context: { table: table.id } });
+    if (!stream.readableEnded)
+      throw new PghaulError("BUG", `${table.id}: the copy was not read to its end`, { context: { table: table.id } });
     await endSnapshot(client);
     return result;
   } finally {

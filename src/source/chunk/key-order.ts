@@ -40,7 +40,10 @@ export async function readKeyOrder(db: Queryable, table: Table): Promise<KeyOrde
 
 function keyColumn(row: KeyOrderRow): KeyColumn {
   const name = quoteIdent(row.name);
-  const collate = row.collation_schema === null || row.collation_name === null ? "" : ` collate ${qualifiedName(row.collation_schema, row.collation_name)}`;
+  const collate =
+    row.collation_schema === null || row.collation_name === null
+      ? ""
+      : ` collate ${qualifiedName(row.collation_schema, row.collation_name)}`;
   const schema = quoteIdent(row.operator_schema ?? "pg_catalog");
   const operator = (comparison: Comparison) => `operator(${schema}.${row[comparison] ?? PLAIN[comparison]})`;
   return {

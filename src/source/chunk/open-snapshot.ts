@@ -46,6 +46,7 @@ export function snapshotView(text: string): ReadView {
 
 function locked(relation: string): PghaulError {
   return new PghaulError("SOURCE_QUERY", `${relation} is locked by somebody else, ${LOCK_ATTEMPTS} attempts to read it timed out`, {
-    suggestion: "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
+    suggestion:
+      "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
   });
 }

@@ -42,10 +42,16 @@ export async function runCopy(client: pg.Client, sql: string, { budget, cancel, 
     if (budget !== null && lines.bytes >= budget.bytes) over = true;
     if (over && lines.hasRows) stop();
   };
-  const timer = budget === null ? undefined : setTimeout(() => {
-    over = true;
-    review();
-  }, Math.max(0, budget.millis));
+  const timer =
+    budget === null
+      ? undefined
+      : setTimeout(
+          () => {
+            over = true;
+            review();
+          },
+          Math.max(0, budget.millis),
+        );
   signal.addEventListener("abort", stop);
   try {
     const failure = await new Promise<unknown>((resolve) => {

@@ -28,7 +28,10 @@ export async function selectKnownValues(db: Queryable, { schema, name, column, o
 }
 
 /** Smallest and largest value, each a look at one end of the index. Null for an empty leaf. */
-export async function selectExtremes(db: Queryable, { schema, name, order }: LeafColumn): Promise<{ readonly min: bigint; readonly max: bigint } | null> {
+export async function selectExtremes(
+  db: Queryable,
+  { schema, name, order }: LeafColumn,
+): Promise<{ readonly min: bigint; readonly max: bigint } | null> {
   const { rows } = await db.query<{ min: string | null; max: string | null }>(
     `select min(t.${order.name})::text as min, max(t.${order.name})::text as max from only ${qualifiedName(schema, name)} as t`,
   );

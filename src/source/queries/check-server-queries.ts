@@ -109,8 +109,11 @@ export async function selectNotOwned(db: Queryable, oids: readonly number[]): Pr
 }
 
 const ORIGIN_FUNCTIONS = [
-  "pg_replication_origin_create(text)", "pg_replication_origin_oid(text)", "pg_replication_origin_session_setup(text)",
-  "pg_replication_origin_session_reset()", "pg_replication_origin_xact_setup(pg_lsn, timestamp with time zone)",
+  "pg_replication_origin_create(text)",
+  "pg_replication_origin_oid(text)",
+  "pg_replication_origin_session_setup(text)",
+  "pg_replication_origin_session_reset()",
+  "pg_replication_origin_xact_setup(pg_lsn, timestamp with time zone)",
 ];
 
 /** Functions about replication origins that our role may not call, so that nobody can tell our writes from others'. */

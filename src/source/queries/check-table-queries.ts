@@ -9,9 +9,13 @@ async function names(db: Queryable, sql: string, values: readonly unknown[]): Pr
 
 /** Selected tables whose policies hide rows from our role: reading them fails under row_security = off. */
 export function selectHiddenByPolicies(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select c.oid::regclass::text as name from pg_catalog.pg_class c
-     where c.oid = any($1::oid[]) and c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) order by 1`, [oids]);
+     where c.oid = any($1::oid[]) and c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) order by 1`,
+    [oids],
+  );
 }
 
 export interface GeneratedRow {
@@ -31,53 +35,81 @@ export async function selectGeneratedColumns(db: Queryable, oids: readonly numbe
 
 /** Deferrable unique constraints; whatever checks late cannot tell rows apart meanwhile. */
 export function selectDeferrableKeys(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select format('%I on %s', conname, conrelid::regclass) as name from pg_catalog.pg_constraint
-     where conrelid = any($1::oid[]) and contype in ('p', 'u') and condeferrable order by 1`, [oids]);
+     where conrelid = any($1::oid[]) and contype in ('p', 'u') and condeferrable order by 1`,
+    [oids],
+  );
 }
 
 /** UNIQUE NULLS NOT DISTINCT (15 and later), read through jsonb for the versions that do not have the column. */
 export function selectNullsNotDistinct(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select format('%s on %s', i.indexrelid::regclass, i.indrelid::regclass) as name from pg_catalog.pg_index i
-     where i.indrelid = any($1::oid[]) and to_jsonb(i) ->> 'indnullsnotdistinct' = 'true' order by 1`, [oids]);
+     where i.indrelid = any($1::oid[]) and to_jsonb(i) ->> 'indnullsnotdistinct' = 'true' order by 1`,
+    [oids],
+  );
 }
 
 /** Keys whose index mixes ascending and descending columns: no walk over it gives the order that chunks are read in. */
 export function selectMixedOrderKeys(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select i.indexrelid::regclass::text as name from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indrelid
      where i.indrelid = any($1::oid[]) and case when c.relreplident = 'i' then i.indisreplident else i.indisprimary end
-       and (select count(distinct o & 1) from unnest(i.indoption::int2[]) as o) > 1 order by 1`, [oids]);
+       and (select count(distinct o & 1) from unnest(i.indoption::int2[]) as o) > 1 order by 1`,
+    [oids],
+  );
 }
 
 /** Tables that inherit, not as partitions, from a selected one and are not selected themselves. */
 export function selectUnselectedChildren(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select distinct format('%s (inherits from %s)', i.inhrelid::regclass, i.inhparent::regclass) as name
       from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-     where i.inhparent = any($1::oid[]) and not c.relispartition and not i.inhrelid = any($1::oid[]) order by 1`, [oids]);
+     where i.inhparent = any($1::oid[]) and not c.relispartition and not i.inhrelid = any($1::oid[]) order by 1`,
+    [oids],
+  );
 }
 
 /** Partitions whose DETACH CONCURRENTLY never ended (14 and later): rows in them are read by nobody. */
 export function selectPendingDetaches(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select i.inhrelid::regclass::text as name from pg_catalog.pg_inherits i
-     where to_jsonb(i) ->> 'inhdetachpending' = 'true' and i.inhparent = any($1::oid[]) order by 1`, [oids]);
+     where to_jsonb(i) ->> 'inhdetachpending' = 'true' and i.inhparent = any($1::oid[]) order by 1`,
+    [oids],
+  );
 }
 
 /** Triggers that fire even for our applier, which works in replica role (manual: "ALTER TABLE", ENABLE ALWAYS and REPLICA TRIGGER). */
 export function selectInsistentTriggers(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select format('%I on %s', t.tgname, t.tgrelid::regclass) as name from pg_catalog.pg_trigger t
-     where t.tgrelid = any($1::oid[]) and not t.tgisinternal and t.tgenabled in ('A', 'R') and t.tgname not like 'pghaul%' order by 1`, [oids]);
+     where t.tgrelid = any($1::oid[]) and not t.tgisinternal and t.tgenabled in ('A', 'R') and t.tgname not like 'pghaul%' order by 1`,
+    [oids],
+  );
 }
 
 /** Rules that act even in replica role. */
 export function selectInsistentRules(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select format('%I on %s', r.rulename, r.ev_class::regclass) as name from pg_catalog.pg_rewrite r
-     where r.ev_class = any($1::oid[]) and r.ev_enabled in ('A', 'R') order by 1`, [oids]);
+     where r.ev_class = any($1::oid[]) and r.ev_enabled in ('A', 'R') order by 1`,
+    [oids],
+  );
 }
 
 export interface SequenceRow {
@@ -111,10 +143,14 @@ export async function countLargeObjects(db: Queryable): Promise<number> {
 
 /** Event triggers that are on, apart from those of extensions. */
 export function selectEventTriggers(db: Queryable): Promise<readonly string[]> {
-  return names(db, `
+  return names(
+    db,
+    `
     select format('%I (%s)', e.evtname, e.evtevent) as name from pg_catalog.pg_event_trigger e
      where e.evtenabled <> 'D' and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
-     order by 1`, []);
+     order by 1`,
+    [],
+  );
 }
 
 /** Which of these qualified, quoted names exist, with their oids. */
@@ -129,7 +165,11 @@ export async function selectExisting(db: Queryable, qualified: readonly string[]
 /** Which of these existing tables hold a row. */
 export function selectNotEmpty(db: Queryable, qualified: readonly string[]): Promise<readonly string[]> {
   if (qualified.length === 0) return Promise.resolve([]);
-  return names(db, qualified.map((name) => `select ${quoteLiteral(name)} as name where exists (select from ${name})`).join(" union all "), []);
+  return names(
+    db,
+    qualified.map((name) => `select ${quoteLiteral(name)} as name where exists (select from ${name})`).join(" union all "),
+    [],
+  );
 }
 
 /** Tables that this migration has begun to load at the target; none where pghaul never was. */

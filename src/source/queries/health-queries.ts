@@ -52,6 +52,8 @@ export async function selectPreparedTransactions(db: Queryable): Promise<readonl
 
 /** Where WAL ends now, as an absolute number of bytes. */
 export async function selectWalPosition(db: Queryable): Promise<bigint> {
-  const { rows } = await db.query<{ position: string }>("select (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint::text as position");
+  const { rows } = await db.query<{ position: string }>(
+    "select (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint::text as position",
+  );
   return BigInt(rows[0]?.position ?? 0);
 }

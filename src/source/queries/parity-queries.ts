@@ -82,6 +82,9 @@ export async function selectOwners(db: Queryable, oids: readonly number[]): Prom
 }
 
 export async function selectExistingRoles(db: Queryable, names: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await db.query<{ name: string }>("select rolname::text as name from pg_catalog.pg_roles where rolname = any($1::text[])", [names]);
+  const { rows } = await db.query<{ name: string }>(
+    "select rolname::text as name from pg_catalog.pg_roles where rolname = any($1::text[])",
+    [names],
+  );
   return new Set(rows.map(({ name }) => name));
 }

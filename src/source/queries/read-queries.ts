@@ -28,7 +28,9 @@ export interface SnapshotRequest {
 export async function beginSnapshot(db: Queryable, { lock, label, settings }: SnapshotRequest): Promise<SnapshotRow> {
   const all = { application_name: label, lock_timeout: "2s", max_parallel_workers_per_gather: "0", jit: "off", ...settings };
   const results = (await db.query(`begin isolation level repeatable read read only;
-${Object.entries(all).map(([name, value]) => `set local ${name} = ${quoteLiteral(value)};`).join("\n")}
+${Object.entries(all)
+  .map(([name, value]) => `set local ${name} = ${quoteLiteral(value)};`)
+  .join("\n")}
 lock table ${lock} in access share mode;
 select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn, pg_catalog.pg_backend_pid()::text as pid`)) as unknown as QueryResult<SnapshotRow>[];
   return results.at(-1)?.rows[0] as SnapshotRow;
