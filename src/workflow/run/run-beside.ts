@@ -1,4 +1,7 @@
-/** What `run` does beside the forward stream: measures lag, and runs the reverse stream as soon as a cutover has made the way back. */
+/**
+ * What `run` does beside the forward stream: measures lag, listens to wishes, settles a switch that has lost its driver, and runs the reverse
+ * stream as soon as a cutover has made the way back.
+ */
 
 import type { Lsn } from "../../model/lsn.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
@@ -7,6 +10,7 @@ import { ProgressStore } from "../../state/progress-store.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
+import { AbandonedCutover } from "../cutover/settle-abandoned.ts";
 import type { Migration } from "../open-migration.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
@@ -31,7 +35,7 @@ export interface BesideRequest {
 const POLL_MILLIS = 250;
 
 export async function runBeside(request: BesideRequest): Promise<void> {
-  const { migration, prepared, bus, watch, position, streamed, signal } = request;
+  const { migration, prepared, bus, watch, position, askedToStop, streamed, signal } = request;
   const lag = measureLag(
     {
       connect: (inner) => migration.connect("source", "measure lag", { signal: inner }),
@@ -45,13 +49,15 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     },
     AbortSignal.any([signal, streamed]),
   );
-  await Promise.all([lag, pollWishes(request), runWayBack(request)]);
+  const abandoned = new AbandonedCutover(migration, bus, () => systemClock.now());
+  await Promise.all([lag, poll(request, askedToStop), poll(request, () => abandoned.look()), runWayBack(request)]);
 }
 
-async function pollWishes({ askedToStop, stop, streamed, signal }: BesideRequest): Promise<void> {
+/** Looks a few times a second, until the stream has ended or is about to. */
+async function poll({ stop, streamed, signal }: BesideRequest, look: () => void | Promise<void>): Promise<void> {
   const ended = AbortSignal.any([stop, streamed, signal]);
   while (!ended.aborted) {
-    askedToStop();
+    await look();
     await systemClock.sleep(POLL_MILLIS, ended).catch(() => undefined);
   }
 }
