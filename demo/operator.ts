@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(new URL("../bin/pghaul.js", import.meta.url));
@@ -32,6 +33,18 @@ export class Operator {
   async must(args: readonly string[]): Promise<void> {
     const code = await this.run(args);
     if (code !== 0) throw new Error(`"pghaul ${args.join(" ")}" ended with ${code}`);
+  }
+
+  /** Repeats a command, quietly, until it ends with `code`, then runs it once more for all to see. Throws after `limitMillis`. */
+  async until(args: readonly string[], code: number, limitMillis: number): Promise<void> {
+    const deadline = performance.now() + limitMillis;
+    for (;;) {
+      const child = this.#spawn(args, ["ignore", "ignore", "ignore"]);
+      const [last] = (await once(child, "close")) as [number | null];
+      if (last === code || performance.now() > deadline) break;
+      await sleep(500);
+    }
+    await this.must(args);
   }
 
   /** The result object of `pghaul ARGS --json`, as a script would read it. */

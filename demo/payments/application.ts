@@ -30,9 +30,11 @@ export class PaymentsApplication {
   readonly #route: Route;
   readonly #finished: Promise<unknown>;
   readonly #startedAt = performance.now();
+  readonly #clerks: number;
   #stoppedAt: number | null = null;
 
   constructor({ urls, routeFile, clerks, transactionsPerSecond }: ApplicationOptions) {
+    this.#clerks = clerks;
     this.#pools = { source: newPool(urls.source, clerks), target: newPool(urls.target, clerks) };
     this.#route = new Route(routeFile);
     this.#route.reread();
@@ -66,6 +68,16 @@ export class PaymentsApplication {
     await this.#finished.finally(() => {
       this.#stoppedAt ??= performance.now();
     });
+  }
+
+  /** Whether the last request of every clerk has arrived at a side. Commits arrive in order, so then everything before them has, too. */
+  async hasLastRequests(side: SideName): Promise<boolean> {
+    const last = [...this.tally.acknowledged].slice(-this.#clerks);
+    const { rows } = await this.#pools[side].query<{ found: number }>(
+      "select count(*)::int as found from idempotency_keys where key = any ($1)",
+      [last],
+    );
+    return rows[0]?.found === last.length;
   }
 
   /** Compares the application's own book with a database. Call it after `stop`. */

@@ -19,13 +19,13 @@ export function html(parts: TemplateStringsArray, ...values: readonly Content[])
 function toText(value: Content): string {
   if (value === null) return "";
   if (value instanceof Markup) return value.text;
-  if (typeof value === "string") return escape(redact(value));
+  if (typeof value === "string") return escapeHtml(redact(value));
   if (typeof value === "number") return String(value);
   return value.map(toText).join("");
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
 }
