@@ -74,7 +74,9 @@ export class Fold {
 
   /** Hands over what was folded and starts anew. */
   drain(): FoldedTable[] {
-    const drained = [...this.#folds.values()].map(({ table, entries, changes }) => ({
+    // A change that was refused leaves its table's part empty.
+    const filled = [...this.#folds.values()].filter(({ changes }) => changes.length > 0);
+    const drained = filled.map(({ table, entries, changes }) => ({
       table,
       ops: table.key === null ? null : toOps(entries.values()),
       changes,
