@@ -13,7 +13,6 @@ import { TailStore } from "../../state/tail-store.ts";
 import { originPrefix, type StreamName, sidesOf, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
-import { MARKER_TABLE } from "../run/marker-table.ts";
 import { systemIdentifier } from "../run/prepare-slot.ts";
 import { logDirectory } from "../stream/run-stream.ts";
 import { WatchedLog } from "../stream/watched-log.ts";
@@ -88,7 +87,8 @@ export class CutoverStream implements StreamControl {
         suggestion: "pghaul run",
       });
     }
-    const moved = new Set(new TableStore(migration.state).all().flatMap(({ table }) => (table.id === MARKER_TABLE ? [] : [table.id])));
+    // Markers are ours and in no table of the application.
+    const moved = new Set(new TableStore(migration.state).all().map(({ table }) => table.id));
     const seen = new Set<Lsn>();
     const readTo = log.passed();
     for await (const { header } of log.read({ from: maxLsn(from, log.start()), to: readTo }, moved, new AbortController().signal))

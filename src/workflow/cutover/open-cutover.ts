@@ -13,7 +13,6 @@ import { JournalStore } from "../../state/audit/journal.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { crashPoints } from "../crash-point.ts";
 import { applierToken, type Migration } from "../open-migration.ts";
-import { MARKER_TABLE } from "../run/marker-table.ts";
 import { systemClock } from "../system-clock.ts";
 import { CutoverStream } from "./cutover-stream.ts";
 import { openRoute } from "./open-route.ts";
@@ -93,7 +92,7 @@ export async function openCutover(migration: Migration, bus: ProgressBus): Promi
 }
 
 function movedTables(migration: Migration): readonly Table[] {
-  const tables = new TableStore(migration.state).all().flatMap(({ table }) => (table.id === MARKER_TABLE ? [] : [table]));
+  const tables = new TableStore(migration.state).all().map(({ table }) => table);
   if (tables.length > 0) return tables;
   throw new PghaulError("STREAM_NOT_RUNNING", "nothing has been moved yet: there is nothing to switch", { suggestion: "pghaul run" });
 }

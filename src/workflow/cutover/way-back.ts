@@ -14,6 +14,7 @@ import { selectProgress, type StreamId, upsertPosition, upsertTableProgress } fr
 import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
 import { crashPoints } from "../crash-point.ts";
 import type { Migration } from "../open-migration.ts";
+import { markerTable } from "../run/marker-table.ts";
 import { prepareSlot } from "../run/prepare-slot.ts";
 
 /**
@@ -26,13 +27,13 @@ export async function prepareWayBack(migration: Migration, bus: ProgressBus): Pr
   const milestones = new MilestoneStore(migration.state);
   if (milestones.has("way-back-ready")) return;
   const crashPoint = crashPoints(process.env.PGHAUL_CRASH_AT);
-  const tables = joinedTables(migration);
-  crashPoint("way-back-before-slot");
-  const tail = await prepareSlot(migration, "reverse", tables, bus);
-  crashPoint("way-back-after-slot");
   const source = await migration.connect("source", "prepare way back");
   try {
     await createProgressSchema(source, "source");
+    const tables = [...joinedTables(migration), await markerTable(source)];
+    crashPoint("way-back-before-slot");
+    const tail = await prepareSlot(migration, "reverse", tables, bus);
+    crashPoint("way-back-after-slot");
     await beginStream(source, { migration: migration.name, stream: "reverse" }, { tables, tail });
   } finally {
     await source.end();
