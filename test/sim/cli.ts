@@ -2,10 +2,13 @@
 import { parseArgs } from "node:util";
 import { runSimulation } from "./run-simulation.ts";
 
-const { values } = parseArgs({ options: { seeds: { type: "string" }, seed: { type: "string", default: "1" }, trace: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: { seeds: { type: "string" }, seed: { type: "string", default: "1" }, trace: { type: "boolean", default: false } },
+});
 const first = Number(values.seed);
 const count = Number(values.seeds ?? (values.trace ? 1 : 10_000));
-if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1) throw new RangeError("--seed and --seeds take whole numbers");
+if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1)
+  throw new RangeError("--seed and --seeds take whole numbers");
 
 let running = first;
 process.on("unhandledRejection", (error) => {
@@ -22,7 +25,9 @@ for (running = first; running < first + count; running++) {
   for (const line of outcome.trace) process.stdout.write(`${line}\n`);
   if (outcome.failure !== null) {
     failures += 1;
-    process.stdout.write(`seed ${running}: ${outcome.failure.message} (trace ${outcome.hash})\n  again: npm run test:sim -- --seed ${running} --trace\n`);
+    process.stdout.write(
+      `seed ${running}: ${outcome.failure.message} (trace ${outcome.hash})\n  again: npm run test:sim -- --seed ${running} --trace\n`,
+    );
     if (values.trace) process.stdout.write(`${outcome.failure.stack}\n${(outcome.failure.cause as Error | undefined)?.stack ?? ""}\n`);
   }
 }

@@ -12,7 +12,7 @@ export class Faults {
     this.#left = random.between(0, 4);
   }
 
-  strikes(_where: "source" | "target" | "log"): boolean {
+  strike(): boolean {
     if (this.#left === 0 || !this.#random.chance(this.#odds)) return false;
     this.#left -= 1;
     return true;

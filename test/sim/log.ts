@@ -63,6 +63,7 @@ function lowerBound(commits: readonly Commit[], from: Lsn): number {
 
 interface Waiter {
   readonly lsn: Lsn;
+  readonly drop: () => void;
   readonly resolve: () => void;
 }
 
@@ -81,6 +82,9 @@ export class SimLog implements ChangeLog, Actor {
     this.#life = life;
     this.#random = random;
     this.#weight = 2 ** (random.next() * 5 - 2);
+    life.hold(() => {
+      for (const { drop } of this.#waiters) drop();
+    });
   }
 
   weight(): number {
@@ -113,13 +117,16 @@ export class SimLog implements ChangeLog, Actor {
     if (this.#durable.passed >= lsn) return;
     await new Promise<void>((resolve, reject) => {
       const aborted = () => {
+        drop();
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
         reject(signal.reason);
       };
+      const drop = () => signal.removeEventListener("abort", aborted);
       const waiter = {
         lsn,
+        drop,
         resolve: () => {
-          signal.removeEventListener("abort", aborted);
+          drop();
           resolve();
         },
       };

@@ -2,15 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { OracleName } from "./failure.ts";
-import {
-  cursorNotRecorded,
-  floorAtPassed,
-  lsnRule,
-  noBarrier,
-  noReread,
-  positionApart,
-  truncateIgnored,
-} from "./mutations.ts";
+import { cursorNotRecorded, floorAtPassed, lsnRule, noBarrier, noReread, positionApart, truncateIgnored } from "./mutations.ts";
 import { type Mutation, runSimulation } from "./run-simulation.ts";
 
 interface Case {
@@ -33,7 +25,14 @@ const CASES: readonly Case[] = [
   { without: "TRUNCATE in the roll-forward", mutation: truncateIgnored, caught: 1, of: 3_000, oracles: ROWS },
   { without: "a position in the rows' own transaction", mutation: positionApart, caught: 5, of: 200, oracles: ROWS },
   { without: "a cursor on record before the first merge", mutation: cursorNotRecorded, caught: 5, of: 50, oracles: ["position"] },
-  { without: "that cursor, and the oracle that asks for it", mutation: cursorNotRecorded, caught: 3, of: 200, oracles: ROWS, blind: ["position"] },
+  {
+    without: "that cursor, and the oracle that asks for it",
+    mutation: cursorNotRecorded,
+    caught: 3,
+    of: 200,
+    oracles: ROWS,
+    blind: ["position"],
+  },
 ];
 
 describe("the simulation finds wrong rows", () => {

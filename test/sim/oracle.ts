@@ -52,7 +52,8 @@ export class Oracle {
     const id = rows.sim.table.id;
     const progress = state.progress.get(id);
     if (progress === undefined) {
-      if (!rows.empty && !this.#blind.includes("position")) throw new SimulationFailure("position", `${id} holds rows before a cursor is on record`);
+      if (!rows.empty && !this.#blind.includes("position"))
+        throw new SimulationFailure("position", `${id} holds rows before a cursor is on record`);
       return;
     }
     if (progress.state === "loading" && progress.filter !== null) return;
@@ -74,8 +75,10 @@ export class Oracle {
   #sameRows({ sim, rows }: TableRows, source: TableState): void {
     for (const [key, row] of rows) {
       const truth = source.rows.get(key);
-      if (truth === undefined) throw new SimulationFailure("wrong-row", `${sim.table.id}: ${key} is not at the source (any more): ${rowText(row)}`);
-      if (!sameRow(row, truth)) throw new SimulationFailure("wrong-row", `${sim.table.id}: ${key} is ${rowText(row)}, the source has ${rowText(truth)}`);
+      if (truth === undefined)
+        throw new SimulationFailure("wrong-row", `${sim.table.id}: ${key} is not at the source (any more): ${rowText(row)}`);
+      if (!sameRow(row, truth))
+        throw new SimulationFailure("wrong-row", `${sim.table.id}: ${key} is ${rowText(row)}, the source has ${rowText(truth)}`);
     }
   }
 
@@ -86,14 +89,16 @@ export class Oracle {
     for (const [key, row] of source.rows) {
       if (rows.has(key) || pending?.has(key)) continue;
       const chunk = merged.find(({ range }) => inRange(sim, range, keyOf(sim, row)));
-      if (chunk !== undefined) throw new SimulationFailure("missing-row", `${sim.table.id}: ${key} of chunk ${chunk.id} is not at the target`);
+      if (chunk !== undefined)
+        throw new SimulationFailure("missing-row", `${sim.table.id}: ${key} of chunk ${chunk.id} is not at the target`);
     }
   }
 
   #whole(rows: TableRows, source: TableState, missing: OracleName): void {
     this.#sameRows(rows, source);
     const id = rows.sim.table.id;
-    for (const key of source.rows.keys()) if (!rows.rows.has(key)) throw new SimulationFailure(missing, `${id}: ${key} is not at the target`);
+    for (const key of source.rows.keys())
+      if (!rows.rows.has(key)) throw new SimulationFailure(missing, `${id}: ${key} is not at the target`);
     for (const text of new Set([...rows.bag.keys(), ...source.bag.keys()])) {
       const [there, truth] = [rows.bag.get(text) ?? 0, source.bag.get(text) ?? 0];
       if (there !== truth) throw new SimulationFailure("wrong-row", `${id}: ${there} copies of ${text}, the source has ${truth}`);

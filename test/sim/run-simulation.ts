@@ -109,7 +109,10 @@ class Simulation {
     let failure: SimulationFailure | null = null;
     try {
       while (!(await this.#liveOnce())) this.#count("life");
-      this.#oracle.atEnd(this.#target, new Map([...this.#server.heaps].map(([id, heap]) => [id, [...heap.live.values()].map(({ row }) => row)])));
+      this.#oracle.atEnd(
+        this.#target,
+        new Map([...this.#server.heaps].map(([id, heap]) => [id, [...heap.live.values()].map(({ row }) => row)])),
+      );
     } catch (error) {
       failure = asFailure(error);
     }
@@ -121,7 +124,10 @@ class Simulation {
   async #liveOnce(): Promise<boolean> {
     const current = this.#start();
     const { life, process } = current;
-    await this.#scheduler.runUntil(() => this.#verdict !== null || !life.alive || process.ending !== null || this.#mayEnd(process), STEP_LIMIT);
+    await this.#scheduler.runUntil(
+      () => this.#verdict !== null || !life.alive || process.ending !== null || this.#mayEnd(process),
+      STEP_LIMIT,
+    );
     if (this.#verdict !== null) throw this.#verdict;
     if (!life.alive) {
       this.#count("crash");

@@ -25,6 +25,7 @@ interface Sleeper {
   readonly owner: object;
   readonly until: number;
   readonly wake: () => void;
+  readonly drop: () => void;
 }
 
 const CLOCK_WEIGHT = 0.3;
@@ -78,7 +79,7 @@ export class Scheduler {
   sleep(owner: object, millis: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const sleeper = { owner, until: this.#now + millis, wake: () => finish(resolve) };
+      const sleeper = { owner, until: this.#now + millis, wake: () => finish(resolve), drop: () => finish(() => {}) };
       const finish = (settle: () => void) => {
         signal.removeEventListener("abort", aborted);
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
@@ -93,7 +94,8 @@ export class Scheduler {
   /** Drops whatever a dead process waits for. */
   forget(owner: object): void {
     this.#turns = this.#turns.filter((turn) => turn.owner !== owner);
-    this.#sleepers = this.#sleepers.filter((sleeper) => sleeper.owner !== owner);
+    // A signal with a listener is never collected: a dead process must not leave one.
+    for (const { drop } of this.#sleepers.filter((sleeper) => sleeper.owner === owner)) drop();
   }
 
   /** Adds to the trace what happened inside a step. */
@@ -120,7 +122,9 @@ export class Scheduler {
   }
 
   #canMove(): boolean {
-    return this.#turns.length > 0 || this.#sleepers.length > 0 || this.#actors.some((actor) => actor.background !== true && actor.weight() > 0);
+    return (
+      this.#turns.length > 0 || this.#sleepers.length > 0 || this.#actors.some((actor) => actor.background !== true && actor.weight() > 0)
+    );
   }
 
   #step(): void {
@@ -132,14 +136,17 @@ export class Scheduler {
     let draw = this.#random.next() * total;
     for (const [index, weight] of turns.entries()) {
       draw -= weight;
-      if (draw < 0) return this.#take(index);
+      if (draw >= 0) continue;
+      this.#take(index);
+      return;
     }
     for (const [index, weight] of actors.entries()) {
       draw -= weight;
       if (draw >= 0) continue;
       const actor = this.#actors[index] as Actor;
       this.#record(actor.name);
-      return actor.move();
+      actor.move();
+      return;
     }
     this.#advanceClock();
   }

@@ -2,9 +2,8 @@
  * One table at the simulated server: row versions under MVCC, row and unique-value locks that last until the writer has left the ProcArray,
  * and the table locks of TRUNCATE and of readers. A write that would have to wait is refused; the workload then does something else.
  */
-import { UNCHANGED } from "../../../src/model/value.ts";
 import { type KeyText, keyText } from "../../../src/model/table.ts";
-import type { PartialRow, Row } from "../../../src/model/value.ts";
+import { type PartialRow, type Row, UNCHANGED } from "../../../src/model/value.ts";
 import { keyOf, rowText, type SimTable } from "./tables.ts";
 import { letsPass, type Transaction } from "./transaction.ts";
 
@@ -43,7 +42,9 @@ export class Heap {
   /** Rows that a snapshot sees, in no order. */
   rowsSeenBy(sees: (transaction: Transaction) => boolean): Row[] {
     return this.#versions
-      .filter(({ creator, deleter }) => creator.status === "committed" && sees(creator) && !(deleter?.status === "committed" && sees(deleter)))
+      .filter(
+        ({ creator, deleter }) => creator.status === "committed" && sees(creator) && !(deleter?.status === "committed" && sees(deleter)),
+      )
       .map(({ row }) => row);
   }
 

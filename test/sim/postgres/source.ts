@@ -116,7 +116,7 @@ export class SimSource implements SourceReader {
   async #turn(label: string, signal?: AbortSignal): Promise<void> {
     await this.#life.turn(label);
     signal?.throwIfAborted();
-    if (this.#faults.strikes("source")) throw new PghaulError("SOURCE_LOST", "simulated");
+    if (this.#faults.strike()) throw new PghaulError("SOURCE_LOST", "simulated");
   }
 
   #heapOf(table: Table): Heap {

@@ -33,7 +33,7 @@ function keyedTable(id: string, oid: number, random: Random): SimTable {
   const unique = random.chance(0.6) ? keyLength : null;
   const leafNames = partitioned ? [`${id}_even`, `${id}_odd`] : [id];
   return {
-    table: describe(id, oid, names, Array.from(names.slice(0, keyLength).keys()), leafNames),
+    table: describe(id, oid, { names, key: Array.from(names.slice(0, keyLength).keys()), leaves: leafNames }),
     unique,
     big: names.length - 1,
     keys,
@@ -44,7 +44,7 @@ function keyedTable(id: string, oid: number, random: Random): SimTable {
 
 function keylessTable(id: string, oid: number): SimTable {
   return {
-    table: describe(id, oid, ["v", "big"], null, [id]),
+    table: describe(id, oid, { names: ["v", "big"], key: null, leaves: [id] }),
     unique: null,
     big: 1,
     keys: [],
@@ -53,7 +53,13 @@ function keylessTable(id: string, oid: number): SimTable {
   };
 }
 
-function describe(id: string, oid: number, names: readonly string[], key: readonly number[] | null, leaves: readonly string[]): Table {
+interface Shape {
+  readonly names: readonly string[];
+  readonly key: readonly number[] | null;
+  readonly leaves: readonly string[];
+}
+
+function describe(id: string, oid: number, { names, key, leaves }: Shape): Table {
   const columns = names.map((name) => ({ name, type: "text", identityAlways: false, notNull: false }));
   const leaf = (leafId: string) => ({ schema: "public", name: leafId.slice("public.".length), bytes: 8192, rows: 10 });
   return { id, schema: "public", name: id.slice("public.".length), oid, columns, key, leaves: leaves.map(leaf) };

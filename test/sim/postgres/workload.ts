@@ -81,7 +81,8 @@ export class Workload implements Actor {
   }
 
   #act(): void {
-    const { random, habits } = { random: this.#random, habits: this.#habits };
+    const random = this.#random;
+    const habits = this.#habits;
     this.#movesLeft -= 1;
     if (random.chance(habits.quiet)) this.#quiet = !this.#quiet;
     if (random.chance(this.#standbyDown ? 0.05 : habits.standbyFails)) this.#standbyDown = !this.#standbyDown;
@@ -97,11 +98,12 @@ export class Workload implements Actor {
   }
 
   #continue(transaction: Transaction): void {
-    const { random, habits } = { random: this.#random, habits: this.#habits };
+    const random = this.#random;
+    const habits = this.#habits;
     const prepared = this.#transactions.find(({ status }) => status === "prepared");
-    if (prepared !== undefined && random.chance(0.15)) return this.#end(prepared, random.chance(0.8));
-    if (random.chance(habits.commits)) return this.#end(transaction, random.chance(0.9));
-    if (random.chance(0.02)) transaction.status = "prepared";
+    if (prepared !== undefined && random.chance(0.15)) this.#end(prepared, random.chance(0.8));
+    else if (random.chance(habits.commits)) this.#end(transaction, random.chance(0.9));
+    else if (random.chance(0.02)) transaction.status = "prepared";
     else if (random.chance(habits.truncates)) this.#truncate(transaction);
     else if (random.chance(habits.savepoints)) this.#savepoint(transaction);
     else this.#write(transaction);
@@ -203,7 +205,7 @@ export class Workload implements Actor {
     const big = `${random.chance(0.6) ? LARGE : "s"}${text}`;
     const unique = random.chance(0.2) ? null : `u${random.below(sim.keys.length)}`;
     if (sim.table.key === null) return [text, big];
-    return [...key, sim.unique === null && random.chance(0.1) ? null : sim.unique === null ? text : unique, text, big];
+    return [...key, sim.unique === null ? text : unique, text, big];
   }
 
   /** The rows that are there before anything starts. */

@@ -24,7 +24,10 @@ export class TableRows {
 
   /** Inserts; `undo` hears how to take it back. Throws UniqueViolation. */
   insert(row: Row, undo: (step: () => void) => void): void {
-    if (this.sim.table.key === null) return this.#count(rowText(row), 1, undo);
+    if (this.sim.table.key === null) {
+      this.#count(rowText(row), 1, undo);
+      return;
+    }
     const key = keyText(keyOf(this.sim, row));
     const value = this.#uniqueValue(row);
     if (this.rows.has(key)) throw new UniqueViolation(`${this.sim.table.id}: key ${key} is there already`);

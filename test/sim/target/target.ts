@@ -114,7 +114,7 @@ export class SimTarget implements Target {
 
   #demandConnection(): void {
     this.#parts.life.demand();
-    if (this.#crashed || this.#parts.faults.strikes("target")) throw lost();
+    if (this.#crashed || this.#parts.faults.strike()) throw lost();
   }
 }
 

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { ChangeLog, EngineObserver, Target, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
+import { StreamApply } from "../../src/engine/stream-apply.ts";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
+import type { TransactionPiece } from "../../src/model/change.ts";
+import { T, TABLES, transactionAt } from "./rows.ts";
+
+const NOTHING: TargetProgress = { stream: null, tables: new Map(), mergedChunks: new Set(), pending: new Map() };
+const LOADED = { cursor: 10n, state: "loaded", filter: null } as const;
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
+
+/** A stream over a log that holds these pieces and stands at 100. `fails` makes the target lose its first transactions. */
+function streamOver(pieces: readonly TransactionPiece[], options: { readonly fails?: number; readonly known?: TargetProgress } = {}) {
+  const calls: string[] = [];
+  let fails = options.fails ?? 0;
+  const transaction: Partial<TargetTransaction> = {
+    apply: async (_table, { puts }) => {
+      calls.push(`puts ${puts.map(([id]) => id).join()}`);
+      return [];
+    },
+    setStreamPosition: async (position) => void calls.push(`stream ${position}`),
+    setTableProgress: async (_table, { cursor, state }) => void calls.push(`${state} at ${cursor}`),
+  };
+  const target: Target = {
+    progress: async () => NOTHING,
+    transaction: async (_lane, work) => {
+      if (fails-- > 0) throw new PghaulError("TARGET_LOST", "gone");
+      return await work(transaction as TargetTransaction);
+    },
+  };
+  const log: Pick<ChangeLog, "passed" | "waitPassed" | "read"> = {
+    passed: () => 100n,
+    waitPassed: (_lsn, signal) => rejectOnAbort(signal),
+    async *read({ from, to }) {
+      for (const piece of pieces) if (piece.header.commitLsn >= from && piece.header.commitLsn < to) yield piece;
+    },
+  };
+  const clock = { now: () => 0, sleep: (_millis: number, signal: AbortSignal) => rejectOnAbort(signal) };
+  const observer = { applied: () => {}, tableJoined: () => {} } as Partial<EngineObserver> as EngineObserver;
+  const ports = { log: log as ChangeLog, target, clock, observer, crashPoint: () => {} };
+  const stop = new AbortController();
+  const stream = new StreamApply(ports, TABLES, options.known ?? NOTHING);
+  const running = stream.run(stop.signal, new AbortController().signal);
+  // Looked at by each test in its own time.
+  running.catch(() => undefined);
+  return { calls, stream, running, stop: () => stop.abort(new Error("stop")) };
+}
+
+describe("the stream", () => {
+  it("begins at the cursor of the first table that joins", async () => {
+    const { calls, stream, running, stop } = streamOver([
+      transactionAt(5n, { kind: "insert", table: T.id, row: ["early", "u", "x"] }),
+      transactionAt(20n, { kind: "insert", table: T.id, row: ["late", "u", "x"] }),
+    ]);
+    await stream.join(T, LOADED);
+    await stream.atBoundary(async () => {});
+    stop();
+    await running;
+    assert.deepEqual(calls, ["stream 10", "joined at 10", "puts late", "stream 25"]);
+    assert.equal(stream.recordedPosition, 25n);
+  });
+
+  it("passes by what a table that joined ahead of it holds already", async () => {
+    const known: TargetProgress = { ...NOTHING, stream: 10n, tables: new Map([[T.id, { ...LOADED, cursor: 30n, state: "joined" }]]) };
+    const { calls, stream, running, stop } = streamOver(
+      [
+        transactionAt(20n, { kind: "insert", table: T.id, row: ["held", "u", "x"] }),
+        transactionAt(30n, { kind: "insert", table: T.id, row: ["new", "u", "x"] }),
+      ],
+      { known },
+    );
+    await stream.atBoundary(async () => {});
+    await stream.atBoundary(async () => {});
+    stop();
+    await running;
+    assert.deepEqual(calls, ["puts new", "stream 35"]);
+  });
+
+  it("goes on when work at a boundary fails", async () => {
+    const { stream, running, stop } = streamOver([]);
+    await assert.rejects(
+      stream.atBoundary(() => Promise.reject(new Error("ddl"))),
+      /ddl/,
+    );
+    await stream.atBoundary(async () => {});
+    stop();
+    await running;
+  });
+
+  it("ends with a join that failed: it may have been committed, and the position is not known any more", async () => {
+    const { stream, running } = streamOver([], { fails: 1 });
+    const waiting = stream.join(T, LOADED);
+    const behind = stream.atBoundary(async () => {});
+    await assert.rejects(waiting, { code: "TARGET_LOST" });
+    await assert.rejects(behind, { code: "TARGET_LOST" });
+    await assert.rejects(running, { code: "TARGET_LOST" });
+    await assert.rejects(stream.join(T, LOADED), { code: "TARGET_LOST" });
+  });
+
+  it("turns away who comes after it was stopped", async () => {
+    const { stream, running, stop } = streamOver([]);
+    stop();
+    await running;
+    await assert.rejects(stream.join(T, LOADED), { code: "INTERRUPTED" });
+  });
+});
