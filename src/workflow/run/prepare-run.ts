@@ -7,7 +7,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { describeConnection } from "../../postgres/connect.ts";
-import { readTables } from "../../source/catalog.ts";
+import { fingerprintTables, readTables } from "../../source/catalog.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { claimIdentity } from "../../state/identity.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
@@ -46,7 +46,8 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     await schema.prepare();
     bus.emit({ kind: "phase", phase: "slot" });
     const tail = await prepareSlot(migration, "forward", tables, bus);
-    await passBarrier(migration, tables, bus, signal);
+    if (await passBarrier(migration, tables, bus, signal)) await refuseChange(migration, source, moved);
+    new MilestoneStore(migration.state).reach("barrier-passed");
     bus.emit({ kind: "phase", phase: "loading" });
     return { tables, tail, identifiers, schema };
   } finally {
@@ -87,9 +88,9 @@ async function planTables(migration: Migration, source: pg.Client): Promise<read
   return tables;
 }
 
-async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<void> {
-  const milestones = new MilestoneStore(migration.state);
-  if (milestones.has("barrier-passed")) return;
+/** Returns false when it was passed in an earlier life. */
+async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<boolean> {
+  if (new MilestoneStore(migration.state).has("barrier-passed")) return false;
   bus.emit({ kind: "phase", phase: "barrier" });
   const reader = openSourceReader({ connect: (purpose) => migration.connect("source", purpose, { signal }), tables, workers: 1, signal });
   try {
@@ -97,7 +98,23 @@ async function passBarrier(migration: Migration, tables: readonly Table[], bus: 
   } finally {
     await reader.close();
   }
-  milestones.reach("barrier-passed");
+  return true;
+}
+
+/**
+ * A partition that was attached, or a column that was changed, between reading the catalog and the barrier is in no chunk and not in the
+ * stream's beginning: the load would miss it.
+ */
+async function refuseChange(migration: Migration, source: pg.Client, planned: readonly Table[]): Promise<void> {
+  const now = await readTables(source, migration.config.tables);
+  if (fingerprintTables(now) === fingerprintTables(planned)) return;
+  throw new PghaulError(
+    "SCHEMA_DRIFT",
+    "tables at the source were changed while the migration was being prepared; nothing has been loaded yet",
+    {
+      suggestion: `pghaul cdc teardown; then an empty target and another state directory than ${migration.config.state.dir}; then pghaul run`,
+    },
+  );
 }
 
 function tornDown({ config }: Migration): PghaulError {

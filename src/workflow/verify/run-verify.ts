@@ -3,7 +3,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { quoteLiteral } from "../../postgres/quote.ts";
+import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
@@ -39,7 +39,7 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
   const { migration, runId, bus, signal } = task;
   const stream = followingStream(migration);
   await refuseIdle(migration);
-  const tables = chooseTables(migration, task.only);
+  const tables = await asIn(migration, stream, chooseTables(migration, task.only));
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
@@ -103,6 +103,19 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
     });
   }
   return chosen.map(({ table }) => table);
+}
+
+/** Tables are on record as the source's catalog has them; where the target is primary, it is the target's oids that count. */
+async function asIn(migration: Migration, stream: StreamName, tables: readonly Table[]): Promise<readonly Table[]> {
+  if (stream === "forward") return tables;
+  const names = tables.map(({ schema, name }) => qualifiedName(schema, name));
+  const { rows } = await migration.session("target", "verify", (client) =>
+    client.query<{ oid: string }>(
+      "select name::regclass::oid::text as oid from unnest($1::text[]) with ordinality one(name, place) order by place",
+      [names],
+    ),
+  );
+  return tables.map((table, place) => ({ ...table, oid: Number(rows[place]?.oid) }));
 }
 
 async function openParts(
