@@ -51,7 +51,7 @@ for (const version of PG_VERSIONS) {
       const replay = await replayOf(client, plan.tables);
       await using proxy = await startProxy({ to: server.port, seed: version });
       const url = proxy.through(database.url);
-      let tail = await startTail(url, dir, plan, { segmentBytes: 256 * 1024 });
+      await using first = await startTail(url, dir, plan, { segmentBytes: 256 * 1024 });
       const writers = startWriters(database.url, { seed: `tail-${version}`, rows: ROWS, writers: 4, rate: 300, prepared: true });
       const progress = async (count: number): Promise<void> => {
         const goal = writers.stats.committed + count;
@@ -63,16 +63,16 @@ for (const version of PG_VERSIONS) {
       proxy.cutRandomly(null);
       await server.restart("fast");
       await progress(100);
-      await tail.stop();
+      await first.stop();
       await progress(100);
-      tail = await startTail(url, dir, plan, { segmentBytes: 256 * 1024 });
+      await using tail = await startTail(url, dir, plan, { segmentBytes: 256 * 1024 });
       await progress(100);
       await server.kill9();
       await server.start();
       await progress(100);
       await writers.stop();
       assert.deepEqual(writers.errors, []);
-      assert.ok(tail.waits.length > 0, "the tail was never disturbed");
+      assert.ok(first.waits.length > 0 && tail.waits.length > 0, "the tail was never disturbed");
       client = await session(database.url);
       await catchUp(client, tail.log);
       const pieces = await readLog(tail.log, plan);
@@ -86,7 +86,7 @@ for (const version of PG_VERSIONS) {
 
     test("every kind of message: truncate, origins, types, unchanged TOAST, key changes, savepoints", async () => {
       await setUp(createSpecialSchema);
-      const tail = await startTail(database.url, dir, plan);
+      await using tail = await startTail(database.url, dir, plan);
       await writeSpecialChanges(client, version);
       await catchUp(client, tail.log);
       const pieces = await readLog(tail.log, plan);
@@ -109,7 +109,7 @@ for (const version of PG_VERSIONS) {
 
     test("on a database where nothing happens, keepalives move passed(), the record and the slot", async () => {
       await setUp(async (fresh) => void (await fresh.query("create table quiet (id int primary key)")));
-      const tail = await startTail(database.url, dir, plan);
+      await using tail = await startTail(database.url, dir, plan);
       const other = await createDatabase(server);
       const elsewhere = await other.connect();
       await elsewhere.query("create table noise as select generate_series(1, 20000) as n");
@@ -119,7 +119,7 @@ for (const version of PG_VERSIONS) {
       assert.ok((tail.recorded.at(-1)?.lsn ?? 0n) >= lsn);
       assert.deepEqual(await readLog(tail.log, plan), []);
       await tail.stop();
-      const again = await startTail(database.url, dir, plan);
+      await using again = await startTail(database.url, dir, plan);
       assert.ok(again.log.passed() >= lsn);
       await again.stop();
       await tearDown();
@@ -127,14 +127,13 @@ for (const version of PG_VERSIONS) {
 
     test("a slot that is dropped ends the tail, and those who wait for the log hear why", async () => {
       await setUp(async (fresh) => void (await fresh.query("create table quiet (id int primary key)")));
-      const tail = await startTail(database.url, dir, plan);
+      await using tail = await startTail(database.url, dir, plan);
       await waitFor(async () => (await readSlot(client, SLOT))?.activePid, { deadlineMs: 10_000, what: "the tail to stream" });
       const waiter = assert.rejects(tail.log.waitPassed(1n << 60n, AbortSignal.timeout(30_000)), hasCode("SLOT_LOST"));
       // The tail may be between two attempts, or the walsender not gone yet.
       await waitFor(() => dropUnderTheTail(client), { deadlineMs: 20_000, what: "the slot to be dropped", everyMs: 5 });
       await assert.rejects(tail.ended, hasCode("SLOT_LOST"));
       await waiter;
-      await tail.log.close();
       await tearDown();
     });
   });

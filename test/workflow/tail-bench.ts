@@ -47,7 +47,7 @@ export async function planTail(url: string): Promise<TailPlan> {
 }
 
 /** A tail in this process. */
-export interface Tailing {
+export interface Tailing extends AsyncDisposable {
   readonly log: LocalLog;
   /** What the state was told, in order. */
   readonly recorded: DurablePoint[];
@@ -80,12 +80,15 @@ export async function startTail(url: string, dir: string, plan: TailPlan, option
     },
   });
   ended.catch(() => undefined);
+  let isStopped = false;
   const stop = async (): Promise<void> => {
+    if (isStopped) return;
+    isStopped = true;
     stopping.abort(new Error("stopped by the test"));
-    await ended;
-    await log.close();
+    await ended.finally(() => log.close());
   };
-  return { log, recorded, waits, ended, stop };
+  // A test that fails must not leave a tail behind, which would keep the process alive.
+  return { log, recorded, waits, ended, stop, [Symbol.asyncDispose]: () => stop().catch(() => undefined) };
 }
 
 export function recordedPoint(dir: string): DurablePoint | null {

@@ -7,6 +7,6 @@ const [url = "", dir = ""] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(join(dir, "plan.json"), "utf8"), (key, value: unknown) => {
   return (key === "lsn" || key === "xidReference") && typeof value === "string" ? BigInt(value) : value;
 }) as TailPlan;
-const tail = await startTail(url, dir, plan, { segmentBytes: 512 * 1024 });
+const tail = await startTail(url, dir, plan, { segmentBytes: 32 * 1024 });
 process.send?.("started");
 await tail.ended;
