@@ -1,0 +1,103 @@
+/** Slot to durable log, against pg_recvlogical writing the same stream to a file. */
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { formatLsn } from "../../src/model/lsn.ts";
+import { clientTool } from "../harness/client-tools.ts";
+import type { Figure } from "../harness/figure.ts";
+import { runProgram } from "../harness/processes.ts";
+import { runPairs, seconds } from "../harness/run-pairs.ts";
+import type { Stage } from "../harness/stage.ts";
+import { CHANGE_STREAMS } from "../workload/changes.ts";
+import {
+  forgetChanges,
+  openLog,
+  PUBLICATION,
+  type RecordedChanges,
+  recordChanges,
+  type TailCounts,
+  tailAll,
+  withSlot,
+} from "../workload/recorded-changes.ts";
+
+export async function measureTail(stage: Stage): Promise<Figure[]> {
+  const tool = clientTool("pg_recvlogical");
+  const figures: Figure[] = [];
+  for (const stream of CHANGE_STREAMS) {
+    const changes = await recordChanges(stage, stream);
+    const pairs = await runPairs(
+      stage.sizes.pairs,
+      (run) => tailOurs(changes, run),
+      (run) => tailPeer(changes, tool, run),
+    );
+    for (const { ours, peer } of pairs) checkSize(ours, peer.fileBytes);
+    await forgetChanges(changes);
+    figures.push({
+      name: `tail ${stream.name}`,
+      measures: `slot to fsynced, recorded, acknowledged log: ${stream.changes(stage.sizes)} ${stream.title}`,
+      against: "pg_recvlogical into a file",
+      unit: "s",
+      pairs: pairs.map(({ ours, peer }) => ({ ours: ours.seconds, peer: peer.seconds })),
+      note: "Copies of one slot. Ours indexes, compresses and fsyncs each group commit; the peer writes raw and fsyncs once a second.",
+    });
+  }
+  return figures;
+}
+
+async function tailOurs(changes: RecordedChanges, run: number): Promise<TailCounts> {
+  changes.stage.tell(`tail ${changes.stream.title}: pghaul, run ${run + 1}`);
+  const dir = mkdtempSync(join(changes.stage.dir, "tail-"));
+  try {
+    const counts = await withSlot(changes, "bench_ours", async (slot) => {
+      const log = await openLog(changes, slot, join(dir, "log"));
+      try {
+        return await tailAll(changes, { log, slot, stateDir: join(dir, "state") });
+      } finally {
+        await log.close();
+      }
+    });
+    const wanted = changes.stream.changes(changes.stage.sizes);
+    // The marker's one or two updates come on top.
+    if (counts.changes <= wanted || counts.changes > wanted + 2) throw new Error(`the log holds ${counts.changes} changes of ${wanted}`);
+    return counts;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function tailPeer(changes: RecordedChanges, tool: string, run: number): Promise<{ seconds: number; fileBytes: number }> {
+  changes.stage.tell(`tail ${changes.stream.title}: pg_recvlogical, run ${run + 1}`);
+  const file = join(changes.stage.dir, "recvlogical");
+  const { server, database } = changes.source;
+  const taken = await withSlot(changes, "bench_peer", (slot) =>
+    seconds(() =>
+      runProgram([
+        tool,
+        "--start",
+        "--no-loop",
+        "--slot",
+        slot,
+        "--dbname",
+        server.url(database),
+        "--file",
+        file,
+        "--fsync-interval",
+        "1",
+        "--endpos",
+        formatLsn(changes.goal),
+        "--option",
+        "proto_version=1",
+        "--option",
+        `publication_names=${PUBLICATION}`,
+      ]),
+    ),
+  );
+  const fileBytes = statSync(file).size;
+  rmSync(file);
+  return { seconds: taken, fileBytes };
+}
+
+/** The peer's file holds the same messages, a newline after each: at least our bytes, and not much more. */
+function checkSize({ bytes }: TailCounts, fileBytes: number): void {
+  if (fileBytes < bytes * 0.98 || fileBytes > bytes * 1.1)
+    throw new Error(`pg_recvlogical wrote ${fileBytes} bytes, the log holds ${bytes}`);
+}
