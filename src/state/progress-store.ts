@@ -17,6 +17,8 @@ export interface Progress {
 
 export interface SlotFacts {
   readonly name: string;
+  /** Everything committed below it is at the target; null before the first table has joined the stream. */
+  readonly appliedLsn: string | null;
   /** WAL that the slot holds back at the source; null while the source cannot be asked. */
   readonly retainedBytes: number | null;
   /** `pg_replication_slots.wal_status` and `safe_wal_size`; null where the server does not say. */

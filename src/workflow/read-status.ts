@@ -67,7 +67,8 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
   }
 }
 
-function readTables(state: StateDatabase): readonly TableStatus[] {
+/** The tables of the migration, in the planned order. */
+export function readTables(state: StateDatabase): readonly TableStatus[] {
   const verdicts = new Map(new VerifyStore(state).latest().map((verdict) => [verdict.table, verdict]));
   return new TableStore(state).all().map(({ table, phase, rows, bytes, expectedRows, expectedBytes, chunksDone, chunksTotal }) => {
     const verdict = verdicts.get(table.id);

@@ -69,7 +69,7 @@ async function halfLoaded(t: TestContext): Promise<{ directory: string; state: S
     lag: { bytes: 5_000_000, seconds: 0.25 },
     bytesPerSecond: 50,
     changesPerSecond: 1234,
-    slot: { name: "pghaul_orders_move_forward", retainedBytes: 7_000_000, walStatus: "reserved", safeWalBytes: null },
+    slot: { appliedLsn: "0/0", name: "pghaul_orders_move_forward", retainedBytes: 7_000_000, walStatus: "reserved", safeWalBytes: null },
     throttle: { workers: 4 },
   });
   new SampleStore(state).add({ at: Date.now(), lag: null, bytesPerSecond: 30, changesPerSecond: 0 });

@@ -4,7 +4,7 @@
  */
 import type pg from "pg";
 import type { Clock } from "../../engine/ports.ts";
-import { type Lsn, parseLsn } from "../../model/lsn.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
@@ -44,7 +44,7 @@ export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<
       before = now;
       try {
         client ??= await parts.connect(signal);
-        tell(parts, await readOrigin(client, parts.slot), rates);
+        tell(parts, await readOrigin(client, parts.slot, parts.position()), rates);
       } catch {
         await client?.end().catch(() => undefined);
         client = null;
@@ -62,7 +62,7 @@ interface OriginState {
   readonly slot: SlotFacts;
 }
 
-async function readOrigin(client: pg.Client, slot: string): Promise<OriginState> {
+async function readOrigin(client: pg.Client, slot: string, applied: Lsn | null): Promise<OriginState> {
   const { rows } = await client.query<{ end: string; retained: string | null; status: string | null; safe: string | null }>(
     `select pg_current_wal_insert_lsn()::text as end, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn)::text as retained,
             s.wal_status as status, s.safe_wal_size::text as safe
@@ -73,7 +73,13 @@ async function readOrigin(client: pg.Client, slot: string): Promise<OriginState>
   if (row === undefined) throw new Error("measure lag: no answer");
   return {
     end: parseLsn(row.end),
-    slot: { name: slot, retainedBytes: numberOf(row.retained), walStatus: row.status, safeWalBytes: numberOf(row.safe) },
+    slot: {
+      name: slot,
+      appliedLsn: applied === null ? null : formatLsn(applied),
+      retainedBytes: numberOf(row.retained),
+      walStatus: row.status,
+      safeWalBytes: numberOf(row.safe),
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import type { Migration } from "../open-migration.ts";
+import { readTables, type TableStatus } from "../read-status.ts";
 import { runTogether } from "../run-together.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
@@ -45,6 +46,11 @@ export interface RunRequest {
 export interface RunResult {
   /** What `until` asked for, or `stopped` when `cdc stop` ended it. */
   readonly reached: Until | "stopped";
+  readonly phase: string;
+  readonly tables: readonly TableStatus[];
+  readonly chunks: { readonly done: number; readonly total: number };
+  /** As last measured; null before the first table has joined. */
+  readonly lag: { readonly bytes: number; readonly seconds: number } | null;
   readonly verify: VerifyResult | null;
 }
 
@@ -112,7 +118,7 @@ class Run {
       if (!now.aborted) throw error;
     }
     if (!this.#done.signal.aborted) throw interrupted();
-    return { reached: this.#reached, verify: this.#verify };
+    return resultOf(migration, this.#reached, this.#verify);
   }
 
   #forward(stop: AbortSignal, signal: AbortSignal): Promise<void> {
@@ -176,6 +182,14 @@ class Run {
       await client.end();
     }
   }
+}
+
+function resultOf({ state }: Migration, reached: RunResult["reached"], verify: VerifyResult | null): RunResult {
+  const { phase, lag } = new ProgressStore(state).get() ?? { phase: "not-started", lag: null };
+  const tables = readTables(state);
+  const done = tables.reduce((sum, { chunks }) => sum + chunks.done, 0);
+  const total = tables.reduce((sum, { chunks }) => sum + chunks.total, 0);
+  return { reached, phase, tables, chunks: { done, total }, lag, verify };
 }
 
 function interrupted(): PghaulError {

@@ -5,7 +5,15 @@ import { ProgressStore } from "../../state/progress-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import type { StreamName } from "../names.ts";
 
+/** `lag`, `slot` and `appliedLsn` are those of the forward stream; null before it has begun. */
 export interface CdcStatus {
+  readonly slot: string | null;
+  readonly lag: { readonly bytes: number; readonly seconds: number } | null;
+  readonly appliedLsn: string | null;
+  readonly streams: readonly StreamStatus[];
+}
+
+export interface StreamStatus {
   readonly stream: StreamName;
   readonly slot: string;
   /** The log is complete up to here, and the slot acknowledged. */
@@ -14,35 +22,24 @@ export interface CdcStatus {
   readonly transactions: number;
   readonly changes: number;
   readonly bytes: number;
-  /** Of the forward stream, as last measured; null for the reverse one. */
-  readonly lag: { readonly bytes: number; readonly seconds: number } | null;
   readonly updatedAt: string;
 }
 
 /** From the state on this machine alone; empty before a slot was made. */
-export async function readCdcStatus(location: ConfigLocation): Promise<readonly CdcStatus[]> {
+export async function readCdcStatus(location: ConfigLocation): Promise<CdcStatus> {
   const state = await openExistingState(loadStateLocation(location).directory);
-  if (state === null) return [];
+  if (state === null) return { slot: null, lag: null, appliedLsn: null, streams: [] };
   try {
     const tails = new TailStore(state);
-    const lag = new ProgressStore(state).get()?.lag ?? null;
-    return (["forward", "reverse"] as const).flatMap((stream) => {
+    const progress = new ProgressStore(state).get();
+    const streams = (["forward", "reverse"] as const).flatMap((stream) => {
       const tail = tails.get(stream);
       if (tail === null) return [];
       const { slot, durableLsn, transactions, changes, bytes, updatedAt } = tail;
-      return [
-        {
-          stream,
-          slot,
-          durableLsn: formatLsn(durableLsn),
-          transactions,
-          changes,
-          bytes,
-          lag: stream === "forward" ? lag : null,
-          updatedAt,
-        },
-      ];
+      return [{ stream, slot, durableLsn: formatLsn(durableLsn), transactions, changes, bytes, updatedAt }];
     });
+    const { slot = null, lag = null } = progress ?? {};
+    return { slot: streams[0]?.slot ?? null, lag, appliedLsn: slot?.appliedLsn ?? null, streams };
   } finally {
     state.close();
   }
