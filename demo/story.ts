@@ -1,19 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Operator } from "./operator.ts";
-import type { PaymentsApplication } from "./payments/application.ts";
-import type { SideName } from "./payments/route.ts";
-import type { Stages } from "./stages.ts";
+import type { Cast } from "./cast.ts";
 import { judge, printSummary } from "./summary.ts";
 import { type CutoverOutcome, switchWrites } from "./switch-writes.ts";
-
-export interface Cast {
-  readonly operator: Operator;
-  readonly application: PaymentsApplication;
-  readonly stages: Stages;
-  readonly urls: Readonly<Record<SideName, string>>;
-  /** Where pghaul.yaml lies. */
-  readonly directory: string;
-}
 
 /** Long enough to see a stream live, short enough for a demo. */
 const LIVE_MILLIS = 4_000;

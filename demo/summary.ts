@@ -1,7 +1,7 @@
 import { formatBytes, formatCount } from "../src/observe/units.ts";
 import { compareDatabases, type TableComparison } from "../test/support/compare.ts";
+import type { Cast } from "./cast.ts";
 import type { BooksAudit } from "./payments/application.ts";
-import type { Cast } from "./story.ts";
 import type { CutoverOutcome } from "./switch-writes.ts";
 
 export interface Verdict {
@@ -67,5 +67,5 @@ export async function printSummary(
     ["report", figures.file],
   ];
   console.log(`\n${verdict.good ? "Nothing lost, nothing doubled." : "SOMETHING IS WRONG: see above."} Done in ${stages.elapsed}.\n`);
-  for (const [label, text] of lines) console.log(`  ${label.padEnd(20)}${text}`);
+  for (const [label, text] of lines) console.log(`  ${label.padEnd(22)}${text}`);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Cast } from "./cast.ts";
 import type { SideName } from "./payments/route.ts";
-import type { Cast } from "./story.ts";
 
 export interface CutoverOutcome {
   readonly to: SideName;

@@ -3,8 +3,16 @@ const LONGEST = 160;
 /** Evidence on one line, `key=value, ...`; long values are cut, they stand whole in the journal itself. */
 export function evidenceText(evidence: Readonly<Record<string, unknown>>): string {
   return Object.entries(evidence)
-    .map(([key, value]) => `${key}=${shorten(typeof value === "string" ? value : JSON.stringify(value))}`)
+    .map(([key, value]) => (isObject(value) ? `${key}: ${evidenceText(value)}` : `${key}=${shorten(plain(value))}`))
     .join(", ");
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function plain(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
 }
 
 function shorten(text: string): string {

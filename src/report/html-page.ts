@@ -6,7 +6,7 @@ import { type Content, html, Markup } from "./markup.ts";
 import { formatMillis, formatMoment, millisBetween } from "./moments.ts";
 import { type PlotEvent, plot } from "./plot.ts";
 import type { Report, ReportSwitch, ReportTable, ReportVerification } from "./report.ts";
-import { pieces, timeRange } from "./series.ts";
+import { forwardLag, pieces, timeRange } from "./series.ts";
 import { STYLE } from "./style.ts";
 
 /** More journal than this is for a program to read; the chain is checked over all of it. */
@@ -73,13 +73,14 @@ function plots(report: Report): Content {
   const { series } = report;
   const time = timeRange(series);
   if (time === null) return html`<p class="none">Nothing was measured yet.</p>`;
+  const lag = forwardLag(report);
   const common = { time, events: eventsOf(report).filter(({ at }) => at >= time.from && at <= time.to) };
   return [
-    plot({ ...common, title: "Lag, bytes of WAL", pieces: pieces(series, "lagBytes"), format: formatBytes }),
+    plot({ ...common, title: "Lag, bytes of WAL", pieces: pieces(lag, "lagBytes"), format: formatBytes }),
     plot({
       ...common,
       title: "Lag, seconds",
-      pieces: pieces(series, "lagSeconds"),
+      pieces: pieces(lag, "lagSeconds"),
       format: (value) => `${Number(value.toPrecision(2))} s`,
     }),
     plot({
@@ -182,17 +183,30 @@ function verificationTable(verifications: readonly ReportVerification[]): Markup
 }
 
 function switchSection({ attempt, to, startedAt, outcome, why, stallMillis, planDigest, steps }: ReportSwitch): Markup {
-  const longest = Math.max(1, ...steps.map(({ millis }) => millis ?? 0));
-  const bar = (millis: number | null): Markup =>
-    html`<span class="step-bar"><i style="width:${Math.round((100 * (millis ?? 0)) / longest)}%"></i></span>`;
   const mood = outcome === "switched" ? "good" : outcome === "cancelled" ? "bad" : "";
+  const stall = stallMillis === null ? null : html` · writes stood still for <b>${formatMillis(stallMillis)}</b>`;
+  const plan = planDigest === null ? null : html` · plan <code>${planDigest}</code>`;
+  const rows = steps.map(({ id, state, millis }, index) => [
+    id,
+    state,
+    formatMillis(millis),
+    isInStall(steps, index) ? stallBar(millis, stallMillis) : null,
+  ]);
   return html`<h3>Attempt ${attempt}, to the ${to}: <span class="${mood}">${outcome}</span></h3>
-<p>${formatMoment(startedAt)}${stallMillis === null ? null : html` · writes stood still for <b>${formatMillis(stallMillis)}</b>`}${planDigest === null ? null : html` · plan <code>${planDigest}</code>`}${why === null ? null : html`<br>${why}`}</p>
-${grid(
-  [{ title: "Step" }, { title: "State" }, { title: "Took", number: true }, { title: "" }],
-  steps.map(({ id, state, millis }) => [id, state, formatMillis(millis), bar(millis)]),
-)}
+<p>${formatMoment(startedAt)}${stall}${plan}${why === null ? null : html`<br>${why}`}</p>
+${grid([{ title: "Step" }, { title: "State" }, { title: "Took", number: true }, { title: "Share of the time that writes stood still" }], rows)}
 `;
+}
+
+/** Writes stand still from the pause to the resume; what is before and after holds nobody up. */
+function isInStall(steps: ReportSwitch["steps"], index: number): boolean {
+  const place = (id: string): number => steps.findIndex((step) => step.id === id);
+  return place("pause") >= 0 && index >= place("pause") && (place("resume") < 0 || index <= place("resume"));
+}
+
+function stallBar(millis: number | null, stallMillis: number | null): Markup {
+  const share = Math.min(100, Math.round((100 * (millis ?? 0)) / Math.max(1, stallMillis ?? 0)));
+  return html`<span class="step-bar"><i style="width:${share}%"></i></span>`;
 }
 
 function journalTable({ journal: { entries, head, broken } }: Report): Markup {

@@ -4,7 +4,7 @@ import { evidenceText } from "./evidence-text.ts";
 import { headline } from "./headline.ts";
 import { formatMillis, formatMoment, millisBetween } from "./moments.ts";
 import type { Report, ReportSwitch, SeriesPoint } from "./report.ts";
-import { pieces, timeRange } from "./series.ts";
+import { forwardLag, pieces, timeRange } from "./series.ts";
 
 const MOST_ENTRIES = 100;
 const MOST_SPARKS = 60;
@@ -40,14 +40,16 @@ function errorNote({ status: { lastError } }: Report): string[] {
   return lastError === null ? [] : [`> **Last error** ${lastError.code}, ${formatMoment(lastError.at)}: ${cell(lastError.message)}`];
 }
 
-function overTime({ series }: Report): string {
-  const time = timeRange(series);
+function overTime(report: Report): string {
+  const time = timeRange(report.series);
   if (time === null) return "Nothing was measured yet.";
+  const lagged = forwardLag(report);
   const row = (
     title: string,
     measure: "lagBytes" | "lagSeconds" | "bytesPerSecond" | "changesPerSecond",
     format: (value: number) => string,
   ): string[] => {
+    const series = measure.startsWith("lag") ? lagged : report.series;
     const points = pieces(series, measure).flat();
     const peak = Math.max(0, ...points.map(({ max }) => max));
     return [title, `\`${sparkline(series, measure)}\``, points.length === 0 ? "–" : format(peak)];

@@ -95,6 +95,8 @@ export interface ReportSwitch {
   readonly attempt: number;
   readonly to: string;
   readonly startedAt: string;
+  /** When it had switched or was cancelled; null while it runs. */
+  readonly endedAt: string | null;
   readonly outcome: "switched" | "cancelled" | "running";
   /** Why it was cancelled. */
   readonly why: string | null;

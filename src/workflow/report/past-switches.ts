@@ -4,6 +4,7 @@ import type { JournalEntry } from "../../state/audit/journal.ts";
 interface Draft {
   readonly started: JournalEntry;
   readonly steps: Map<string, { state: string; millis: number | null }>;
+  endedAt: string | null;
   outcome: ReportSwitch["outcome"];
   why: string | null;
   stallMillis: number | null;
@@ -14,7 +15,7 @@ export function pastSwitches(entries: readonly JournalEntry[]): readonly ReportS
   const drafts: Draft[] = [];
   for (const entry of entries) {
     if (entry.kind === "attempt-started") {
-      drafts.push({ started: entry, steps: new Map(), outcome: "running", why: null, stallMillis: null });
+      drafts.push({ started: entry, steps: new Map(), endedAt: null, outcome: "running", why: null, stallMillis: null });
       continue;
     }
     const draft = drafts.at(-1);
@@ -23,31 +24,41 @@ export function pastSwitches(entries: readonly JournalEntry[]): readonly ReportS
   return drafts.map(toSwitch);
 }
 
-function tell(draft: Draft, { kind, evidence }: JournalEntry): void {
+function tell(draft: Draft, { kind, at, evidence }: JournalEntry): void {
   const step = /^step-(started|done|failed|undone)$/.exec(kind)?.[1];
   if (step !== undefined) {
     const id = String(evidence.step);
-    draft.steps.set(id, { state: step, millis: numberOf(evidence.millis) ?? draft.steps.get(id)?.millis ?? null });
+    draft.steps.set(id, { state: step, millis: totalOf(evidence.millis) ?? draft.steps.get(id)?.millis ?? null });
   } else if (kind === "switched") {
     draft.outcome = "switched";
+    draft.endedAt = at;
     draft.stallMillis = numberOf(evidence.stallMillis);
   } else if (kind === "cancelling" || kind === "cancelled") {
-    if (kind === "cancelled") draft.outcome = "cancelled";
+    if (kind === "cancelled") {
+      draft.outcome = "cancelled";
+      draft.endedAt = at;
+    }
     draft.why = textOf(evidence.why) ?? draft.why;
   }
 }
 
-function toSwitch({ started, steps, outcome, why, stallMillis }: Draft): ReportSwitch {
+function toSwitch({ started, steps, endedAt, outcome, why, stallMillis }: Draft): ReportSwitch {
   return {
     attempt: numberOf(started.evidence.attempt) ?? 0,
     to: textOf(started.evidence.to) ?? "?",
     startedAt: started.at,
+    endedAt,
     outcome,
     why,
     stallMillis,
     planDigest: started.planDigest ?? textOf(started.evidence.planDigest),
     steps: [...steps].map(([id, step]) => ({ id, ...step })),
   };
+}
+
+/** A step that does a thing several times tells each time. */
+function totalOf(value: unknown): number | null {
+  return Array.isArray(value) ? value.reduce((sum: number, one) => sum + (numberOf(one) ?? 0), 0) : numberOf(value);
 }
 
 function numberOf(value: unknown): number | null {
