@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ReportSwitch, SeriesPoint } from "../../src/report/report.ts";
+import { forwardLag, pieces, timeRange } from "../../src/report/series.ts";
+import { EXAMPLE } from "./example-report.ts";
+
+function points(count: number, from = 0, width = 1_000): SeriesPoint[] {
+  const base = EXAMPLE.series.at(-1) as SeriesPoint;
+  return Array.from({ length: count }, (_, index) => ({
+    ...base,
+    at: from + index * width,
+    widthMillis: width,
+    changesPerSecond: index,
+    changesPerSecondMax: index * 2,
+  }));
+}
+
+test("a stop of the process breaks the line, a slow second does not", () => {
+  const series = [...points(5), ...points(5, 8_000), ...points(3, 60_000)];
+  assert.deepEqual(
+    pieces(series, "changesPerSecond").map((piece) => piece.length),
+    [10, 3],
+  );
+});
+
+test("what was not measured is not drawn as zero", () => {
+  assert.deepEqual(pieces([{ ...(points(1)[0] as SeriesPoint), lagBytes: null }], "lagBytes"), []);
+});
+
+test("thinned out, the highest value survives", () => {
+  const series = points(5_000).map((point, index) => (index === 3_333 ? { ...point, changesPerSecondMax: 1_000_000 } : point));
+  const [piece = []] = pieces(series, "changesPerSecond");
+  assert.ok(piece.length <= 480 && piece.length > 400, `${piece.length} points`);
+  assert.equal(Math.max(...piece.map(({ max }) => max)), 1_000_000);
+});
+
+test("the time covered reaches to the end of the last sample", () => {
+  assert.deepEqual(timeRange(points(3, 10_000)), { from: 10_000, to: 13_000 });
+  assert.equal(timeRange([]), null);
+});
+
+function move(to: string, started: number, ended: number | null, outcome: ReportSwitch["outcome"] = "switched"): ReportSwitch {
+  const endedAt = ended === null ? null : new Date(ended).toISOString();
+  return {
+    attempt: 1,
+    to,
+    startedAt: new Date(started).toISOString(),
+    endedAt,
+    outcome,
+    why: null,
+    stallMillis: null,
+    planDigest: null,
+    steps: [],
+  };
+}
+
+test("lag is known while writes are at the source, and only then", () => {
+  const known = (switches: readonly ReportSwitch[]): number[] =>
+    forwardLag({ series: points(10), switches }).flatMap(({ at, lagBytes }) => (lagBytes === null ? [] : [at / 1_000]));
+  assert.deepEqual(known([]).length, 10);
+  assert.deepEqual(known([move("target", 3_000, 4_000)]), [0, 1, 2]);
+  assert.deepEqual(known([move("target", 3_000, 4_000), move("source", 5_000, 7_000)]), [0, 1, 2, 7, 8, 9]);
+  assert.deepEqual(known([move("target", 3_000, 4_000, "cancelled")]).length, 10);
+});
