@@ -97,6 +97,7 @@ test("while a process streams: who, what it waits for, how far each table is, wh
   assert.deepEqual([result.running.pid, result.running.command, result.running.host], [process.pid, "run", hostname()]);
   assert.deepEqual(result.lag, { bytes: 5_000_000, seconds: 0.25 });
   assert.deepEqual(result.slot, {
+    appliedLsn: "0/0",
     name: "pghaul_orders_move_forward",
     retainedBytes: 7_000_000,
     walStatus: "reserved",

@@ -11,7 +11,7 @@ test("nothing was said before anything ran", async (t) => {
 test("an update replaces the facts named and keeps the others", async (t) => {
   const store = new ProgressStore(await temporaryState(t));
   store.update({ phase: "loading", bytesPerSecond: 1.5e6 });
-  const slot = { name: "pghaul_orders_forward", retainedBytes: 5, walStatus: "reserved", safeWalBytes: null };
+  const slot = { appliedLsn: "0/16B3748", name: "pghaul_orders_forward", retainedBytes: 5, walStatus: "reserved", safeWalBytes: null };
   store.update({ lag: { bytes: 2 ** 40, seconds: 0.25 }, slot, waiting: "a standby is behind" });
   store.update({ waiting: null, throttle: { workers: 4, holding: "nothing" } });
   const { updatedAt, ...record } = store.get() ?? { updatedAt: "" };
