@@ -2,6 +2,11 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createProgressBus } from "../../src/observe/events.ts";
+import { type OpenCutover, openCutover } from "../../src/workflow/cutover/open-cutover.ts";
+import { planCutover } from "../../src/workflow/cutover/plan-cutover.ts";
+import { type CutoverStatus, readCutoverStatus } from "../../src/workflow/cutover/read-cutover-status.ts";
+import { openMigration } from "../../src/workflow/open-migration.ts";
 import { compareDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
 import type { PgVersion } from "../support/pg-server.ts";
@@ -31,8 +36,9 @@ esac
 const CONFIG = `
 cutover:
   maxStall: 8s
+  deadlines: { pause: 4s, fence: 3s, drain: 1500ms }
   routing: [ { kind: hook, command: [ "HOOK" ], timeout: 3s } ]
-  gates: { lagHeldFor: 1s, noErrorsFor: 0s, maxTransactionAge: 30s }
+  gates: { lagHeldFor: 1s, maxLagSeconds: 20, noErrorsFor: 0s, maxTransactionAge: 30s }
 `;
 
 export interface SwitchBench extends AsyncDisposable {
@@ -49,6 +55,10 @@ export interface SwitchBench extends AsyncDisposable {
   writesAgain(withinMs: number): Promise<number>;
   /** Both sides are equal, and the primary holds each acknowledged commit once. Stops the writers. */
   assertNothingLost(): Promise<void>;
+  /** Everything opened, as a command would have it. */
+  open(): Promise<OpenCutover & AsyncDisposable>;
+  /** State and attempt as `cutover status` tells them. */
+  status(): Promise<CutoverStatus>;
   /** `pghaul run`; it streams already. */
   stream: CliHandle;
   restartStream(): Promise<void>;
@@ -76,6 +86,7 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
   const writers = startWriters(urls.source, { seed, rows, rate, writers: 4 });
   // The application's own way to follow: looks at the route every few milliseconds.
   const following = setInterval(() => writers.redirect(urls[route()]), 5);
+  const digests: Partial<Record<Primary, string>> = {};
   const self: SwitchBench = {
     bench,
     writers,
@@ -83,9 +94,9 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
     url: (side) => urls[side],
     switchTo: async (side, env = {}) => {
       const command = side === "target" ? "run" : "rollback";
-      const plan = await bench.run(["cutover", "plan", ...(side === "source" ? ["--rollback"] : []), "--json"]);
-      assert.equal(plan.code, 0, plan.stdout + plan.stderr);
-      return bench.run(["cutover", command, "--confirm", "bench", "--plan-digest", plan.json().result.digest, "--json"], env);
+      // Once a direction: whatever has been switched since, the plan must be the same.
+      digests[side] ??= await digestOf(config, side);
+      return bench.run(["cutover", command, "--confirm", "bench", "--plan-digest", digests[side], "--json"], env);
     },
     breakHook: (verb, script) => {
       const file = join(bench.dir, `break-${verb}`);
@@ -108,6 +119,16 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
       assert.deepEqual(await writers.ledgerProblems(urls[route()]), [], "no commit lost, none resurrected");
       await assertEqualSoon(urls.source, urls.target);
     },
+    open: async () => {
+      const migration = await openMigration({ file: config });
+      const cutover = await openCutover(migration, createProgressBus());
+      const close = async (): Promise<void> => {
+        await cutover.close();
+        migration.close();
+      };
+      return { ...cutover, [Symbol.asyncDispose]: close };
+    },
+    status: () => readCutoverStatus({ file: config }),
     restartStream: async () => {
       self.stream = await streaming(bench);
     },
@@ -120,19 +141,19 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
   return self;
 }
 
+async function digestOf(file: string, to: Primary): Promise<string> {
+  const migration = await openMigration({ file });
+  try {
+    return (await planCutover(migration, to, createProgressBus())).digest;
+  } finally {
+    migration.close();
+  }
+}
+
 /** Starts `pghaul run` and waits until everything is loaded and streams. */
 async function streaming(bench: Bench): Promise<CliHandle> {
   const handle = bench.start(["run", "--log-format", "json"]);
-  await waitFor(
-    async () => {
-      if (handle.child.exitCode !== null) throw new Error(`run ended: ${handle.stderr()}`);
-      const { phase, running } = (await bench.run(["status", "--json"])).json().result;
-      return running !== null && phase === "streaming";
-    },
-    { deadlineMs: 90_000, what: `the stream to run`, everyMs: 200 },
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${handle.stderr().slice(-3000)}`);
-  });
+  await handle.waitFor(/"phase":"streaming"/, 90_000);
   return handle;
 }
 

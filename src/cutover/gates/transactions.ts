@@ -49,7 +49,7 @@ async function wraparoundVacuums({ from }: GateContext): Promise<readonly string
   return rows.map(({ who }) => who);
 }
 
-/** VACUUM by hand, CREATE INDEX, ALTER TABLE: locks on the tables that no ordinary writer takes. */
+/** VACUUM by hand, CREATE INDEX, ALTER TABLE: locks on the tables that no ordinary writer keeps. A TRUNCATE is over in a moment. */
 async function maintenanceLocks({ from, tables }: GateContext): Promise<readonly string[]> {
   const rows = await from.query<{ who: string }>(
     `select distinct format('pid %s: %s on %s', l.pid, l.mode, c.oid::regclass) as who
@@ -60,7 +60,7 @@ async function maintenanceLocks({ from, tables }: GateContext): Promise<readonly
         and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
        left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-      where a.backend_type is distinct from 'autovacuum worker' and l.pid is not null limit 5`,
+      where a.backend_type is distinct from 'autovacuum worker' and l.pid is not null and a.xact_start < now() - interval '1 second' limit 5`,
     tableNames(tables),
   );
   return rows.map(({ who }) => who);

@@ -4,9 +4,11 @@ import type { GateResult } from "../../cutover/gate.ts";
 import { type CutoverState, nextState, stateOf } from "../../cutover/machine.ts";
 import type { Attempt, SideName } from "../../cutover/ports.ts";
 import { runSwitch, settle } from "../../cutover/run-switch.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { acquireLease } from "../../state/lease.ts";
+import { acquireLease, type Lease, leaseHolder } from "../../state/lease.ts";
 import type { Migration } from "../open-migration.ts";
+import { systemClock } from "../system-clock.ts";
 import { askGates } from "./cutover-gates.ts";
 import type { OpenCutover } from "./open-cutover.ts";
 import { withCutover } from "./plan-cutover.ts";
@@ -38,17 +40,36 @@ export interface StepResult {
   readonly evidence: Readonly<Record<string, unknown>>;
 }
 
+/** How the watchdog of the streaming process calls itself in the lease. */
+export const SETTLING = "run (settling)";
+const SETTLING_LIMIT_MILLIS = 30_000;
+const SETTLING_POLL_MILLIS = 200;
+
 /**
  * Switches to `to`, or finishes what a killed process left. A closed gate is an answer: the result then has no steps. Throws STATE_LOCKED,
  * CUTOVER_STATE, CUTOVER_DEADLINE and ROUTE_FAILED (everything undone), FENCE_BREACH (switched), REALITY_DIFFERS.
  */
 export async function runCutover(request: CutoverRequest): Promise<CutoverResult> {
   const { migration, bus } = request;
-  const lease = await acquireLease(migration.config.state.dir, "cutover", request.command);
+  const lease = await takeLease(migration.config.state.dir, request.command);
   try {
     return await withCutover(migration, bus, (cutover) => drive(cutover, request));
   } finally {
     lease.release();
+  }
+}
+
+/** The watchdog of the streaming process may be about to settle what the operator has come to settle: it is done within moments. */
+async function takeLease(directory: string, command: string): Promise<Lease> {
+  const until = systemClock.now() + SETTLING_LIMIT_MILLIS;
+  for (;;) {
+    try {
+      return await acquireLease(directory, "cutover", command);
+    } catch (error) {
+      const isSettling = (await leaseHolder(directory, "cutover"))?.command === SETTLING;
+      if (!(error instanceof PghaulError && error.code === "STATE_LOCKED") || !isSettling || systemClock.now() > until) throw error;
+    }
+    await systemClock.sleep(SETTLING_POLL_MILLIS, new AbortController().signal);
   }
 }
 

@@ -10,6 +10,7 @@ import { CutoverStore } from "../../state/cutover-store.ts";
 import { acquireLease, leaseHolder } from "../../state/lease.ts";
 import type { Migration } from "../open-migration.ts";
 import { withCutover } from "./plan-cutover.ts";
+import { SETTLING } from "./run-cutover.ts";
 
 /** A driver takes its lease before its first record and keeps it to the last; this much is for a machine that is busy. */
 const GRACE_MILLIS = 2_000;
@@ -72,7 +73,7 @@ export class AbandonedCutover {
 
   async #takeLease(): Promise<Awaited<ReturnType<typeof acquireLease>> | null> {
     try {
-      return await acquireLease(this.#migration.config.state.dir, "cutover", "run (settling)");
+      return await acquireLease(this.#migration.config.state.dir, "cutover", SETTLING);
     } catch (error) {
       if (error instanceof PghaulError && error.code === "STATE_LOCKED") return null;
       throw error;
