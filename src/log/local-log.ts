@@ -10,6 +10,7 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionHeader, TransactionPiece } from "../model/change.ts";
 import { formatLsn, type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
+import { newerXid } from "../pgoutput/widen-xid.ts";
 import { LogAppender, type Taken } from "./log-appender.ts";
 import { PassedGate } from "./passed-gate.ts";
 import { readHeaders, readRange } from "./read/read-range.ts";
@@ -100,7 +101,7 @@ export class LocalLog implements ChangeLog {
     removeUnfinished(options.dir);
     const known = options.durable ?? options.start;
     const { writer, xidReference } = await openWriter(directory, options, known);
-    return new LocalLog(options, directory, writer, xidReference > known.xidReference ? xidReference : known.xidReference);
+    return new LocalLog(options, directory, writer, newerXid(xidReference, known.xidReference));
   }
 
   /** To be called when a stream has been opened: it sends an unfinished transaction again. Returns where the log stands. */

@@ -5,8 +5,20 @@
 import type { Lsn } from "../model/lsn.ts";
 import { MessageReader } from "./message-reader.ts";
 import {
-  type BeginMessage, type CommitMessage, type DeleteMessage, type InsertMessage, type LogicalMessage, type Message, MESSAGE_TYPE,
-  type OldTuple, type OriginMessage, type RelationColumn, type RelationMessage, type TruncateMessage, type TypeMessage, type UpdateMessage,
+  type BeginMessage,
+  type CommitMessage,
+  type DeleteMessage,
+  type InsertMessage,
+  type LogicalMessage,
+  MESSAGE_TYPE,
+  type Message,
+  type OldTuple,
+  type OriginMessage,
+  type RelationColumn,
+  type RelationMessage,
+  type TruncateMessage,
+  type TypeMessage,
+  type UpdateMessage,
 } from "./messages.ts";
 
 /** PostgreSQL counts time from 2000-01-01. */

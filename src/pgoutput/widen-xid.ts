@@ -8,3 +8,8 @@
 export function widenXid(reference: bigint, xid32: number): bigint {
   return reference + BigInt((xid32 - Number(reference & 0xffffffffn)) | 0);
 }
+
+/** Of two 64-bit xids the one that was given out later. */
+export function newerXid(a: bigint, b: bigint): bigint {
+  return a < b ? b : a;
+}

@@ -205,7 +205,9 @@ export class ReplicationStream {
       this.#finished.resolve();
       return;
     }
-    this.#fail(error === null ? new PghaulError("SOURCE_LOST", "the server ended the replication stream") : asStreamError(error, this.#options));
+    this.#fail(
+      error === null ? new PghaulError("SOURCE_LOST", "the server ended the replication stream") : asStreamError(error, this.#options),
+    );
     this.#finished.reject(this.#failure?.reason);
     this.#finished.promise.catch(() => undefined);
   }

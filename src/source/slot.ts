@@ -3,10 +3,15 @@ import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
-import {
-  callCreateSlot, callDropSlot, selectServerVersion, selectSlot, selectWritingTransactions, type SlotRow,
-} from "./queries/slot-queries.ts";
 import type { Queryable } from "./queries/queryable.ts";
+import {
+  callCreateSlot,
+  callDropSlot,
+  type SlotRow,
+  selectServerVersion,
+  selectSlot,
+  selectWritingTransactions,
+} from "./queries/slot-queries.ts";
 import { asStreamError } from "./stream-errors.ts";
 
 /** What `pg_replication_slots` says of a slot. */
@@ -106,10 +111,13 @@ async function tellWaiting(watch: Queryable, { name, waiting }: CreateSlotOption
 async function asCreateError(error: unknown, watch: Queryable, { name, timeoutMillis }: CreateSlotOptions): Promise<PghaulError> {
   const context = { slot: name };
   switch (sqlState(error)) {
-    case "57014": { // query_canceled, by the statement timeout
+    case "57014": {
+      // query_canceled, by the statement timeout
       const blockers = await selectWritingTransactions(watch).catch(() => []);
       const who = blockers.length === 0 ? "they have ended since" : blockers.join("; ");
-      return new PghaulError("BARRIER_TIMEOUT", `slot ${name} was not ready after ${timeoutMillis} ms; older transactions: ${who}`, { context });
+      return new PghaulError("BARRIER_TIMEOUT", `slot ${name} was not ready after ${timeoutMillis} ms; older transactions: ${who}`, {
+        context,
+      });
     }
     case "42710": // duplicate_object
       return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists already`, {

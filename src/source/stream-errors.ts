@@ -23,7 +23,9 @@ export function asStreamError(error: unknown, { slot, publications }: StreamName
   const routine = (error as { routine?: unknown } | null)?.routine;
   switch (sqlState(error)) {
     case "42704": // undefined_object
-      return routine === "get_publication_oid" || /publication/.test(message) ? publicationMissing(message, publications) : lost(slot, message);
+      return routine === "get_publication_oid" || /publication/.test(message)
+        ? publicationMissing(message, publications)
+        : lost(slot, message);
     case "55006": // object_in_use
       return new PghaulError("SLOT_ACTIVE", message, { context: { slot } });
     case "58P01": // undefined_file: the WAL that the slot needs was removed
@@ -53,7 +55,8 @@ function publicationMissing(message: string, publications: readonly string[]): P
 function notReady(slot: string, message: string, known: PghaulError): PghaulError {
   if (/can no longer|cannot read from|invalidated|cannot be used/.test(message)) return lost(slot, message);
   if (/not created in this database|physical/.test(message)) return new PghaulError("SLOT_FOREIGN", message, { context: { slot } });
-  if (/wal_level/.test(message)) return new PghaulError("SOURCE_WAL_LEVEL", message, { suggestion: "alter system set wal_level = 'logical'" });
+  if (/wal_level/.test(message))
+    return new PghaulError("SOURCE_WAL_LEVEL", message, { suggestion: "alter system set wal_level = 'logical'" });
   return known;
 }
 

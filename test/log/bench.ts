@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LocalLogOptions, LocalLog } from "../../src/log/local-log.ts";
 import type { ErrorCode } from "../../src/errors/codes.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
+import { LocalLog, type LocalLogOptions } from "../../src/log/local-log.ts";
 import type { TransactionPiece } from "../../src/model/change.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import type { Table } from "../../src/model/table.ts";
-import * as pgoutput from "../pgoutput/encode.ts";
+import { pgoutput } from "../pgoutput/encode.ts";
 
 export const IDENTITY = { systemIdentifier: "7000000000000000001", slot: "pghaul_test_forward", stream: "forward" };
 export const START = 1_000n;
@@ -16,7 +16,12 @@ export const NEVER = new AbortController().signal;
 
 export function tableOf(name: string, columns: readonly string[], key: Table["key"]): Table {
   return {
-    id: `public.${name}`, schema: "public", name, oid: 0, key, leaves: [],
+    id: `public.${name}`,
+    schema: "public",
+    name,
+    oid: 0,
+    key,
+    leaves: [],
     columns: columns.map((column) => ({ name: column, type: "text", identityAlways: false, notNull: false })),
   };
 }
@@ -37,7 +42,13 @@ export function tempDir(): { readonly path: string; [Symbol.dispose](): void } {
 
 export function openLog(dir: string, options: Partial<LocalLogOptions> = {}): Promise<LocalLog> {
   return LocalLog.open({
-    dir, identity: IDENTITY, start: { lsn: START, xidReference: 700n }, durable: null, tables: TABLES, skipOriginPrefix: "pghaul_", ...options,
+    dir,
+    identity: IDENTITY,
+    start: { lsn: START, xidReference: 700n },
+    durable: null,
+    tables: TABLES,
+    skipOriginPrefix: "pghaul_",
+    ...options,
   });
 }
 
@@ -48,7 +59,11 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]>
 }
 
 /** Everything the log holds of these tables. */
-export function readAll(log: Pick<LocalLog, "read" | "start" | "passed">, tables: ReadonlySet<string> = ALL, from?: Lsn): Promise<TransactionPiece[]> {
+export function readAll(
+  log: Pick<LocalLog, "read" | "start" | "passed">,
+  tables: ReadonlySet<string> = ALL,
+  from?: Lsn,
+): Promise<TransactionPiece[]> {
   return collect(log.read({ from: from ?? log.start(), to: log.passed() }, tables, NEVER));
 }
 

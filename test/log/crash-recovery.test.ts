@@ -5,17 +5,24 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
-import * as pgoutput from "../pgoutput/encode.ts";
-import { hasCode, insertInto, lsnOf, numbersOf, openLog, readAll, RELATION_A, RELATION_B, START, tempDir } from "./bench.ts";
+import { pgoutput } from "../pgoutput/encode.ts";
+import { hasCode, insertInto, lsnOf, numbersOf, openLog, RELATION_A, RELATION_B, readAll, START, tempDir } from "./bench.ts";
 
 /** A log of one open segment with three flushes, two transactions each; and its size after each. */
-async function threeBlocks(dir: string): Promise<{ readonly path: string; readonly sizes: readonly number[]; readonly ends: readonly Lsn[] }> {
+async function threeBlocks(
+  dir: string,
+): Promise<{ readonly path: string; readonly sizes: readonly number[]; readonly ends: readonly Lsn[] }> {
   const log = await openLog(dir);
   const path = join(dir, readdirSync(dir)[0] as string);
   const sizes = [statSync(path).size];
   const ends = [START];
   for (const n of [1, 3, 5]) {
-    log.append(Buffer.concat([n === 1 ? pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])) : insertInto(n), insertInto(n + 1)]));
+    log.append(
+      Buffer.concat([
+        n === 1 ? pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])) : insertInto(n),
+        insertInto(n + 1),
+      ]),
+    );
     await log.flush();
     sizes.push(statSync(path).size);
     ends.push(lsnOf(n + 1) + 8n);
@@ -67,8 +74,8 @@ test("a flipped bit in what is on record as durable stops the open, names file a
     writeFileSync(path, damaged);
     await assert.rejects(openLog(dir.path, { durable: { lsn: ends[3] as Lsn, xidReference: 706n } }), (error) => {
       assert.ok(error instanceof PghaulError && error.code === "LOG_CORRUPT");
-      assert.equal(error.context["file"], basename(path));
-      assert.equal(error.context["offset"], first);
+      assert.equal(error.context.file, basename(path));
+      assert.equal(error.context.offset, first);
       return true;
     });
     assert.deepEqual(readFileSync(path), damaged);
@@ -150,8 +157,8 @@ test("a damaged block of a sealed segment is found when it is read, and names fi
   const again = await openLog(dir.path, { durable });
   await assert.rejects(readAll(again), (error) => {
     assert.ok(error instanceof PghaulError && error.code === "LOG_CORRUPT");
-    assert.equal(error.context["file"], basename(path));
-    assert.equal(error.context["offset"], frontLength);
+    assert.equal(error.context.file, basename(path));
+    assert.equal(error.context.offset, frontLength);
     return true;
   });
   await again.close();
@@ -207,7 +214,13 @@ test("the unfinished part of a large transaction is cut off on open, and taken b
   await log.close();
   const again = await openLog(dir.path, { durable });
   assert.equal(statSync(path).size, size);
-  again.append(Buffer.concat([pgoutput.frames(pgoutput.begin(lsnOf(2), 702), ...rows), pgoutput.frames(pgoutput.commit(lsnOf(2), lsnOf(2) + 8n)), insertInto(3, 2)]));
+  again.append(
+    Buffer.concat([
+      pgoutput.frames(pgoutput.begin(lsnOf(2), 702), ...rows),
+      pgoutput.frames(pgoutput.commit(lsnOf(2), lsnOf(2) + 8n)),
+      insertInto(3, 2),
+    ]),
+  );
   await again.flush();
   const pieces = await readAll(again);
   assert.deepEqual(numbersOf(pieces), [1, 2, 3]);

@@ -1,7 +1,7 @@
 /** Run by a test under a limit on file sizes: appends until the disk is "full", and says what it was told. */
 import { randomBytes } from "node:crypto";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import * as pgoutput from "../pgoutput/encode.ts";
+import { pgoutput } from "../pgoutput/encode.ts";
 import { lsnOf, NEVER, openLog } from "./bench.ts";
 
 const log = await openLog(process.argv[2] as string, { durable: { lsn: lsnOf(6) + 8n, xidReference: 706n } });

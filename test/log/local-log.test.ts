@@ -1,8 +1,22 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import * as pgoutput from "../pgoutput/encode.ts";
-import { ALL, collect, hasCode, insertInto, lsnOf, NEVER, numbersOf, openLog, readAll, RELATION_A, RELATION_B, START, tempDir } from "./bench.ts";
+import { pgoutput } from "../pgoutput/encode.ts";
+import {
+  ALL,
+  collect,
+  hasCode,
+  insertInto,
+  lsnOf,
+  NEVER,
+  numbersOf,
+  openLog,
+  RELATION_A,
+  RELATION_B,
+  readAll,
+  START,
+  tempDir,
+} from "./bench.ts";
 
 const FIRST = pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "row 1"]));
 
@@ -15,7 +29,12 @@ test("a transaction is there once it was flushed, not before", async () => {
   assert.deepEqual(await readAll(log), []);
   const step = await log.flush();
   assert.deepEqual(step, {
-    lsn: lsnOf(1) + 8n, xidReference: 701n, transactions: 1, changes: 1, bytes: FIRST.length - 4 * 4, lastCommitMicros: 946_684_800_000_000n,
+    lsn: lsnOf(1) + 8n,
+    xidReference: 701n,
+    transactions: 1,
+    changes: 1,
+    bytes: FIRST.length - 4 * 4,
+    lastCommitMicros: 946_684_800_000_000n,
   });
   assert.equal(log.passed(), lsnOf(1) + 8n);
   assert.deepEqual(await readAll(log), [
@@ -38,7 +57,13 @@ test("frames may be cut anywhere between messages; half a transaction is never d
   log.append(pgoutput.frames(pgoutput.insert(1, ["1", "x"])));
   assert.equal(await log.flush(), null);
   assert.equal(log.passed(), START);
-  log.append(Buffer.concat([pgoutput.frames(pgoutput.commit(lsnOf(1), lsnOf(1) + 8n)), insertInto(2), pgoutput.frames(pgoutput.begin(lsnOf(3), 703))]));
+  log.append(
+    Buffer.concat([
+      pgoutput.frames(pgoutput.commit(lsnOf(1), lsnOf(1) + 8n)),
+      insertInto(2),
+      pgoutput.frames(pgoutput.begin(lsnOf(3), 703)),
+    ]),
+  );
   assert.equal((await log.flush())?.lsn, lsnOf(2) + 8n);
   log.append(pgoutput.frames(pgoutput.insert(1, ["3", "z"]), pgoutput.commit(lsnOf(3), lsnOf(3) + 8n)));
   assert.equal((await log.flush())?.lsn, lsnOf(3) + 8n);
@@ -59,7 +84,10 @@ test("after a restart everything flushed is there, and appending goes on", async
   second.append(Buffer.concat([insertInto(3), insertInto(4)]));
   await second.flush();
   assert.deepEqual(numbersOf(await readAll(second)), [1, 2, 3, 4]);
-  assert.deepEqual((await readAll(second)).map(({ header }) => header.xid), [701n, 702n, 703n, 704n]);
+  assert.deepEqual(
+    (await readAll(second)).map(({ header }) => header.xid),
+    [701n, 702n, 703n, 704n],
+  );
   await second.close();
 });
 
@@ -91,7 +119,9 @@ test("transactions appended but not flushed survive a reconnect of the same proc
 test("empty transactions are left out, but move the log on", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
-  log.append(Buffer.concat([FIRST, pgoutput.transaction(lsnOf(2), 702), insertInto(3), pgoutput.transaction(lsnOf(4), 704, pgoutput.origin("o"))]));
+  log.append(
+    Buffer.concat([FIRST, pgoutput.transaction(lsnOf(2), 702), insertInto(3), pgoutput.transaction(lsnOf(4), 704, pgoutput.origin("o"))]),
+  );
   const step = await log.flush();
   assert.equal(step?.transactions, 2);
   assert.equal(step?.lsn, lsnOf(3) + 8n);
@@ -158,7 +188,14 @@ test("a range is half open, and ends at what is durable", async () => {
 test("only changes of the wanted tables come, transactions without any are left out", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
-  const both = pgoutput.transaction(lsnOf(2), 702, RELATION_B, pgoutput.insert(2, ["2", "b"]), pgoutput.insert(1, ["2", "a"]), pgoutput.truncate(1, 2));
+  const both = pgoutput.transaction(
+    lsnOf(2),
+    702,
+    RELATION_B,
+    pgoutput.insert(2, ["2", "b"]),
+    pgoutput.insert(1, ["2", "a"]),
+    pgoutput.truncate(1, 2),
+  );
   log.append(Buffer.concat([FIRST, both, insertInto(3, 2), insertInto(4)]));
   await log.flush();
   const ofB = await readAll(log, new Set(["public.b"]));
@@ -180,7 +217,10 @@ test("our own writes, told by their origin, are never returned; other origins ar
   log.append(Buffer.concat([FIRST, ours, theirs]));
   await log.flush();
   const pieces = await readAll(log);
-  assert.deepEqual(pieces.map(({ header }) => header.origin), [null, "pg_16388"]);
+  assert.deepEqual(
+    pieces.map(({ header }) => header.origin),
+    [null, "pg_16388"],
+  );
   assert.deepEqual(numbersOf(await collect(log.headers({ from: START, to: log.passed() }, NEVER))), [1, 3]);
   await log.close();
 });
@@ -245,10 +285,16 @@ test("a live xid keeps the reference near while the stream is quiet, from the LS
   log.append(pgoutput.transaction(lsnOf(4), 704, pgoutput.insert(1, ["4", "x"])));
   const durable = await log.flush();
   const xids = [701n, 702n, (3n << 32n) + 704n];
-  assert.deepEqual((await readAll(log)).map(({ header }) => header.xid), xids);
+  assert.deepEqual(
+    (await readAll(log)).map(({ header }) => header.xid),
+    xids,
+  );
   await log.close();
   const again = await openLog(dir.path, { durable });
-  assert.deepEqual((await readAll(again)).map(({ header }) => header.xid), xids);
+  assert.deepEqual(
+    (await readAll(again)).map(({ header }) => header.xid),
+    xids,
+  );
   await again.close();
 });
 
@@ -262,9 +308,15 @@ test("a scan after a crash widens xids as the tail did, also across an epoch and
   log.refreshXidReference(0x4_0000_0000n, lsnOf(3));
   log.append(transaction(4));
   const durable = await log.flush();
-  assert.deepEqual((await readAll(log)).map(({ header }) => header.xid), xids);
+  assert.deepEqual(
+    (await readAll(log)).map(({ header }) => header.xid),
+    xids,
+  );
   await log.close();
   const again = await openLog(dir.path, { durable });
-  assert.deepEqual((await readAll(again)).map(({ header }) => header.xid), xids);
+  assert.deepEqual(
+    (await readAll(again)).map(({ header }) => header.xid),
+    xids,
+  );
   await again.close();
 });

@@ -1,8 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ReadOnlyLog } from "../../src/log/read-only-log.ts";
-import * as pgoutput from "../pgoutput/encode.ts";
-import { ALL, collect, hasCode, IDENTITY, insertInto, lsnOf, NEVER, numbersOf, openLog, readAll, RELATION_A, START, TABLES, tempDir } from "./bench.ts";
+import { pgoutput } from "../pgoutput/encode.ts";
+import {
+  ALL,
+  collect,
+  hasCode,
+  IDENTITY,
+  insertInto,
+  lsnOf,
+  NEVER,
+  numbersOf,
+  openLog,
+  RELATION_A,
+  readAll,
+  START,
+  TABLES,
+  tempDir,
+} from "./bench.ts";
 
 const FIRST = pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "row 1"]));
 
@@ -21,14 +36,24 @@ test("a second process reads what is on record as durable, and follows", async (
   assert.deepEqual(numbersOf(await readAll(beside)), [1]);
   await beside.refresh(lsnOf(2) + 8n);
   assert.deepEqual(await readAll(beside), await readAll(log));
-  for (const [n, frames] of [[3, insertInto(3)], [4, insertInto(4)], [5, insertInto(5)]] as const) {
+  for (const [n, frames] of [
+    [3, insertInto(3)],
+    [4, insertInto(4)],
+    [5, insertInto(5)],
+  ] as const) {
     log.append(frames);
     const durable = await log.flush();
     await beside.refresh(durable?.lsn ?? 0n);
-    assert.deepEqual(numbersOf(await readAll(beside)), Array.from({ length: n }, (_, index) => index + 1));
+    assert.deepEqual(
+      numbersOf(await readAll(beside)),
+      Array.from({ length: n }, (_, index) => index + 1),
+    );
   }
   assert.deepEqual(numbersOf(await collect(beside.headers({ from: lsnOf(2), to: lsnOf(5) }, NEVER))), [2, 3, 4]);
-  assert.deepEqual((await readAll(beside, ALL, lsnOf(4))).map(({ header }) => header.xid), [704n, 705n]);
+  assert.deepEqual(
+    (await readAll(beside, ALL, lsnOf(4))).map(({ header }) => header.xid),
+    [704n, 705n],
+  );
   await log.close();
 });
 

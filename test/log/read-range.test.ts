@@ -6,8 +6,23 @@ import type { LocalLog } from "../../src/log/local-log.ts";
 import type { Change } from "../../src/model/change.ts";
 import type { Table } from "../../src/model/table.ts";
 import { type PartialRow, UNCHANGED } from "../../src/model/value.ts";
-import * as pgoutput from "../pgoutput/encode.ts";
-import { ALL, collect, hasCode, insertInto, lsnOf, NEVER, numbersOf, openLog, readAll, RELATION_A, RELATION_B, START, tableOf, tempDir } from "./bench.ts";
+import { pgoutput } from "../pgoutput/encode.ts";
+import {
+  ALL,
+  collect,
+  hasCode,
+  insertInto,
+  lsnOf,
+  NEVER,
+  numbersOf,
+  openLog,
+  RELATION_A,
+  RELATION_B,
+  readAll,
+  START,
+  tableOf,
+  tempDir,
+} from "./bench.ts";
 
 /** What one transaction over one table reads as. */
 async function changesOf(table: Table, ...messages: readonly Buffer[]): Promise<readonly Change[]> {
@@ -30,7 +45,10 @@ test("values come in the table's order, whatever the relation's", async () => {
   const shuffled = pgoutput.relation({ oid: 9, name: "t", columns: ["note", "*id", "big"] });
   assert.deepEqual(
     await changesOf(
-      KEYED, shuffled, pgoutput.insert(9, ["n", "1", "b"]), pgoutput.update(9, ["m", "2", UNCHANGED], { marker: "K", row: [null, "1", null] }),
+      KEYED,
+      shuffled,
+      pgoutput.insert(9, ["n", "1", "b"]),
+      pgoutput.update(9, ["m", "2", UNCHANGED], { marker: "K", row: [null, "1", null] }),
       pgoutput.remove(9, "K", [null, "2", null]),
     ),
     [
@@ -58,14 +76,19 @@ test("an old key is told only when the key's bytes changed", async () => {
     (await changesOf(KEYED, FULL, same, moved)).map((change) => change.kind === "update" && change.oldKey),
     [null, ["1"]],
   );
-  assert.deepEqual(await changesOf(KEYED, DEFAULT, toasted), [{ kind: "update", table: "public.t", oldKey: null, row: ["long key", "b", "n"] }]);
+  assert.deepEqual(await changesOf(KEYED, DEFAULT, toasted), [
+    { kind: "update", table: "public.t", oldKey: null, row: ["long key", "b", "n"] },
+  ]);
 });
 
 test("a key of several columns, in the index's order", async () => {
   const table = tableOf("t", ["a", "b", "c"], [2, 0]);
   const relation = pgoutput.relation({ oid: 9, name: "t", columns: ["*a", "b", "*c"] });
   const [update, remove] = await changesOf(
-    table, relation, pgoutput.update(9, ["1", "x", "4"], { marker: "K", row: ["1", null, "3"] }), pgoutput.remove(9, "K", ["5", null, "6"]),
+    table,
+    relation,
+    pgoutput.update(9, ["1", "x", "4"], { marker: "K", row: ["1", null, "3"] }),
+    pgoutput.remove(9, "K", ["5", null, "6"]),
   );
   assert.deepEqual(update, { kind: "update", table: "public.t", oldKey: ["3", "1"], row: ["1", "x", "4"] });
   assert.deepEqual(remove, { kind: "delete", table: "public.t", oldKey: ["6", "5"] });
@@ -75,7 +98,10 @@ test("a table without a key brings whole rows, old and new", async () => {
   const table = tableOf("t", ["id", "big", "note"], null);
   assert.deepEqual(
     await changesOf(
-      table, FULL, pgoutput.insert(9, ["1", null, "n"]), pgoutput.update(9, ["1", UNCHANGED, "m"], { marker: "O", row: ["1", "long", null] }),
+      table,
+      FULL,
+      pgoutput.insert(9, ["1", null, "n"]),
+      pgoutput.update(9, ["1", UNCHANGED, "m"], { marker: "O", row: ["1", "long", null] }),
       pgoutput.remove(9, "O", ["1", "long", null]),
     ),
     [
@@ -87,17 +113,40 @@ test("a table without a key brings whole rows, old and new", async () => {
 });
 
 const drifts: readonly (readonly [string, Table, readonly Buffer[]])[] = [
-  ["a column that the table does not have", KEYED, [pgoutput.relation({ oid: 9, name: "t", columns: ["*id", "big", "note", "new"] }), pgoutput.insert(9, ["1", "b", "n", "x"])]],
+  [
+    "a column that the table does not have",
+    KEYED,
+    [pgoutput.relation({ oid: 9, name: "t", columns: ["*id", "big", "note", "new"] }), pgoutput.insert(9, ["1", "b", "n", "x"])],
+  ],
   ["a column that is gone", KEYED, [pgoutput.relation({ oid: 9, name: "t", columns: ["*id", "big"] }), pgoutput.insert(9, ["1", "b"])]],
-  ["a column that becomes another type", KEYED, [DEFAULT, pgoutput.insert(9, ["1", "b", "n"]), pgoutput.relation({ oid: 9, name: "t", columns: ["*id", "big:1043", "note"] }), pgoutput.insert(9, ["2", "b", "n"])]],
-  ["an identity that no longer covers the key", KEYED, [pgoutput.relation({ oid: 9, name: "t", identity: "i", columns: ["id", "*big", "note"] }), pgoutput.update(9, ["1", "b", "n"])]],
-  ["a table without a key that is no longer FULL", tableOf("t", ["id", "big", "note"], null), [DEFAULT, pgoutput.remove(9, "K", ["1", null, null])]],
+  [
+    "a column that becomes another type",
+    KEYED,
+    [
+      DEFAULT,
+      pgoutput.insert(9, ["1", "b", "n"]),
+      pgoutput.relation({ oid: 9, name: "t", columns: ["*id", "big:1043", "note"] }),
+      pgoutput.insert(9, ["2", "b", "n"]),
+    ],
+  ],
+  [
+    "an identity that no longer covers the key",
+    KEYED,
+    [pgoutput.relation({ oid: 9, name: "t", identity: "i", columns: ["id", "*big", "note"] }), pgoutput.update(9, ["1", "b", "n"])],
+  ],
+  [
+    "a table without a key that is no longer FULL",
+    tableOf("t", ["id", "big", "note"], null),
+    [DEFAULT, pgoutput.remove(9, "K", ["1", null, null])],
+  ],
 ];
 
 for (const [what, table, messages] of drifts) {
   test(`drift: ${what}`, async () => {
     await assert.rejects(changesOf(table, ...messages), (error) => {
-      return error instanceof PghaulError && error.code === "SCHEMA_DRIFT" && error.context.table === "public.t" && error.context.lsn === "0/44C";
+      return (
+        error instanceof PghaulError && error.code === "SCHEMA_DRIFT" && error.context.table === "public.t" && error.context.lsn === "0/44C"
+      );
     });
   });
 }
@@ -129,7 +178,11 @@ const undecodable: readonly (readonly [string, Table, readonly Buffer[]])[] = [
   ["an insert that lacks a value", KEYED, [DEFAULT, pgoutput.insert(9, ["1", UNCHANGED, "n"])]],
   ["a row of another width than its relation", KEYED, [DEFAULT, pgoutput.insert(9, ["1", "b"])]],
   ["a key without a value", KEYED, [DEFAULT, pgoutput.remove(9, "K", [null, null, null])]],
-  ["a row that stays incomplete although nothing else can complete it", tableOf("t", ["id", "big", "note"], null), [FULL, pgoutput.update(9, ["1", UNCHANGED, "n"], { marker: "O", row: ["1", UNCHANGED, "n"] })]],
+  [
+    "a row that stays incomplete although nothing else can complete it",
+    tableOf("t", ["id", "big", "note"], null),
+    [FULL, pgoutput.update(9, ["1", UNCHANGED, "n"], { marker: "O", row: ["1", UNCHANGED, "n"] })],
+  ],
 ];
 
 for (const [what, table, messages] of undecodable) {
@@ -140,9 +193,10 @@ for (const [what, table, messages] of undecodable) {
 
 test("relations of tables that are not wanted, or not known, may be anything", async () => {
   const strange = pgoutput.relation({ oid: 10, name: "other", columns: ["x"] });
-  assert.deepEqual(await changesOf(KEYED, strange, pgoutput.insert(10, ["1"]), DEFAULT, pgoutput.insert(9, ["1", "b", "n"]), pgoutput.type(5, "mood")), [
-    { kind: "insert", table: "public.t", row: ["1", "b", "n"] },
-  ]);
+  assert.deepEqual(
+    await changesOf(KEYED, strange, pgoutput.insert(10, ["1"]), DEFAULT, pgoutput.insert(9, ["1", "b", "n"]), pgoutput.type(5, "mood")),
+    [{ kind: "insert", table: "public.t", row: ["1", "b", "n"] }],
+  );
 });
 
 test("a relation keeps its columns from transaction to transaction, and changes them where the stream says so", async () => {
@@ -151,15 +205,30 @@ test("a relation keeps its columns from transaction to transaction, and changes 
   log.append(
     Buffer.concat([
       pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])),
-      pgoutput.transaction(lsnOf(2), 702, pgoutput.insert(1, ["2", "x"]), pgoutput.relation({ oid: 1, name: "a", columns: ["note", "*id"] }), pgoutput.insert(1, ["y", "2b"])),
+      pgoutput.transaction(
+        lsnOf(2),
+        702,
+        pgoutput.insert(1, ["2", "x"]),
+        pgoutput.relation({ oid: 1, name: "a", columns: ["note", "*id"] }),
+        pgoutput.insert(1, ["y", "2b"]),
+      ),
       pgoutput.transaction(lsnOf(3), 703, pgoutput.insert(1, ["z", "3"])),
     ]),
   );
   await log.flush();
   const rows = (pieces: readonly { readonly changes: readonly Change[] }[]): PartialRow[] =>
     pieces.flatMap(({ changes }) => changes.map((change) => (change.kind === "insert" ? change.row : [])));
-  assert.deepEqual(rows(await readAll(log)), [["1", "x"], ["2", "x"], ["2b", "y"], ["3", "z"]]);
-  assert.deepEqual(rows(await readAll(log, ALL, lsnOf(2))), [["2", "x"], ["2b", "y"], ["3", "z"]]);
+  assert.deepEqual(rows(await readAll(log)), [
+    ["1", "x"],
+    ["2", "x"],
+    ["2b", "y"],
+    ["3", "z"],
+  ]);
+  assert.deepEqual(rows(await readAll(log, ALL, lsnOf(2))), [
+    ["2", "x"],
+    ["2b", "y"],
+    ["3", "z"],
+  ]);
   assert.deepEqual(rows(await readAll(log, ALL, lsnOf(3))), [["3", "z"]]);
   await log.close();
 });
@@ -168,10 +237,12 @@ test("a table that is renamed is found under the name it had", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
   const renamed = pgoutput.relation({ oid: 1, name: "b", columns: ["*id", "note"] });
-  log.append(Buffer.concat([
-    pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])),
-    pgoutput.transaction(lsnOf(2), 702, renamed, pgoutput.insert(1, ["2", "x"])),
-  ]));
+  log.append(
+    Buffer.concat([
+      pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])),
+      pgoutput.transaction(lsnOf(2), 702, renamed, pgoutput.insert(1, ["2", "x"])),
+    ]),
+  );
   await log.flush();
   assert.deepEqual(numbersOf(await readAll(log, new Set(["public.a"]))), [1]);
   assert.deepEqual(numbersOf(await readAll(log, new Set(["public.b"]))), [2]);
@@ -183,15 +254,24 @@ test("a large transaction comes in pieces; ordinals count on, only the last piec
   const log = await openLog(dir.path);
   await appendLarge(log, 12_345);
   const pieces = await readAll(log, new Set(["public.a"]));
-  assert.deepEqual(pieces.map(({ changes, firstOrdinal, last }) => [changes.length, firstOrdinal, last]), [
-    [5_000, 0, false],
-    [5_000, 5_000, false],
-    [2_345, 10_000, true],
-  ]);
-  assert.deepEqual(pieces.flatMap(({ changes }) => changes.map((change) => (change.kind === "insert" ? Number(change.row[0]) : -1))), [...Array(12_345).keys()]);
+  assert.deepEqual(
+    pieces.map(({ changes, firstOrdinal, last }) => [changes.length, firstOrdinal, last]),
+    [
+      [5_000, 0, false],
+      [5_000, 5_000, false],
+      [2_345, 10_000, true],
+    ],
+  );
+  assert.deepEqual(
+    pieces.flatMap(({ changes }) => changes.map((change) => (change.kind === "insert" ? Number(change.row[0]) : -1))),
+    [...Array(12_345).keys()],
+  );
   // The same, seen through a table that has one change at its beginning.
   const ofB = await readAll(log, new Set(["public.b"]));
-  assert.deepEqual(ofB.map(({ changes, last }) => [changes.length, last]), [[1, true]]);
+  assert.deepEqual(
+    ofB.map(({ changes, last }) => [changes.length, last]),
+    [[1, true]],
+  );
   await log.close();
 });
 
@@ -199,16 +279,27 @@ test("a piece ends at eight megabytes, too", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
   const note = "x".repeat(1024 * 1024);
-  log.append(pgoutput.transaction(lsnOf(1), 701, RELATION_A, ...Array.from({ length: 20 }, (_, n) => pgoutput.insert(1, [String(n), note]))));
+  log.append(
+    pgoutput.transaction(lsnOf(1), 701, RELATION_A, ...Array.from({ length: 20 }, (_, n) => pgoutput.insert(1, [String(n), note]))),
+  );
   await log.flush();
-  assert.deepEqual((await readAll(log)).map(({ changes, last }) => [changes.length, last]), [[8, false], [8, false], [4, true]]);
+  assert.deepEqual(
+    (await readAll(log)).map(({ changes, last }) => [changes.length, last]),
+    [
+      [8, false],
+      [8, false],
+      [4, true],
+    ],
+  );
   await log.close();
 });
 
 test("transactions that touch no wanted table are not even read from disk", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
-  log.append(Buffer.concat([pgoutput.transaction(lsnOf(1), 701, RELATION_A, RELATION_B, pgoutput.insert(1, ["1", "x"])), insertInto(2, 2)]));
+  log.append(
+    Buffer.concat([pgoutput.transaction(lsnOf(1), 701, RELATION_A, RELATION_B, pgoutput.insert(1, ["1", "x"])), insertInto(2, 2)]),
+  );
   await log.flush();
   damageEverything(dir.path);
   assert.deepEqual(await readAll(log, new Set(["public.unknown"])), []);
@@ -233,7 +324,9 @@ test("a reader that is stopped stops", async () => {
 async function appendLarge(log: LocalLog, rows: number): Promise<void> {
   log.append(pgoutput.frames(pgoutput.begin(lsnOf(1), 701), RELATION_B, pgoutput.insert(2, ["b", "b"]), RELATION_A));
   for (let row = 0; row < rows; row += 1_000) {
-    const batch = Array.from({ length: Math.min(1_000, rows - row) }, (_, n) => pgoutput.insert(1, [String(row + n), `${Math.random()}`.repeat(8)]));
+    const batch = Array.from({ length: Math.min(1_000, rows - row) }, (_, n) =>
+      pgoutput.insert(1, [String(row + n), `${Math.random()}`.repeat(8)]),
+    );
     log.append(pgoutput.frames(...batch));
     await log.flush();
   }

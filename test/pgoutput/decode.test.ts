@@ -6,7 +6,7 @@ import { UNCHANGED } from "../../src/model/value.ts";
 import { decodeMessage } from "../../src/pgoutput/decode.ts";
 import type { Message } from "../../src/pgoutput/messages.ts";
 import { carriesRow, skimRelation } from "../../src/pgoutput/skim.ts";
-import * as pgoutput from "./encode.ts";
+import { pgoutput } from "./encode.ts";
 
 const LSN = 0x16b374d848n;
 
@@ -26,8 +26,15 @@ const SAMPLES: readonly (readonly [string, Buffer, Message])[] = [
     "relation",
     pgoutput.relation({ oid: 16384, name: "größe", identity: "i", columns: ["*id:20", "note"] }),
     {
-      kind: "relation", oid: 16384, schema: "public", name: "größe", identity: "index",
-      columns: [{ name: "id", typeOid: 20, typmod: -1, isKey: true }, { name: "note", typeOid: 25, typmod: -1, isKey: false }],
+      kind: "relation",
+      oid: 16384,
+      schema: "public",
+      name: "größe",
+      identity: "index",
+      columns: [
+        { name: "id", typeOid: 20, typmod: -1, isKey: true },
+        { name: "note", typeOid: 25, typmod: -1, isKey: false },
+      ],
     },
   ],
   ["type", pgoutput.type(99, "mood"), { kind: "type", oid: 99, schema: "public", name: "mood" }],
@@ -54,7 +61,8 @@ for (const [name, bytes, expected] of SAMPLES) {
   });
 
   test(`refuses at every cut, and with a byte too many: ${name}`, () => {
-    for (let length = 0; length < bytes.length; length++) assert.throws(() => decode(bytes.subarray(0, length)), isDecodeFailed, `cut at ${length}`);
+    for (let length = 0; length < bytes.length; length++)
+      assert.throws(() => decode(bytes.subarray(0, length)), isDecodeFailed, `cut at ${length}`);
     assert.throws(() => decode(Buffer.concat([bytes, Buffer.from([0])])), isDecodeFailed);
   });
 
@@ -110,7 +118,11 @@ test("a message with some bytes overwritten is decoded or refused, never more", 
 });
 
 test("rows survive, whatever their bytes", () => {
-  const value = fc.oneof(fc.constant(null), fc.constant(UNCHANGED), fc.uint8Array().map((bytes) => Buffer.from(bytes).toString("latin1")));
+  const value = fc.oneof(
+    fc.constant(null),
+    fc.constant(UNCHANGED),
+    fc.uint8Array().map((bytes) => Buffer.from(bytes).toString("latin1")),
+  );
   fc.assert(
     fc.property(fc.array(value), (row) => {
       assert.deepEqual(decode(pgoutput.insert(1, row)), { kind: "insert", relation: 1, row });

@@ -35,7 +35,7 @@ function letter(value: string): Buffer {
   return Buffer.from(value, "latin1");
 }
 
-export function tuple(row: PartialRow): Buffer {
+function tuple(row: PartialRow): Buffer {
   const parts = [int16(row.length)];
   for (const value of row) {
     if (value === null) parts.push(letter("n"));
@@ -45,15 +45,15 @@ export function tuple(row: PartialRow): Buffer {
   return Buffer.concat(parts);
 }
 
-export function begin(commitLsn: Lsn, xid32: number, commitMicros = POSTGRES_EPOCH_MICROS): Buffer {
+function begin(commitLsn: Lsn, xid32: number, commitMicros = POSTGRES_EPOCH_MICROS): Buffer {
   return Buffer.concat([letter("B"), int64(commitLsn), int64(commitMicros - POSTGRES_EPOCH_MICROS), int32(xid32)]);
 }
 
-export function commit(commitLsn: Lsn, endLsn: Lsn, commitMicros = POSTGRES_EPOCH_MICROS): Buffer {
+function commit(commitLsn: Lsn, endLsn: Lsn, commitMicros = POSTGRES_EPOCH_MICROS): Buffer {
   return Buffer.concat([letter("C"), int8(0), int64(commitLsn), int64(endLsn), int64(commitMicros - POSTGRES_EPOCH_MICROS)]);
 }
 
-export function origin(name: string): Buffer {
+function origin(name: string): Buffer {
   return Buffer.concat([letter("O"), int64(7n), text(name)]);
 }
 
@@ -65,7 +65,7 @@ export interface RelationText {
   readonly columns: readonly string[];
 }
 
-export function relation({ oid, name, identity = "d", columns }: RelationText): Buffer {
+function relation({ oid, name, identity = "d", columns }: RelationText): Buffer {
   const parts = [letter("R"), int32(oid), text("public"), text(name), letter(identity), int16(columns.length)];
   for (const column of columns) {
     const [plain = "", type = "25"] = column.replace("*", "").split(":");
@@ -74,39 +74,42 @@ export function relation({ oid, name, identity = "d", columns }: RelationText): 
   return Buffer.concat(parts);
 }
 
-export function type(oid: number, name: string): Buffer {
+function type(oid: number, name: string): Buffer {
   return Buffer.concat([letter("Y"), int32(oid), text("public"), text(name)]);
 }
 
-export function insert(oid: number, row: PartialRow): Buffer {
+function insert(oid: number, row: PartialRow): Buffer {
   return Buffer.concat([letter("I"), int32(oid), letter("N"), tuple(row)]);
 }
 
-export function update(oid: number, row: PartialRow, old?: { readonly marker: "K" | "O"; readonly row: PartialRow }): Buffer {
+function update(oid: number, row: PartialRow, old?: { readonly marker: "K" | "O"; readonly row: PartialRow }): Buffer {
   const before = old === undefined ? [] : [letter(old.marker), tuple(old.row)];
   return Buffer.concat([letter("U"), int32(oid), ...before, letter("N"), tuple(row)]);
 }
 
-export function remove(oid: number, marker: "K" | "O", row: PartialRow): Buffer {
+function remove(oid: number, marker: "K" | "O", row: PartialRow): Buffer {
   return Buffer.concat([letter("D"), int32(oid), letter(marker), tuple(row)]);
 }
 
-export function truncate(...oids: readonly number[]): Buffer {
+function truncate(...oids: readonly number[]): Buffer {
   return Buffer.concat([letter("T"), int32(oids.length), int8(0), ...oids.map(int32)]);
 }
 
-export function logicalMessage(prefix: string, content: string): Buffer {
+function logicalMessage(prefix: string, content: string): Buffer {
   return Buffer.concat([letter("M"), int8(1), int64(5n), text(prefix), int32(content.length), Buffer.from(content, "latin1")]);
 }
 
 /** Messages one after another as frames. */
-export function frames(...messages: readonly Buffer[]): Buffer {
+function frames(...messages: readonly Buffer[]): Buffer {
   const buffer = new FrameBuffer();
   for (const message of messages) buffer.append(message, 0, message.length);
   return buffer.take();
 }
 
 /** A whole transaction as frames; it ends 8 bytes behind its commit LSN. */
-export function transaction(commitLsn: Lsn, xid32: number, ...body: readonly Buffer[]): Buffer {
+function transaction(commitLsn: Lsn, xid32: number, ...body: readonly Buffer[]): Buffer {
   return frames(begin(commitLsn, xid32), ...body, commit(commitLsn, commitLsn + 8n));
 }
+
+/** By the name of what a server would send; `frames` and `transaction` put messages together. */
+export const pgoutput = { begin, commit, origin, relation, type, insert, update, remove, truncate, logicalMessage, frames, transaction };

@@ -20,7 +20,10 @@ test("messages come back as they went in, however often one takes", () => {
       const buffer = new FrameBuffer();
       for (const batch of batches) {
         for (const one of batch) buffer.append(one, 0, one.length);
-        assert.deepEqual(messagesOf(buffer.take()), batch.map((one) => one.toString("latin1")));
+        assert.deepEqual(
+          messagesOf(buffer.take()),
+          batch.map((one) => one.toString("latin1")),
+        );
         assert.equal(buffer.length, 0);
       }
     }),

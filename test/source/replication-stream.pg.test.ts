@@ -27,7 +27,9 @@ for (const version of PG_VERSIONS) {
       server = await startServer({ version, settings: { wal_sender_timeout: "1500ms" } });
       database = await createDatabase(server);
       client = await sessionsAt(database.url)("test");
-      await client.query("create table t (id int primary key, text text); alter table t alter text set storage external; create publication p for table t");
+      await client.query(
+        "create table t (id int primary key, text text); alter table t alter text set storage external; create publication p for table t",
+      );
     });
     after(async () => {
       await client.end();
@@ -55,7 +57,10 @@ for (const version of PG_VERSIONS) {
         for (const statement of ["truncate t", "insert into t values (1, 'é')", "update t set text = null"]) await client.query(statement);
         const first = await open();
         const messages = await receive(first, 3);
-        assert.deepEqual(messages.filter(({ kind }) => kind === "insert" || kind === "update" || kind === "truncate").map(({ kind }) => kind), ["truncate", "insert", "update"]);
+        assert.deepEqual(
+          messages.filter(({ kind }) => kind === "insert" || kind === "update" || kind === "truncate").map(({ kind }) => kind),
+          ["truncate", "insert", "update"],
+        );
         await first.close();
         const second = await open();
         const again = await receive(second, 3);
@@ -75,7 +80,9 @@ for (const version of PG_VERSIONS) {
         const stream = await open({ maxBufferedBytes: 256 * 1024 });
         await client.query("insert into t select i, repeat(md5(i::text), 30) from generate_series(10, 20000) i");
         await waitFor(() => stream.bufferedBytes >= 256 * 1024, { deadlineMs: 20_000, what: "the buffer to fill" });
-        const { rows } = await client.query<{ pid: string }>("select pid::text from pg_stat_replication where state = 'streaming' or state = 'catchup'");
+        const { rows } = await client.query<{ pid: string }>(
+          "select pid::text from pg_stat_replication where state = 'streaming' or state = 'catchup'",
+        );
         // Longer than the server's patience: only the timer keeps the connection.
         await waitFor(
           async () => {
@@ -99,7 +106,8 @@ for (const version of PG_VERSIONS) {
         const stream = await open();
         await client.query("insert into t values (-1, repeat('0123456789', 4000000))");
         const insert = (await receive(stream, 1)).find((message) => message.kind === "insert");
-        assert.equal((insert?.row[1] as string).length, 40_000_000);
+        const value = insert?.row[1];
+        assert.equal(typeof value === "string" && value.length, 40_000_000);
         await stream.close();
       }));
 
@@ -151,7 +159,9 @@ for (const version of PG_VERSIONS) {
         const stream = await open({ publications: ["p", "missing"] });
         await client.query("insert into t values (-100, 'x') on conflict do nothing; delete from t where id = -100");
         await assert.rejects(receive(stream, 1), (error) => {
-          return error instanceof PghaulError && error.code === "SOURCE_QUERY" && /missing/.test(error.message) && error.suggestion !== undefined;
+          return (
+            error instanceof PghaulError && error.code === "SOURCE_QUERY" && /missing/.test(error.message) && error.suggestion !== undefined
+          );
         });
         await stream.close();
       }));
@@ -175,7 +185,10 @@ for (const version of PG_VERSIONS) {
       }));
 
     test("a slot that is invalidated while it is not read is lost", async () => {
-      await using small = await startServer({ version, settings: { max_slot_wal_keep_size: "16MB", max_wal_size: "32MB", min_wal_size: "32MB" } });
+      await using small = await startServer({
+        version,
+        settings: { max_slot_wal_keep_size: "16MB", max_wal_size: "32MB", min_wal_size: "32MB" },
+      });
       const session = await sessionsAt(small.url())("small");
       await session.query("create table t (id int, text text); create publication p for table t");
       await createSlot(session, session, { name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { checkSlot, type CreateSlotOptions, createSlot, dropSlot, readSlot, type SlotInfo } from "../../src/source/slot.ts";
+import { type CreateSlotOptions, checkSlot, createSlot, dropSlot, readSlot, type SlotInfo } from "../../src/source/slot.ts";
 import { createDatabase, waitFor } from "../support/database.ts";
 import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts";
 import { sessionsAt } from "./source-session.ts";
@@ -17,7 +17,10 @@ for (const version of PG_VERSIONS) {
 
     before(async () => {
       // A segment of 16 MB and no more: a slot is lost as soon as that much has been written.
-      server = await startServer({ version, settings: { max_prepared_transactions: "5", max_slot_wal_keep_size: "16MB", max_wal_size: "32MB", min_wal_size: "32MB" } });
+      server = await startServer({
+        version,
+        settings: { max_prepared_transactions: "5", max_slot_wal_keep_size: "16MB", max_wal_size: "32MB", min_wal_size: "32MB" },
+      });
       client = await sessionsAt(server.url())("slots");
       watch = await sessionsAt(server.url())("watch");
     });
@@ -30,10 +33,21 @@ for (const version of PG_VERSIONS) {
       assert.equal(await readSlot(client, "s"), null);
       const lsn = await createSlot(client, watch, OPTIONS);
       const slot = await readSlot(client, "s");
-      assert.deepEqual({ ...slot, restartLsn: null, safeWalSize: null, retainedBytes: null }, {
-        name: "s", plugin: "pgoutput", database: "postgres", activePid: null, restartLsn: null, confirmedFlushLsn: lsn, walStatus: "reserved",
-        safeWalSize: null, retainedBytes: null, invalidationReason: null,
-      });
+      assert.deepEqual(
+        { ...slot, restartLsn: null, safeWalSize: null, retainedBytes: null },
+        {
+          name: "s",
+          plugin: "pgoutput",
+          database: "postgres",
+          activePid: null,
+          restartLsn: null,
+          confirmedFlushLsn: lsn,
+          walStatus: "reserved",
+          safeWalSize: null,
+          retainedBytes: null,
+          invalidationReason: null,
+        },
+      );
       assert.ok((slot?.restartLsn ?? lsn) < lsn && (slot?.safeWalSize ?? 0n) > 0n && (slot?.retainedBytes ?? -1n) >= 0n);
       await assert.rejects(createSlot(client, watch, OPTIONS), hasCode("SLOT_FOREIGN"));
       await dropSlot(client, "s");
@@ -48,7 +62,12 @@ for (const version of PG_VERSIONS) {
       const heard: string[] = [];
       const impatient = { ...OPTIONS, timeoutMillis: 2_500, waiting: (who: string) => heard.push(who) };
       await assert.rejects(createSlot(client, watch, impatient), (error) => {
-        return error instanceof PghaulError && error.code === "BARRIER_TIMEOUT" && /an old writer/.test(error.message) && !/insert/.test(error.message);
+        return (
+          error instanceof PghaulError &&
+          error.code === "BARRIER_TIMEOUT" &&
+          /an old writer/.test(error.message) &&
+          !/insert/.test(error.message)
+        );
       });
       assert.match(heard[0] ?? "", /an old writer/);
       assert.equal(await readSlot(client, "s"), null, "nothing is left behind");
@@ -112,7 +131,9 @@ for (const version of PG_VERSIONS) {
         const session = await sessionsAt(poor.url())("poor");
         await createSlot(session, session, OPTIONS);
         await assert.rejects(createSlot(session, session, { ...OPTIONS, name: "s2" }), (error) => {
-          return error instanceof PghaulError && error.code === "SOURCE_QUERY" && (error.suggestion ?? "").includes("max_replication_slots");
+          return (
+            error instanceof PghaulError && error.code === "SOURCE_QUERY" && (error.suggestion ?? "").includes("max_replication_slots")
+          );
         });
         await dropSlot(session, "s");
         await session.end();
@@ -128,10 +149,21 @@ for (const version of PG_VERSIONS) {
 
 test("what fits the log and what does not", () => {
   const slot: SlotInfo = {
-    name: "s", plugin: "pgoutput", database: "d", activePid: null, restartLsn: 5n, confirmedFlushLsn: 10n, walStatus: "reserved", safeWalSize: null,
-    retainedBytes: 5n, invalidationReason: null,
+    name: "s",
+    plugin: "pgoutput",
+    database: "d",
+    activePid: null,
+    restartLsn: 5n,
+    confirmedFlushLsn: 10n,
+    walStatus: "reserved",
+    safeWalSize: null,
+    retainedBytes: 5n,
+    invalidationReason: null,
   };
-  const check = (change: Partial<SlotInfo>, durable = 10n) => () => checkSlot({ ...slot, ...change }, "s", { database: "d", durable });
+  const check =
+    (change: Partial<SlotInfo>, durable = 10n) =>
+    () =>
+      checkSlot({ ...slot, ...change }, "s", { database: "d", durable });
   check({})();
   check({}, 11n)();
   assert.throws(check({}, 9n), hasCode("SLOT_FOREIGN"), "acknowledged beyond what the log holds");

@@ -27,20 +27,25 @@ export class Replay {
   #change(change: Change): void {
     switch (change.kind) {
       case "insert":
-        return this.#insert(change.table, change.row);
+        this.#insert(change.table, change.row);
+        break;
       case "delete":
-        return void this.#removeKey(change.table, change.oldKey);
+        this.#removeKey(change.table, change.oldKey);
+        break;
       case "update": {
         const { table } = this.#need(change.table);
         const key = table.key ?? [];
         const before = this.#removeKey(change.table, change.oldKey ?? key.map((index) => change.row[index] as string));
-        return this.#insert(change.table, carryForward(before, change.row));
+        this.#insert(change.table, carryForward(before, change.row));
+        break;
       }
       case "update-row":
         this.#remove(change.table, JSON.stringify(change.old));
-        return this.#insert(change.table, change.row);
+        this.#insert(change.table, change.row);
+        break;
       case "delete-row":
-        return void this.#remove(change.table, JSON.stringify(change.old));
+        this.#remove(change.table, JSON.stringify(change.old));
+        break;
       case "truncate":
         for (const id of change.tables) this.#need(id).rows.clear();
     }

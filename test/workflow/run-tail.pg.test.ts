@@ -12,7 +12,7 @@ import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts
 import { startProxy } from "../support/proxy.ts";
 import { createWorkloadSchema, startWriters } from "../support/writers.ts";
 import { Replay } from "./replay.ts";
-import { catchUp, checkOrder, planTail, readLog, selectRows, session, SLOT, startTail, type Tailing, type TailPlan } from "./tail-bench.ts";
+import { catchUp, checkOrder, planTail, readLog, SLOT, selectRows, session, startTail, type Tailing, type TailPlan } from "./tail-bench.ts";
 
 const ROWS = 400;
 
@@ -115,7 +115,10 @@ for (const version of PG_VERSIONS) {
       await elsewhere.query("create table noise as select generate_series(1, 20000) as n");
       const lsn = await catchUp(client, tail.log, 10_000);
       await elsewhere.end();
-      await waitFor(async () => ((await readSlot(client, SLOT))?.confirmedFlushLsn ?? 0n) >= lsn, { deadlineMs: 15_000, what: "the slot to go on" });
+      await waitFor(async () => ((await readSlot(client, SLOT))?.confirmedFlushLsn ?? 0n) >= lsn, {
+        deadlineMs: 15_000,
+        what: "the slot to go on",
+      });
       assert.ok((tail.recorded.at(-1)?.lsn ?? 0n) >= lsn);
       assert.deepEqual(await readLog(tail.log, plan), []);
       await tail.stop();
@@ -157,7 +160,9 @@ function assertRecordedInOrder({ recorded }: Tailing): void {
 }
 
 async function dropUnderTheTail(client: pg.Client): Promise<boolean> {
-  await client.query("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active_pid is not null", [SLOT]);
+  await client.query("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active_pid is not null", [
+    SLOT,
+  ]);
   await client.query("select pg_drop_replication_slot($1)", [SLOT]);
   return true;
 }

@@ -7,14 +7,14 @@ import type { TransactionPiece } from "../../src/model/change.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../src/model/lsn.ts";
 import type { Table } from "../../src/model/table.ts";
 import { connect } from "../../src/postgres/connect.ts";
-import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
 import { quoteIdent } from "../../src/postgres/quote.ts";
+import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { ensurePublication } from "../../src/source/publication.ts";
 import { openReplicationStream } from "../../src/source/replication-stream.ts";
 import { createSlot } from "../../src/source/slot.ts";
-import { runTail } from "../../src/workflow/stream/run-tail.ts";
 import { crashPoints } from "../../src/workflow/crash-point.ts";
+import { runTail } from "../../src/workflow/stream/run-tail.ts";
 import { systemClock } from "../../src/workflow/system-clock.ts";
 
 export const SLOT = "pghaul_test_forward";
@@ -59,15 +59,23 @@ export interface Tailing extends AsyncDisposable {
 export async function startTail(url: string, dir: string, plan: TailPlan, options: Partial<LocalLogOptions> = {}): Promise<Tailing> {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const crashPoint = crashPoints(process.env["PGHAUL_CRASH_AT"]);
+  const crashPoint = crashPoints(process.env.PGHAUL_CRASH_AT);
   const log = await LocalLog.open({
-    dir: join(dir, "log"), identity: { systemIdentifier: "1", slot: SLOT, stream: "forward" }, start: plan.start, durable: recordedPoint(dir),
-    tables: new Map(plan.tables.map((table) => [table.id, table])), skipOriginPrefix: "pghaul_", crashPoint, ...options,
+    dir: join(dir, "log"),
+    identity: { systemIdentifier: "1", slot: SLOT, stream: "forward" },
+    start: plan.start,
+    durable: recordedPoint(dir),
+    tables: new Map(plan.tables.map((table) => [table.id, table])),
+    skipOriginPrefix: "pghaul_",
+    crashPoint,
+    ...options,
   });
   const recorded: DurablePoint[] = [];
   const waits: string[] = [];
   const ended = runTail({
-    log, signal, crashPoint,
+    log,
+    signal,
+    crashPoint,
     clock: systemClock,
     waiting: (why) => waits.push(why),
     openStream: async (from) => {
@@ -127,9 +135,12 @@ export function checkOrder(pieces: readonly TransactionPiece[]): void {
   let before: TransactionPiece | undefined;
   for (const piece of pieces) {
     const continues = before !== undefined && !before.last;
-    const expected = continues ? before?.header.commitLsn === piece.header.commitLsn : (before?.header.endLsn ?? 0n) <= piece.header.commitLsn;
+    const expected = continues
+      ? before?.header.commitLsn === piece.header.commitLsn
+      : (before?.header.endLsn ?? 0n) <= piece.header.commitLsn;
     if (!expected) throw new Error(`${formatLsn(piece.header.commitLsn)} follows ${formatLsn(before?.header.commitLsn ?? 0n)}`);
-    if (piece.firstOrdinal !== (continues ? (before?.firstOrdinal ?? 0) + (before?.changes.length ?? 0) : 0)) throw new Error("ordinals do not count on");
+    if (piece.firstOrdinal !== (continues ? (before?.firstOrdinal ?? 0) + (before?.changes.length ?? 0) : 0))
+      throw new Error("ordinals do not count on");
     before = piece;
   }
   if (before !== undefined && !before.last) throw new Error("the last transaction has no end");

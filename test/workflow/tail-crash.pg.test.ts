@@ -5,13 +5,24 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { readSlot } from "../../src/source/slot.ts";
 import { createDatabase, waitFor } from "../support/database.ts";
 import { exit, killRandomly } from "../support/kill-loop.ts";
 import { startServer } from "../support/pg-server.ts";
 import { createWorkloadSchema, startWriters } from "../support/writers.ts";
-import { readSlot } from "../../src/source/slot.ts";
 import { Replay } from "./replay.ts";
-import { catchUp, checkOrder, planTail, readLog, recordedPoint, selectRows, session, SLOT, startTail, type TailPlan } from "./tail-bench.ts";
+import {
+  catchUp,
+  checkOrder,
+  planTail,
+  readLog,
+  recordedPoint,
+  SLOT,
+  selectRows,
+  session,
+  startTail,
+  type TailPlan,
+} from "./tail-bench.ts";
 
 const ROWS = 400;
 const CHILD = new URL("tail-child.ts", import.meta.url).pathname;
@@ -69,5 +80,8 @@ function startChild(url: string, dir: string, crashAt?: string): ChildProcess {
 }
 
 function writePlan(dir: string, plan: TailPlan): void {
-  writeFileSync(join(dir, "plan.json"), JSON.stringify(plan, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value)));
+  writeFileSync(
+    join(dir, "plan.json"),
+    JSON.stringify(plan, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value)),
+  );
 }

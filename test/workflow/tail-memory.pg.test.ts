@@ -6,10 +6,10 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { readSlot } from "../../src/source/slot.ts";
 import { createDatabase, waitFor } from "../support/database.ts";
 import { startServer } from "../support/pg-server.ts";
-import { readSlot } from "../../src/source/slot.ts";
-import { catchUp, planTail, session, SLOT, startTail } from "./tail-bench.ts";
+import { catchUp, planTail, SLOT, session, startTail } from "./tail-bench.ts";
 
 const ROWS = 500_000;
 /** The transaction is 130 MB in the stream and more as objects. What is alive of it at any moment: a batch, a block, a piece. */
@@ -68,7 +68,11 @@ function watchMemory(): { peak(): Peak; stop(): Peak } {
   let peak: Peak = { live: 0, resident: 0, samples: 0 };
   const timer = setInterval(() => {
     const { live, resident } = now();
-    peak = { live: Math.max(peak.live, live - start.live), resident: Math.max(peak.resident, resident - start.resident), samples: peak.samples + 1 };
+    peak = {
+      live: Math.max(peak.live, live - start.live),
+      resident: Math.max(peak.resident, resident - start.resident),
+      samples: peak.samples + 1,
+    };
   }, 50);
   const stop = (): Peak => {
     clearInterval(timer);

@@ -6,8 +6,8 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { TransactionHeader, TransactionPiece } from "../../model/change.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
-import { RelationMap } from "./relation-map.ts";
 import type { SegmentDirectory } from "../segment/segment-directory.ts";
+import { RelationMap } from "./relation-map.ts";
 import { SegmentReader } from "./segment-reader.ts";
 
 export interface ReadOptions {

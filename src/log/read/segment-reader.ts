@@ -5,14 +5,14 @@ import type { TransactionPiece } from "../../model/change.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import { decodeMessage } from "../../pgoutput/decode.ts";
 import { frameEnd, frameStart } from "../../pgoutput/frames.ts";
-import { type Message, MESSAGE_TYPE } from "../../pgoutput/messages.ts";
+import { MESSAGE_TYPE, type Message } from "../../pgoutput/messages.ts";
 import { carriesRow, skimRelation } from "../../pgoutput/skim.ts";
-import { toChange } from "./change-decoder.ts";
-import { PieceCollector } from "./piece-collector.ts";
-import { type RelationMap, relationId } from "./relation-map.ts";
 import { needBlock, openSegment } from "../segment/segment-file.ts";
 import { BLOCK_KIND, corrupt, decodeBlock, decodeBlockHeader } from "../segment/segment-format.ts";
 import type { TransactionIndex } from "../segment/transaction-index.ts";
+import { toChange } from "./change-decoder.ts";
+import { PieceCollector } from "./piece-collector.ts";
+import { type RelationMap, relationId } from "./relation-map.ts";
 
 export class SegmentReader {
   readonly #path: string;

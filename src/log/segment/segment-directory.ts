@@ -3,8 +3,8 @@ import { readdirSync, rmSync, unlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
-import { corrupt, type LogIdentity, parseSegmentName, type SegmentHeader } from "./segment-format.ts";
 import { openSegment, readHeader } from "./segment-file.ts";
+import { corrupt, type LogIdentity, parseSegmentName, type SegmentHeader } from "./segment-format.ts";
 import { readSealed } from "./segment-scan.ts";
 import type { TransactionIndex } from "./transaction-index.ts";
 
@@ -116,7 +116,9 @@ async function readSegment(path: string): Promise<Segment> {
 function checkIdentity(header: SegmentHeader, identity: LogIdentity, file: string): void {
   for (const field of ["systemIdentifier", "slot", "stream"] as const) {
     if (header[field] === identity[field]) continue;
-    throw new PghaulError("CONFIG_CHANGED", `the change log belongs to ${field} ${header[field]}, not ${identity[field]}`, { context: { file } });
+    throw new PghaulError("CONFIG_CHANGED", `the change log belongs to ${field} ${header[field]}, not ${identity[field]}`, {
+      context: { file },
+    });
   }
 }
 

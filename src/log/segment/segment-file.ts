@@ -3,7 +3,14 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import {
-  BLOCK_HEADER_BYTES, corrupt, decodeBlockHeader, decodeFooter, decodeHeader, FOOTER_BYTES, isIntact, type SegmentHeader,
+  BLOCK_HEADER_BYTES,
+  corrupt,
+  decodeBlockHeader,
+  decodeFooter,
+  decodeHeader,
+  FOOTER_BYTES,
+  isIntact,
+  type SegmentHeader,
 } from "./segment-format.ts";
 
 /** A slot name is at most 63 bytes; a stream's is our own. */
@@ -18,7 +25,10 @@ export async function openSegment(path: string): Promise<FileHandle> {
     return await open(path, "r");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new PghaulError("LOG_GAP", `the change log no longer holds ${basename(path)}`, { cause: error, context: { file: basename(path) } });
+    throw new PghaulError("LOG_GAP", `the change log no longer holds ${basename(path)}`, {
+      cause: error,
+      context: { file: basename(path) },
+    });
   }
 }
 

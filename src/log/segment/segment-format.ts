@@ -11,7 +11,7 @@
  * reference is what 32-bit xids in the block are widened by. The first block repeats every relation message known, so that each segment
  * is decodable alone.
  */
-import { crc32, zstdCompressSync, zstdDecompressSync, constants as zlib } from "node:zlib";
+import { crc32, constants as zlib, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 

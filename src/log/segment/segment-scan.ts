@@ -5,8 +5,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { frameEnd, frameStart } from "../../pgoutput/frames.ts";
-import { BLOCK_KIND, corrupt, decodeBlock, decodeBlockHeader, type SegmentHeader } from "./segment-format.ts";
 import { needBlock, openSegment, readBlock, readFooter, readHeader } from "./segment-file.ts";
+import { BLOCK_KIND, corrupt, decodeBlock, decodeBlockHeader, type SegmentHeader } from "./segment-format.ts";
 import { TransactionIndex } from "./transaction-index.ts";
 import { TransactionTracker } from "./transaction-tracker.ts";
 

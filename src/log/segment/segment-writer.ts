@@ -5,8 +5,8 @@
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FrameBuffer } from "../../pgoutput/frames.ts";
-import { BLOCK_KIND, encodeBlock, encodeFooter, encodeHeader, type SegmentHeader, segmentName } from "./segment-format.ts";
 import { syncDirectory, syncFile, writeAll } from "./segment-file.ts";
+import { BLOCK_KIND, encodeBlock, encodeFooter, encodeHeader, type SegmentHeader, segmentName } from "./segment-format.ts";
 import type { ScannedSegment } from "./segment-scan.ts";
 import { TransactionIndex } from "./transaction-index.ts";
 
@@ -21,7 +21,7 @@ export class SegmentWriter {
   /** Offset behind the last block that ends at a transaction boundary. */
   #boundary: number;
 
-  private constructor(path: string, header: SegmentHeader, index: TransactionIndex, file: FileHandle, length: number) {
+  private constructor(file: FileHandle, path: string, { header, index }: Pick<ScannedSegment, "header" | "index">, length: number) {
     this.path = path;
     this.header = header;
     this.index = index;
@@ -31,7 +31,12 @@ export class SegmentWriter {
   }
 
   /** Makes a new segment, durable with its name, that begins with the relation messages known so far. */
-  static async create(dir: string, header: SegmentHeader, relations: ReadonlyMap<number, Buffer>, xidReference: bigint): Promise<SegmentWriter> {
+  static async create(
+    dir: string,
+    header: SegmentHeader,
+    relations: ReadonlyMap<number, Buffer>,
+    xidReference: bigint,
+  ): Promise<SegmentWriter> {
     const path = join(dir, segmentName(header.firstLsn));
     const index = new TransactionIndex(header.firstLsn);
     const frames = new FrameBuffer();
@@ -50,7 +55,7 @@ export class SegmentWriter {
       await file.close();
       throw error;
     }
-    return new SegmentWriter(path, header, index, file, front.length);
+    return new SegmentWriter(file, path, { header, index }, front.length);
   }
 
   /** Goes on with a segment that a crash left open; what lies behind its last transaction boundary is cut off. */
@@ -58,7 +63,7 @@ export class SegmentWriter {
     const file = await open(path, "r+");
     await file.truncate(scanned.boundary);
     await syncFile(file);
-    return new SegmentWriter(path, scanned.header, scanned.index, file, scanned.boundary);
+    return new SegmentWriter(file, path, scanned, scanned.boundary);
   }
 
   /** Bytes of the file, queued blocks included: where the next block will be. */

@@ -23,7 +23,8 @@ export async function selectServerVersion(db: Queryable): Promise<number> {
 /** One slot; a standby keeps WAL from what it has replayed. */
 export async function selectSlot(db: Queryable, name: string, version: number): Promise<SlotRow | null> {
   // invalidation_reason is of 17; 16 tells only of a conflict with recovery, and before that wal_status is all there is.
-  const reason = version >= 170000 ? "s.invalidation_reason::text" : version >= 160000 ? "case when s.conflicting then 'conflict' end" : "null::text";
+  const reason =
+    version >= 170000 ? "s.invalidation_reason::text" : version >= 160000 ? "case when s.conflicting then 'conflict' end" : "null::text";
   const { rows } = await db.query<SlotRow>(
     `select s.slot_name::text as name, s.plugin::text, s.database::text, s.active_pid::text, s.restart_lsn::text, s.confirmed_flush_lsn::text,
             s.wal_status::text, s.safe_wal_size::text, ${reason} as invalidation_reason,
