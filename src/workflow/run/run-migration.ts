@@ -115,7 +115,9 @@ class Run {
         now,
       );
     } catch (error) {
-      if (!now.aborted) throw error;
+      // A load that is told to stop while a table waits to join says so by this error; it is no failure.
+      const stopped = error instanceof PghaulError && error.code === "INTERRUPTED" && stop.aborted;
+      if (!now.aborted && !stopped) throw error;
     }
     if (!this.#done.signal.aborted) throw interrupted();
     return resultOf(migration, this.#reached, this.#verify);
