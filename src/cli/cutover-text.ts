@@ -63,7 +63,9 @@ export function planMarkdown(plan: PlanView): string {
     "",
     "| | step | on a cancel |",
     "| --- | --- | --- |",
-    ...steps.map(({ title, undo, pointOfNoReturn }, index) => `| ${index + 1} | ${pointOfNoReturn ? `**${title}**` : title} | ${UNDO[undo] ?? undo} |`),
+    ...steps.map(
+      ({ title, undo, pointOfNoReturn }, index) => `| ${index + 1} | ${pointOfNoReturn ? `**${title}**` : title} | ${UNDO[undo] ?? undo} |`,
+    ),
   ].join("\n");
 }
 

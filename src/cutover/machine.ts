@@ -1,6 +1,6 @@
 /**
- * The states of a cutover, as data. `next` is pure; the driver persists before it acts. The diagram in docs/state-machines.md is
- * generated from TRANSITIONS, and a test walks each edge.
+ * The states of a cutover, as data. The state is that of the last attempt, which is persisted before anything is done; a test holds the
+ * diagram of docs/state-machines.md against this table.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Attempt, SideName } from "./ports.ts";
@@ -17,7 +17,7 @@ interface Transition {
   readonly note: string;
 }
 
-export const TRANSITIONS: readonly Transition[] = [
+const TRANSITIONS: readonly Transition[] = [
   {
     from: "source-primary",
     event: "switch",

@@ -73,10 +73,14 @@ async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<b
   if (point === undefined) throw new Error("cutover: no point of no return");
   const opened = await point.check();
   if (!opened && attempt.steps[POINT_OF_NO_RETURN]?.state === "done") {
-    throw new PghaulError("REALITY_DIFFERS", `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} does not know of it`, {
-      context: { step: POINT_OF_NO_RETURN },
-      suggestion: "pghaul cutover status",
-    });
+    throw new PghaulError(
+      "REALITY_DIFFERS",
+      `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} does not know of it`,
+      {
+        context: { step: POINT_OF_NO_RETURN },
+        suggestion: "pghaul cutover status",
+      },
+    );
   }
   return opened;
 }

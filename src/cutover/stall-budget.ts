@@ -44,7 +44,7 @@ export class StallBudget {
 }
 
 /** Throws CUTOVER_DEADLINE when `work` has not settled after `limitMillis`. */
-export async function withinLimit<T>(limitMillis: number, step: string, work: () => Promise<T>): Promise<T> {
+async function withinLimit<T>(limitMillis: number, step: string, work: () => Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(missed(step, limitMillis)), limitMillis);
   const running = work();

@@ -121,7 +121,9 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
       const now = await router.current(budget.limitOf("route"));
       if (failure !== null && now !== to.name) throw failure;
       if (now !== null && now !== to.name) {
-        throw new PghaulError("ROUTE_FAILED", `the route was told to lead to the ${to.name}, and still leads to the ${now}`, { context: { step: "route" } });
+        throw new PghaulError("ROUTE_FAILED", `the route was told to lead to the ${to.name}, and still leads to the ${now}`, {
+          context: { step: "route" },
+        });
       }
       return { route: now ?? "not told" };
     },

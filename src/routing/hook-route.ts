@@ -65,7 +65,10 @@ export class HookRoute implements Route {
     if (code === 0) return stdout;
     if (code === UNKNOWN_VERB && request.verb !== "switch") return null;
     const lastLine = stderr.trim().split("\n").at(-1) ?? "";
-    throw this.#failed(request, `${typeof code === "number" ? `ended with exit code ${code}` : code}${lastLine === "" ? "" : `: ${lastLine}`}`);
+    throw this.#failed(
+      request,
+      `${typeof code === "number" ? `ended with exit code ${code}` : code}${lastLine === "" ? "" : `: ${lastLine}`}`,
+    );
   }
 
   async #run(request: { readonly verb: string; readonly to?: SideName }, limitMillis: number): Promise<Ended> {
@@ -78,7 +81,11 @@ export class HookRoute implements Route {
       detached: true,
     });
     const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"] as const) child[name].setEncoding("utf8").on("data", (text: string) => void (output[name] += text.slice(0, MOST_OUTPUT - output[name].length)));
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (text: string) => {
+        output[name] += text.slice(0, MOST_OUTPUT - output[name].length);
+      });
+    }
     child.stdin.on("error", () => undefined);
     child.stdin.end(`${JSON.stringify({ migration, ...request })}\n`);
     return { code: await endOf(child, limitMillis), ...output };

@@ -45,7 +45,10 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
     for (const point of UNDOING) {
       const killed = await stage.switchTo("target", { PGHAUL_CRASH_AT: point });
       assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stdout}`);
-      await waitFor(async () => (await stage.status()).attempt?.outcome === "cancelled", { deadlineMs: 30_000, what: `${point} to settle` });
+      await waitFor(async () => (await stage.status()).attempt?.outcome === "cancelled", {
+        deadlineMs: 30_000,
+        what: `${point} to settle`,
+      });
       assert.equal(await takesWrites(stage.url("source")), true, point);
       assert.equal(stage.isPaused(), false, point);
     }

@@ -141,7 +141,14 @@ export class FakeWorld {
       route: this.#mortal(this.route),
       stream: this.#mortal(stream),
       store: this.#store(),
-      settings: { maxStallMillis: this.maxStallMillis, deadlines: {}, roundTripMillis: 60, sequenceMargin: 1000, proofMillis: 1, routeMillis: 100 },
+      settings: {
+        maxStallMillis: this.maxStallMillis,
+        deadlines: {},
+        roundTripMillis: 60,
+        sequenceMargin: 1000,
+        proofMillis: 1,
+        routeMillis: 100,
+      },
       sleep: async (millis) => {
         this.#clock += millis;
       },
@@ -161,7 +168,10 @@ export class FakeWorld {
       watcher: { step: () => {} },
       together: (work) => work(),
       now: () => (this.#clock += 1),
-      at: () => new Date((this.#clock += 1)).toISOString(),
+      at: () => {
+        this.#clock += 1;
+        return new Date(this.#clock).toISOString();
+      },
       crashPoint: (name) => {
         this.passed.push(name);
         if (name !== this.killAt) return;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
+import type { Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
-import { Writable } from "node:stream";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { formatLsn } from "../../src/model/lsn.ts";
-import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
 import { waitFor } from "../support/database.ts";
+import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
 import { openBench, type SideBench, stateOf, TOKEN } from "./side-bench.ts";
 
 const VERSIONS: readonly PgVersion[] = [13, 14, 18];
@@ -88,11 +88,17 @@ for (const version of VERSIONS) {
       const began = performance.now();
       const fencing = fenced.fence("marker", 5_000);
       const watch = await connect();
-      await waitFor(async () => (await watch.query("select 1 from pg_locks where not granted")).rowCount === 1, { deadlineMs: 5_000, what: "the fence to wait" });
+      await waitFor(async () => (await watch.query("select 1 from pg_locks where not granted")).rowCount === 1, {
+        deadlineMs: 5_000,
+        what: "the fence to wait",
+      });
       await writer.query("commit");
       const { lsn, millis } = await fencing;
       assert.ok(millis <= performance.now() - began);
-      const { rows } = await watch.query("select note, (pg_current_wal_insert_lsn() >= $1::pg_lsn)::text as below from plain where id = 1", [formatLsn(lsn)]);
+      const { rows } = await watch.query(
+        "select note, (pg_current_wal_insert_lsn() >= $1::pg_lsn)::text as below from plain where id = 1",
+        [formatLsn(lsn)],
+      );
       assert.deepEqual(rows, [{ note: "late", below: "true" }]);
     });
 
@@ -158,7 +164,10 @@ for (const version of VERSIONS) {
       await writer.query(`set deadlock_timeout = '20s'; begin; insert into "Odd Schema ""x""" values (4)`);
       const fencing = fenced.fence("marker", 6_000);
       const watch = await connect();
-      await waitFor(async () => (await watch.query("select 1 from pg_locks where not granted")).rowCount === 1, { deadlineMs: 5_000, what: "the fence to wait" });
+      await waitFor(async () => (await watch.query("select 1 from pg_locks where not granted")).rowCount === 1, {
+        deadlineMs: 5_000,
+        what: "the fence to wait",
+      });
       // The fence holds "plain" by now and waits for the other.
       await writer.query(UPDATE);
       await writer.query("commit");
@@ -244,8 +253,11 @@ for (const version of VERSIONS) {
 
     withBench("340 tables", async ({ connect, side }) => {
       const admin = await connect();
-      await admin.query("create schema many; select format('create table many.t%s (id int primary key, v text)', n) from generate_series(1, 340) n");
-      for (let n = 1; n <= 340; n += 1) await admin.query(`create table many.t${n} (id int generated always as identity primary key, v text)`);
+      await admin.query(
+        "create schema many; select format('create table many.t%s (id int primary key, v text)', n) from generate_series(1, 340) n",
+      );
+      for (let n = 1; n <= 340; n += 1)
+        await admin.query(`create table many.t${n} (id int generated always as identity primary key, v text)`);
       const fenced = await side(Array.from({ length: 340 }, (_, n) => `many.t${n + 1}`));
       const { millis } = await fenced.fence("marker", 5_000);
       const opening = performance.now();
@@ -254,7 +266,9 @@ for (const version of VERSIONS) {
       const perStatement = await costOfOpenFence(admin);
       const tidying = performance.now();
       assert.equal(await fenced.tidy(), 0);
-      console.log(`PostgreSQL ${version}, 340 tables: fence ${millis.toFixed(1)} ms, open ${opened.toFixed(1)} ms, tidy ${(performance.now() - tidying).toFixed(0)} ms; an open fence costs ${perStatement.toFixed(1)} µs a statement`);
+      console.log(
+        `PostgreSQL ${version}, 340 tables: fence ${millis.toFixed(1)} ms, open ${opened.toFixed(1)} ms, tidy ${(performance.now() - tidying).toFixed(0)} ms; an open fence costs ${perStatement.toFixed(1)} µs a statement`,
+      );
       assert.ok(millis < 1_000, `the fence took ${millis} ms`);
     });
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
-import { PostgresSide } from "../../src/cutover/postgres-side.ts";
+import { PostgresSide } from "../../src/cutover/postgres/postgres-side.ts";
 import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
 import { createDatabase } from "../support/database.ts";
 import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
@@ -40,7 +40,13 @@ for (const version of [13, 18] as const satisfies readonly PgVersion[]) {
       await client.query(SEQUENCES);
       await createProgressSchema(client, name);
       if (name === "source") await client.query(USED);
-      const side = new PostgresSide({ name, client, tables: [{ schema: "public", name: "t" }], applierToken: "x", now: () => performance.now() });
+      const side = new PostgresSide({
+        name,
+        client,
+        tables: [{ schema: "public", name: "t" }],
+        applierToken: "x",
+        now: () => performance.now(),
+      });
       await side.warmUp();
       return { client, side };
     }
@@ -52,8 +58,18 @@ for (const version of [13, 18] as const satisfies readonly PgVersion[]) {
       const { sequences } = await source.side.fence("marker", 1_000);
       await target.side.takeSequences(sequences, 1_000);
       assert.deepEqual(await next(target.client), {
-        plain: "1501", never: "1", restarted: "1700", down: "-525", small: "76", spent: "reached the end", round: "10", big: "9223372036854775404",
-        by_seven: "7077", full_smallint: "reached the end", 'Odd "name" %s': "1004", ahead: "5001",
+        plain: "1501",
+        never: "1",
+        restarted: "1700",
+        down: "-525",
+        small: "76",
+        spent: "reached the end",
+        round: "10",
+        big: "9223372036854775404",
+        by_seven: "7077",
+        full_smallint: "reached the end",
+        'Odd "name" %s': "1004",
+        ahead: "5001",
       });
       // Nor does a rollback take them back behind what the target has given out.
       const back = await target.side.fence("back", 1_000);

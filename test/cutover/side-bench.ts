@@ -1,6 +1,6 @@
 /** A server, a database with tables of every shape, and a PostgresSide over it. */
-import pg from "pg";
-import { PostgresSide } from "../../src/cutover/postgres-side.ts";
+import type pg from "pg";
+import { PostgresSide } from "../../src/cutover/postgres/postgres-side.ts";
 import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import type { PgServer } from "../support/pg-server.ts";
@@ -52,7 +52,13 @@ export async function openBench(server: PgServer): Promise<SideBench> {
     connect,
     side: async (tables = ROOTS) => {
       const client = await connect();
-      const side = new PostgresSide({ name: "source", client, tables: tables.map(tableName), applierToken: TOKEN, now: () => performance.now() });
+      const side = new PostgresSide({
+        name: "source",
+        client,
+        tables: tables.map(tableName),
+        applierToken: TOKEN,
+        now: () => performance.now(),
+      });
       await side.warmUp();
       return side;
     },

@@ -7,12 +7,12 @@ import { type OpenCutover, openCutover } from "../../src/workflow/cutover/open-c
 import { planCutover } from "../../src/workflow/cutover/plan-cutover.ts";
 import { type CutoverStatus, readCutoverStatus } from "../../src/workflow/cutover/read-cutover-status.ts";
 import { openMigration } from "../../src/workflow/open-migration.ts";
+import { type Bench, openBench } from "../scenario/migration-bench.ts";
 import { compareDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
 import type { PgVersion } from "../support/pg-server.ts";
 import type { CliHandle, CliResult } from "../support/run-cli.ts";
 import { startWriters, type Writers } from "../support/writers.ts";
-import { type Bench, openBench } from "../scenario/migration-bench.ts";
 
 export type Primary = "source" | "target";
 
@@ -163,7 +163,9 @@ async function assertEqualSoon(source: string, target: string): Promise<void> {
   await waitFor(
     async () => {
       const different = (await compareDatabases(source, target)).filter(({ equal }) => !equal);
-      last = different.map(({ table, problem, onlyInSource, onlyInTarget }) => `${table}: ${problem} ${onlyInSource} / ${onlyInTarget}`).join("\n");
+      last = different
+        .map(({ table, problem, onlyInSource, onlyInTarget }) => `${table}: ${problem} ${onlyInSource} / ${onlyInTarget}`)
+        .join("\n");
       return different.length === 0;
     },
     { deadlineMs: 20_000, what: "both sides to be equal", everyMs: 300 },

@@ -76,7 +76,10 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
     const began = performance.now();
     await waitFor(() => takesWrites(stage.url("source")), { deadlineMs: 20_000, what: "the watchdog to cancel", everyMs: 100 });
     console.log(`writers waited ${(performance.now() - began).toFixed(0)} ms after the kill`);
-    await waitFor(async () => (await stage.status()).attempt?.outcome === "cancelled", { deadlineMs: 5_000, what: "the attempt to be cancelled" });
+    await waitFor(async () => (await stage.status()).attempt?.outcome === "cancelled", {
+      deadlineMs: 5_000,
+      what: "the attempt to be cancelled",
+    });
     await assertStays("source");
   });
 
@@ -84,7 +87,10 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
     const killed = await stage.switchTo("target", { PGHAUL_CRASH_AT: "cutover-before-resume" });
     assert.equal(killed.signal, "SIGKILL", killed.stdout);
     assert.equal(stage.isPaused(), true);
-    await waitFor(async () => (await stage.status()).attempt?.outcome === "switched", { deadlineMs: 20_000, what: "the watchdog to finish" });
+    await waitFor(async () => (await stage.status()).attempt?.outcome === "switched", {
+      deadlineMs: 20_000,
+      what: "the watchdog to finish",
+    });
     await assertStays("target");
   });
 
@@ -94,11 +100,20 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
     await stage.writesAgain(5_000);
     const clean = await cutover.stream.foreignWrites("source", from);
     assert.equal(clean.count, 0, "what the way back writes is ours");
-    await query(stage.url("source"), "begin; set local pghaul.applier = 'x'; alter table seats disable trigger all; update seats set holder = holder where id = 2; alter table seats enable trigger all; rollback");
+    await query(
+      stage.url("source"),
+      "begin; set local pghaul.applier = 'x'; alter table seats disable trigger all; update seats set holder = holder where id = 2; alter table seats enable trigger all; rollback",
+    );
     assert.equal((await cutover.stream.foreignWrites("source", from)).count, 0, "rolled back is not written");
     // As a superuser who takes the trigger away; the row keeps its value, so both sides stay equal.
-    const [{ name }] = (await query(stage.url("source"), "select tgname as name from pg_trigger where tgrelid = 'parents'::regclass and tgname like 'pghaul_fence%' and tgenabled = 'A'")) as [{ name: string }];
-    await query(stage.url("source"), `alter table parents disable trigger "${name}"; update parents set name = name where id = (select min(id) from parents); alter table parents enable always trigger "${name}"`);
+    const [{ name }] = (await query(
+      stage.url("source"),
+      "select tgname as name from pg_trigger where tgrelid = 'parents'::regclass and tgname like 'pghaul_fence%' and tgenabled = 'A'",
+    )) as [{ name: string }];
+    await query(
+      stage.url("source"),
+      `alter table parents disable trigger "${name}"; update parents set name = name where id = (select min(id) from parents); alter table parents enable always trigger "${name}"`,
+    );
     assert.equal((await cutover.stream.foreignWrites("source", from)).count, 1);
   });
 
@@ -117,7 +132,9 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
 
 function processesNamed(pattern: string): readonly string[] {
   try {
-    return execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).split("\n").filter((line) => line.startsWith(pattern));
+    return execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => line.startsWith(pattern));
   } catch {
     return [];
   }

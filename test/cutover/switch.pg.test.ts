@@ -11,7 +11,13 @@ describe("cutover under load", () => {
     assert.equal(unconfirmed.code, 30, unconfirmed.stdout);
     const closed = await stage.switchTo("target");
     assert.equal(closed.code, 11, closed.stdout);
-    assert.deepEqual(closed.json().result.gates.filter((gate: { open: boolean }) => !gate.open).map((gate: { id: string }) => gate.id), ["verified"]);
+    assert.deepEqual(
+      closed
+        .json()
+        .result.gates.filter((gate: { open: boolean }) => !gate.open)
+        .map((gate: { id: string }) => gate.id),
+      ["verified"],
+    );
 
     const verified = await bench.run(["verify", "run", "--json"]);
     assert.equal(verified.code, 0, verified.stdout);
@@ -24,7 +30,9 @@ describe("cutover under load", () => {
     assert.equal(stage.route(), "target");
     assert.equal(await takesWrites(stage.url("source")), false);
     assert.equal(await takesWrites(stage.url("target")), true);
-    console.log(`stall to the target: ${there.json().result.stallMs} ms; steps ${JSON.stringify(there.json().result.steps.map(({ id, millis }: { id: string; millis: number }) => [id, millis]))}`);
+    console.log(
+      `stall to the target: ${there.json().result.stallMs} ms; steps ${JSON.stringify(there.json().result.steps.map(({ id, millis }: { id: string; millis: number }) => [id, millis]))}`,
+    );
     await stage.writesAgain(10_000);
 
     const status = await bench.run(["cutover", "status", "--json"]);

@@ -17,7 +17,12 @@ describe("document route", () => {
     await route.switchTo("target");
     await route.switchTo("target");
     assert.equal(await route.current(), "target");
-    assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), { version: 2, migration: "m", primary: "target", updatedAt: "2026-11-21T00:00:00.000Z" });
+    assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), {
+      version: 2,
+      migration: "m",
+      primary: "target",
+      updatedAt: "2026-11-21T00:00:00.000Z",
+    });
     assert.deepEqual(readdirSync(path.dirname(file)), ["route.json"], "nothing is left beside it");
   });
 

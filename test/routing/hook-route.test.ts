@@ -33,7 +33,11 @@ describe("hook route", () => {
     const { route, directory } = hook(t, 'echo "$@ $PGHAUL_MIGRATION $PGHAUL_ROUTE_VERB" > args; cat > json');
     await route.switchTo("target", 5_000);
     assert.equal(readFileSync(path.join(directory, "args"), "utf8"), "--given switch target orders-move switch\n");
-    assert.deepEqual(JSON.parse(readFileSync(path.join(directory, "json"), "utf8")), { migration: "orders-move", verb: "switch", to: "target" });
+    assert.deepEqual(JSON.parse(readFileSync(path.join(directory, "json"), "utf8")), {
+      migration: "orders-move",
+      verb: "switch",
+      to: "target",
+    });
     await route.pause(5_000);
     assert.equal(readFileSync(path.join(directory, "args"), "utf8"), "--given pause orders-move pause\n");
   });
@@ -58,7 +62,9 @@ describe("hook route", () => {
     const began = performance.now();
     await assert.rejects(hook(t, "sleep 7131 & sleep 7131").route.switchTo("target", 150), failure(/did not end within 150 ms/));
     assert.ok(performance.now() - began < 3_000);
-    const left = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).split("\n").filter((line) => line.startsWith("sleep 7131"));
+    const left = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => line.startsWith("sleep 7131"));
     assert.deepEqual(left, []);
   });
 

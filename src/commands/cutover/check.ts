@@ -2,12 +2,13 @@ import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { gatesText } from "../../cli/cutover-text.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { checkCutover, type CheckedGates } from "../../workflow/cutover/plan-cutover.ts";
+import { type CheckedGates, checkCutover } from "../../workflow/cutover/plan-cutover.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
 
 export default class CutoverCheck extends PghaulCommand<CheckedGates> {
   static override summary = "Every gate of the switch, with its evidence and what opens it.";
-  static override description = `Only reads, and writes the answers into the journal. Exits 11 when a gate is closed. "cutover run" asks the gates again.`;
+  static override description =
+    `Only reads, and writes the answers into the journal. Exits 11 when a gate is closed. "cutover run" asks the gates again.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --rollback",

@@ -32,7 +32,13 @@ go on, so another switch is possible afterwards. Any failure before the point of
         bus: this.progress,
         confirm: async (plan, checked) => {
           const preview = checked === null ? planText(plan) : `${planText(plan)}\n\n${gatesText(checked.gates)}`;
-          const act = { title: "Switch the writes back to the source.", migration: migration.name, planDigest: plan.digest, preview, command: "pghaul cutover rollback" };
+          const act = {
+            title: "Switch the writes back to the source.",
+            migration: migration.name,
+            planDigest: plan.digest,
+            preview,
+            command: "pghaul cutover rollback",
+          };
           const confirmation = await this.confirm(act, flags);
           this.showProgress(flags);
           return confirmation;
@@ -41,7 +47,11 @@ go on, so another switch is possible afterwards. Any failure before the point of
       this.print(resultText(result, result.plan));
       const closed = result.gates.filter(({ open }) => !open).map(({ id }) => id);
       if (closed.length > 0 && !flags["dry-run"]) {
-        this.failWith(new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, { suggestion: "pghaul cutover check --rollback" }));
+        this.failWith(
+          new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, {
+            suggestion: "pghaul cutover check --rollback",
+          }),
+        );
       }
       return result;
     } finally {

@@ -33,7 +33,13 @@ closed, 30 when not confirmed, 75 when a deadline was missed and everything undo
         bus: this.progress,
         confirm: async (plan, checked) => {
           const preview = checked === null ? planText(plan) : `${planText(plan)}\n\n${gatesText(checked.gates)}`;
-          const act = { title: "Switch the writes to the target.", migration: migration.name, planDigest: plan.digest, preview, command: "pghaul cutover run" };
+          const act = {
+            title: "Switch the writes to the target.",
+            migration: migration.name,
+            planDigest: plan.digest,
+            preview,
+            command: "pghaul cutover run",
+          };
           const confirmation = await this.confirm(act, flags);
           this.showProgress(flags);
           return confirmation;
@@ -42,7 +48,9 @@ closed, 30 when not confirmed, 75 when a deadline was missed and everything undo
       this.print(resultText(result, result.plan));
       const closed = result.gates.filter(({ open }) => !open).map(({ id }) => id);
       if (closed.length > 0 && !flags["dry-run"]) {
-        this.failWith(new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, { suggestion: "pghaul cutover check" }));
+        this.failWith(
+          new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, { suggestion: "pghaul cutover check" }),
+        );
       }
       return result;
     } finally {

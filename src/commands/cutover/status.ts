@@ -14,7 +14,9 @@ export default class CutoverStatusCommand extends PghaulCommand<CutoverStatus> {
     this.print(`${migration}: ${state}; the ${primary} is the primary`);
     if (driver !== null) this.print(`driven by pid ${driver.pid} (pghaul ${driver.command}) on ${driver.host} since ${driver.since}`);
     if (attempt !== null) {
-      this.print(`attempt ${attempt.id} to the ${attempt.to}: ${attempt.outcome}, begun ${attempt.startedAt}${stallMs === null ? "" : `, stall ${stallMs} ms`}`);
+      this.print(
+        `attempt ${attempt.id} to the ${attempt.to}: ${attempt.outcome}, begun ${attempt.startedAt}${stallMs === null ? "" : `, stall ${stallMs} ms`}`,
+      );
       this.print(stepsText(steps));
     }
     this.print(`possible now: ${possible.length === 0 ? "nothing" : possible.join(", ")}`);

@@ -17,7 +17,11 @@ export const fencePrivilegesGate: Gate = {
         tableNames(tables),
       );
       const owners = [...new Set(rows.map(({ owner }) => owner))];
-      evidence[side.name] = { notOwned: rows.length, tables: rows.slice(0, 5).map(({ table }) => table), impatient: await maySetDeadlockTimeout(side) };
+      evidence[side.name] = {
+        notOwned: rows.length,
+        tables: rows.slice(0, 5).map(({ table }) => table),
+        impatient: await maySetDeadlockTimeout(side),
+      };
       fixes.push(...owners.map((owner) => `grant "${owner}" to "${side.role}";   -- at the ${side.name}`));
     }
     return { open: fixes.length === 0, evidence, ...(fixes.length === 0 ? {} : { fix: fixes.join("\n") }) };

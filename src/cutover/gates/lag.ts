@@ -56,11 +56,12 @@ async function askPosition({ from, to, migration, limits }: GateContext): Promis
 }
 
 /** Since when the lag has been below its limits without a break; null when it is not now. Milliseconds since the Unix epoch. */
-export function heldSince(samples: readonly LagSample[], { limits, now }: Pick<GateContext, "limits" | "now">): number | null {
+function heldSince(samples: readonly LagSample[], { limits, now }: Pick<GateContext, "limits" | "now">): number | null {
   let since: number | null = null;
   let next = now();
   for (const { at, widthMillis, lagBytesMax, lagSecondsMax } of samples.toReversed()) {
-    const isLow = lagBytesMax !== null && lagSecondsMax !== null && lagBytesMax <= limits.maxLagBytes && lagSecondsMax <= limits.maxLagSeconds;
+    const isLow =
+      lagBytesMax !== null && lagSecondsMax !== null && lagBytesMax <= limits.maxLagBytes && lagSecondsMax <= limits.maxLagSeconds;
     if (!isLow || next - (at + widthMillis) > LONGEST_HOLE_MILLIS) break;
     since = at;
     next = at;

@@ -1,7 +1,15 @@
-import { tableNames, type Gate, type GateContext } from "../gate.ts";
+import { type Gate, type GateContext, tableNames } from "../gate.ts";
 
 /** Settings whose difference changes what queries answer or how long they take; only shown. */
-const COMPARED_SETTINGS = ["TimeZone", "default_transaction_isolation", "max_connections", "random_page_cost", "search_path", "server_version", "work_mem"];
+const COMPARED_SETTINGS = [
+  "TimeZone",
+  "default_transaction_isolation",
+  "max_connections",
+  "random_page_cost",
+  "search_path",
+  "server_version",
+  "work_mem",
+];
 
 /** The tables are still those that stream, the target has them with as many usable indexes; extensions and settings side by side. */
 export const parityGate: Gate = {
@@ -21,7 +29,9 @@ export const parityGate: Gate = {
         missingExtensions: extensions,
         settingsThatDiffer: await differingSettings(context),
       },
-      ...(drift.length > 0 ? { fix: "a table changed at the source after the plan: make the same change at the target, then reload it" } : {}),
+      ...(drift.length > 0
+        ? { fix: "a table changed at the source after the plan: make the same change at the target, then reload it" }
+        : {}),
     };
   },
 };
@@ -35,7 +45,9 @@ const INDEXES = `
    group by 1`;
 
 async function lackingIndexes({ from, to, tables }: GateContext): Promise<readonly string[]> {
-  const here = new Map((await to.query<{ table: string; indexes: string }>(INDEXES, tableNames(tables))).map((row) => [row.table, Number(row.indexes)]));
+  const here = new Map(
+    (await to.query<{ table: string; indexes: string }>(INDEXES, tableNames(tables))).map((row) => [row.table, Number(row.indexes)]),
+  );
   const there = await from.query<{ table: string; indexes: string }>(INDEXES, tableNames(tables));
   return there.filter(({ table, indexes }) => (here.get(table) ?? 0) < Number(indexes)).map(({ table }) => table);
 }

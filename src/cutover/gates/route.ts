@@ -12,7 +12,9 @@ export const routeGate: Gate = {
     return {
       open: current === null || current === from.name,
       evidence: { route: route.kind, leadsTo: current ?? "it cannot tell" },
-      ...(current === null || current === from.name ? {} : { fix: `the route leads to the ${current} already, and the databases do not: set it back by hand` }),
+      ...(current === null || current === from.name
+        ? {}
+        : { fix: `the route leads to the ${current} already, and the databases do not: set it back by hand` }),
     };
   },
 };

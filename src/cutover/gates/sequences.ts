@@ -23,7 +23,12 @@ export const sequencesGate: Gate = {
     const open = unreadable.length + missing.length + unsettable.length === 0;
     return {
       open,
-      evidence: { sequences: here.length, unreadable: unreadable.slice(0, 5), missing: missing.slice(0, 5), unsettable: unsettable.slice(0, 5) },
+      evidence: {
+        sequences: here.length,
+        unreadable: unreadable.slice(0, 5),
+        missing: missing.slice(0, 5),
+        unsettable: unsettable.slice(0, 5),
+      },
       ...(open ? {} : { fix: fixFor({ unreadable, unsettable }, from, to) }),
     };
   },
@@ -42,7 +47,11 @@ async function sequencesOf(side: GateSide): Promise<readonly Sequence[]> {
   );
 }
 
-function fixFor({ unreadable, unsettable }: { readonly unreadable: readonly string[]; readonly unsettable: readonly string[] }, from: GateSide, to: GateSide): string {
+function fixFor(
+  { unreadable, unsettable }: { readonly unreadable: readonly string[]; readonly unsettable: readonly string[] },
+  from: GateSide,
+  to: GateSide,
+): string {
   if (unreadable.length > 0) return `grant select on sequence ${unreadable.join(", ")} to "${from.role}";   -- at the ${from.name}`;
   if (unsettable.length > 0) return `grant update on sequence ${unsettable.join(", ")} to "${to.role}";   -- at the ${to.name}`;
   return `create the missing sequences at the ${to.name}; the switch sets their values`;

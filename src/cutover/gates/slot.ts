@@ -22,8 +22,16 @@ export const slotGate: Gate = {
     const healthy = slot.active === "true" && slot.status !== "lost" && slot.status !== "unreserved";
     return {
       open: healthy,
-      evidence: { slot: name, active: slot.active === "true", walStatus: slot.status, retainedBytes: slot.retained, safeWalBytes: slot.safe },
-      ...(healthy ? {} : { fix: slot.active === "true" ? "alter system set max_slot_wal_keep_size = -1; select pg_reload_conf();" : "pghaul run" }),
+      evidence: {
+        slot: name,
+        active: slot.active === "true",
+        walStatus: slot.status,
+        retainedBytes: slot.retained,
+        safeWalBytes: slot.safe,
+      },
+      ...(healthy
+        ? {}
+        : { fix: slot.active === "true" ? "alter system set max_slot_wal_keep_size = -1; select pg_reload_conf();" : "pghaul run" }),
     };
   },
 };

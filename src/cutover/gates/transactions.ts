@@ -13,7 +13,11 @@ export const transactionsGate: Gate = {
     return {
       open: holders.length === 0,
       evidence: { olderThanSeconds: context.limits.maxTransactionAge / 1000, old, prepared, vacuums, maintenance },
-      ...(holders.length === 0 ? {} : { fix: prepared.length > 0 ? "rollback prepared 'GID';   -- or commit it" : "wait for them, or select pg_terminate_backend(PID);" }),
+      ...(holders.length === 0
+        ? {}
+        : {
+            fix: prepared.length > 0 ? "rollback prepared 'GID';   -- or commit it" : "wait for them, or select pg_terminate_backend(PID);",
+          }),
       ttlMillis: 10_000,
     };
   },

@@ -30,12 +30,18 @@ export const wayBackGate: Gate = {
       ...(exists || Number(found.slots_left) > 0 ? [] : ["alter system set max_replication_slots = N;   -- and restart the server"]),
       ...(exists || Number(found.senders_left) > 0 ? [] : ["alter system set max_wal_senders = N;   -- and restart the server"]),
       // On RDS the right comes with the role rds_replication, which this column does not show: the slot exists, or creating it will tell.
-      ...(exists || found.may_publish === "true" ? [] : [`select format('grant create on database %I to %I', current_database(), '${to.role}') \\gexec`]),
+      ...(exists || found.may_publish === "true"
+        ? []
+        : [`select format('grant create on database %I to %I', current_database(), '${to.role}') \\gexec`]),
     ];
     return {
       open: faults.length === 0,
       evidence: {
-        side: to.name, walLevel: found.wal_level, slotExists: exists, slotsLeft: Number(found.slots_left), sendersLeft: Number(found.senders_left),
+        side: to.name,
+        walLevel: found.wal_level,
+        slotExists: exists,
+        slotsLeft: Number(found.slots_left),
+        sendersLeft: Number(found.senders_left),
         roleMayReplicate: found.may_replicate === "true",
       },
       ...(faults.length === 0 ? {} : { fix: faults.join("\n") }),

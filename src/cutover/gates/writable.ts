@@ -12,7 +12,12 @@ export const writableGate: Gate = {
     const open = found?.recovery === "false" && found.read_only === "off";
     return {
       open,
-      evidence: { side: to.name, inRecovery: found?.recovery === "true", defaultReadOnly: found?.read_only, connectionsLeft: Number(found?.connections ?? 0) },
+      evidence: {
+        side: to.name,
+        inRecovery: found?.recovery === "true",
+        defaultReadOnly: found?.read_only,
+        connectionsLeft: Number(found?.connections ?? 0),
+      },
       ...(open ? {} : { fix: "alter database ... reset default_transaction_read_only;   -- or connect to the primary" }),
     };
   },

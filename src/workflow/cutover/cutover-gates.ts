@@ -60,7 +60,7 @@ export function tablesNow(
 }
 
 /** How the tables of the catalog differ from those that stream; partitions may come and go, the stream carries them by their root. */
-export function driftOf(planned: readonly Table[], now: readonly Table[]): readonly string[] {
+function driftOf(planned: readonly Table[], now: readonly Table[]): readonly string[] {
   const current = new Map(now.map((table) => [table.id, table]));
   const known = new Set(planned.map(({ id }) => id));
   return [

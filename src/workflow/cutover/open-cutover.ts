@@ -1,15 +1,15 @@
 /** Everything a cutover works with, opened: sessions to both sides, the route, the memory. Nothing is changed by opening it. */
 import type pg from "pg";
 import type { Route, SideName } from "../../cutover/ports.ts";
-import { PostgresSide } from "../../cutover/postgres-side.ts";
+import { PostgresSide } from "../../cutover/postgres/postgres-side.ts";
 import type { SwitchSettings } from "../../cutover/switch-parts.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { CutoverStore } from "../../state/cutover-store.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { crashPoints } from "../crash-point.ts";
 import { applierToken, type Migration } from "../open-migration.ts";

@@ -52,7 +52,7 @@ export async function checkCutover(migration: Migration, to: SideName, bus: Prog
   });
 }
 
-export async function describePlan(cutover: OpenCutover, to: SideName): Promise<CutoverPlan> {
+async function describePlan(cutover: OpenCutover, to: SideName): Promise<CutoverPlan> {
   const { migration, route, store, watch } = cutover;
   const steps = cutover.steps(to).map(
     ({ id, title, undo }): PlannedStep => ({

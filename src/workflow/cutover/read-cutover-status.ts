@@ -2,8 +2,8 @@
 import { type ConfigLocation, loadStateLocation } from "../../config/load-config.ts";
 import { type CutoverState, eventsIn, primaryIn, stateOf } from "../../cutover/machine.ts";
 import type { SideName } from "../../cutover/ports.ts";
-import { CutoverStore } from "../../state/cutover-store.ts";
 import { type JournalCheck, type JournalEntry, JournalStore } from "../../state/audit/journal.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
 import { type LeaseHolder, leaseHolder } from "../../state/lease.ts";
 import { openExistingState } from "../../state/open-state.ts";
 import { resultOf, type StepResult } from "./run-cutover.ts";

@@ -10,7 +10,7 @@ import type { ProgressBus } from "../../observe/events.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import type { TailRecord } from "../../state/tail-store.ts";
-import { selectProgress, type StreamId, upsertPosition, upsertTableProgress } from "../../target/postgres/progress/progress-queries.ts";
+import { type StreamId, selectProgress, upsertPosition, upsertTableProgress } from "../../target/postgres/progress/progress-queries.ts";
 import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
 import { crashPoints } from "../crash-point.ts";
 import type { Migration } from "../open-migration.ts";

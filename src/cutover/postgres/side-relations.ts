@@ -1,8 +1,8 @@
 /** The moved tables and their partitions at one side, with the fences on them. */
-import { PghaulError } from "../errors/pghaul-error.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../ports.ts";
 import type { FencedRelation, RelationRow } from "./fence-queries.ts";
 import { relationsSql } from "./fence-queries.ts";
-import type { SideName } from "./ports.ts";
 
 export type TableName = FencedRelation;
 
@@ -30,7 +30,12 @@ export async function readRelations(db: Queryable, side: SideName, tables: reado
   const missing = tables.filter((_, index) => !found.has(index + 1));
   if (missing.length > 0) {
     throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
-      context: { table: missing.map(({ schema, name }) => `${schema}.${name}`).slice(0, 5).join(", ") },
+      context: {
+        table: missing
+          .map(({ schema, name }) => `${schema}.${name}`)
+          .slice(0, 5)
+          .join(", "),
+      },
     });
   }
   return [...byOid.values()].map((own) => toRelation(own as [RelationRow, ...RelationRow[]]));
@@ -38,7 +43,16 @@ export async function readRelations(db: Queryable, side: SideName, tables: reado
 
 function toRelation(rows: readonly [RelationRow, ...RelationRow[]]): SideRelation {
   const [{ schema, name, oid }] = rows;
-  const triggers = (states: readonly RelationRow["state"][]) => rows.flatMap(({ trigger, state }) => (trigger !== null && states.includes(state) ? [trigger] : []));
+  const triggers = (states: readonly RelationRow["state"][]) =>
+    rows.flatMap(({ trigger, state }) => (trigger !== null && states.includes(state) ? [trigger] : []));
   const closing = triggers(["closed"]);
-  return { schema, name, oid, fenced: closing.length > 0, closing, passing: triggers(["open", "disabled"]), enabledPassing: triggers(["open"]) };
+  return {
+    schema,
+    name,
+    oid,
+    fenced: closing.length > 0,
+    closing,
+    passing: triggers(["open", "disabled"]),
+    enabledPassing: triggers(["open"]),
+  };
 }

@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { parseLsn } from "../model/lsn.ts";
-import { qualifiedName } from "../postgres/quote.ts";
-import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { parseLsn } from "../../model/lsn.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
+import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
+import type { CutoverSide, FenceFact, FenceState, SequenceValue, SideName } from "../ports.ts";
 import { blockersSql, fenceFunctionSql, fenceSql, fenceTrigger, guardSql, openSql, tidySql } from "./fence-queries.ts";
-import { readRelations, type SideRelation, type TableName } from "./side-relations.ts";
-import type { CutoverSide, FenceFact, FenceState, SequenceValue, SideName } from "./ports.ts";
 import { sequencesSql, takeSequencesSql, type UnusedSequence, unusedSequencesSql } from "./sequence-queries.ts";
+import { readRelations, type SideRelation, type TableName } from "./side-relations.ts";
 
 export interface PostgresSideOptions {
   readonly name: SideName;
@@ -155,7 +155,12 @@ export class PostgresSide implements CutoverSide {
 
   async #fenceOnce(relations: readonly SideRelation[], marker: string, lockMillis: number): Promise<Pick<FenceFact, "lsn" | "sequences">> {
     const sql = fenceSql({
-      relations, trigger: this.#newTrigger(), marker, lockMillis, impatient: this.#impatient, sequences: sequencesSql(this.#unused),
+      relations,
+      trigger: this.#newTrigger(),
+      marker,
+      lockMillis,
+      impatient: this.#impatient,
+      sequences: sequencesSql(this.#unused),
     });
     const answers = (await this.#client.query(sql)) as unknown as pg.QueryResult[];
     return {
@@ -172,7 +177,8 @@ export class PostgresSide implements CutoverSide {
         return;
       } catch (error) {
         await this.#client.query("rollback").catch(() => undefined);
-        if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "guard", table: `${relation.schema}.${relation.name}` });
+        if (!TOO_LATE.has(sqlState(error)))
+          throw asPghaulError(error, this.name, { step: "guard", table: `${relation.schema}.${relation.name}` });
         if (this.#now() - began > GUARD_LOCK_MILLIS) throw await this.#tooLate([relation], error, GUARD_LOCK_MILLIS);
         await sleep(20);
       }

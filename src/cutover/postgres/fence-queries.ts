@@ -8,7 +8,7 @@
  * old one. Each fence has a name of its own: a transaction whose snapshot is older than the row is refused a moment longer, never let
  * through.
  */
-import { qualifiedName, quoteIdent, quoteLiteral } from "../postgres/quote.ts";
+import { qualifiedName, quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
 
 /** Names of our triggers begin with it; what follows is unique to one fence. */
 const FENCE_PREFIX = "pghaul_fence_";
@@ -115,7 +115,12 @@ function createTriggerSql(table: string, trigger: string): string[] {
 /** Opens fences, and writes a marker in the same transaction: who sees the marker knows that they are open. */
 export function openSql(triggers: readonly string[], marker: string): string {
   const rows = [...triggers.map(openingOf), marker].map((id) => `(${quoteLiteral(id)})`);
-  return ["begin", "set local synchronous_commit = on", `insert into pghaul.marker (id) values ${rows.join(", ")} on conflict (id) do nothing`, "commit"].join(";\n");
+  return [
+    "begin",
+    "set local synchronous_commit = on",
+    `insert into pghaul.marker (id) values ${rows.join(", ")} on conflict (id) do nothing`,
+    "commit",
+  ].join(";\n");
 }
 
 function markerSql(marker: string): string {
