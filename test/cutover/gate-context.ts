@@ -1,0 +1,63 @@
+/** A gate's surroundings, everything well; tests change what they are about. */
+import type { GateContext, GateFacts, GateLimits, GateSide, LagSample } from "../../src/cutover/gate.ts";
+import type { Route } from "../../src/cutover/ports.ts";
+import type { Table } from "../../src/model/table.ts";
+
+export const NOW = Date.parse("2026-11-21T12:00:00Z");
+
+export const LIMITS: GateLimits = {
+  maxLagBytes: 1_000,
+  maxLagSeconds: 5,
+  lagHeldFor: 30_000,
+  noErrorsFor: 600_000,
+  maxTransactionAge: 5_000,
+  verifiedWithin: 86_400_000,
+};
+
+export function table(id: string): Table {
+  const [schema = "", name = ""] = id.split(".");
+  return { id, schema, name, oid: 1, columns: [], key: [0], leaves: [{ schema, name, bytes: 0, rows: 0 }] };
+}
+
+export function samples(
+  count: number,
+  change: (sample: LagSample, secondsAgo: number) => LagSample = (sample) => sample,
+): readonly LagSample[] {
+  return Array.from({ length: count }, (_, index) => {
+    const secondsAgo = count - index;
+    return change({ at: NOW - secondsAgo * 1_000, widthMillis: 1_000, lagBytesMax: 10, lagSecondsMax: 0 }, secondsAgo);
+  });
+}
+
+export function facts(change: Partial<GateFacts> = {}): GateFacts {
+  return {
+    notRunning: async () => null,
+    notJoined: () => [],
+    lagSamples: () => samples(60),
+    lastError: () => null,
+    verdicts: () => [{ table: "public.t", equal: true, at: new Date(NOW - 1_000).toISOString() }],
+    drift: async () => [],
+    ...change,
+  };
+}
+
+const NOBODY: Pick<GateSide, "role" | "query"> = { role: "pghaul", query: async () => [] };
+
+export function route(leadsTo: () => Promise<"source" | "target" | null>): Route {
+  return { kind: "fake", pause: async () => {}, resume: async () => {}, switchTo: async () => {}, current: leadsTo };
+}
+
+export function context(change: Partial<GateContext> = {}): GateContext {
+  return {
+    migration: "m",
+    from: { ...NOBODY, name: "source" },
+    to: { ...NOBODY, name: "target" },
+    tables: [table("public.t")],
+    slots: { source: "forward_slot", target: "reverse_slot" },
+    limits: LIMITS,
+    facts: facts(),
+    route: route(async () => "source"),
+    now: () => NOW,
+    ...change,
+  };
+}

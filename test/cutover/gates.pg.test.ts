@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type pg from "pg";
+import type { Gate, GateAnswer, GateContext, GateSide } from "../../src/cutover/gate.ts";
+import { fencePrivilegesGate } from "../../src/cutover/gates/fence-privileges.ts";
+import { lagGate } from "../../src/cutover/gates/lag.ts";
+import { parityGate } from "../../src/cutover/gates/parity.ts";
+import { sequencesGate } from "../../src/cutover/gates/sequences.ts";
+import { slotGate } from "../../src/cutover/gates/slot.ts";
+import { transactionsGate } from "../../src/cutover/gates/transactions.ts";
+import { wayBackGate } from "../../src/cutover/gates/way-back.ts";
+import { writableGate } from "../../src/cutover/gates/writable.ts";
+import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
+import { createDatabase } from "../support/database.ts";
+import { type PgServer, startServer } from "../support/pg-server.ts";
+import { context, facts, LIMITS, table } from "./gate-context.ts";
+
+const TABLES = `
+  create table t (id serial primary key, v text);
+  create index t_v on t (v);
+  create table "O'dd" ("Id" int primary key);
+  create table left_out (id serial primary key);
+  create sequence free_standing;`;
+
+for (const version of [13, 18] as const) {
+  describe(`gates on PostgreSQL ${version}`, () => {
+    let server: PgServer;
+    let source: pg.Client;
+    let target: pg.Client;
+    before(async () => {
+      server = await startServer({ version, settings: { max_prepared_transactions: "5", max_replication_slots: "2" } });
+      source = await (await createDatabase(server)).connect();
+      target = await (await createDatabase(server)).connect();
+      for (const client of [source, target]) await client.query(TABLES);
+      await source.query("create role stranger login; grant usage on schema public to stranger");
+    });
+    after(async () => {
+      await Promise.all([source.end(), target.end()]);
+      await server[Symbol.asyncDispose]();
+    });
+
+    function sides(from: pg.Client = source, to: pg.Client = target): Pick<GateContext, "from" | "to" | "tables"> {
+      const side = (name: "source" | "target", client: pg.Client): GateSide => ({
+        name,
+        role: "stranger",
+        query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
+          (await client.query(sql, [...values])).rows as Row[],
+      });
+      return { from: side("source", from), to: side("target", to), tables: [table("public.t"), table("public.O'dd")] };
+    }
+
+    const ask = (gate: Gate, change: Partial<GateContext> = {}): Promise<GateAnswer> => gate.ask(context({ ...sides(), ...change }));
+
+    it("transactions: old writers, prepared transactions and maintenance, named; readers do not count", async () => {
+      const limits = { ...LIMITS, maxTransactionAge: 100 };
+      const other = await server.connect((await source.query("select current_database() as name")).rows[0].name);
+      const settle = () => new Promise((resolve) => setTimeout(resolve, 1_100));
+      try {
+        await other.query("set application_name = 'report'; begin; select * from t");
+        await settle();
+        assert.equal((await ask(transactionsGate, { limits })).open, true, "a reader is in nobody's way");
+        await other.query("insert into t (v) values ('x')");
+        const writer = await ask(transactionsGate, { limits });
+        assert.equal(writer.open, false);
+        assert.match(JSON.stringify(writer.evidence.old), /report/);
+        await other.query("prepare transaction 'forgotten'");
+        const prepared = await ask(transactionsGate, { limits });
+        assert.match(JSON.stringify(prepared.evidence.prepared), /forgotten/);
+        assert.match(prepared.fix ?? "", /rollback prepared/);
+        await other.query("rollback prepared 'forgotten'");
+        await other.query("begin; lock table t in share update exclusive mode");
+        await settle();
+        assert.match(JSON.stringify((await ask(transactionsGate)).evidence.maintenance), /ShareUpdateExclusiveLock on t/);
+        await other.query("rollback");
+        assert.equal((await ask(transactionsGate, { limits })).open, true);
+      } finally {
+        await other.end();
+      }
+    });
+
+    it("slot and way back: there or not, in use or not, and a place for a new one", async () => {
+      assert.equal((await ask(slotGate)).open, false);
+      await source.query("select pg_create_logical_replication_slot('forward_slot', 'pgoutput')");
+      const idle = await ask(slotGate);
+      assert.equal(idle.open, false);
+      assert.equal(idle.evidence.active, false);
+      assert.equal((await ask(wayBackGate)).open, true);
+      await source.query("select pg_create_logical_replication_slot('another', 'pgoutput')");
+      const full = await ask(wayBackGate);
+      assert.equal(full.open, false);
+      assert.match(full.fix ?? "", /max_replication_slots/);
+      await source.query("select pg_drop_replication_slot('another')");
+      await target.query("select pg_create_logical_replication_slot('reverse_slot', 'pgoutput')");
+      assert.equal((await ask(wayBackGate)).open, true, "it is there already");
+      await source.query("select pg_drop_replication_slot(slot_name) from pg_replication_slots");
+    });
+
+    it("writable: read-only by default closes it", async () => {
+      assert.equal((await ask(writableGate)).open, true);
+      const [{ name }] = (await target.query("select current_database() as name")).rows;
+      await target.query(`alter database "${name}" set default_transaction_read_only = on`);
+      const fresh = await server.connect(name);
+      assert.equal((await ask(writableGate, sides(source, fresh))).open, false);
+      await fresh.end();
+      await target.query(`alter database "${name}" reset default_transaction_read_only`);
+    });
+
+    it("fence privileges: ownership at both sides, with the GRANT that mends it", async () => {
+      assert.equal((await ask(fencePrivilegesGate)).open, true);
+      const [{ name }] = (await source.query("select current_database() as name")).rows;
+      const stranger = await server.connect(name, "stranger");
+      const refused = await ask(fencePrivilegesGate, sides(stranger));
+      assert.equal(refused.open, false);
+      assert.match(refused.fix ?? "", /grant "postgres" to "stranger";.*source/);
+      await source.query(
+        'create role owners; alter table t owner to owners; alter table "O\'dd" owner to owners; grant owners to stranger',
+      );
+      assert.equal((await ask(fencePrivilegesGate, sides(stranger))).open, true);
+      await source.query('alter table t owner to postgres; alter table "O\'dd" owner to postgres; drop role owners');
+      await stranger.end();
+    });
+
+    it("sequences: read here, set there; those of tables that stay do not count", async () => {
+      assert.equal((await ask(sequencesGate)).open, true);
+      await target.query("drop table left_out");
+      assert.equal((await ask(sequencesGate)).open, true);
+      await target.query("drop sequence free_standing");
+      assert.deepEqual((await ask(sequencesGate)).evidence.missing, ["public.free_standing"]);
+      await target.query("create sequence free_standing");
+      const [{ name }] = (await source.query("select current_database() as name")).rows;
+      const stranger = await server.connect(name, "stranger");
+      const refused = await ask(sequencesGate, sides(stranger));
+      assert.match(refused.fix ?? "", /grant select on sequence public.free_standing, public.t_id_seq to "stranger"/);
+      await stranger.end();
+    });
+
+    it("parity: drift, indexes and extensions", async () => {
+      assert.equal((await ask(parityGate)).open, true);
+      assert.equal((await ask(parityGate, { facts: facts({ drift: async () => ["public.t has other columns"] }) })).open, false);
+      await target.query("drop index t_v");
+      assert.deepEqual((await ask(parityGate)).evidence.fewerIndexes, ["public.t"]);
+      await target.query("create index t_v on t (v)");
+      assert.equal((await ask(parityGate)).open, true);
+    });
+
+    it("lag of the way back: what is on record against what was written", async () => {
+      await createProgressSchema(source, "source");
+      const back = (): Pick<GateContext, "from" | "to" | "tables"> => {
+        const { from, to, tables } = sides();
+        return { from: { ...to, name: "target" }, to: { ...from, name: "source" }, tables };
+      };
+      assert.equal((await ask(lagGate, back())).open, false, "no position yet");
+      await source.query("insert into pghaul.progress (migration, stream, position) values ('m', 'reverse', pg_current_wal_insert_lsn())");
+      assert.equal((await ask(lagGate, { ...back(), limits: { ...LIMITS, maxLagBytes: 1_000_000_000 } })).open, true);
+      await source.query("update pghaul.progress set position = '0/1', changed_at = now() - interval '1 minute'");
+      assert.equal((await ask(lagGate, back())).open, false);
+    });
+  });
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { checkGates, gatesTo } from "../../src/cutover/check-gates.ts";
+import type { GateContext } from "../../src/cutover/gate.ts";
+import { errorsGate } from "../../src/cutover/gates/errors.ts";
+import { lagGate } from "../../src/cutover/gates/lag.ts";
+import { routeGate } from "../../src/cutover/gates/route.ts";
+import { streamGate } from "../../src/cutover/gates/stream.ts";
+import { verifiedGate } from "../../src/cutover/gates/verified.ts";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
+import { context, facts, NOW, route, samples, table } from "./gate-context.ts";
+
+const ago = (millis: number) => new Date(NOW - millis).toISOString();
+
+async function opens(gate: { ask: (context: GateContext) => Promise<{ open: boolean }> }, changed: Partial<GateContext>): Promise<boolean> {
+  return (await gate.ask(context(changed))).open;
+}
+
+describe("gates", () => {
+  it("lag: low and held long enough, without a hole", async () => {
+    const lag = (list: ReturnType<typeof samples>) => opens(lagGate, { facts: facts({ lagSamples: () => list }) });
+    assert.equal(await lag(samples(60)), true);
+    assert.equal(await lag(samples(20)), false, "not long enough");
+    assert.equal(await lag([]), false);
+    assert.equal(
+      await lag(samples(60, (sample, ago) => (ago === 10 ? { ...sample, lagBytesMax: 2_000 } : sample))),
+      false,
+      "a peak ten seconds ago",
+    );
+    assert.equal(
+      await lag(samples(60, (sample, ago) => (ago === 50 ? { ...sample, lagBytesMax: 2_000 } : sample))),
+      true,
+      "a peak long ago",
+    );
+    assert.equal(await lag(samples(60, (sample, ago) => (ago === 3 ? { ...sample, lagSecondsMax: 6 } : sample))), false);
+    assert.equal(
+      await lag(samples(60, (sample, ago) => (ago === 3 ? { ...sample, lagBytesMax: null } : sample))),
+      false,
+      "unknown is not low",
+    );
+    assert.equal(await lag(samples(60).filter(({ at }) => at < NOW - 25_000 || at > NOW - 10_000)), false, "nobody measured for a while");
+    assert.equal(await lag(samples(60).filter(({ at }) => at < NOW - 15_000)), false, "nobody measures now");
+  });
+
+  it("no-errors: the last one is long enough ago", async () => {
+    const error = (millis: number) => opens(errorsGate, { facts: facts({ lastError: () => ({ code: "TARGET_LOST", at: ago(millis) }) }) });
+    assert.equal(await opens(errorsGate, {}), true);
+    assert.equal(await error(601_000), true);
+    assert.equal(await error(599_000), false);
+  });
+
+  it("verified: every table, equal, not too long ago; good until it is too old", async () => {
+    const tables = [table("public.t"), table("public.u")];
+    const verdicts = (second: { equal?: boolean; at?: string } | null) => {
+      const both = [
+        { table: "public.t", equal: true, at: ago(1_000) },
+        ...(second === null ? [] : [{ table: "public.u", equal: true, at: ago(3_600_000), ...second }]),
+      ];
+      return verifiedGate.ask(context({ tables, facts: facts({ verdicts: () => both }) }));
+    };
+    const good = await verdicts({});
+    assert.equal(good.open, true);
+    assert.equal(good.ttlMillis, 86_400_000 - 3_600_000);
+    assert.equal((await verdicts(null)).open, false);
+    assert.match((await verdicts({ equal: false })).fix ?? "", /verify diff/);
+    assert.equal((await verdicts({ at: ago(86_400_001) })).open, false);
+  });
+
+  it("route: leads to the old primary, or cannot tell", async () => {
+    assert.equal(await opens(routeGate, {}), true);
+    assert.equal(await opens(routeGate, { route: route(async () => null) }), true);
+    assert.equal(await opens(routeGate, { route: route(async () => "target") }), false);
+  });
+
+  it("stream: runs, with every table in it", async () => {
+    assert.equal(await opens(streamGate, {}), true);
+    assert.equal(await opens(streamGate, { facts: facts({ notRunning: async () => "no process streams" }) }), false);
+    assert.equal(await opens(streamGate, { facts: facts({ notJoined: () => ["public.t"] }) }), false);
+  });
+
+  it("one that cannot be asked is closed and says why; all are asked", async () => {
+    const broken = route(async () => {
+      throw new PghaulError("ROUTE_FAILED", "the hook ended with exit code 1");
+    });
+    const results = await checkGates(context({ route: broken }));
+    assert.equal(results.length, gatesTo("target").length);
+    const result = results.find(({ id }) => id === "route");
+    assert.equal(result?.open, false);
+    assert.match(JSON.stringify(result?.evidence), /exit code 1/);
+    assert.equal(result?.measuredAt, new Date(NOW).toISOString());
+  });
+
+  it("a rollback is not held up by what it does not depend on", () => {
+    const back = gatesTo("source").map(({ id }) => id);
+    for (const id of ["verified", "no-errors", "parity"]) assert.ok(!back.includes(id), id);
+    for (const id of ["stream-running", "lag", "transactions", "slot", "writable", "fence-privileges", "sequences", "route"])
+      assert.ok(back.includes(id), id);
+  });
+});
