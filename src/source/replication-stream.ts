@@ -21,6 +21,8 @@ export interface ReplicationStreamOptions {
   readonly signal: AbortSignal;
   /** Messages held for the consumer before the socket is paused; one message may be larger. */
   readonly maxBufferedBytes?: number;
+  /** A server that is asked for a sign of life and gives none for so long is lost. */
+  readonly silentMillis?: number;
 }
 
 /** What has arrived since the last time. */
@@ -33,6 +35,8 @@ export interface StreamBatch {
 
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 const LONGEST_STATUS_MILLIS = 10_000;
+/** Long: servers before 15 say nothing while they decode a large transaction that has nothing for us. */
+const SILENT_MILLIS = 5 * 60_000;
 /** How long the server may take to end its side; a transaction that it is in the middle of sending is not waited for. */
 const CLOSE_MILLIS = 2_000;
 /** An acknowledgement is worth a message of its own this often. */
@@ -45,16 +49,24 @@ const POSTGRES_EPOCH_MILLIS = 946_684_800_000n;
 
 /**
  * Starts streaming over a session opened with `replication`; the stream owns and ends it. Throws SLOT_LOST, SLOT_ACTIVE, SLOT_FOREIGN,
- * SOURCE_LOST, SOURCE_QUERY.
+ * SOURCE_LOST, SOURCE_QUERY, or the signal's reason.
  */
 export async function openReplicationStream(client: pg.Client, options: ReplicationStreamOptions): Promise<ReplicationStream> {
+  const { signal } = options;
   const stream = new ReplicationStream(client, options);
+  // Ending a session in the middle of a statement cuts its connection: whatever is waited for then fails.
+  const abort = (): void => void client.end().catch(() => undefined);
+  signal.addEventListener("abort", abort, { once: true });
   try {
+    signal.throwIfAborted();
     await stream.start();
     return stream;
   } catch (error) {
     await client.end().catch(() => undefined);
+    signal.throwIfAborted();
     throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
@@ -74,6 +86,7 @@ export class ReplicationStream {
   #acknowledged: Lsn = ZERO_LSN;
   #statusTimer: NodeJS.Timeout | null = null;
   #statusAt = 0;
+  #heardAt = 0;
 
   /** Use `openReplicationStream`. */
   constructor(client: pg.Client, options: ReplicationStreamOptions) {
@@ -97,7 +110,8 @@ export class ReplicationStream {
     this.#client.query(this.#query);
     await this.#started.promise;
     this.#throwFailure();
-    this.#statusTimer = setInterval(() => this.#sendStatus(false), statusMillis);
+    this.#heardAt = performance.now();
+    this.#statusTimer = setInterval(() => this.#tick(statusMillis), statusMillis);
     this.#sendStatus(false);
   }
 
@@ -169,7 +183,18 @@ export class ReplicationStream {
     }
   }
 
+  /** On the timer: status, and where the server is silent the question whether it is still there. A paused socket hears nothing. */
+  #tick(statusMillis: number): void {
+    if (this.#isPaused) this.#heardAt = performance.now();
+    const silent = performance.now() - this.#heardAt;
+    if (silent >= (this.#options.silentMillis ?? SILENT_MILLIS)) {
+      this.#fail(new PghaulError("SOURCE_LOST", `the server has been silent for ${Math.round(silent / 1000)} s`));
+    }
+    this.#sendStatus(silent >= statusMillis);
+  }
+
   #take(message: Buffer): void {
+    this.#heardAt = performance.now();
     if (this.#isClosing || this.#failure !== null) return;
     if (message[0] === XLOG_DATA && message.length >= XLOG_DATA_HEADER) this.#frames.append(message, XLOG_DATA_HEADER, message.length);
     else if (message[0] === KEEPALIVE && message.length === 18) this.#takeKeepalive(message);
@@ -236,7 +261,8 @@ export class ReplicationStream {
           where name = 'wal_sender_timeout'`,
       );
       const timeout = Number(rows[0]?.setting ?? 0);
-      return timeout > 0 ? Math.max(50, Math.min(LONGEST_STATUS_MILLIS, timeout / 3)) : LONGEST_STATUS_MILLIS;
+      const patience = Math.min(timeout > 0 ? timeout : Number.POSITIVE_INFINITY, this.#options.silentMillis ?? SILENT_MILLIS);
+      return Math.max(50, Math.min(LONGEST_STATUS_MILLIS, patience / 3));
     } catch (error) {
       throw asStreamError(error, this.#options);
     }

@@ -37,8 +37,7 @@ for (const version of PG_VERSIONS) {
     });
 
     async function open(options: Partial<ReplicationStreamOptions> = {}, url = database.url): Promise<ReplicationStream> {
-      const spec = resolveConnection({ url }, { env: {}, home: undefined, user: undefined, socketDirs: [] });
-      const walsender = await connect(spec, { side: "source", purpose: "tail", replication: true });
+      const walsender = await walsenderAt(url);
       return openReplicationStream(walsender, { slot: "s", publications: ["p"], from: 0n, signal: NEVER, ...options });
     }
 
@@ -184,6 +183,28 @@ for (const version of PG_VERSIONS) {
         await idle.close();
       }));
 
+    test("a network that goes silent is noticed; a server that has nothing to say is not lost", () =>
+      withSlot(async () => {
+        await using proxy = await startProxy({ to: server.port });
+        const stream = await open({ silentMillis: 1_000 }, proxy.through(database.url));
+        const quiet = performance.now() + 2_500;
+        while (performance.now() < quiet) await stream.next(200);
+        proxy.pause();
+        await assert.rejects(readUntilFailure(stream), hasCode("SOURCE_LOST"));
+        await stream.close();
+      }));
+
+    test("starting can be stopped, also when the server does not answer", () =>
+      withSlot(async () => {
+        await using proxy = await startProxy({ to: server.port });
+        const walsender = await walsenderAt(proxy.through(database.url));
+        proxy.pause();
+        const stop = new AbortController();
+        const starting = openReplicationStream(walsender, { slot: "s", publications: ["p"], from: 0n, signal: stop.signal });
+        stop.abort(new Error("stopped"));
+        await assert.rejects(starting, /stopped/);
+      }));
+
     test("a slot that is invalidated while it is not read is lost", async () => {
       await using small = await startServer({
         version,
@@ -205,6 +226,11 @@ for (const version of PG_VERSIONS) {
       await session.end();
     });
   });
+}
+
+function walsenderAt(url: string): Promise<pg.Client> {
+  const spec = resolveConnection({ url }, { env: {}, home: undefined, user: undefined, socketDirs: [] });
+  return connect(spec, { side: "source", purpose: "tail", replication: true });
 }
 
 /** Messages up to and with the n-th commit. */
