@@ -1,7 +1,8 @@
+import type { ChunkRange } from "../../engine/ports.ts";
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-
+import { planChunks } from "../../plan/plan-chunks.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import type { Migration } from "../open-migration.ts";
 import type { LoadSettings } from "../stream/run-engine.ts";
@@ -18,7 +19,7 @@ export function loadForward(
   const { throttle } = migration.config;
   return {
     order: prepared.tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
-    ranges: (table) => migration.session("source", `plan ${table.id}`, (client) => loadRanges(client, table, throttle.chunkBytes)),
+    ranges: (table) => rangesOf(migration, table),
     budget: { millis: throttle.chunkSeconds * 1000, bytes: throttle.chunkBytes },
     readers: throttle.workers,
     indexTable: (table) => prepared.schema.tableIndexes(table),
@@ -33,6 +34,13 @@ export function loadForward(
       await allJoined(stream);
     },
   };
+}
+
+async function rangesOf(migration: Migration, table: Table): Promise<readonly ChunkRange[]> {
+  const { chunkBytes } = migration.config.throttle;
+  // A range a leaf, whatever its statistics say: for hundreds of small tables a session each would be most of the load.
+  if (table.leaves.every(({ bytes }) => bytes <= chunkBytes)) return planChunks(table, [], chunkBytes);
+  return migration.session("source", `plan ${table.id}`, (client) => loadRanges(client, table, chunkBytes));
 }
 
 function bytesOf(table: Table): number {
