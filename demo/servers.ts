@@ -2,7 +2,7 @@ import type pg from "pg";
 import { findClientTools } from "../src/target/postgres/schema/client-tools.ts";
 import { type PgServer, startServer } from "../test/support/pg-server.ts";
 import { fillPayments } from "./payments/rows.ts";
-import { SCHEMA } from "./payments/schema.ts";
+import { INDEXES, SCHEMA } from "./payments/schema.ts";
 
 export const DATABASE = "payments";
 
@@ -35,7 +35,7 @@ export async function prepareTarget({ target }: Servers): Promise<"move" | "exis
     console.log(`pghaul moves the schema with pg_dump, and ${(error as Error).message}.`);
     console.log(`To see that: ${(error as { suggestion?: string }).suggestion ?? "install the PostgreSQL client tools"}`);
     console.log("The demo goes on without it: it creates the tables at the target itself (schema: existing).");
-    await withClient(target, DATABASE, (client) => client.query(SCHEMA));
+    await withClient(target, DATABASE, (client) => client.query(SCHEMA + INDEXES));
     return "existing";
   }
 }
