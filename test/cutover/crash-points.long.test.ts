@@ -18,12 +18,12 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
   after(() => stage[Symbol.asyncDispose]());
 
   async function killedAndRepeated(to: Primary, point: string): Promise<void> {
-    const killed = await stage.switchTo(to, { PGHAUL_CRASH_AT: point });
+    const killed = await stage.switchAtLast(to, { PGHAUL_CRASH_AT: point });
     assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stdout}`);
     await stage.switchTo(to);
     // Settled by the watchdog or by us; where it was cancelled, by a switch of its own.
     await waitFor(async () => (await stage.status()).attempt?.outcome !== "running", { deadlineMs: 30_000, what: `${point} to settle` });
-    if ((await stage.status()).primary !== to) assert.equal((await stage.switchTo(to)).code, 0, point);
+    if ((await stage.status()).primary !== to) assert.equal((await stage.switchAtLast(to)).code, 0, point);
     const other = to === "source" ? "target" : "source";
     assert.equal(await takesWrites(stage.url(to)), true, point);
     assert.equal(await takesWrites(stage.url(other)), false, point);
@@ -34,16 +34,31 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
 
   it("while the way back is made", async () => {
     for (const point of MAKING_THE_WAY_BACK) {
-      const killed = await stage.switchTo("target", { PGHAUL_CRASH_AT: point });
+      const killed = await stage.switchAtLast("target", { PGHAUL_CRASH_AT: point });
       assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stdout}`);
       assert.equal(await takesWrites(stage.url("source")), true, point);
     }
   });
 
+  for (const [verb, script] of [
+    ["switch", "echo no such pool >&2; exit 3"],
+    ["pause", "touch paused; sleep 6173"],
+  ] as const) {
+    it(`not killed at all, but with a hook that cannot ${verb}`, async () => {
+      stage.breakHook(verb, script);
+      const result = await stage.switchTo("target");
+      stage.breakHook(verb, null);
+      assert.equal(result.json().error?.code, "ROUTE_FAILED", result.stdout);
+      assert.equal((await stage.status()).state, "source-primary");
+      assert.equal(stage.isPaused(), false);
+      await stage.writesAgain(10_000);
+    });
+  }
+
   it("while a cancel undoes it", async () => {
     stage.breakHook("switch", "exit 3");
     for (const point of UNDOING) {
-      const killed = await stage.switchTo("target", { PGHAUL_CRASH_AT: point });
+      const killed = await stage.switchAtLast("target", { PGHAUL_CRASH_AT: point });
       assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stdout}`);
       await waitFor(async () => (await stage.status()).attempt?.outcome === "cancelled", {
         deadlineMs: 30_000,
@@ -63,7 +78,7 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
   for (const [index, point] of POINTS.entries()) {
     const to = index % 2 === 0 ? "source" : "target";
     it(`${point}, on the way to the ${to}`, async () => {
-      if ((await stage.status()).primary === to) assert.equal((await stage.switchTo(to === "source" ? "target" : "source")).code, 0);
+      if ((await stage.status()).primary === to) assert.equal((await stage.switchAtLast(to === "source" ? "target" : "source")).code, 0);
       await killedAndRepeated(to, point);
     });
   }
@@ -71,7 +86,7 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
   it("the streaming process killed as well: the next one settles what it finds", async () => {
     const { primary } = await stage.status();
     const to = primary === "source" ? "target" : "source";
-    const killed = await stage.switchTo(to, { PGHAUL_CRASH_AT: "cutover-after-drain" });
+    const killed = await stage.switchAtLast(to, { PGHAUL_CRASH_AT: "cutover-after-drain" });
     assert.equal(killed.signal, "SIGKILL");
     await stage.stream.kill();
     await stage.restartStream();

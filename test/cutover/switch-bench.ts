@@ -36,7 +36,7 @@ esac
 const CONFIG = `
 cutover:
   maxStall: 8s
-  deadlines: { pause: 4s, fence: 3s, drain: 1500ms }
+  deadlines: { pause: 4s, fence: 3s, drain: 4s }
   routing: [ { kind: hook, command: [ "HOOK" ], timeout: 3s } ]
   gates: { lagHeldFor: 1s, maxLagSeconds: 20, noErrorsFor: 0s, maxTransactionAge: 30s }
 `;
@@ -47,6 +47,11 @@ export interface SwitchBench extends AsyncDisposable {
   url(side: Primary): string;
   /** `pghaul cutover run` or `rollback`, confirmed. */
   switchTo(side: Primary, env?: Readonly<Record<string, string>>): Promise<CliResult>;
+  /**
+   * The same, again after each honest refusal (a deadline missed, a gate closed by lag on a busy machine), until it is done, or killed where
+   * `env` says so.
+   */
+  switchAtLast(side: Primary, env?: Readonly<Record<string, string>>): Promise<CliResult>;
   /** Shell that the hook runs before it does what it is asked for; null mends it. */
   breakHook(verb: string, script: string | null): void;
   route(): Primary;
@@ -97,6 +102,19 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
       // Once a direction: whatever has been switched since, the plan must be the same.
       digests[side] ??= await digestOf(config, side);
       return bench.run(["cutover", command, "--confirm", "bench", "--plan-digest", digests[side], "--json"], env);
+    },
+    switchAtLast: async (side, env = {}) => {
+      for (let attempt = 1; ; attempt += 1) {
+        const result = await self.switchTo(side, env);
+        if (
+          result.code === 0 ||
+          result.signal !== null ||
+          (await self.status()).state !== (side === "target" ? "source-primary" : "writes-on-target")
+        )
+          return result;
+        assert.ok(attempt < 8 && (result.code === 75 || result.code === 11), `refused ${attempt} times: ${result.stdout}`);
+        assert.equal(await takesWrites(urls[side === "target" ? "source" : "target"]), true, "what was refused has changed nothing");
+      }
     },
     breakHook: (verb, script) => {
       const file = join(bench.dir, `break-${verb}`);

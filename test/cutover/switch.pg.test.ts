@@ -24,7 +24,7 @@ describe("cutover under load", () => {
     const check = await bench.run(["cutover", "check", "--json"]);
     assert.equal(check.code, 0, check.stdout);
 
-    const there = await stage.switchTo("target");
+    const there = await stage.switchAtLast("target");
     assert.equal(there.code, 0, there.stdout + there.stderr);
     assert.equal(there.json().result.state, "writes-on-target");
     assert.equal(stage.route(), "target");
@@ -41,7 +41,7 @@ describe("cutover under load", () => {
     assert.equal(again.code, 11, again.stdout);
     assert.equal(again.json().error?.code, "CUTOVER_STATE");
 
-    const back = await stage.switchTo("source");
+    const back = await stage.switchAtLast("source");
     assert.equal(back.code, 0, back.stdout + back.stderr);
     console.log(`stall back: ${back.json().result.stallMs} ms`);
     assert.equal(await takesWrites(stage.url("source")), true);
