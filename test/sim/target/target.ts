@@ -90,6 +90,7 @@ export class SimTarget implements Target {
       await this.#turn("target.commit");
       this.#commit(transaction, lane);
       await this.#turn("target.committed");
+      if (this.#parts.faults.losesAnswer()) throw lost();
       return result;
     } finally {
       rollBack();
