@@ -47,7 +47,7 @@ export class ChunkStore implements LoadStore {
 
   /** The first word counts: on resume the engine repeats it without counts, because only the target's note survived. */
   chunkMerged(chunk: number, rows: number, bytes: number): void {
-    this.#database.write(() => {
+    this.#database.note(() => {
       const { changes } = this.#database.sqlite
         .prepare("update chunk set merged_at = ?, row_count = ?, byte_count = ? where id = ? and merged_at is null")
         .run(new Date().toISOString(), rows, bytes, chunk);

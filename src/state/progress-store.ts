@@ -75,7 +75,7 @@ export class ProgressStore {
 
   /** Replaces the facts named, keeps the others, and notes this process and the time. */
   update(changes: Partial<Progress>): void {
-    this.#database.write(() => {
+    this.#database.note(() => {
       const { phase, waiting, lag, bytesPerSecond, changesPerSecond, slot, throttle, lastError } = {
         ...NOTHING,
         ...this.get(),

@@ -78,9 +78,9 @@ export class TableStore {
     return this.#database.read(() => this.#database.sqlite.prepare<[], TableRow>(SELECT).all().map(toRecord));
   }
 
-  /** Notes that a table reached a phase, and when. Throws for a table that was never planned: a fault of ours. */
+  /** Notes that a table reached a phase, and when; the target knows too. Throws for a table that was never planned: a fault of ours. */
   reached(table: string, phase: Exclude<TablePhase, "pending">): void {
-    this.#database.write(() => {
+    this.#database.note(() => {
       const { changes } = this.#database.sqlite.prepare(MARK_PHASE[phase]).run(new Date().toISOString(), table);
       if (changes === 0) throw new Error(`state: table ${table} was never planned`);
     });

@@ -51,7 +51,7 @@ export class SampleStore {
   /** Adds a sample; a second one of the same second replaces the first. With the first of a minute the older ones are thinned out. */
   add(sample: Sample): void {
     const at = sample.at - (sample.at % SECOND);
-    this.#database.write(() => {
+    this.#database.note(() => {
       const { bytes = null, seconds = null } = sample.lag ?? {};
       this.#database.sqlite
         .prepare("insert or replace into sample values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
