@@ -11,8 +11,10 @@ const AT_TARGET_MILLIS = 6_000;
 export async function tellStory(cast: Cast): Promise<number> {
   const { operator, application, stages } = cast;
   stages.next(`Look before anything is touched; meanwhile ${Math.round(application.transactionsPerSecond)} transactions a second`);
-  await operator.must(["check"]);
-  await operator.must(["plan"]);
+  for (const command of ["check", "plan"]) {
+    if (operator.knows(command)) await operator.must([command]);
+    else console.log(`\npghaul ${command}: not in this version yet, so nothing is shown here.`);
+  }
 
   stages.next("Move: schema, slot, chunks of every table, and all that changes meanwhile");
   await operator.must(["run", "--until", "caught-up"]);
