@@ -46,9 +46,8 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
   ] as const) {
     it(`not killed at all, but with a hook that cannot ${verb}`, async () => {
       stage.breakHook(verb, script);
-      const result = await stage.switchTo("target");
+      await stage.switchFails("target", "ROUTE_FAILED");
       stage.breakHook(verb, null);
-      assert.equal(result.json().error?.code, "ROUTE_FAILED", result.stdout);
       assert.equal((await stage.status()).state, "source-primary");
       assert.equal(stage.isPaused(), false);
       await stage.writesAgain(10_000);

@@ -247,6 +247,16 @@ for (const version of VERSIONS) {
       assert.deepEqual(await fenced.probeWrites(), ["public.parted_newer"]);
     });
 
+    withBench("opens even where a table has been dropped meanwhile", async ({ connect, side }) => {
+      const fenced = await side();
+      await fenced.fence("marker", 1_000);
+      const admin = await connect();
+      await admin.query("drop table parted cascade");
+      await fenced.open("opened");
+      assert.equal(await stateOf(admin, UPDATE), null);
+      await assert.rejects(fenced.fence("again", 1_000), (error: PghaulError) => error.code === "REALITY_DIFFERS");
+    });
+
     withBench("says so when a moved table is not there", async ({ side }) => {
       await assert.rejects(side(["public.plain", "public.gone"]), (error: PghaulError) => error.code === "REALITY_DIFFERS");
     });

@@ -23,18 +23,15 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
     assert.equal((await stage.status()).state, side === "source" ? "source-primary" : "writes-on-target");
   }
 
-  for (const [name, verb, script, took] of [
-    ["hangs, with a child", "switch", "sleep 6173", 9_000],
-    ["lies", "switch", "exit 0", 6_000],
+  for (const [name, verb, script] of [
+    ["hangs, with a child", "switch", "sleep 6173"],
+    ["lies", "switch", "exit 0"],
   ] as const) {
     it(`a hook that ${name}: cancelled, the source takes writes`, async () => {
       stage.breakHook(verb, script);
-      const began = performance.now();
-      const result = await stage.switchTo("target");
+      const result = await stage.switchFails("target", "ROUTE_FAILED");
       stage.breakHook(verb, null);
-      assert.equal(result.json().error?.code, "ROUTE_FAILED", result.stdout);
       assert.equal(result.code, 11);
-      assert.ok(performance.now() - began < took + 10_000);
       await assertStays("source");
       assert.equal(await takesWrites(stage.url("target")), false, "the guard stays: nobody should write there");
       assert.deepEqual(processesNamed("sleep 6173"), []);
@@ -45,10 +42,9 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
     const client = await stage.bench.sourceDb.connect();
     await client.query("set application_name = 'nightly'; begin; update seats set holder = 'x' where id = 1");
     try {
-      const result = await stage.switchTo("target");
+      const result = await stage.switchFails("target", "CUTOVER_DEADLINE");
       assert.equal(result.code, 75, result.stdout);
       const { error } = result.json();
-      assert.equal(error?.code, "CUTOVER_DEADLINE");
       assert.match(JSON.stringify(error?.context), /nightly/);
       assert.equal(await takesWrites(stage.url("source")), true);
     } finally {

@@ -8,7 +8,7 @@ import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import type { CutoverSide, FenceFact, FenceState, SequenceValue, SideName } from "../ports.ts";
 import { blockersSql, fenceFunctionSql, fenceSql, fenceTrigger, guardSql, openSql, tidySql } from "./fence-queries.ts";
 import { sequencesSql, takeSequencesSql, type UnusedSequence, unusedSequencesSql } from "./sequence-queries.ts";
-import { readRelations, type SideRelation, type TableName } from "./side-relations.ts";
+import { readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
 
 export interface PostgresSideOptions {
   readonly name: SideName;
@@ -89,13 +89,13 @@ export class PostgresSide implements CutoverSide {
   }
 
   async open(marker: string): Promise<void> {
-    const closed = new Set((await this.#relations()).flatMap((relation) => relation.closing));
+    const closed = new Set((await this.#whatIsThere()).flatMap((relation) => relation.closing));
     await this.#told(() => this.#client.query(openSql([...closed], marker)));
   }
 
   async tidy(): Promise<number> {
     let left = 0;
-    for (const relation of await this.#relations()) {
+    for (const relation of await this.#whatIsThere()) {
       for (const trigger of relation.enabledPassing) if (!(await this.#quickly(tidySql(relation, trigger, "disable")))) left += 1;
     }
     return left;
@@ -202,7 +202,11 @@ export class PostgresSide implements CutoverSide {
   }
 
   #relations(): Promise<readonly SideRelation[]> {
-    return this.#told(() => readRelations(this.#client, this.name, this.#tables));
+    return this.#told(() => readAllRelations(this.#client, this.name, this.#tables));
+  }
+
+  #whatIsThere(): Promise<readonly SideRelation[]> {
+    return this.#told(() => readRelations(this.#client, this.#tables));
   }
 
   /** Two processes that prepare at the same time both replace the function: "tuple concurrently updated" of one of them is no fault. */

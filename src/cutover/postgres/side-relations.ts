@@ -22,23 +22,34 @@ export interface SideRelation extends FencedRelation {
   readonly enabledPassing: readonly string[];
 }
 
-/** Throws REALITY_DIFFERS when a moved table is not there. */
-export async function readRelations(db: Queryable, side: SideName, tables: readonly TableName[]): Promise<readonly SideRelation[]> {
+/** What is there of the moved tables: to open a fence, one that has been dropped must be no obstacle. */
+export async function readRelations(db: Queryable, tables: readonly TableName[]): Promise<readonly SideRelation[]> {
+  return (await readRows(db, tables)).relations;
+}
+
+/** The same, all of them. Throws REALITY_DIFFERS when a moved table is not there: a fence with a hole is none. */
+export async function readAllRelations(db: Queryable, side: SideName, tables: readonly TableName[]): Promise<readonly SideRelation[]> {
+  const { relations, roots } = await readRows(db, tables);
+  const missing = tables.filter((_, index) => !roots.has(index + 1));
+  if (missing.length === 0) return relations;
+  throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
+    context: {
+      table: missing
+        .map(({ schema, name }) => `${schema}.${name}`)
+        .slice(0, 5)
+        .join(", "),
+    },
+  });
+}
+
+async function readRows(
+  db: Queryable,
+  tables: readonly TableName[],
+): Promise<{ readonly relations: readonly SideRelation[]; readonly roots: ReadonlySet<number> }> {
   const { rows } = await db.query(relationsSql(), [tables.map(({ schema }) => schema), tables.map(({ name }) => name)]);
   const byOid = Map.groupBy(rows as RelationRow[], ({ oid }) => oid);
-  const found = new Set((rows as RelationRow[]).map(({ root }) => Number(root)));
-  const missing = tables.filter((_, index) => !found.has(index + 1));
-  if (missing.length > 0) {
-    throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
-      context: {
-        table: missing
-          .map(({ schema, name }) => `${schema}.${name}`)
-          .slice(0, 5)
-          .join(", "),
-      },
-    });
-  }
-  return [...byOid.values()].map((own) => toRelation(own as [RelationRow, ...RelationRow[]]));
+  const roots = new Set((rows as RelationRow[]).map(({ root }) => Number(root)));
+  return { relations: [...byOid.values()].map((own) => toRelation(own as [RelationRow, ...RelationRow[]])), roots };
 }
 
 function toRelation(rows: readonly [RelationRow, ...RelationRow[]]): SideRelation {
