@@ -29,7 +29,7 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
   ] as const) {
     it(`a hook that ${name}: cancelled, the source takes writes`, async () => {
       stage.breakHook(verb, script);
-      const result = await stage.switchFails("target", "ROUTE_FAILED");
+      const result = await stage.switchFails("target", /"code":"ROUTE_FAILED"/);
       stage.breakHook(verb, null);
       assert.equal(result.code, 11);
       await assertStays("source");
@@ -42,7 +42,7 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
     const client = await stage.bench.sourceDb.connect();
     await client.query("set application_name = 'nightly'; begin; update seats set holder = 'x' where id = 1");
     try {
-      const result = await stage.switchFails("target", "CUTOVER_DEADLINE");
+      const result = await stage.switchFails("target", /"code":"CUTOVER_DEADLINE".*"step":"fence"/);
       assert.equal(result.code, 75, result.stdout);
       const { error } = result.json();
       assert.match(JSON.stringify(error?.context), /nightly/);
@@ -56,9 +56,8 @@ describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
 
   it("the streaming process killed in the pause: the drain misses its deadline, the source takes writes", async () => {
     stage.breakHook("pause", `kill -9 ${stage.stream.child.pid}`);
-    const result = await stage.switchTo("target");
+    await stage.switchFails("target", /"code":"CUTOVER_DEADLINE".*"step":"drain"/);
     stage.breakHook("pause", null);
-    assert.equal(result.json().error?.code, "CUTOVER_DEADLINE", result.stdout);
     await assertStays("source");
     await stage.restartStream();
   });
