@@ -17,7 +17,8 @@ import { createProgressSchema } from "../../target/postgres/progress/progress-sc
 import type { Migration } from "../open-migration.ts";
 import { markerTable } from "./marker-table.ts";
 import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
-import { prepareSlot, systemIdentifier } from "./prepare-slot.ts";
+import { systemIdentifier } from "./prepare-slot.ts";
+import { provedSlot } from "./prove-slot.ts";
 
 export interface PreparedRun {
   /** With the marker table, which streams like any other. */
@@ -45,8 +46,10 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     const schema = await openSchemaWork(migration, moved, bus, signal);
     await schema.prepare();
     bus.emit({ kind: "phase", phase: "slot" });
-    const tail = await prepareSlot(migration, "forward", tables, bus);
-    if (await passBarrier(migration, tables, bus, signal)) await refuseChange(migration, source, moved);
+    const isNew = !new MilestoneStore(migration.state).has("barrier-passed");
+    const barrier = (): Promise<void> => passBarrier(migration, tables, bus, signal);
+    const tail = await provedSlot(migration, { tables, bus, barrier, signal });
+    if (isNew) await refuseChange(migration, source, moved);
     new MilestoneStore(migration.state).reach("barrier-passed");
     bus.emit({ kind: "phase", phase: "loading" });
     return { tables, tail, identifiers, schema };
@@ -88,9 +91,7 @@ async function planTables(migration: Migration, source: pg.Client): Promise<read
   return tables;
 }
 
-/** Returns false when it was passed in an earlier life. */
-async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<boolean> {
-  if (new MilestoneStore(migration.state).has("barrier-passed")) return false;
+async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<void> {
   bus.emit({ kind: "phase", phase: "barrier" });
   const reader = openSourceReader({ connect: (purpose) => migration.connect("source", purpose, { signal }), tables, workers: 1, signal });
   try {
@@ -98,7 +99,6 @@ async function passBarrier(migration: Migration, tables: readonly Table[], bus: 
   } finally {
     await reader.close();
   }
-  return true;
 }
 
 /**

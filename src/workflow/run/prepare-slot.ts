@@ -45,7 +45,7 @@ export async function prepareSlot(
  * After a kill -9 the server needs a moment to notice that nobody reads any more, and the slot stays "active" until it does. Longer than
  * that means that somebody else reads it: then the operator is asked.
  */
-async function whileOldReaderEnds<T>(work: () => Promise<T>, bus: ProgressBus): Promise<T> {
+export async function whileOldReaderEnds<T>(work: () => Promise<T>, bus: ProgressBus): Promise<T> {
   const deadline = systemClock.now() + OLD_READER_MILLIS;
   for (;;) {
     try {
