@@ -114,6 +114,8 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
           (await self.status()).state !== (side === "target" ? "source-primary" : "writes-on-target")
         )
           return result;
+        const { error } = result.json();
+        console.log(`refused: ${error?.code} ${error?.message} ${JSON.stringify(error?.context)}`);
         assert.ok(attempt < 8 && (result.code === 75 || result.code === 11), `refused ${attempt} times: ${result.stdout}`);
         assert.equal(await takesWrites(urls[side === "target" ? "source" : "target"]), true, "what was refused has changed nothing");
       }
