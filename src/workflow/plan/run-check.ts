@@ -1,0 +1,46 @@
+import type { CheckResult } from "../../source/checks/check.ts";
+import { runChecks } from "../../source/checks/run-checks.ts";
+import { findClientTools } from "../../target/postgres/schema/client-tools.ts";
+import { publicationName, slotName } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
+
+/** Room that the change log and the schema's archive should find in the state directory. */
+const WANTED_STATE_BYTES = 5 * 1024 ** 3;
+const LONG_TRANSACTION_SECONDS = 300;
+
+export interface CheckReport {
+  readonly checks: readonly CheckResult[];
+  readonly failed: number;
+  readonly warned: number;
+}
+
+/** Runs every precheck; `told` hears each as it is known. Changes nothing on either side. */
+export async function runCheck(migration: Migration, told: (result: CheckResult) => void, signal: AbortSignal): Promise<CheckReport> {
+  const { config, name, specs } = migration;
+  const checks: CheckResult[] = [];
+  const results = runChecks({
+    connect: (side, purpose) => migration.connect(side, purpose, { signal }),
+    specs,
+    selection: config.tables,
+    migration: name,
+    publication: publicationName(name),
+    slot: slotName(name, "forward"),
+    stateDirectory: config.state.dir,
+    wantedStateBytes: WANTED_STATE_BYTES,
+    longTransactionSeconds: LONG_TRANSACTION_SECONDS,
+    findClientTools: (major) => toolSentence(config.target.schema, major),
+    signal,
+  });
+  for await (const result of results) {
+    checks.push(result);
+    told(result);
+  }
+  const count = (status: CheckResult["status"]): number => checks.filter((check) => check.status === status).length;
+  return { checks, failed: count("fail"), warned: count("warn") };
+}
+
+async function toolSentence(schema: "move" | "existing", major: number): Promise<string> {
+  if (schema === "existing") return "not needed: the schema is there already (target.schema: existing)";
+  const tools = await findClientTools(major, process.env);
+  return `${tools.pgDump} (${tools.major})`;
+}
