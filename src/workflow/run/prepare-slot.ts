@@ -1,9 +1,11 @@
 /** Publication, then slot, then its record: in that order, each step repeatable (research: a slot decodes with the catalog of its WAL position). */
 import type pg from "pg";
+import type { SideName } from "../../cutover/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
 import { ensurePublication } from "../../source/publication.ts";
 import { checkSlot, createSlot, dropSlot, readSlot } from "../../source/slot.ts";
 import { type Milestone, MilestoneStore } from "../../state/milestone-store.ts";
@@ -31,13 +33,38 @@ export async function prepareSlot(
   bus: ProgressBus,
 ): Promise<TailRecord> {
   const side = ORIGIN_OF[stream];
+  await publish(migration, side, tables, bus);
   const client = await migration.connect(side, `prepare ${stream} slot`);
   const watch = await migration.connect(side, `watch ${stream} slot`);
   try {
-    await ensurePublication(client, publicationName(migration.name), tables);
     return await whileOldReaderEnds(() => ensureSlot(migration, stream, { client, watch, bus }), bus);
   } finally {
     await Promise.allSettled([client.end(), watch.end()]);
+  }
+}
+
+/** Shorter than deadlock_timeout's second: in a deadlock with the application it must always be we who give way. */
+const LOCK_TIMEOUT = "500ms";
+const PUBLISH_MILLIS = 60_000;
+
+/** CREATE PUBLICATION locks its tables in SHARE UPDATE EXCLUSIVE, which waits for TRUNCATE, VACUUM and DDL, and they for it. */
+async function publish(migration: Migration, side: SideName, tables: readonly Table[], bus: ProgressBus): Promise<void> {
+  const deadline = systemClock.now() + PUBLISH_MILLIS;
+  const client = await migration.connect(side, "publication", { settings: { lock_timeout: LOCK_TIMEOUT } });
+  try {
+    for (;;) {
+      try {
+        await ensurePublication(client, publicationName(migration.name), tables);
+        return;
+      } catch (error) {
+        const state = sqlState(error);
+        if ((state !== "55P03" && state !== "40P01") || systemClock.now() > deadline) throw error;
+        bus.emit({ kind: "waiting", why: `the publication waits for a lock: ${(error as Error).message}` });
+        await systemClock.sleep(OLD_READER_POLL_MILLIS, new AbortController().signal);
+      }
+    }
+  } finally {
+    await client.end();
   }
 }
 
