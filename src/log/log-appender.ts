@@ -150,7 +150,9 @@ export class LogAppender {
   }
 
   #queue(length: number, atBoundary: boolean): void {
-    this.#writer.queueMessages(this.#pending.take(length), this.#blockReference, atBoundary);
+    // Compressed at once, so one buffer serves for every block.
+    this.#writer.queueMessages(this.#pending.peek(length), this.#blockReference, atBoundary);
+    this.#pending.drop(length);
     this.#blockReference = this.xidReference;
   }
 

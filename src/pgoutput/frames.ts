@@ -3,12 +3,16 @@
  * form and the log stores them so, hence no message is taken apart, or copied again, on its way to disk.
  */
 const FIRST_CAPACITY = 64 * 1024;
+/** Room that is kept from one use to the next; the room of a huge message is given back. */
+const KEPT_CAPACITY = 1024 * 1024;
 const PREFIX = 4;
 
 /** Collects frames in one growing buffer. */
 export class FrameBuffer {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
+  /** As much as was taken the last time: growing copies everything again, and the garbage costs more than the copy. */
+  #firstCapacity = FIRST_CAPACITY;
 
   /** Bytes held, prefixes included. */
   get length(): number {
@@ -31,13 +35,26 @@ export class FrameBuffer {
     this.#length += end - start;
   }
 
-  /** Gives away the first `length` bytes; the rest stays. The caller owns what it gets. */
-  take(length: number = this.#length): Buffer {
-    const taken = this.#bytes.subarray(0, length);
-    const rest = this.#bytes.subarray(length, this.#length);
-    this.#bytes = rest.length === 0 ? Buffer.alloc(0) : Buffer.from(rest);
-    this.#length = rest.length;
+  /** Gives away what it holds and starts anew; the caller owns what it gets. */
+  take(): Buffer {
+    const taken = this.#bytes.subarray(0, this.#length);
+    this.#firstCapacity = Math.min(Math.max(FIRST_CAPACITY, this.#length), KEPT_CAPACITY);
+    this.#bytes = Buffer.alloc(0);
+    this.#length = 0;
     return taken;
+  }
+
+  /** The first `length` bytes, to be used before the next call: they are not copied. */
+  peek(length: number): Buffer {
+    return this.#bytes.subarray(0, length);
+  }
+
+  /** Forgets the first `length` bytes; the rest moves to the front. */
+  drop(length: number): void {
+    const rest = this.#bytes.subarray(length, this.#length);
+    if (this.#bytes.length > KEPT_CAPACITY && rest.length <= KEPT_CAPACITY) this.#bytes = Buffer.from(rest);
+    else this.#bytes.copyWithin(0, length, this.#length);
+    this.#length = rest.length;
   }
 
   /** Forgets everything from `length` on. */
@@ -48,7 +65,7 @@ export class FrameBuffer {
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(FIRST_CAPACITY, this.#bytes.length * 2, needed));
+    const grown = Buffer.allocUnsafe(Math.max(this.#firstCapacity, this.#bytes.length * 2, needed));
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }

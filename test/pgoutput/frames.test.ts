@@ -33,12 +33,38 @@ test("messages come back as they went in, however often one takes", () => {
 test("what is taken is not written over afterwards", () => {
   const buffer = new FrameBuffer();
   buffer.append(Buffer.from("first"), 0, 5);
-  const length = buffer.length;
+  const taken = buffer.take();
   buffer.append(Buffer.from("second"), 0, 6);
-  const taken = buffer.take(length);
-  buffer.append(Buffer.from("third"), 0, 5);
   assert.deepEqual(messagesOf(taken), ["first"]);
-  assert.deepEqual(messagesOf(buffer.take()), ["second", "third"]);
+  assert.deepEqual(messagesOf(buffer.take()), ["second"]);
+});
+
+test("what is dropped from the front leaves the rest, whatever its size", () => {
+  const sizes = fc.integer({ min: 0, max: 3 * 1024 * 1024 });
+  fc.assert(
+    fc.property(fc.array(sizes, { minLength: 1, maxLength: 5 }), fc.nat(), (lengths, seed) => {
+      const buffer = new FrameBuffer();
+      const messages = lengths.map((length, place) => Buffer.alloc(length, place + 1));
+      const ends = messages.map((message) => {
+        buffer.append(message, 0, message.length);
+        return buffer.length;
+      });
+      const dropped = seed % (messages.length + 1);
+      const front = dropped === 0 ? 0 : (ends[dropped - 1] as number);
+      assert.equal(messagesOf(buffer.peek(front)).length, dropped);
+      buffer.drop(front);
+      buffer.append(Buffer.from("next"), 0, 4);
+      const left = messagesOf(buffer.take());
+      assert.deepEqual(
+        left.map(({ length }) => length),
+        [...lengths.slice(dropped), 4],
+      );
+      left.slice(0, -1).forEach((text, place) => {
+        assert.ok(Buffer.from(text, "latin1").equals(messages[dropped + place] as Buffer));
+      });
+    }),
+    { numRuns: 50 },
+  );
 });
 
 test("truncate forgets the end only", () => {

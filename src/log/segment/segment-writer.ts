@@ -76,7 +76,7 @@ export class SegmentWriter {
     return this.length > this.#boundary;
   }
 
-  /** Queues frames. `atBoundary`: the last of them is a commit. */
+  /** Queues a compressed copy of the frames. `atBoundary`: the last of them is a commit. */
   queueMessages(frames: Buffer, xidReference: bigint, atBoundary: boolean): void {
     this.#push(encodeBlock(BLOCK_KIND.messages, frames, xidReference), atBoundary);
   }
