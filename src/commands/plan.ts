@@ -1,11 +1,10 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
-import type { MigrationPlan } from "../plan/migration-plan.ts";
-import { planMarkdown, planText } from "../plan/plan-text.ts";
 import { withMigration } from "../workflow/open-migration.ts";
-import { planMigration } from "../workflow/plan/plan-migration.ts";
+import { type PlanResult, planMigration } from "../workflow/plan/plan-migration.ts";
+import { renderPlan } from "../workflow/plan/render-plan.ts";
 
-export default class Plan extends PghaulCommand<MigrationPlan> {
+export default class Plan extends PghaulCommand<PlanResult> {
   static override summary = "The whole migration before it starts: tables, steps, forecast, point of no return.";
   static override description =
     `Reads the source's catalog and statistics, and for a few seconds the beginning of its largest tables, to forecast hours and log. Changes nothing; safe
@@ -20,12 +19,12 @@ to repeat. The digest names what was reviewed: tables, settings, both ends and s
     format: Flags.string({ options: ["text", "markdown"], default: "text", summary: "How to print it; --json for scripts." }),
   };
 
-  override async run(): Promise<MigrationPlan> {
+  override async run(): Promise<PlanResult> {
     const { flags } = await this.parse(Plan);
     const { now } = this.stopSignal();
     return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const plan = await planMigration(migration, now);
-      this.print(flags.format === "markdown" ? planMarkdown(plan) : planText(plan));
+      this.print(renderPlan(plan, flags.format));
       return plan;
     });
   }

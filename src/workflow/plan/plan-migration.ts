@@ -12,8 +12,11 @@ import { loadRanges } from "../run/plan-ranges.ts";
 /** The largest tables are measured for the forecast; each takes at most a second and a half. */
 const MEASURED_TABLES = 2;
 
+/** What `plan` returns and `--json` prints. */
+export type PlanResult = MigrationPlan;
+
 /** Reads catalog and statistics, measures for a few seconds, changes nothing. */
-export async function planMigration(migration: Migration, signal: AbortSignal): Promise<MigrationPlan> {
+export async function planMigration(migration: Migration, signal: AbortSignal): Promise<PlanResult> {
   const { config, specs, name } = migration;
   const { catalog, tables } = await migration.session("source", "plan", async (client) => {
     const found = await readCatalog(client, config.tables);

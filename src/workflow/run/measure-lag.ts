@@ -9,6 +9,7 @@ import type { ProgressBus } from "../../observe/events.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
 import type { EngineWatch } from "./watch-engine.ts";
+import { SourceWatch } from "./watch-source.ts";
 
 export interface LagParts {
   readonly connect: (signal: AbortSignal) => Promise<pg.Client>;
@@ -23,6 +24,8 @@ export interface LagParts {
 }
 
 const INTERVAL_MILLIS = 1_000;
+/** The source's health is asked for every so many measurements. */
+const HEALTH_EVERY = 15;
 /** With no more WAL than this between, nothing is waiting: records of the server itself, a heartbeat of ours. */
 const IDLE_BYTES = 64 * 1024;
 
@@ -33,6 +36,8 @@ export interface Lag {
 
 /** Measures until the signal aborts. An origin that is away is no failure here: the streams say so themselves. */
 export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<void> {
+  const health = new SourceWatch(parts.slot, parts.bus);
+  let round = 0;
   let client: pg.Client | null = null;
   let before = { at: parts.clock.now(), ...parts.watch.counts };
   try {
@@ -44,6 +49,9 @@ export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<
       before = now;
       try {
         client ??= await parts.connect(signal);
+        // A role that may not see others' sessions still has a lag to be measured; a lost session shows in the next statement.
+        if (round % HEALTH_EVERY === 0) await health.look(client).catch(() => undefined);
+        round += 1;
         tell(parts, await readOrigin(client, parts.slot, parts.position()), rates);
       } catch {
         await client?.end().catch(() => undefined);
