@@ -11,7 +11,7 @@ import { type Bench, openBench } from "../scenario/migration-bench.ts";
 import { compareDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
 import type { PgVersion } from "../support/pg-server.ts";
-import type { CliHandle, CliResult } from "../support/run-cli.ts";
+import { type CliHandle, type CliResult, startCli } from "../support/run-cli.ts";
 import { startWriters, type Writers } from "../support/writers.ts";
 
 export type Primary = "source" | "target";
@@ -182,7 +182,9 @@ async function digestOf(file: string, to: Primary): Promise<string> {
 
 /** Starts `pghaul run` and waits until everything is loaded and streams. */
 async function streaming(bench: Bench): Promise<CliHandle> {
-  const handle = bench.start(["run", "--log-format", "json"]);
+  // It lives as long as the test, and no longer, however that ends.
+  const handle = startCli(["run", "--log-format", "json"], { cwd: bench.dir, timeoutMs: 60 * 60_000 });
+  process.once("exit", () => handle.child.kill("SIGKILL"));
   await handle.waitFor(/"phase":"streaming"/, 90_000);
   return handle;
 }
