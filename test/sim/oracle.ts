@@ -5,12 +5,12 @@
 import type { Lsn } from "../../src/model/lsn.ts";
 import type { Row } from "../../src/model/value.ts";
 import { type OracleName, SimulationFailure } from "./failure.ts";
-import { type TableState, TableReplay } from "./model.ts";
+import { TableReplay, type TableState } from "./model.ts";
 import { inRange, keyOf, rowText } from "./postgres/tables.ts";
 import type { Commit } from "./postgres/transaction.ts";
 import type { DurableStore } from "./store.ts";
 import type { TableRows } from "./target/table-rows.ts";
-import type { TargetState } from "./target/target.ts";
+import type { TargetState } from "./target/target-state.ts";
 
 export class Oracle {
   readonly #store: DurableStore;

@@ -1,8 +1,8 @@
 /** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together, each table joins when loaded. */
 import { TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
-import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { StreamApply } from "../../src/engine/stream-apply.ts";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { type Lsn, minLsn } from "../../src/model/lsn.ts";
 import type { Table } from "../../src/model/table.ts";
 import type { DurableStore } from "./store.ts";

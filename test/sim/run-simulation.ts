@@ -15,7 +15,8 @@ import { type Ending, Process } from "./process.ts";
 import { Random } from "./random.ts";
 import { Scheduler } from "./scheduler.ts";
 import { DurableStore, SimStore } from "./store.ts";
-import { SimTarget, TargetState } from "./target/target.ts";
+import { SimTarget } from "./target/target.ts";
+import { TargetState } from "./target/target-state.ts";
 
 const STEP_LIMIT = 30_000;
 

@@ -1,6 +1,7 @@
 /** The engine's source port over the simulated server: each step of a read is a turn of its own, so that commits fall between them. */
-import { PghaulError } from "../../../src/errors/pghaul-error.ts";
+
 import type { ChunkBudget, ChunkRange, ChunkRead, ReadView, SourceReader, WholeRead } from "../../../src/engine/ports.ts";
+import { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import { isVisible, parseSnapshot } from "../../../src/model/snapshot.ts";
 import { keyText, type Table } from "../../../src/model/table.ts";
 import type { Row } from "../../../src/model/value.ts";

@@ -1,5 +1,5 @@
 /** One transaction at the simulated target, by the letter of `ports.ts`: an undo log, a savepoint around a folded apply. */
-import type { Change } from "../../../src/model/change.ts";
+
 import {
   type ChunkRows,
   ConstraintConflict,
@@ -10,6 +10,7 @@ import {
   type Tolerance,
 } from "../../../src/engine/ports.ts";
 import { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import type { Change } from "../../../src/model/change.ts";
 import type { Lsn } from "../../../src/model/lsn.ts";
 import { keyText, type Table } from "../../../src/model/table.ts";
 import { carryForward, isComplete, type PartialRow, type Row } from "../../../src/model/value.ts";
@@ -18,7 +19,7 @@ import { SimulationFailure } from "../failure.ts";
 import { decodeRow, SimRows } from "../postgres/rows.ts";
 import { keyOf } from "../postgres/tables.ts";
 import { type TableRows, UniqueViolation } from "./table-rows.ts";
-import type { SimTargetParts } from "./target.ts";
+import type { SimTargetParts } from "./target-state.ts";
 
 type Undo = (step: () => void) => void;
 
