@@ -18,7 +18,7 @@ export async function exactUnderKills(
     const life = await killRandomly(
       () => {
         const handle = bench.start(["run"]);
-        handle.done.then(({ stderr }) => {
+        void handle.done.then(({ stderr }) => {
           ended = stderr;
         });
         return handle.child;

@@ -26,7 +26,11 @@ function line(n: number, filler = "x".repeat(900)): Buffer {
 
 test("rows arrive whole, whatever their pieces", async () => {
   await client.query("truncate numbers");
-  const halves = Array.from({ length: 2_000 }, (_, n) => line(n)).flatMap((row) => [row.subarray(0, 400), row.subarray(400), Buffer.alloc(0)]);
+  const halves = Array.from({ length: 2_000 }, (_, n) => line(n)).flatMap((row) => [
+    row.subarray(0, 400),
+    row.subarray(400),
+    Buffer.alloc(0),
+  ]);
   assert.equal(await copyIn(client, COPY, halves), 2_000);
   const { rows } = await client.query("select count(*)::int as count, min(length(filler)) as shortest from numbers");
   assert.deepEqual(rows, [{ count: 2_000, shortest: 900 }]);
