@@ -21,6 +21,7 @@ import {
   recordChanges,
   tailUntil,
   withSlot,
+  withTailParts,
   withTarget,
 } from "../workload/recorded-changes.ts";
 
@@ -68,21 +69,16 @@ export async function measureApply(stage: Stage): Promise<Figure[]> {
 async function applyWhileTailing(changes: RecordedChanges, dir: string, run: number): Promise<number> {
   changes.stage.tell(`stream ${changes.stream.title}: pghaul, run ${run + 1}`);
   return withSlot(changes, "bench_ours", (slot) =>
-    withTarget(changes, async (target) => {
-      const log = await openLog(changes, slot, join(dir, "log"));
-      try {
-        return await applyLog(changes, log, target, (signal) => tailUntil(changes, { log, slot, stateDir: join(dir, "state") }, signal));
-      } finally {
-        await log.close();
-      }
-    }),
+    withTailParts(changes, slot, dir, (parts) =>
+      withTarget(changes, (target) => applyLog(changes, parts.log, target, (signal) => tailUntil(changes, parts, signal))),
+    ),
   );
 }
 
 /** From the log that the run before has tailed. */
 async function applyFromLog(changes: RecordedChanges, dir: string, run: number): Promise<number> {
   changes.stage.tell(`apply ${changes.stream.title}: pghaul, run ${run + 1}`);
-  const log = await openLog(changes, "bench_ours", join(dir, "log"));
+  const log = await openLog(changes, "bench_ours", dir);
   try {
     return await withTarget(changes, (target) => applyLog(changes, log, target, async () => undefined));
   } finally {

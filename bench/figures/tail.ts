@@ -10,13 +10,13 @@ import type { Stage } from "../harness/stage.ts";
 import { CHANGE_STREAMS } from "../workload/changes.ts";
 import {
   forgetChanges,
-  openLog,
   PUBLICATION,
   type RecordedChanges,
   recordChanges,
   type TailCounts,
   tailAll,
   withSlot,
+  withTailParts,
 } from "../workload/recorded-changes.ts";
 
 export async function measureTail(stage: Stage): Promise<Figure[]> {
@@ -47,14 +47,7 @@ async function tailOurs(changes: RecordedChanges, run: number): Promise<TailCoun
   changes.stage.tell(`tail ${changes.stream.title}: pghaul, run ${run + 1}`);
   const dir = mkdtempSync(join(changes.stage.dir, "tail-"));
   try {
-    const counts = await withSlot(changes, "bench_ours", async (slot) => {
-      const log = await openLog(changes, slot, join(dir, "log"));
-      try {
-        return await tailAll(changes, { log, slot, stateDir: join(dir, "state") });
-      } finally {
-        await log.close();
-      }
-    });
+    const counts = await withSlot(changes, "bench_ours", (slot) => withTailParts(changes, slot, dir, (parts) => tailAll(changes, parts)));
     const wanted = changes.stream.changes(changes.stage.sizes);
     // The marker's one or two updates come on top.
     if (counts.changes <= wanted || counts.changes > wanted + 2) throw new Error(`the log holds ${counts.changes} changes of ${wanted}`);

@@ -30,8 +30,8 @@ const QUICK: Sizes = {
   narrowRows: 600_000,
   wideRows: 80_000,
   smallTables: 100,
-  updates: 50_000,
-  inserts: 200_000,
+  updates: 60_000,
+  inserts: 300_000,
   memoryBytes: 500_000_000,
 };
 

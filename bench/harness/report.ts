@@ -37,7 +37,7 @@ export function appendMarkdown(report: Report): void {
 }
 
 export function markdown(report: Report): string {
-  const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
+  const line = (row: readonly string[]) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const rows = [line(HEAD), line(HEAD.map(() => "---")), ...report.figures.map((figure) => line(cells(figure)))];
   return [
     `\n## ${report.machine.at.slice(0, 10)}, ${report.sizes.name}`,

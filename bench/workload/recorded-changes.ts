@@ -1,4 +1,5 @@
 /** Changes that lie in the WAL behind a slot, to be read from copies of that slot as often as needed. */
+import { join } from "node:path";
 import type pg from "pg";
 import { type DurableStep, LocalLog } from "../../src/log/local-log.ts";
 import { type Lsn, parseLsn } from "../../src/model/lsn.ts";
@@ -92,9 +93,10 @@ export async function withTarget<T>({ stage, before }: RecordedChanges, apply: (
   }
 }
 
+/** Opens the log in `dir`, or begins one there. */
 export function openLog({ start, tables }: RecordedChanges, slot: string, dir: string): Promise<LocalLog> {
   return LocalLog.open({
-    dir,
+    dir: join(dir, "log"),
     identity: { systemIdentifier: "1", slot, stream: "forward" },
     start,
     durable: null,
@@ -106,7 +108,26 @@ export function openLog({ start, tables }: RecordedChanges, slot: string, dir: s
 export interface TailParts {
   readonly log: LocalLog;
   readonly slot: string;
-  readonly stateDir: string;
+  readonly tails: TailStore;
+}
+
+/** What `run` has open before it starts to tail. */
+export async function withTailParts<T>(
+  changes: RecordedChanges,
+  slot: string,
+  dir: string,
+  use: (parts: TailParts) => Promise<T>,
+): Promise<T> {
+  const log = await openLog(changes, slot, dir);
+  const state = await openState(join(dir, "state"));
+  const tails = new TailStore(state);
+  tails.create("forward", { name: slot, startLsn: changes.start.lsn, xidReference: changes.start.xidReference });
+  try {
+    return await use({ log, slot, tails });
+  } finally {
+    state.close();
+    await log.close();
+  }
 }
 
 /** Slot to log as `run` does it, record in the state and acknowledgement included, until the changes are durable. */
@@ -128,31 +149,24 @@ export async function tailAll(changes: RecordedChanges, parts: TailParts): Promi
 /** The same until the signal aborts; readers of the log fail then. */
 export async function tailUntil(
   changes: RecordedChanges,
-  { log, slot, stateDir }: TailParts,
+  { log, slot, tails }: TailParts,
   signal: AbortSignal,
   recorded: (step: DurableStep) => void = () => undefined,
 ): Promise<void> {
-  const state = await openState(stateDir);
-  const tails = new TailStore(state);
-  tails.create("forward", { name: slot, startLsn: changes.start.lsn, xidReference: changes.start.xidReference });
-  try {
-    await runTail({
-      openStream: async (from) => {
-        const client = await openSession(changes.source, true);
-        return openReplicationStream(client, { slot, publications: [PUBLICATION], from, signal });
-      },
-      log,
-      recordDurable: (step) => {
-        const { lsn, ...counts } = step;
-        tails.advance("forward", { durableLsn: lsn, ...counts });
-        recorded(step);
-      },
-      clock: systemClock,
-      signal,
-    });
-  } finally {
-    state.close();
-  }
+  await runTail({
+    openStream: async (from) => {
+      const client = await openSession(changes.source, true);
+      return openReplicationStream(client, { slot, publications: [PUBLICATION], from, signal });
+    },
+    log,
+    recordDurable: (step) => {
+      const { lsn, ...counts } = step;
+      tails.advance("forward", { durableLsn: lsn, ...counts });
+      recorded(step);
+    },
+    clock: systemClock,
+    signal,
+  });
 }
 
 /** A session as pghaul opens them. */
