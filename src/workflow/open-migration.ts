@@ -1,6 +1,6 @@
 /**
  * A migration, opened: its configuration, its state on this machine, and sessions to both databases. Where everything begins; wires nothing
- * that works on its own.
+ * that works on its own. What only looks at the databases opens its sides alone, and leaves nothing on this machine.
  */
 import { createHash } from "node:crypto";
 import type pg from "pg";
@@ -12,15 +12,19 @@ import { type ConnectionSpec, resolveConnection } from "../postgres/resolve-conn
 import { openState } from "../state/open-state.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 
-export interface Migration {
+/** What is configured, and the way to both databases. */
+export interface Sides {
   readonly name: string;
   readonly config: Config;
-  readonly state: StateDatabase;
   readonly specs: Readonly<Record<SideName, ConnectionSpec>>;
   /** Opens a session at a side; `purpose` is what a DBA reads in pg_stat_activity. */
   readonly connect: (side: SideName, purpose: string, options?: SessionOptions) => Promise<pg.Client>;
   /** Opens a session for `work` and ends it. */
   readonly session: <T>(side: SideName, purpose: string, work: (client: pg.Client) => Promise<T>) => Promise<T>;
+}
+
+export interface Migration extends Sides {
+  readonly state: StateDatabase;
   close(): void;
 }
 
@@ -42,20 +46,18 @@ export async function withMigration<T>(location: ConfigLocation, work: (migratio
  */
 const SETTINGS = { search_path: "pg_catalog", lc_monetary: "C" };
 
-/** Opens configuration and state; talks to no database yet. */
-export async function openMigration(location: ConfigLocation): Promise<Migration> {
+/** Reads the configuration; talks to no database yet, and needs no state. Throws CONFIG_*. */
+export function openSides(location: ConfigLocation): Sides {
   const config = loadConfig(location);
   const specs = {
     source: resolveConnection({ targetSessionAttrs: "primary", ...config.source.connection }),
     target: resolveConnection({ targetSessionAttrs: "read-write", ...config.target.connection }),
   };
-  const state = await openState(config.state.dir);
-  const open: Migration["connect"] = (side, purpose, options = {}) =>
+  const open: Sides["connect"] = (side, purpose, options = {}) =>
     connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } });
   return {
     name: config.migration,
     config,
-    state,
     specs,
     connect: open,
     async session(side, purpose, work) {
@@ -66,8 +68,14 @@ export async function openMigration(location: ConfigLocation): Promise<Migration
         await client.end().catch(() => undefined);
       }
     },
-    close: () => state.close(),
   };
+}
+
+/** Opens configuration and state; talks to no database yet. */
+export async function openMigration(location: ConfigLocation): Promise<Migration> {
+  const sides = openSides(location);
+  const state = await openState(sides.config.state.dir);
+  return { ...sides, state, close: () => state.close() };
 }
 
 /**

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import type pg from "pg";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { CheckResult } from "../../src/source/checks/check.ts";
+import { type CheckRequest, runChecks } from "../../src/source/checks/run-checks.ts";
 import { SERVER_CHECKS } from "../../src/source/checks/server-checks.ts";
 import { query } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
@@ -37,6 +38,9 @@ select lo_create(0);
 insert into pg_extension values (99999, 'imaginary', 10, 11, false, '1.0', null, null);
 alter database postgres set work_mem = '7MB'`;
 
+/** Named after one side, and asked of the other as well. */
+const TWO_SIDED = ["target-version", "target-empty", "target-write", "target-row-security"];
+
 const REASONS: Record<string, RegExp> = {
   "source-tls": /sslmode=disable: everything travels in plain text/,
   "target-tls": /sslmode=disable/,
@@ -44,13 +48,20 @@ const REASONS: Record<string, RegExp> = {
   "source-wal-level": /wal_level is replica: the change stream cannot begin/,
   "target-wal-level": /no way back/,
   "source-slots-free": /0 of 0 in use \(max_replication_slots\)/,
+  "target-slots-free": /0 of 0 in use \(max_replication_slots\): there would be no way back/,
   "source-senders-free": /0 of 0 in use \(max_wal_senders\)/,
+  "target-senders-free": /0 of 0 in use \(max_wal_senders\): there would be no way back/,
+  "source-origins-free": /1 needed, 0 made by others, of 0 \(max_active_replication_origins\): there would be no way back/,
+  "target-origins-free": /5 needed, 0 made by others, of 0 \(max_replication_slots\)/,
   "source-slot-keep-size": /is 1024 MB/,
   "source-slot-timeout": /idle_replication_slot_timeout is 60 s/,
   "source-decoding-memory": /is 1 MB/,
   "source-long-transactions": /postgres in report, idle in transaction/,
   "source-prepared-transactions": /'forgotten' of postgres/,
   "source-replication-role": /mover may not replicate/,
+  "target-replication-role": /mover may not replicate: there would be no way back/,
+  "target-write": /1 privileges are missing/,
+  "source-replica-role": /may not set session_replication_role: there would be no way back/,
   "source-select": /\d+ privileges are missing/,
   "source-row-security": /guards guarded/,
   "source-table-ownership": /only an owner can publish/,
@@ -140,22 +151,116 @@ describe("prechecks", () => {
     await query(fit.url("there"), "drop table orders; drop schema pghaul cascade");
   });
 
-  test("a server that is not there ends the checks with its own failure", async () => {
+  test("a side that is not there fails once, and the other is checked all the same", async () => {
     const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
-    const source = await checkAll(checkRequest(nowhere, fit.url("there")));
+    const all = [...(await checkAll(checkRequest(fit.url(), fit.url("there")))).keys()];
+    const without = async (request: CheckRequest) => [...(await checkAll(request)).values()];
+    const noSource = await without(checkRequest(nowhere, fit.url("there")));
+    const noTarget = await without(checkRequest(fit.url(), nowhere));
+    for (const [results, here, away] of [
+      [noSource, "target", "source"],
+      [noTarget, "source", "target"],
+    ] as const) {
+      const failed = results.filter(({ status }) => status !== "pass");
+      assert.deepEqual(
+        failed.map(({ id }) => id),
+        [`${away}-connection`],
+      );
+      assert.match(failed[0]?.evidence ?? "", new RegExp(`ECONNREFUSED.*what asks for the ${away} is not checked`));
+      const ids = results.map(({ id }) => id);
+      // What looks at one side alone bears its name.
+      const expected = all.filter((id) => id.startsWith(`${here}-`) && !TWO_SIDED.includes(id));
+      assert.deepEqual(
+        expected.filter((id) => !ids.includes(id)),
+        [],
+      );
+      assert.ok(ids.includes("state-disk"));
+      assert.deepEqual(
+        ids.filter((id) => id.startsWith(away)),
+        [`${away}-connection`],
+      );
+    }
+    const neither = await without(checkRequest(nowhere, nowhere));
     assert.deepEqual(
-      [...source.values()].map(({ id, status }) => [id, status]),
-      [["source-connection", "fail"]],
-    );
-    const target = await checkAll(checkRequest(fit.url(), nowhere));
-    assert.deepEqual(
-      [...target.values()].map(({ id, status }) => [id, status]),
+      neither.map(({ id, status }) => [id, status]),
       [
-        ["source-connection", "pass"],
+        ["source-connection", "fail"],
         ["target-connection", "fail"],
+        ["state-disk", "pass"],
       ],
     );
-    assert.match(target.get("target-connection")?.evidence ?? "", /ECONNREFUSED/);
+  });
+
+  test("a catalog that cannot be read is one failure, and what needs no tables is checked", async () => {
+    await query(fit.url(), "create role blind login");
+    await query(fit.url(), "create database veiled template template0");
+    await query(fit.url("veiled"), "revoke select on pg_catalog.pg_index from public");
+    const results = await checkAll(checkRequest(fit.url("veiled", "blind"), fit.url("there")));
+    const tables = results.get("tables-selected");
+    assert.equal(tables?.status, "fail");
+    assert.match(tables?.evidence ?? "", /pg_index.*what asks for the tables is not checked/);
+    assert.equal(results.get("source-wal-level")?.status, "pass");
+    assert.equal(results.get("replica-identity"), undefined);
+    assert.equal(results.get("target-empty"), undefined);
+  });
+
+  test("a session that is lost on the way is the last failure, not a crash", async () => {
+    const killer = await fit.connect();
+    const request = checkRequest(fit.url(), fit.url("there"));
+    let own: pg.Client | undefined;
+    const results: CheckResult[] = [];
+    for await (const result of runChecks({
+      ...request,
+      connect: async (side, purpose) => {
+        const client = await request.connect(side, purpose);
+        if (side === "source") own = client;
+        return client;
+      },
+    })) {
+      results.push(result);
+      if (result.id !== "source-version") continue;
+      await killer.query("select pg_terminate_backend($1)", [(own as unknown as { processID: number }).processID]);
+      await new Promise((resolve) => own?.once("end", resolve));
+    }
+    await killer.end();
+    assert.equal(results.at(-1)?.status, "fail");
+    assert.match(results.at(-1)?.evidence ?? "", /could not be checked/);
+    assert.equal(results.filter(({ status }) => status === "fail").length, 1);
+  });
+
+  test("policies at the target stand in the way of a role that does not own the tables", async () => {
+    await query(fit.url(), "create database guarded template template0");
+    await query(fit.url("guarded"), "create table orders (id bigint primary key, v text); alter table orders enable row level security");
+    await query(fit.url(), "create role writer login");
+    await query(fit.url("guarded"), "grant all on orders to writer");
+    const securityOf = async (user?: string) =>
+      (await checkAll(checkRequest(fit.url(), fit.url("guarded", user)))).get("target-row-security");
+    assert.equal((await securityOf())?.status, "pass");
+    const refused = await securityOf("writer");
+    assert.deepEqual([refused?.status, refused?.evidence], ["fail", "row level security guards orders: COPY into them is refused"]);
+    await query(fit.url(), refused?.fix ?? "");
+    assert.equal((await securityOf("writer"))?.status, "pass", "the fix mends");
+  });
+
+  test("a server without room for our origins is told of", async () => {
+    await using server = await startServer({ version: 18, settings: { max_active_replication_origins: "4" } });
+    await query(server.url(), "create database there template template0");
+    await query(server.url(), "create role plain login");
+    const originsOf = async (workers: number, user?: string) => {
+      const url = (database: string) => server.url(database, user);
+      return (await checkAll(checkRequest(url("postgres"), url("there"), { workers }))).get("target-origins-free");
+    };
+    assert.equal((await originsOf(3))?.status, "pass");
+    const tooFew = await originsOf(4);
+    assert.deepEqual([tooFew?.status, tooFew?.evidence], ["fail", "5 needed, 0 in use by others, of 4 (max_active_replication_origins)"]);
+    assert.match(tooFew?.fix ?? "", /^alter system set max_active_replication_origins = 9;/);
+    await query(server.url(), "select pg_replication_origin_create('other')");
+    assert.equal((await originsOf(3))?.status, "pass", "it exists, and occupies no state yet");
+    const bound = await originsOf(3, "plain");
+    assert.equal(bound?.status, "warn", "who cannot see which are in use takes them all for it");
+    await query(server.url(), "select pg_replication_origin_session_setup('other')");
+    const used = await originsOf(3);
+    assert.equal(used?.status, "fail", used?.evidence);
   });
 
   test("a standby is neither a source nor a target", async () => {
@@ -220,13 +325,17 @@ describe("prechecks", () => {
           wal_level: "replica",
           max_replication_slots: "0",
           max_wal_senders: "0",
+          max_active_replication_origins: "0",
           max_slot_wal_keep_size: "1GB",
           idle_replication_slot_timeout: "60s",
           logical_decoding_work_mem: "1MB",
           max_prepared_transactions: "5",
         },
       });
-      target = await startServer({ version: 14, settings: { wal_level: "replica", timezone: "Asia/Tokyo" } });
+      target = await startServer({
+        version: 14,
+        settings: { wal_level: "replica", max_replication_slots: "0", max_wal_senders: "0", timezone: "Asia/Tokyo" },
+      });
       await query(source.url(), "create table prepared (id int primary key)");
       for (const statement of UNFIT.split(/;\n/)) await query(source.url(), statement);
       await query(source.url(), "grant pg_monitor to mover");
@@ -276,36 +385,41 @@ describe("prechecks", () => {
     }
 
     test("every check has been seen to say no", () => {
-      const elsewhere = ["source-connection", "target-connection", "source-primary", "target-primary", "source-version", "collation"];
+      const elsewhere = [
+        "source-connection",
+        "target-connection",
+        "source-primary",
+        "target-primary",
+        "source-version",
+        "collation",
+        "target-row-security",
+      ];
       assert.deepEqual([...results.keys()].filter((id) => !(id in REASONS)).sort(), elsewhere.sort());
     });
 
     test("the grants that are printed are the grants that are needed", async () => {
-      for (const id of [
-        "source-select",
-        "source-replication-role",
-        "source-row-security",
-        "source-table-ownership",
-        "source-create",
-        "source-replication-origin",
-      ]) {
+      const mended = {
+        "source-select": source.url(),
+        "source-replication-role": source.url(),
+        "source-row-security": source.url(),
+        "source-table-ownership": source.url(),
+        "source-create": source.url(),
+        "source-replica-role": source.url(),
+        "source-replication-origin": source.url(),
+        "target-replication-role": target.url("there"),
+        "target-write": target.url("there"),
+        "target-create": target.url("there"),
+        "target-replication-origin": target.url("there"),
+      };
+      for (const [id, url] of Object.entries(mended)) {
         const fix = results.get(id)?.fix;
         assert.ok(fix, id);
-        await query(source.url(), fix.replace(/--.*$/m, ""));
+        await query(url, fix.replace(/--.*$/m, ""));
       }
       const again = await checkAll(
         checkRequest(source.url("postgres", "mover"), target.url("there", "mover"), { selection: { include: ["public.*"], exclude: [] } }),
       );
-      for (const id of [
-        "source-select",
-        "source-replication-role",
-        "source-row-security",
-        "source-table-ownership",
-        "source-create",
-        "source-replication-origin",
-      ]) {
-        assert.equal(again.get(id)?.status, "pass", `${id}: ${again.get(id)?.evidence}`);
-      }
+      for (const id of Object.keys(mended)) assert.equal(again.get(id)?.status, "pass", `${id}: ${again.get(id)?.evidence}`);
     });
   });
 });

@@ -24,7 +24,12 @@ export interface CheckContext {
   readonly catalog: Catalog;
   readonly migration: string;
   readonly publication: string;
-  readonly slot: string;
+  /** Of the stream that reads that side: forward at the source, reverse at the target. */
+  readonly slots: Readonly<Record<Side["name"], string>>;
+  /** What the names of our replication origins begin with. */
+  readonly originPrefix: string;
+  /** Readers of the load; each has a session at the target. */
+  readonly workers: number;
   readonly stateDirectory: string;
   /** Space that the state directory should have, bytes: the change log and the schema live there. */
   readonly wantedStateBytes: number;
@@ -61,6 +66,9 @@ export function warn(evidence: string, fix: string | null = null): Verdict {
 export function fail(evidence: string, fix: string | null = null): Verdict {
   return { status: "fail", evidence, fix };
 }
+
+/** What it comes to when a server cannot do its part in a reverse stream. */
+export const NO_WAY_BACK = "there would be no way back after a cutover";
 
 const NAMED = 5;
 

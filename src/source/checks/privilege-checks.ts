@@ -1,34 +1,42 @@
 import type { Table } from "../../model/table.ts";
-import { quoteIdent } from "../../postgres/quote.ts";
+import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import {
   selectForbiddenOriginFunctions,
   selectMissingGrants,
+  selectMissingWriteGrants,
   selectNotOwned,
   selectOwnRole,
   trySetReplicaRole,
 } from "../queries/check-server-queries.ts";
-import { selectHiddenByPolicies } from "../queries/check-table-queries.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+import { selectExisting, selectHiddenByPolicies } from "../queries/check-table-queries.ts";
+import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 
 /** What our roles may do: every GRANT that is missing, spelled out. Nothing here needs a superuser. */
 export const PRIVILEGE_CHECKS: readonly Check[] = [
-  { id: "source-replication-role", run: replicationRole },
+  { id: "source-replication-role", run: ({ source }) => replicationRole(source, fail, "its slot cannot be read") },
+  { id: "target-replication-role", run: ({ target }) => replicationRole(target, warn, NO_WAY_BACK) },
   { id: "source-select", run: select },
-  { id: "source-row-security", run: rowSecurity },
+  { id: "target-write", run: write },
+  {
+    id: "source-row-security",
+    run: ({ source }) => rowSecurity(source, "reading fails, for a copy without the hidden rows would be worse"),
+  },
+  { id: "target-row-security", run: ({ target }) => rowSecurity(target, "COPY into them is refused") },
   { id: "source-table-ownership", run: ownership },
   { id: "source-create", run: ({ source }) => create(source) },
   { id: "target-create", run: ({ target }) => create(target) },
-  { id: "target-replica-role", run: replicaRole },
+  { id: "source-replica-role", run: ({ source }) => replicaRole(source, warn, NO_WAY_BACK) },
+  { id: "target-replica-role", run: ({ target }) => replicaRole(target, fail, "triggers and foreign keys would act a second time") },
   { id: "source-replication-origin", run: ({ source }) => origin(source, warn, "the way back could not be told from other writes") },
   { id: "target-replication-origin", run: ({ target }) => origin(target, fail, "our writes could not be told from others'") },
 ];
 
-async function replicationRole({ source }: CheckContext): Promise<Verdict> {
-  const role = await selectOwnRole(source.client);
+async function replicationRole({ client }: Side, otherwise: typeof fail, consequence: string): Promise<Verdict> {
+  const role = await selectOwnRole(client);
   if (role.may_replicate === "true") return pass(`role ${role.name} may read a replication slot`);
-  return fail(
-    `role ${role.name} may not replicate`,
+  return otherwise(
+    `role ${role.name} may not replicate: ${consequence}`,
     `alter role ${quoteIdent(role.name)} replication;   -- on RDS: grant rds_replication to ${quoteIdent(role.name)};`,
   );
 }
@@ -49,14 +57,22 @@ function relationsOf({ schema, name, leaves }: Table): readonly { readonly schem
   return [{ schema, name }, ...leaves.filter((leaf) => leaf.schema !== schema || leaf.name !== name)];
 }
 
-async function rowSecurity({ source }: CheckContext): Promise<Verdict> {
-  const role = await selectOwnRole(source.client);
-  const hidden = role.bypasses_rls === "true" ? [] : await selectHiddenByPolicies(source.client, source.oids);
-  if (hidden.length === 0) return pass("no policy hides rows from our role");
-  return fail(
-    `row level security guards ${named(hidden)}: reading fails, for a copy without the hidden rows would be worse`,
-    `alter role ${quoteIdent(role.name)} bypassrls;`,
+/** Tables that are there already; those that pghaul makes are its own. Rows go through the root of a partitioned table. */
+async function write({ target, catalog }: CheckContext): Promise<Verdict> {
+  const roots = await selectExisting(
+    target.client,
+    catalog.tables.map(({ schema, name }) => qualifiedName(schema, name)),
   );
+  const grants = await selectMissingWriteGrants(target.client, [...roots.values()]);
+  if (grants.length === 0) return pass(`${roots.size} tables are there, and our role may write to them`);
+  return fail(`${grants.length} privileges are missing`, statements(grants));
+}
+
+async function rowSecurity({ client, oids }: Side, consequence: string): Promise<Verdict> {
+  const role = await selectOwnRole(client);
+  const hidden = role.bypasses_rls === "true" ? [] : await selectHiddenByPolicies(client, oids);
+  if (hidden.length === 0) return pass("no policy stands between our role and the rows");
+  return fail(`row level security guards ${named(hidden)}: ${consequence}`, `alter role ${quoteIdent(role.name)} bypassrls;`);
 }
 
 async function ownership({ source, catalog }: CheckContext): Promise<Verdict> {
@@ -83,18 +99,18 @@ async function create({ client }: Side): Promise<Verdict> {
   );
 }
 
-async function replicaRole({ target }: CheckContext): Promise<Verdict> {
+async function replicaRole({ client, version }: Side, otherwise: typeof fail, consequence: string): Promise<Verdict> {
   try {
-    await trySetReplicaRole(target.client);
+    await trySetReplicaRole(client);
     return pass("triggers and foreign keys can be kept from acting twice");
   } catch (error) {
     if (sqlState(error) !== "42501") throw error;
-    const role = quoteIdent((await selectOwnRole(target.client)).name);
+    const role = quoteIdent((await selectOwnRole(client)).name);
     const grant =
-      target.version >= 150_000
+      version >= 150_000
         ? `grant set on parameter session_replication_role to ${role};`
         : `grant rds_superuser to ${role};   -- on RDS; elsewhere until 15 only superusers may`;
-    return fail("the role may not set session_replication_role: triggers and foreign keys would act a second time", grant);
+    return otherwise(`the role may not set session_replication_role: ${consequence}`, grant);
   }
 }
 

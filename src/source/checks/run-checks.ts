@@ -20,72 +20,133 @@ import { TABLE_CHECKS } from "./table-checks.ts";
 
 const CHECKS: readonly Check[] = [...SERVER_CHECKS, ...PRIVILEGE_CHECKS, ...TABLE_CHECKS, ...PARITY_CHECKS, ...MACHINE_CHECKS];
 
+type SideName = Side["name"];
+
 /** What is to be checked. `connect` opens a session of its own for each side. */
 export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "catalog"> {
-  readonly connect: (side: Side["name"], purpose: string) => Promise<pg.Client>;
-  readonly specs: Readonly<Record<Side["name"], ConnectionSpec>>;
+  readonly connect: (side: SideName, purpose: string) => Promise<pg.Client>;
+  readonly specs: Readonly<Record<SideName, ConnectionSpec>>;
   readonly selection: TableSelection;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs all checks. Where a side cannot be reached its connection's failure is the last result, for the rest would only repeat it.
- * Throws SOURCE_LOST or TARGET_LOST when a session is lost on the way; a check that cannot be carried out otherwise fails, and says why.
+ * Runs all checks that can be run. A side that cannot be reached is one failed check, and so is a catalog that cannot be read; whatever
+ * asks for them is left out, for it would only repeat that. A check that cannot be carried out fails and says why; when its session was lost
+ * it is the last. Throws nothing but the signal's reason.
  */
 export async function* runChecks(request: CheckRequest): AsyncGenerator<CheckResult> {
-  const clients: pg.Client[] = [];
+  const parts: Parts = {};
   try {
-    for (const name of ["source", "target"] as const) {
-      const result = await reach(request, name, clients);
-      yield result;
-      if (result.status === "fail") return;
-    }
-    const [source, target] = clients as [pg.Client, pg.Client];
-    const context = await lookAround(request, source, target);
+    for (const name of ["source", "target"] as const) yield await reach(request, name, parts);
+    const failure = await readTables(request, parts);
+    if (failure !== null) yield failure;
+    const context = contextOf(request, parts);
     for (const check of CHECKS) {
       request.signal.throwIfAborted();
-      yield await runOne(check, context);
+      const { result, lost } = await runOne(check, context);
+      if (result !== null) yield result;
+      if (lost) return;
     }
   } finally {
-    await Promise.allSettled(clients.map((client) => client.end()));
+    await Promise.allSettled([parts.source?.client.end(), parts.target?.client.end()]);
   }
 }
 
-async function reach({ connect, specs }: CheckRequest, name: Side["name"], clients: pg.Client[]): Promise<CheckResult> {
+type Reached = Omit<Side, "oids">;
+
+/** What there is to look at. A part that could not be had has been told of. */
+interface Parts {
+  source?: Reached;
+  target?: Reached;
+  tables?: { readonly catalog: Catalog; readonly oids: Readonly<Partial<Record<SideName, readonly number[]>>> };
+}
+
+async function reach({ connect, specs, signal }: CheckRequest, name: SideName, parts: Parts): Promise<CheckResult> {
   const id = `${name}-connection`;
   try {
-    clients.push(await connect(name, "check"));
+    const client = await connect(name, "check");
+    const version = await selectServerVersion(client).catch(async (error: unknown) => {
+      await client.end().catch(() => undefined);
+      throw error;
+    });
+    parts[name] = { name, client, spec: specs[name], version };
     return { id, ...pass(describeConnection(specs[name])) };
   } catch (error) {
+    signal.throwIfAborted();
     const { message, suggestion } = asPghaulError(error, name);
-    return { id, ...fail(message, suggestion ?? null) };
+    return { id, ...fail(`${message}; what asks for the ${name} is not checked`, suggestion ?? null) };
   }
 }
 
-async function lookAround(request: CheckRequest, source: pg.Client, target: pg.Client): Promise<CheckContext> {
-  const catalog = await readCatalog(source, request.selection).catch((error: unknown) => {
-    throw asPghaulError(error, "source", { step: "catalog" });
+/** Null when the catalog was read, or when nobody can be asked for it. */
+async function readTables({ selection, signal }: CheckRequest, parts: Parts): Promise<CheckResult | null> {
+  if (parts.source === undefined) return null;
+  try {
+    const catalog = await readCatalog(parts.source.client, selection);
+    const source = await oidsOf(parts.source, catalog);
+    const target = parts.target === undefined ? {} : { target: await oidsOf(parts.target, catalog) };
+    parts.tables = { catalog, oids: { source, ...target } };
+    return null;
+  } catch (error) {
+    signal.throwIfAborted();
+    const { message, suggestion } = asPghaulError(error, "source", { step: "catalog" });
+    return { id: "tables-selected", ...fail(`${message}; what asks for the tables is not checked`, suggestion ?? null) };
+  }
+}
+
+async function oidsOf({ client, name }: Reached, { tables }: Catalog): Promise<readonly number[]> {
+  const relations = tables.flatMap((table) => [table, ...table.leaves]).map((relation) => qualifiedName(relation.schema, relation.name));
+  try {
+    return [...(await selectExisting(client, [...new Set(relations)])).values()];
+  } catch (error) {
+    throw asPghaulError(error, name, { step: "catalog" });
+  }
+}
+
+/** Thrown by a part that is not there, at the check that asks for it. */
+class NotThere extends Error {}
+
+function there<T>(part: T | undefined): T {
+  if (part === undefined) throw new NotThere();
+  return part;
+}
+
+/** Parts are had by asking for them, so that no check need declare what it looks at, and none can declare it wrongly. */
+function contextOf(request: CheckRequest, parts: Parts): CheckContext {
+  const side = (name: SideName): Side => ({
+    ...there(parts[name]),
+    get oids() {
+      return there(parts.tables?.oids[name]);
+    },
   });
   return {
     ...request,
-    catalog,
-    source: await sideOf(request, "source", source, catalog),
-    target: await sideOf(request, "target", target, catalog),
+    get source() {
+      return side("source");
+    },
+    get target() {
+      return side("target");
+    },
+    get catalog() {
+      return there(parts.tables).catalog;
+    },
   };
 }
 
-async function sideOf({ specs }: CheckRequest, name: Side["name"], client: pg.Client, { tables }: Catalog): Promise<Side> {
-  const relations = tables.flatMap((table) => [table, ...table.leaves]).map((relation) => qualifiedName(relation.schema, relation.name));
-  const existing = await selectExisting(client, [...new Set(relations)]);
-  return { name, client, spec: specs[name], version: await selectServerVersion(client), oids: [...existing.values()] };
+interface Outcome {
+  /** Null for a check that was left out. */
+  readonly result: CheckResult | null;
+  readonly lost: boolean;
 }
 
-async function runOne({ id, run }: Check, context: CheckContext): Promise<CheckResult> {
+async function runOne({ id, run }: Check, context: CheckContext): Promise<Outcome> {
   try {
-    return { id, ...(await run(context)) };
+    return { result: { id, ...(await run(context)) }, lost: false };
   } catch (error) {
+    if (error instanceof NotThere) return { result: null, lost: false };
     const known = error instanceof PghaulError ? error : asPghaulError(error, id.startsWith("target") ? "target" : "source", { step: id });
-    if (known.code === "SOURCE_LOST" || known.code === "TARGET_LOST") throw known;
-    return { id, ...fail(`could not be checked: ${known.message}`, known.suggestion ?? null) };
+    const result = { id, ...fail(`could not be checked: ${known.message}`, known.suggestion ?? null) };
+    return { result, lost: known.code === "SOURCE_LOST" || known.code === "TARGET_LOST" };
   }
 }

@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import { isSocket, sslModeOf } from "../../postgres/ssl-options.ts";
-import { selectOwnTls, selectReplicationUse, selectServer, selectSettings } from "../queries/check-server-queries.ts";
+import { selectOrigins, selectOwnTls, selectReplicationUse, selectServer, selectSettings } from "../queries/check-server-queries.ts";
 import { selectLongTransactions, selectPreparedTransactions } from "../queries/health-queries.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, type Verdict, warn } from "./check.ts";
+import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, type Verdict, warn } from "./check.ts";
 
 const OLDEST = 13;
 const NEWEST = 18;
@@ -23,10 +23,14 @@ export const SERVER_CHECKS: readonly Check[] = [
   },
   {
     id: "target-wal-level",
-    run: async ({ target }) => walLevel(await setting(target, "wal_level"), warn, "there would be no way back after a cutover"),
+    run: async ({ target }) => walLevel(await setting(target, "wal_level"), warn, NO_WAY_BACK),
   },
-  { id: "source-slots-free", run: (context) => free(context, "max_replication_slots", "slots") },
-  { id: "source-senders-free", run: (context) => free(context, "max_wal_senders", "senders") },
+  { id: "source-slots-free", run: ({ source, slots }) => free(source, slots.source, "slots") },
+  { id: "target-slots-free", run: async ({ target, slots }) => forWayBack(await free(target, slots.target, "slots")) },
+  { id: "source-senders-free", run: ({ source, slots }) => free(source, slots.source, "senders") },
+  { id: "target-senders-free", run: async ({ target, slots }) => forWayBack(await free(target, slots.target, "senders")) },
+  { id: "source-origins-free", run: async ({ source, originPrefix }) => forWayBack(await originsFree(source, originPrefix, 1)) },
+  { id: "target-origins-free", run: ({ target, originPrefix, workers }) => originsFree(target, originPrefix, workers + 1) },
   { id: "source-slot-keep-size", run: async ({ source }) => keepSize(Number(await setting(source, "max_slot_wal_keep_size"))) },
   { id: "source-slot-timeout", run: async ({ source }) => slotTimeout(Number(await setting(source, "idle_replication_slot_timeout"))) },
   { id: "source-decoding-memory", run: async ({ source }) => decodingMemory(Number(await setting(source, "logical_decoding_work_mem"))) },
@@ -88,17 +92,39 @@ function walLevel(level: string | undefined, otherwise: typeof fail, consequence
   return otherwise(`wal_level is ${level}: ${consequence}`, "alter system set wal_level = 'logical';   -- then restart the server");
 }
 
-async function free(
-  { source, slot }: CheckContext,
-  name: "max_replication_slots" | "max_wal_senders",
-  what: "slots" | "senders",
-): Promise<Verdict> {
-  const limit = Number(await setting(source, name));
-  const use = await selectReplicationUse(source.client, slot);
+const LIMIT_OF = { slots: "max_replication_slots", senders: "max_wal_senders" } as const;
+
+async function free(side: Side, slot: string, what: keyof typeof LIMIT_OF): Promise<Verdict> {
+  const name = LIMIT_OF[what];
+  const limit = Number(await setting(side, name));
+  const use = await selectReplicationUse(side.client, slot);
   const evidence = `${use[what]} of ${limit} in use (${name})`;
   if (what === "slots" && use.has_ours === "true") return pass(`${evidence}, ours among them`);
   if (Number(use[what]) < limit) return pass(evidence);
-  return fail(evidence, `alter system set ${name} = ${limit + 4};   -- then restart the server`);
+  return fail(evidence, raise(name, limit + 4));
+}
+
+/**
+ * Each session that writes with an origin occupies one of the server's origin states until the origin is dropped (manual: "Replication
+ * Progress Tracking"); 18 has a limit of its own for them.
+ */
+async function originsFree(side: Side, prefix: string, needed: number): Promise<Verdict> {
+  const name = side.version >= 180_000 ? "max_active_replication_origins" : "max_replication_slots";
+  const limit = Number(await setting(side, name));
+  const { others, exact } = await selectOrigins(side.client, prefix);
+  const evidence = `${needed} needed, ${others} ${exact ? "in use by others" : "made by others"}, of ${limit} (${name})`;
+  if (needed + others <= limit) return pass(evidence);
+  const mend = raise(name, needed + others + 4);
+  // Without the privilege to see which are in use: those that exist are at least as many.
+  return needed > limit || exact ? fail(evidence, mend) : warn(evidence, mend);
+}
+
+function forWayBack(verdict: Verdict): Verdict {
+  return verdict.status === "fail" ? warn(`${verdict.evidence}: ${NO_WAY_BACK}`, verdict.fix) : verdict;
+}
+
+function raise(name: string, value: number): string {
+  return `alter system set ${name} = ${value};   -- then restart the server`;
 }
 
 function keepSize(megabytes: number): Verdict {

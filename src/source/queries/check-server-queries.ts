@@ -46,6 +46,21 @@ export async function selectReplicationUse(db: Queryable, slot: string): Promise
   return rows[0] as ReplicationUseRow;
 }
 
+/** Replication origins that are not ours. Who may see which occupy a state of the server counts those; others count what exists. */
+export async function selectOrigins(db: Queryable, prefix: string): Promise<{ readonly others: number; readonly exact: boolean }> {
+  const { rows } = await db.query<{ exists: string; visible: string }>(
+    `select (select count(*) from pg_catalog.pg_replication_origin where not starts_with(roname, $1))::text as exists,
+            has_function_privilege('pg_catalog.pg_show_replication_origin_status()', 'execute')::text as visible`,
+    [prefix],
+  );
+  if (rows[0]?.visible !== "true") return { others: Number(rows[0]?.exists ?? 0), exact: false };
+  const active = await db.query<{ n: string }>(
+    "select count(*)::text as n from pg_catalog.pg_show_replication_origin_status() where not coalesce(starts_with(external_id, $1), false)",
+    [prefix],
+  );
+  return { others: Number(active.rows[0]?.n ?? 0), exact: true };
+}
+
 export interface RoleRow {
   readonly name: string;
   readonly is_superuser: string;
@@ -88,6 +103,24 @@ export async function selectMissingGrants(db: Queryable, schemas: readonly strin
      where case when s.relkind = 'S' then not has_sequence_privilege(s.oid, 'select') end
      order by 1, 2`,
     [schemas, names],
+  );
+  return rows.map(({ grant }) => grant);
+}
+
+/** The GRANTs that writing to these relations still needs. */
+export async function selectMissingWriteGrants(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
+  const { rows } = await db.query<{ grant: string }>(
+    `
+    select distinct 1 as place, format('grant usage on schema %I to %I', n.nspname, current_user) as grant
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.oid = any($1::oid[]) and not has_schema_privilege(n.oid, 'usage')
+    union all
+    select 2, format('grant %s on %I.%I to %I', string_agg(p.privilege, ', ' order by p.place), n.nspname, c.relname, current_user)
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      cross join unnest(array['select', 'insert', 'update', 'delete', 'truncate']) with ordinality as p(privilege, place)
+     where c.oid = any($1::oid[]) and not has_table_privilege(c.oid, p.privilege) group by n.nspname, c.relname
+     order by 1, 2`,
+    [oids],
   );
   return rows.map(({ grant }) => grant);
 }

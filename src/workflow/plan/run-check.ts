@@ -1,8 +1,8 @@
 import type { CheckResult } from "../../source/checks/check.ts";
 import { runChecks } from "../../source/checks/run-checks.ts";
 import { findClientTools } from "../../target/postgres/schema/client-tools.ts";
-import { publicationName, slotName } from "../names.ts";
-import type { Migration } from "../open-migration.ts";
+import { originPrefix, publicationName, slotName } from "../names.ts";
+import type { Sides } from "../open-migration.ts";
 
 /** Room that the change log and the schema's archive should find in the state directory. */
 const WANTED_STATE_BYTES = 5 * 1024 ** 3;
@@ -15,16 +15,18 @@ export interface CheckReport {
 }
 
 /** Runs every precheck; `told` hears each as it is known. Changes nothing on either side. */
-export async function runCheck(migration: Migration, told: (result: CheckResult) => void, signal: AbortSignal): Promise<CheckReport> {
-  const { config, name, specs } = migration;
+export async function runCheck(sides: Sides, told: (result: CheckResult) => void, signal: AbortSignal): Promise<CheckReport> {
+  const { config, name, specs } = sides;
   const checks: CheckResult[] = [];
   const results = runChecks({
-    connect: (side, purpose) => migration.connect(side, purpose, { signal }),
+    connect: (side, purpose) => sides.connect(side, purpose, { signal }),
     specs,
     selection: config.tables,
     migration: name,
     publication: publicationName(name),
-    slot: slotName(name, "forward"),
+    slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },
+    originPrefix: originPrefix(name),
+    workers: config.throttle.workers,
     stateDirectory: config.state.dir,
     wantedStateBytes: WANTED_STATE_BYTES,
     longTransactionSeconds: LONG_TRANSACTION_SECONDS,
