@@ -24,11 +24,12 @@ export interface PostgresSideOptions {
 const TOO_LATE: ReadonlySet<string | undefined> = new Set(["55P03", "57014", "40P01"]);
 
 /**
- * The locks are asked for several times within their deadline: a writer that waits for a table of ours while we wait for one of his sees
- * the deadlock after a second only (deadlock_timeout), and then it is he who is ended.
+ * The locks are asked for several times within their deadline, longer each time: a writer that waits for a table of ours while we wait for
+ * one of his sees the deadlock after a second only (deadlock_timeout), and then it is he who is ended.
  */
-const SLICES = 3;
-const LEAST_SLICE_MILLIS = 30;
+const FIRST_SLICE_MILLIS = 50;
+/** Less than this is not worth another try. */
+const SPARE_MILLIS = 15;
 
 /** A guarded table is held by our applier at most, for the length of a batch. */
 const GUARD_LOCK_MILLIS = 5_000;
@@ -67,15 +68,14 @@ export class PostgresSide implements CutoverSide {
   async fence(marker: string, lockMillis: number): Promise<FenceFact> {
     const began = this.#now();
     const relations = (await this.#relations()).filter(({ fenced }) => !fenced);
-    const slice = Math.max(LEAST_SLICE_MILLIS, lockMillis / SLICES);
-    for (;;) {
+    for (let slice = FIRST_SLICE_MILLIS; ; slice *= 2) {
       const left = lockMillis - (this.#now() - began);
       try {
         return { ...(await this.#fenceOnce(relations, marker, Math.min(slice, left))), millis: this.#now() - began };
       } catch (error) {
         await this.#client.query("rollback").catch(() => undefined);
         if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "fence" });
-        if (this.#now() - began >= lockMillis - LEAST_SLICE_MILLIS / 2) throw await this.#tooLate(relations, error, lockMillis);
+        if (this.#now() - began >= lockMillis - SPARE_MILLIS) throw await this.#tooLate(relations, error, lockMillis);
       }
     }
   }

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { JournalStore } from "../../src/state/audit/journal.ts";
+import { CutoverStore } from "../../src/state/cutover-store.ts";
+import { openState } from "../../src/state/open-state.ts";
+import type { StateDatabase } from "../../src/state/state-database.ts";
+import { temporaryDirectory } from "../state/temporary-state.ts";
+import { runCli } from "../support/run-cli.ts";
+
+/** A configuration whose databases do not exist: these commands must not ask them. */
+function configured(t: TestContext, cutover = ""): string {
+  const directory = temporaryDirectory(t);
+  const text = `version: 1
+migration: orders-move
+source: { url: "\${NOT_SET_SOURCE}" }
+target: { kind: postgres, url: "\${NOT_SET_TARGET}" }
+${cutover}`;
+  writeFileSync(path.join(directory, "pghaul.yaml"), text);
+  return directory;
+}
+
+async function withState(directory: string, work: (state: StateDatabase) => void): Promise<void> {
+  const state = await openState(path.join(directory, ".pghaul"));
+  work(state);
+  state.close();
+}
+
+describe("cutover commands", () => {
+  it("status: before anything, without secrets, and creating nothing", async (t) => {
+    const result = await runCli(["cutover", "status", "--json"], { cwd: configured(t) });
+    assert.equal(result.code, 0, result.stdout);
+    const { state, primary, possible, attempt, driver } = result.json().result;
+    assert.deepEqual(
+      { state, primary, possible, attempt, driver },
+      {
+        state: "source-primary",
+        primary: "source",
+        possible: ["pghaul cutover run"],
+        attempt: null,
+        driver: null,
+      },
+    );
+  });
+
+  it("status: an unfinished switch says what finishes it; a state of a newer version is refused", async (t) => {
+    const directory = configured(t);
+    const attempt = {
+      id: 1,
+      to: "target",
+      planDigest: "d",
+      marker: "m",
+      startedAt: "2026-11-21T12:00:00Z",
+      outcome: "running",
+      fence: null,
+      stallMillis: null,
+      steps: { pause: { state: "started", at: "2026-11-21T12:00:01Z" } },
+    } as const;
+    await withState(directory, (state) => new CutoverStore(state).save(attempt));
+    const running = await runCli(["cutover", "status", "--json"], { cwd: directory });
+    assert.equal(running.json().result.state, "switching-to-target");
+    assert.deepEqual(running.json().result.possible, ["pghaul cutover run"]);
+    await withState(directory, (state) => {
+      const store = new CutoverStore(state);
+      store.load();
+      store.save({ ...attempt, outcome: "frozen" as "running" });
+    });
+    const newer = await runCli(["cutover", "status", "--json"], { cwd: directory });
+    assert.equal(newer.code, 3);
+    assert.equal(newer.json().error?.code, "STATE_NEWER");
+  });
+
+  it("log: prints the journal and verifies its chain", async (t) => {
+    const directory = configured(t);
+    await withState(directory, (state) => {
+      const journal = new JournalStore(state, "orders-move");
+      journal.append("step-done", { step: "fence", lsn: "0/1" }, "digest");
+      journal.append("switched", { attempt: 1 });
+    });
+    const intact = await runCli(["cutover", "log", "--json"], { cwd: directory });
+    assert.equal(intact.code, 0, intact.stdout);
+    assert.equal(intact.json().result.check.entries, 2);
+    assert.equal(intact.json().result.entries[0].planDigest, "digest");
+    const text = await runCli(["cutover", "log"], { cwd: directory });
+    assert.match(text.stdout, /lsn=0\/1 step=fence/);
+    assert.match(text.stdout, /2 entries, chain intact; last hash [0-9a-f]{64}/);
+    await withState(directory, (state) => {
+      state.sqlite.exec('drop trigger journal_refuses_update; update journal set evidence = \'{"step":"other"}\' where seq = 1');
+    });
+    const broken = await runCli(["cutover", "log", "--json"], { cwd: directory });
+    assert.equal(broken.code, 3);
+    assert.match(broken.json().error?.message ?? "", /broken at entry 1/);
+    assert.equal(broken.json().result.entries.length, 2, "what is there is shown all the same");
+  });
+
+  it("without a route nothing is planned, and the message says what to write", async (t) => {
+    const directory = configured(t);
+    const env = { NOT_SET_SOURCE: "postgres://u@127.0.0.1:1/a", NOT_SET_TARGET: "postgres://u@127.0.0.1:1/b" };
+    for (const command of ["plan", "check", "run", "rollback"]) {
+      const result = await runCli(["cutover", command, "--json"], { cwd: directory, env });
+      assert.equal(result.code, 3, `${command}: ${result.stdout}`);
+      assert.match(result.json().error?.message ?? "", /cutover\.routing names no route/, command);
+      assert.match(result.json().error?.suggestion ?? "", /kind: hook/);
+    }
+  });
+
+  it("help names exit codes and examples", async () => {
+    const help = await runCli(["cutover", "run", "--help"]);
+    for (const pattern of [/^ {2}11 /m, /^ {2}30 /m, /--plan-digest/, /--dry-run/, /EXAMPLES/]) assert.match(help.stdout, pattern);
+  });
+});
