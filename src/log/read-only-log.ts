@@ -1,6 +1,6 @@
 import type { LogRange } from "../engine/ports.ts";
 import type { TransactionHeader, TransactionPiece } from "../model/change.ts";
-import { type Lsn, minLsn } from "../model/lsn.ts";
+import { type Lsn, maxLsn, minLsn } from "../model/lsn.ts";
 import { type ReadOptions, readHeaders, readRange } from "./read/read-range.ts";
 import { SegmentDirectory } from "./segment/segment-directory.ts";
 import type { LogIdentity } from "./segment/segment-format.ts";
@@ -20,6 +20,7 @@ export class ReadOnlyLog {
   #directory: SegmentDirectory;
   #scan: SegmentScan | null = null;
   #passed: Lsn = 0n;
+  #refreshed: Promise<void> = Promise.resolve();
 
   private constructor(options: ReadOnlyLogOptions, directory: SegmentDirectory) {
     this.#options = options;
@@ -33,8 +34,17 @@ export class ReadOnlyLog {
     return log;
   }
 
-  /** Looks at what has been written since, up to `durable`. */
-  async refresh(durable: Lsn): Promise<void> {
+  /**
+   * Looks at what has been written since, up to `durable`. Who reads at the same time takes turns: two scans of one segment would enter
+   * its transactions into the index twice, and a search in an index out of order finds the wrong end of a range.
+   */
+  refresh(durable: Lsn): Promise<void> {
+    const turn = this.#refreshed.then(() => this.#refresh(durable));
+    this.#refreshed = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #refresh(durable: Lsn): Promise<void> {
     const directory = await SegmentDirectory.open(this.#options.dir, this.#options.identity, this.#directory);
     const { last } = directory;
     if (last === undefined) return;
@@ -46,7 +56,8 @@ export class ReadOnlyLog {
       end = index.end;
     }
     this.#directory = directory;
-    this.#passed = minLsn(end, durable);
+    // Never back: a reader that has waited for a position counts on it, whatever bound somebody else came with.
+    this.#passed = maxLsn(this.#passed, minLsn(end, durable));
   }
 
   start(): Lsn {

@@ -57,6 +57,26 @@ test("a second process reads what is on record as durable, and follows", async (
   await log.close();
 });
 
+test("several readers of one process that refresh at once see each transaction once, and none sees less than it has seen", async () => {
+  using dir = tempDir();
+  const log = await openLog(dir.path);
+  log.append(FIRST);
+  await log.flush();
+  const beside = await openBeside(dir.path, lsnOf(1) + 8n);
+  for (let n = 2; n <= 40; n += 1) {
+    log.append(insertInto(n));
+    await log.flush();
+    // Bounds as two verification workers have them: asked of the state at different moments.
+    await Promise.all([beside.refresh(lsnOf(n) + 8n), beside.refresh(lsnOf(n)), beside.refresh(lsnOf(n) + 8n)]);
+    assert.equal(beside.passed(), lsnOf(n) + 8n);
+    assert.deepEqual(
+      numbersOf(await collect(beside.headers({ from: START, to: lsnOf(n) + 8n }, NEVER))),
+      Array.from({ length: n }, (_, index) => index + 1),
+    );
+  }
+  await log.close();
+});
+
 test("it sees nothing of a transaction that is still being written, and does not touch it", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
