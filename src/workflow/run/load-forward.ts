@@ -1,5 +1,4 @@
 import type { ChunkRange } from "../../engine/ports.ts";
-import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
@@ -14,7 +13,7 @@ export function loadForward(
   migration: Migration,
   prepared: PreparedRun,
   bus: ProgressBus,
-  allJoined: (stream: StreamApply) => Promise<void>,
+  allJoined: LoadSettings["allJoined"],
 ): LoadSettings {
   const { throttle } = migration.config;
   return {
@@ -23,7 +22,7 @@ export function loadForward(
     budget: { millis: throttle.chunkSeconds * 1000, bytes: throttle.chunkBytes },
     readers: throttle.workers,
     indexTable: (table) => prepared.schema.tableIndexes(table),
-    allJoined: async (stream) => {
+    allJoined: async (stream, signal) => {
       const milestones = new MilestoneStore(migration.state);
       if (!milestones.has("load-finished")) {
         bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
@@ -31,7 +30,7 @@ export function loadForward(
         await stream.atBoundary(() => prepared.schema.finish());
         milestones.reach("load-finished");
       }
-      await allJoined(stream);
+      await allJoined(stream, signal);
     },
   };
 }

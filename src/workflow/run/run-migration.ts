@@ -137,22 +137,22 @@ class Run {
       stop,
       signal,
       watch: this.#watch,
-      load: load ? loadForward(migration, this.#prepared, bus, (stream) => this.#allJoined(stream)) : null,
+      load: load ? loadForward(migration, this.#prepared, bus, (stream, signal) => this.#allJoined(stream, signal)) : null,
       streaming: (stream) => {
         this.#stream = stream;
       },
     });
   }
 
-  async #allJoined(stream: StreamApply): Promise<void> {
-    const { migration, runId, bus, until, now } = this.#request;
+  async #allJoined(stream: StreamApply, signal: AbortSignal): Promise<void> {
+    const { migration, runId, bus, until } = this.#request;
     if (until === "loaded") return this.#end("loaded");
     bus.emit({ kind: "phase", phase: "catching-up" });
-    await this.#catchUp(stream);
+    await this.#catchUp(stream, signal);
     bus.emit({ kind: "phase", phase: "caught-up" });
     if (until === "caught-up") return this.#end("caught-up");
     if (until === "verified") {
-      this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal: now });
+      this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal });
       return this.#end("verified");
     }
     bus.emit({ kind: "phase", phase: "streaming" });
@@ -171,14 +171,14 @@ class Run {
   }
 
   /** Until the stream has passed where the source was when we asked; under constant traffic "caught up" can mean nothing else. */
-  async #catchUp(stream: StreamApply): Promise<void> {
-    const { migration, finish, now } = this.#request;
+  async #catchUp(stream: StreamApply, signal: AbortSignal): Promise<void> {
+    const { migration, finish } = this.#request;
     const client = await migration.connect("source", "catch up");
     try {
       const goal: Lsn = await insertLsn(client);
       while (!finish.aborted && (stream.position ?? 0n) < goal) {
         await client.query("select pg_logical_emit_message(true, 'pghaul', '')");
-        await systemClock.sleep(CAUGHT_UP_POLL_MILLIS, now);
+        await systemClock.sleep(CAUGHT_UP_POLL_MILLIS, signal);
       }
     } finally {
       await client.end();

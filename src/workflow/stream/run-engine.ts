@@ -44,8 +44,8 @@ export interface LoadSettings {
   readonly readers: number;
   /** Indexes and constraints of a table whose rows are all there. */
   readonly indexTable: (table: Table) => Promise<void>;
-  /** Called in every life in which all tables have joined; must do its work once. */
-  readonly allJoined: (stream: StreamApply) => Promise<void>;
+  /** Called in every life in which all tables have joined; must do its work once. `signal`: the stream has failed, so nothing may wait for it. */
+  readonly allJoined: (stream: StreamApply, signal: AbortSignal) => Promise<void>;
 }
 
 /** How often the log is told what nobody needs any more. */
@@ -70,7 +70,7 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
         async (inner) => {
           if (parts.load === null) return;
           load = loadOf(parts.load, { ports, known, stream, stop, signal: inner });
-          if (await load.run()) await parts.load.allJoined(stream);
+          if (await load.run()) await parts.load.allJoined(stream, inner);
         },
         (inner) => releaseLog(parts, { stream, load: () => load, target }, AbortSignal.any([inner, streamed.signal])),
       ],
