@@ -73,7 +73,11 @@ export async function readCatalog(client: pg.Client, selection: TableSelection):
  * and unlogged tables are left out (`readCatalog` tells of them).
  */
 export async function readTables(client: pg.Client, selection: TableSelection): Promise<Table[]> {
-  const { tables, leftOut } = await readCatalog(client, selection);
+  return completeTables(await readCatalog(client, selection));
+}
+
+/** The same of a catalog that was read already. */
+export function completeTables({ tables, leftOut }: Catalog): Table[] {
   const missing = leftOut.filter(({ reason }) => reason === "no-identity");
   const first = missing[0];
   if (first === undefined) return [...tables];

@@ -7,7 +7,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { describeConnection } from "../../postgres/connect.ts";
-import { fingerprintTables, readTables } from "../../source/catalog.ts";
+import { completeTables, fingerprintTables, readCatalog, readTables } from "../../source/catalog.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { claimIdentity } from "../../state/identity.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
@@ -40,7 +40,7 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     const identifiers = await claimClusters(migration, source, target);
     await createProgressSchema(source, "source");
     await createProgressSchema(target, "target");
-    const moved = await planTables(migration, source);
+    const moved = await planTables(migration, source, bus);
     const tables = [...moved, await markerTable(source)];
     bus.emit({ kind: "phase", phase: "schema" });
     const schema = await openSchemaWork(migration, moved, bus, signal);
@@ -75,16 +75,25 @@ async function claimClusters(migration: Migration, source: pg.Client, target: pg
 }
 
 /** The tables as first planned; later starts keep them, so that what is loaded and what is published cannot drift apart. */
-async function planTables(migration: Migration, source: pg.Client): Promise<readonly Table[]> {
+async function planTables(migration: Migration, source: pg.Client, bus: ProgressBus): Promise<readonly Table[]> {
   const store = new TableStore(migration.state);
   const { include, exclude } = migration.config.tables;
   claimIdentity(migration.state, { "tables include": include.join(", "), "tables exclude": exclude.join(", ") });
   const known = store.all();
   if (known.length > 0) return known.map(({ table }) => table);
-  const tables = await readTables(source, { include, exclude });
+  const catalog = await readCatalog(source, { include, exclude });
+  const tables = completeTables(catalog);
   if (tables.length === 0) {
     throw new PghaulError("CONFIG_INVALID", `no table at the source matches tables.include (${include.join(", ")})`, {
       suggestion: "pghaul plan",
+    });
+  }
+  // Their definitions come with the schema, so an empty table at the target would be all that is seen of it.
+  for (const { detail, fix } of catalog.leftOut) {
+    bus.emit({
+      kind: "warning",
+      code: "TABLE_LEFT_OUT",
+      message: `not moved: ${detail}${fix === null ? "" : `; before the first run: ${fix}`}`,
     });
   }
   store.plan(tables);
