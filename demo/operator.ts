@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const COMMANDS = fileURLToPath(new URL("../src/commands", import.meta.url));
 const BIN = fileURLToPath(new URL("../bin/pghaul.js", import.meta.url));
 
 export interface OperatorOptions {
@@ -20,11 +19,6 @@ export class Operator {
 
   constructor(options: OperatorOptions) {
     this.#options = options;
-  }
-
-  /** Whether this version has the command. */
-  knows(command: string): boolean {
-    return existsSync(`${COMMANDS}/${command}.ts`);
   }
 
   /** Runs a command in the foreground; resolves with its exit code. */

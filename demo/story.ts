@@ -9,12 +9,10 @@ const AT_TARGET_MILLIS = 6_000;
 
 /** The whole move. Resolves with the exit code. */
 export async function tellStory(cast: Cast): Promise<number> {
-  const { operator, application, stages } = cast;
-  stages.next(`Look before anything is touched; meanwhile ${Math.round(application.transactionsPerSecond)} transactions a second`);
-  for (const command of ["check", "plan"]) {
-    if (operator.knows(command)) await operator.must([command]);
-    else console.log(`\npghaul ${command}: not in this version yet, so nothing is shown here.`);
-  }
+  const { operator, stages } = cast;
+  stages.next("Look before anything is touched; the application works meanwhile, 300 transactions a second");
+  await operator.must(["check"]);
+  await operator.must(["plan"]);
 
   stages.next("Move: schema, slot, chunks of every table, and all that changes meanwhile");
   await operator.must(["run", "--until", "caught-up"]);

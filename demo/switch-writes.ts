@@ -31,6 +31,7 @@ export async function switchWrites({ operator, application }: Cast, to: SideName
     if (code === 0) return { to, cancelled, longestRequestMillis: Math.round(application.tally.longestMillis) };
     if ((code !== GATE_CLOSED && code !== TRY_LATER) || cancelled === MOST_TRIES)
       throw new Error(`"pghaul cutover ${command}" ended with ${code}`);
-    console.log("Everything was undone and the old primary takes writes. Once more.");
+    console.log("Everything was undone and the old primary takes writes. Once more, in a moment.");
+    await sleep(3_000);
   }
 }
