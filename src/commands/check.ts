@@ -1,36 +1,59 @@
+import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
+import { checkSummary, checkText, pluginAnswer, pluginUnknown } from "../cli/check-text.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { withMigration } from "../workflow/open-migration.ts";
-import { type CheckReport, runCheck } from "../workflow/plan/run-check.ts";
-
-const MARKS = { pass: "ok  ", warn: "WARN", fail: "FAIL" } as const;
+import { type CheckReport, runCheck } from "../workflow/check/run-check.ts";
+import { openSides } from "../workflow/open-migration.ts";
 
 export default class Check extends PghaulCommand<CheckReport> {
   static override summary = "Look at both sides before anything moves: evidence, and the statement that mends it.";
   static override description =
     `Connectivity and TLS, versions, settings, privileges, replica identities, sequences, extensions, collations, triggers, disk, long transactions and
-more. Reads only, changes nothing, needs no superuser; safe at any time. The ids are stable. Exits 10 when a check fails; a warning is no failure.`;
-  static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
-  static override exitKinds = ["check", "source", "target"] as const;
+more. Reads only, changes nothing, needs no superuser; safe at any time. A side that cannot be reached is a failed check, and the other is looked at
+all the same. The ids are stable. Exits 10 when a check fails; a warning is no failure.
+
+With --nagios it is a plugin for a monitor: one line, and its exit codes instead of ours: 0 all passed, 1 warnings, 2 a check failed, 3 nothing could
+be asked (the configuration is broken).`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --json",
+    "<%= config.bin %> <%= command.id %> --nagios",
+  ];
+  static override exitKinds = ["check"] as const;
+  static override flags = {
+    nagios: Flags.boolean({ summary: "One line for a monitor; ends with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN." }),
+  };
 
   override async run(): Promise<CheckReport> {
     const { flags } = await this.parse(Check);
+    const location = { file: flags.config, stateDirectory: flags["state-dir"] };
     const { now } = this.stopSignal();
-    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
-      const report = await runCheck(
-        migration,
-        ({ id, status, evidence, fix }) => {
-          this.print(`${MARKS[status]}  ${id}: ${evidence}`);
-          if (fix !== null) this.print(fix.replaceAll(/^/gm, "      fix: "));
-        },
-        now,
-      );
-      this.print(`${report.checks.length} checks, ${report.failed} failed, ${report.warned} warnings`);
-      if (report.failed > 0) {
-        const ids = report.checks.filter(({ status }) => status === "fail").map(({ id }) => id);
-        this.failWith(new PghaulError("CHECK_FAILED", `${report.failed} checks failed: ${ids.join(", ")}`));
-      }
-      return report;
-    });
+    if (!flags.nagios) return this.#report(await runCheck(openSides(location), (result) => this.print(checkText(result)), now));
+    if (this.jsonEnabled()) throw new PghaulError("USAGE", "--nagios has no JSON form", { suggestion: "pghaul check --json" });
+    return this.#plugin(async () => runCheck(openSides(location), () => undefined, now));
+  }
+
+  #report(report: CheckReport): CheckReport {
+    this.print(checkSummary(report.checks));
+    if (report.failed > 0) {
+      const ids = report.checks.filter(({ status }) => status === "fail").map(({ id }) => id);
+      this.failWith(new PghaulError("CHECK_FAILED", `${report.failed} checks failed: ${ids.join(", ")}`));
+    }
+    return report;
+  }
+
+  /** Whatever happens is one line on standard output: a monitor shows nothing else. */
+  async #plugin(ask: () => Promise<CheckReport>): Promise<CheckReport> {
+    let report: CheckReport = { checks: [], failed: 0, warned: 0 };
+    let answer: ReturnType<typeof pluginAnswer>;
+    try {
+      report = await ask();
+      answer = pluginAnswer(report.checks);
+    } catch (error) {
+      answer = pluginUnknown(error);
+    }
+    this.print(answer.line);
+    process.exitCode = answer.exit;
+    return report;
   }
 }

@@ -1,10 +1,11 @@
 /**
- * The plan of a whole migration, as data and as text. Pure: what was read and measured comes in, what people review goes out. The digest covers
- * what the plan depends on, not what changes by the minute, so that it names the same plan until somebody changes it.
+ * The plan of a whole migration, as data. Pure: what was read and measured comes in, what people review goes out. The digest covers what the
+ * plan depends on, not what changes by the minute, so that it names the same plan until somebody changes it.
  */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../model/canonical-json.ts";
 import type { Forecast } from "./forecast.ts";
+import type { PlanStep } from "./migration-steps.ts";
 
 export interface PlannedTable {
   readonly table: string;
@@ -18,16 +19,14 @@ export interface PlannedTable {
   readonly chunks: number;
 }
 
-export interface PlanStep {
-  readonly id: string;
-  readonly title: string;
-  readonly pointOfNoReturn: boolean;
-}
-
+/** Selected, and not moved. */
 export interface LeftOutTable {
   readonly table: string;
+  /** A sentence that names the table. */
   readonly why: string;
   readonly fix: string | null;
+  /** `pghaul run` refuses to begin until it is mended or excluded. */
+  readonly stopsRun: boolean;
 }
 
 export interface MigrationPlan {
@@ -46,39 +45,19 @@ export interface PlanSubject {
   readonly migration: string;
   readonly source: string;
   readonly target: string;
+  /** Of their columns, keys and leaves, not of what lies in them. */
   readonly tablesFingerprint: string;
-  readonly settings: Readonly<Record<string, unknown>>;
+  readonly leftOut: readonly string[];
+  readonly configDigest: string;
 }
 
+/** Digits that an operator compares and pastes; as many as a cutover's plan has. */
+const DIGITS = 16;
+
+/** The first digits of SHA-256, in hex, over subject and steps as canonical JSON. */
 export function planDigest(subject: PlanSubject, steps: readonly PlanStep[]): string {
   return createHash("sha256")
-    .update(canonicalJson({ ...subject, steps: steps.map(({ id, title }) => [id, title]) }))
+    .update(canonicalJson({ ...subject, steps }))
     .digest("hex")
-    .slice(0, 16);
-}
-
-const MOVE_SCHEMA: readonly PlanStep[] = [
-  step("schema", "move types, functions, tables and keys to the target with pg_dump; the target's tables must be empty"),
-];
-const FIND_SCHEMA: readonly PlanStep[] = [step("schema", "compare the tables that are at the target already; they must be empty and fit")];
-
-/** The steps of `pghaul run` and of what follows it, in order. */
-export function migrationSteps(schema: "move" | "existing"): readonly PlanStep[] {
-  return [
-    ...(schema === "move" ? MOVE_SCHEMA : FIND_SCHEMA),
-    step("slot", "create publication and replication slot at the source"),
-    step("barrier", "wait until every transaction that may have written before the slot has ended; decode the slot once into nothing"),
-    step("load", "read the tables in short chunks, roll each forward by the change log, merge it; follow changes meanwhile"),
-    ...(schema === "move" ? [step("indexes", "build each table's indexes and constraints when its rows are there")] : []),
-    step("finish", "foreign keys, triggers, sequences, statistics"),
-    step("catch-up", "apply what the source wrote meanwhile, then keep streaming"),
-    step("verify", "compare every table, rows and contents, while writes go on"),
-    step("cutover", "gates, fence, drain, sequences, route (pghaul cutover plan shows each step)"),
-    step("open", "POINT OF NO RETURN of the switch: the target takes writes; from here back only by rollback", true),
-    step("rollback-window", "stream the target's writes back to the source until the way back is given up"),
-  ];
-}
-
-function step(id: string, title: string, pointOfNoReturn = false): PlanStep {
-  return { id, title, pointOfNoReturn };
+    .slice(0, DIGITS);
 }

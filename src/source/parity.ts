@@ -113,7 +113,10 @@ async function extensions({ source, target }: CheckContext): Promise<Verdict> {
   );
   return warn(
     `of another version at the target: ${named(difference)}`,
-    statements(other.map(({ name }) => `alter extension ${quoteIdent(name)} update   -- at the source`)),
+    statements(
+      other.map(({ name }) => `alter extension ${quoteIdent(name)} update`),
+      "at the source",
+    ),
   );
 }
 
@@ -124,7 +127,10 @@ async function parameters({ source, target }: CheckContext): Promise<Verdict> {
   if (different.length === 0) return pass(`${here.size} settings that matter are equal`);
   return warn(
     `differ (source, target): ${different.map(([name, value]) => `${name} (${shown(value)}, ${shown(there.get(name) ?? "")})`).join(", ")}`,
-    statements(different.map(([name, value]) => `alter system set ${name} = ${quoteLiteral(value)}`)),
+    statements(
+      different.map(([name, value]) => `alter system set ${name} = ${quoteLiteral(value)}`),
+      "at the target; some only with a restart",
+    ),
   );
 }
 
@@ -145,7 +151,10 @@ async function roles({ source, target }: CheckContext): Promise<Verdict> {
   if (missing.length === 0) return pass(`${owners.length} owners exist at the target`);
   return warn(
     `owners that the target does not have: ${named(missing)}`,
-    statements(missing.map((name) => `create role ${quoteIdent(name)}`)),
+    statements(
+      missing.map((name) => `create role ${quoteIdent(name)}`),
+      "at the target",
+    ),
   );
 }
 

@@ -78,7 +78,8 @@ export function named(names: readonly string[]): string {
   return names.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** Statements to paste, one a line; null for none. */
-export function statements(lines: readonly string[]): string | null {
-  return lines.length === 0 ? null : lines.map((line) => `${line};`).join("\n");
+/** Statements to paste, one a line, each with the remark behind it; null for none. */
+export function statements(lines: readonly string[], remark?: string): string | null {
+  const end = remark === undefined ? ";" : `;   -- ${remark}`;
+  return lines.length === 0 ? null : lines.map((line) => `${line}${end}`).join("\n");
 }

@@ -1,5 +1,5 @@
 import type { Table } from "../../model/table.ts";
-import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
+import { quoteIdent } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import {
   selectForbiddenOriginFunctions,
@@ -59,10 +59,7 @@ function relationsOf({ schema, name, leaves }: Table): readonly { readonly schem
 
 /** Tables that are there already; those that pghaul makes are its own. Rows go through the root of a partitioned table. */
 async function write({ target, catalog }: CheckContext): Promise<Verdict> {
-  const roots = await selectExisting(
-    target.client,
-    catalog.tables.map(({ schema, name }) => qualifiedName(schema, name)),
-  );
+  const roots = await selectExisting(target.client, catalog.tables);
   const grants = await selectMissingWriteGrants(target.client, [...roots.values()]);
   if (grants.length === 0) return pass(`${roots.size} tables are there, and our role may write to them`);
   return fail(`${grants.length} privileges are missing`, statements(grants));

@@ -5,7 +5,6 @@
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { describeConnection } from "../../postgres/connect.ts";
-import { qualifiedName } from "../../postgres/quote.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../postgres/wrap-error.ts";
 import { type Catalog, readCatalog, type TableSelection } from "../catalog.ts";
@@ -96,9 +95,9 @@ async function readTables({ selection, signal }: CheckRequest, parts: Parts): Pr
 }
 
 async function oidsOf({ client, name }: Reached, { tables }: Catalog): Promise<readonly number[]> {
-  const relations = tables.flatMap((table) => [table, ...table.leaves]).map((relation) => qualifiedName(relation.schema, relation.name));
   try {
-    return [...(await selectExisting(client, [...new Set(relations)])).values()];
+    const relations = tables.flatMap((table) => [table, ...table.leaves]);
+    return [...(await selectExisting(client, relations)).values()];
   } catch (error) {
     throw asPghaulError(error, name, { step: "catalog" });
   }

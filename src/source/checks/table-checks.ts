@@ -177,7 +177,7 @@ async function eventTriggers({ client, name }: Side): Promise<Verdict> {
 
 async function targetEmpty({ target, catalog, migration }: CheckContext): Promise<Verdict> {
   const names = new Map(catalog.tables.map((table) => [qualifiedName(table.schema, table.name), table.id]));
-  const existing = await selectExisting(target.client, [...names.keys()]);
+  const existing = await selectExisting(target.client, catalog.tables);
   const ours = await selectOwnProgress(target.client, migration);
   const foreign = [...existing.keys()].filter((name) => !ours.has(names.get(name) ?? ""));
   const full = await selectNotEmpty(target.client, foreign);
@@ -185,5 +185,7 @@ async function targetEmpty({ target, catalog, migration }: CheckContext): Promis
     return pass(
       ours.size > 0 ? `${ours.size} tables are this migration's own` : `${existing.size} of ${names.size} tables exist, all empty`,
     );
-  return fail(`holds rows already: ${named(full)}`, statements(full.map((name) => `truncate ${name}`)));
+  // Pasted into the wrong window it would be the end of the source.
+  const truncates = full.map((name) => `truncate ${name}`);
+  return fail(`holds rows already: ${named(full)}`, statements(truncates, "AT THE TARGET ONLY, and if nobody needs these rows"));
 }

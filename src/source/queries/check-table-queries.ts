@@ -1,5 +1,5 @@
 /** What checks ask about the tables of a migration. `oids` are of tables and of their leaf partitions. Every value is text. */
-import { quoteLiteral } from "../../postgres/quote.ts";
+import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
 import type { Queryable } from "./queryable.ts";
 
 async function names(db: Queryable, sql: string, values: readonly unknown[]): Promise<readonly string[]> {
@@ -153,13 +153,21 @@ export function selectEventTriggers(db: Queryable): Promise<readonly string[]> {
   );
 }
 
-/** Which of these qualified, quoted names exist, with their oids. */
-export async function selectExisting(db: Queryable, qualified: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const { rows } = await db.query<{ name: string; oid: string }>(
-    "select w.name, to_regclass(w.name)::oid::text as oid from unnest($1::text[]) as w(name) where to_regclass(w.name) is not null",
-    [qualified],
+/**
+ * Which of these relations exist, by their quoted, qualified names, with their oids. Not by to_regclass, which refuses to say so to a role
+ * without USAGE on the schema.
+ */
+export async function selectExisting(
+  db: Queryable,
+  relations: readonly { readonly schema: string; readonly name: string }[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await db.query<{ schema: string; name: string; oid: string }>(
+    `select n.nspname::text as schema, c.relname::text as name, c.oid::text as oid
+       from (select distinct schema, name from unnest($1::text[], $2::text[]) as u(schema, name)) as w
+       join pg_catalog.pg_namespace n on n.nspname = w.schema join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name`,
+    [relations.map(({ schema }) => schema), relations.map(({ name }) => name)],
   );
-  return new Map(rows.map(({ name, oid }) => [name, Number(oid)]));
+  return new Map(rows.map(({ schema, name, oid }) => [qualifiedName(schema, name), Number(oid)]));
 }
 
 /** Which of these existing tables hold a row. */

@@ -1,66 +1,87 @@
 import { configDigest } from "../../config/config-digest.ts";
 import type { Table } from "../../model/table.ts";
 import { type Forecast, forecast, type MeasuredRead } from "../../plan/forecast.ts";
-import { type LeftOutTable, type MigrationPlan, migrationSteps, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
+import { type MigrationPlan, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
+import { migrationSteps } from "../../plan/migration-steps.ts";
 import { describeConnection } from "../../postgres/connect.ts";
-import { fingerprintTables, readCatalog } from "../../source/catalog.ts";
+import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
-import type { Migration } from "../open-migration.ts";
+import type { Sides } from "../open-migration.ts";
 import { loadRanges } from "../run/plan-ranges.ts";
 
-/** The largest tables are measured for the forecast; each takes at most a second and a half. */
+/** The largest tables are measured for the forecast, one after the other; each takes at most a second and a half. */
 const MEASURED_TABLES = 2;
 
 /** What `plan` returns and `--json` prints. */
 export type PlanResult = MigrationPlan;
 
-/** Reads catalog and statistics, measures for a few seconds, changes nothing. */
-export async function planMigration(migration: Migration, signal: AbortSignal): Promise<PlanResult> {
-  const { config, specs, name } = migration;
-  const { catalog, tables } = await migration.session("source", "plan", async (client) => {
-    const found = await readCatalog(client, config.tables);
-    const planned: PlannedTable[] = [];
-    for (const table of found.tables)
-      planned.push(plannedTable(table, (await loadRanges(client, table, config.throttle.chunkBytes)).length));
-    return { catalog: found, tables: planned };
-  });
-  const steps = migrationSteps(config.target.schema);
+/** Reads catalog and statistics of the source, and measures it for a few seconds. Changes nothing; does not ask the target. Throws SOURCE_*. */
+export async function planMigration(sides: Sides, signal: AbortSignal): Promise<PlanResult> {
+  const { config, specs, name } = sides;
+  const { catalog, tables } = await planTables(sides);
+  const steps = migrationSteps({ schema: config.target.schema, routes: config.cutover.routing.map(({ kind }) => kind) });
   const source = describeConnection(specs.source);
   const target = describeConnection(specs.target);
-  const settings = { config: configDigest(config) };
+  const subject = {
+    migration: name,
+    source,
+    target,
+    tablesFingerprint: fingerprintTables(catalog.tables),
+    leftOut: catalog.leftOut.map(({ id }) => id).sort(),
+    configDigest: configDigest(config),
+  };
   return {
     migration: name,
-    digest: planDigest({ migration: name, source, target, tablesFingerprint: fingerprintTables(catalog.tables), settings }, steps),
+    digest: planDigest(subject, steps),
     source,
     target,
     tables,
-    leftOut: catalog.leftOut.map(({ id, detail, fix }): LeftOutTable => ({ table: id, why: detail, fix })),
-    forecast: await measure(migration, catalog.tables, tables, signal),
+    leftOut: catalog.leftOut.map(({ id, detail, fix, reason }) => ({ table: id, why: detail, fix, stopsRun: reason === "no-identity" })),
+    forecast: await measure(sides, { tables: catalog.tables, planned: tables }, signal),
     steps,
   };
 }
 
-async function measure(
-  migration: Migration,
-  tables: readonly Table[],
-  planned: readonly PlannedTable[],
-  signal: AbortSignal,
-): Promise<Forecast> {
+async function planTables(sides: Sides): Promise<{ readonly catalog: Catalog; readonly tables: readonly PlannedTable[] }> {
+  const { config } = sides;
+  return sides.session("source", "plan", async (client) => {
+    const catalog = await readCatalog(client, config.tables);
+    const tables: PlannedTable[] = [];
+    for (const table of catalog.tables)
+      tables.push(plannedTable(table, (await loadRanges(client, table, config.throttle.chunkBytes)).length));
+    return { catalog, tables };
+  });
+}
+
+interface Measured {
+  readonly tables: readonly Table[];
+  readonly planned: readonly PlannedTable[];
+}
+
+/** Reads and WAL are measured at the same time: reading writes no WAL. */
+async function measure(sides: Sides, { tables, planned }: Measured, signal: AbortSignal): Promise<Forecast> {
   const largest = tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)).slice(0, MEASURED_TABLES);
-  const reader = openSourceReader({ connect: (purpose) => migration.connect("source", purpose, { signal }), tables, workers: 1, signal });
+  const [reads, walBytesPerSecond] = await Promise.all([
+    measureReads(sides, largest, signal),
+    sides.session("source", "plan", (client) => sampleWalRate(client, signal)),
+  ]);
+  const sizes = planned.map(({ table, bytes, rows }) => ({ id: table, bytes, rows }));
+  return forecast({ tables: sizes, reads, workers: sides.config.throttle.workers, walBytesPerSecond });
+}
+
+async function measureReads(sides: Sides, tables: readonly Table[], signal: AbortSignal): Promise<readonly MeasuredRead[]> {
+  const reader = openSourceReader({ connect: (purpose) => sides.connect("source", purpose, { signal }), tables, workers: 1, signal });
   const reads: MeasuredRead[] = [];
   try {
-    for (const table of largest) {
+    for (const table of tables) {
       const read = await sampleRead(reader, table, signal);
       if (read !== null) reads.push(read);
     }
   } finally {
     await reader.close();
   }
-  const walBytesPerSecond = await migration.session("source", "plan", (client) => sampleWalRate(client, signal));
-  const sizes = planned.map(({ table, bytes, rows }) => ({ id: table, bytes, rows }));
-  return forecast({ tables: sizes, reads, workers: migration.config.throttle.workers, walBytesPerSecond });
+  return reads;
 }
 
 function plannedTable(table: Table, chunks: number): PlannedTable {

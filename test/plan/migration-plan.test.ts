@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type PlanSubject, planDigest } from "../../src/plan/migration-plan.ts";
+import { migrationSteps } from "../../src/plan/migration-steps.ts";
+import { FakeWorld } from "../cutover/fake-switch.ts";
+
+const SUBJECT: PlanSubject = {
+  migration: "orders-move",
+  source: "mover@db1:5432/orders",
+  target: "mover@db2:5432/orders",
+  tablesFingerprint: "f0",
+  leftOut: ["public.cache"],
+  configDigest: "c0",
+};
+
+test("the digest changes with everything that was reviewed, and with nothing else", () => {
+  const steps = migrationSteps({ schema: "move", routes: ["hook"] });
+  const digest = planDigest(SUBJECT, steps);
+  assert.match(digest, /^[0-9a-f]{16}$/);
+  assert.equal(planDigest({ ...SUBJECT }, migrationSteps({ schema: "move", routes: ["hook"] })), digest);
+  const backwards = Object.fromEntries(Object.entries(SUBJECT).reverse()) as unknown as PlanSubject;
+  assert.equal(planDigest(backwards, steps), digest, "the order of keys is an accident");
+  for (const key of ["migration", "source", "target", "tablesFingerprint", "configDigest"] as const)
+    assert.notEqual(planDigest({ ...SUBJECT, [key]: "another" }, steps), digest, key);
+  assert.notEqual(planDigest({ ...SUBJECT, leftOut: [] }, steps), digest);
+  assert.notEqual(planDigest(SUBJECT, migrationSteps({ schema: "existing", routes: ["hook"] })), digest);
+  assert.notEqual(planDigest(SUBJECT, migrationSteps({ schema: "move", routes: ["document"] })), digest);
+});
+
+test("the digest is what it was in earlier releases: reviews outlive an upgrade", () => {
+  const steps = [{ id: "slot", title: "create", undo: "drop", pointOfNoReturn: false }];
+  assert.equal(planDigest(SUBJECT, steps), "e5b5c642e4768711");
+});
+
+test("the steps of the cutover are those that a switch walks, in its order, taken back in its way", () => {
+  const planned = migrationSteps({ schema: "move", routes: ["hook"] }).filter(({ id }) => id.startsWith("cutover-"));
+  const [gates, ...steps] = planned;
+  assert.equal(gates?.id, "cutover-gates");
+  const walked = new FakeWorld().steps("target");
+  assert.deepEqual(
+    steps.map(({ id }) => id),
+    walked.map(({ id }) => `cutover-${id}`),
+  );
+  for (const [place, { id, undo, title }] of walked.entries()) {
+    const step = steps[place];
+    assert.equal(step?.undo === "forward only", undo === "forward-only", id);
+    assert.equal(step?.undo.includes("when the switch is cancelled"), typeof undo === "function", id);
+    assert.equal(step?.pointOfNoReturn, title.startsWith("POINT OF NO RETURN"), id);
+  }
+});
+
+test("there is one point of no return, and nothing before it is forward only", () => {
+  for (const schema of ["move", "existing"] as const) {
+    const steps = migrationSteps({ schema, routes: [] });
+    const at = steps.findIndex(({ pointOfNoReturn }) => pointOfNoReturn);
+    assert.equal(steps.filter(({ pointOfNoReturn }) => pointOfNoReturn).length, 1);
+    assert.ok(steps.slice(0, at).every(({ undo }) => undo !== "forward only"));
+    assert.equal(new Set(steps.map(({ id }) => id)).size, steps.length);
+    assert.equal(steps[0]?.id, "schema");
+    assert.equal(steps.at(-1)?.id, "rollback-window");
+  }
+});
+
+test("an existing schema is compared, not made; a cutover without a route is told of before it is due", () => {
+  const existing = migrationSteps({ schema: "existing", routes: [] });
+  assert.ok(!existing.some(({ id }) => id === "indexes"));
+  assert.match(existing[0]?.title ?? "", /^compare/);
+  assert.match(existing.find(({ id }) => id === "cutover-route")?.title ?? "", /none is configured yet: cutover\.routing/);
+  assert.match(
+    migrationSteps({ schema: "move", routes: ["hook", "document"] }).find(({ id }) => id === "cutover-pause")?.title ?? "",
+    /\(hook, document\)/,
+  );
+});
