@@ -4,6 +4,8 @@ import { encodeCopyLine } from "../../../postgres/copy-text.ts";
 
 /** Large enough that framing costs nothing, small enough to stay in cache. */
 const BLOCK_BYTES = 128 * 1024;
+/** As large as the source's own blocks: written as it is, for another copy would only make garbage. */
+const LARGE_PIECE_BYTES = 32 * 1024;
 
 /**
  * Runs `copy ... from stdin` with these pieces of COPY text and returns the rows taken in. Waits while the socket is full.
@@ -51,6 +53,10 @@ async function* blocksOf(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array
   let waiting: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of pieces) {
+    if (bytes === 0 && piece.length >= LARGE_PIECE_BYTES) {
+      yield piece;
+      continue;
+    }
     waiting.push(piece);
     bytes += piece.length;
     if (bytes < BLOCK_BYTES) continue;
