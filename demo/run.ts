@@ -35,7 +35,7 @@ async function withApplication(servers: Servers, stages: Stages): Promise<number
   const urls = { source: servers.source.url(DATABASE), target: servers.target.url(DATABASE) };
   const env = { ...process.env, SOURCE_URL: urls.source, TARGET_URL: urls.target };
   const operator = new Operator({ directory: DIRECTORY, env });
-  const application = new PaymentsApplication({ urls, routeFile: `${DIRECTORY}/route.json`, clerks: 12, transactionsPerSecond: 300 });
+  const application = new PaymentsApplication({ urls, routeFile: `${DIRECTORY}/route.json`, clerks: 12, transactionsPerSecond: 200 });
   try {
     return await Promise.race([tellStory({ operator, application, stages, urls, directory: DIRECTORY }), application.failed]);
   } finally {

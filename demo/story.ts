@@ -10,7 +10,7 @@ const AT_TARGET_MILLIS = 6_000;
 /** The whole move. Resolves with the exit code. */
 export async function tellStory(cast: Cast): Promise<number> {
   const { operator, stages } = cast;
-  stages.next("Look before anything is touched; the application works meanwhile, 300 transactions a second");
+  stages.next("Look before anything is touched; the application works meanwhile, 200 transactions a second");
   await operator.must(["check"]);
   await operator.must(["plan"]);
 

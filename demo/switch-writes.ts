@@ -13,7 +13,7 @@ export interface CutoverOutcome {
 /** Exit codes an operator waits for: a gate is closed, a deadline was missed and everything undone. */
 const GATE_CLOSED = 11;
 const TRY_LATER = 75;
-const MOST_TRIES = 5;
+const MOST_TRIES = 8;
 const GATES_LIMIT_MILLIS = 60_000;
 
 /** Waits for the gates, reads the plan, and switches as a runbook would: with the digest of the plan that was shown. */
