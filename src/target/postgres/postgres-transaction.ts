@@ -1,4 +1,5 @@
 import type { ChunkRows, PendingKey, RowOps, TableProgress, TargetTransaction, Tolerance } from "../../engine/ports.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Change } from "../../model/change.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
@@ -15,8 +16,17 @@ import { encodeKey } from "./progress/read-progress.ts";
 import { applyInOrder, moveRow } from "./rows/apply-in-order.ts";
 import { applyOps } from "./rows/apply-ops.ts";
 import { insertAbsent, loadWhole, replaceRows } from "./rows/merge-rows.ts";
+import { isConflict } from "./rows/savepoint.ts";
 import { truncateTables } from "./rows/truncate-tables.ts";
 import type { TargetSession } from "./target-session.ts";
+
+function foreignRow(error: unknown): PghaulError {
+  const { message, context } = error as PghaulError;
+  return new PghaulError("TARGET_DRIFT", `what the stream writes is in the target's way: ${message}`, {
+    context,
+    suggestion: `pghaul verify diff --table ${context.table}; and see that the target has no constraint that the source has not`,
+  });
+}
 
 /** One open transaction of a session. */
 export class PostgresTransaction implements TargetTransaction {
@@ -32,8 +42,13 @@ export class PostgresTransaction implements TargetTransaction {
     return applyOps(this.#session, await this.#session.target(table), ops, tolerance);
   }
 
-  applyInOrder(tables: ReadonlyMap<string, Table>, changes: readonly Change[], tolerance: Tolerance): Promise<readonly PendingKey[]> {
-    return applyInOrder(this.#session, tables, changes, tolerance);
+  async applyInOrder(tables: ReadonlyMap<string, Table>, changes: readonly Change[], tolerance: Tolerance): Promise<readonly PendingKey[]> {
+    try {
+      return await applyInOrder(this.#session, tables, changes, tolerance);
+    } catch (error) {
+      // In the order of the source nothing can be in the way but what the source does not have: a row, or a constraint.
+      throw tolerance === "strict" && isConflict(error) ? foreignRow(error) : error;
+    }
   }
 
   async move(table: Table, oldKey: Row, row: PartialRow): Promise<boolean> {

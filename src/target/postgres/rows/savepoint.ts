@@ -9,6 +9,11 @@ const UNDO = ["rollback to savepoint pghaul", RELEASE];
 /** unique_violation, exclusion_violation. */
 const CONFLICTS: ReadonlySet<string | undefined> = new Set(["23505", "23P01"]);
 
+/** True when a unique or exclusion constraint refused. */
+export function isConflict(error: unknown): boolean {
+  return CONFLICTS.has(sqlState(error));
+}
+
 /**
  * Runs `work`, which sets and releases SAVEPOINT itself (in the same round trip as its statements). When a unique or exclusion
  * constraint refuses, undoes it, runs `after` and throws ConstraintConflict; the transaction can go on.
@@ -17,7 +22,7 @@ export async function undoneOnConflict<T>(session: TargetSession, after: readonl
   try {
     return await work();
   } catch (error) {
-    if (!CONFLICTS.has(sqlState(error))) throw error;
+    if (!isConflict(error)) throw error;
     await session.script([...UNDO, ...after]);
     throw new ConstraintConflict(error instanceof Error ? error.message : "a constraint refused");
   }
