@@ -4,7 +4,7 @@
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
-import { type Lsn, maxLsn } from "../model/lsn.ts";
+import { type Lsn, maxLsn, parseLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { advanceTable } from "./advance-table.ts";
 import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
@@ -22,6 +22,11 @@ interface BoundaryWork {
   readonly work: (signal: AbortSignal) => Promise<void>;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
+}
+
+function driftLsn(error: unknown): Lsn | null {
+  const lsn = error instanceof PghaulError && error.code === "SCHEMA_DRIFT" ? error.context.lsn : undefined;
+  return lsn === undefined ? null : parseLsn(lsn);
 }
 
 export class StreamApply {
@@ -122,6 +127,11 @@ export class StreamApply {
         if (stop.aborted || this.#boundaryWork.length > 0) return;
         first = await pieces.next();
       }
+    } catch (error) {
+      // A table that changed ends the stream there, and not where the batch began: what comes after is all in the new shape.
+      const end = driftLsn(error);
+      if (end !== null && end > (this.#position ?? end) && end < to) await this.#applyTo(end, stop, signal);
+      throw error;
     } finally {
       await pieces.return?.();
     }

@@ -98,7 +98,7 @@ export const ERROR_CODES = {
   SCHEMA_DRIFT: {
     kind: "source",
     title: "A table's columns changed during the migration",
-    help: "Apply the same DDL at the target, then run again; or reload the table.",
+    help: "Everything before it is applied. Add or drop the same columns at the target, then run again. A changed type or key cannot be followed.",
   },
   DECODE_FAILED: {
     kind: "bug",

@@ -4,6 +4,7 @@ import type { ChangeLog, EngineObserver, Target, TargetProgress, TargetTransacti
 import { StreamApply } from "../../src/engine/stream-apply.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { TransactionPiece } from "../../src/model/change.ts";
+import { formatLsn, type Lsn } from "../../src/model/lsn.ts";
 import { T, TABLES, transactionAt } from "./rows.ts";
 
 const NOTHING: TargetProgress = { stream: null, tables: new Map(), mergedChunks: new Set(), pending: new Map() };
@@ -17,7 +18,10 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
 }
 
 /** A stream over a log that holds these pieces and stands at 100. `fails` makes the target lose its first transactions. */
-function streamOver(pieces: readonly TransactionPiece[], options: { readonly fails?: number; readonly known?: TargetProgress } = {}) {
+function streamOver(
+  pieces: readonly TransactionPiece[],
+  options: { readonly fails?: number; readonly known?: TargetProgress; readonly driftAt?: Lsn } = {},
+) {
   const calls: string[] = [];
   let fails = options.fails ?? 0;
   const transaction: Partial<TargetTransaction> = {
@@ -39,7 +43,12 @@ function streamOver(pieces: readonly TransactionPiece[], options: { readonly fai
     passed: () => 100n,
     waitPassed: (_lsn, signal) => rejectOnAbort(signal),
     async *read({ from, to }) {
-      for (const piece of pieces) if (piece.header.commitLsn >= from && piece.header.commitLsn < to) yield piece;
+      for (const piece of pieces) {
+        if (piece.header.commitLsn < from || piece.header.commitLsn >= to) continue;
+        if (piece.header.commitLsn === options.driftAt)
+          throw new PghaulError("SCHEMA_DRIFT", "changed", { context: { lsn: formatLsn(options.driftAt) } });
+        yield piece;
+      }
     },
   };
   const clock = { now: () => 0, sleep: (_millis: number, signal: AbortSignal) => rejectOnAbort(signal) };
@@ -81,6 +90,20 @@ describe("the stream", () => {
     stop();
     await running;
     assert.deepEqual(calls, ["puts new", "stream 35"]);
+  });
+
+  it("applies what came before a table changed, though one batch held both", async () => {
+    const known: TargetProgress = { ...NOTHING, stream: 10n, tables: new Map([[T.id, { ...LOADED, state: "joined" }]]) };
+    const { calls, running } = streamOver(
+      [
+        transactionAt(20n, { kind: "insert", table: T.id, row: ["a", "u", "x"] }),
+        transactionAt(30n, { kind: "insert", table: T.id, row: ["b", "v", "x"] }),
+        transactionAt(40n, { kind: "insert", table: T.id, row: ["c", "w", "x"] }),
+      ],
+      { known, driftAt: 40n },
+    );
+    await assert.rejects(running, { code: "SCHEMA_DRIFT" });
+    assert.deepEqual(calls, ["puts a,b", "stream 35"]);
   });
 
   it("goes on when work at a boundary fails", async () => {

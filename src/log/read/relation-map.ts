@@ -85,16 +85,16 @@ export class RelationMap {
     const table = this.#tables.get(idOf(relation));
     if (table === undefined) throw new Error(`relation map: ${idOf(relation)} is not a table of the migration`);
     const indexes = columnIndexes(relation, table, lsn);
-    this.#checkTypes(relation, table, lsn);
+    this.#checkTypes(relation, lsn);
     const inOrder = indexes.every((from, to) => from === to);
     const order = inOrder ? (tuple: PartialRow) => tuple : (tuple: PartialRow) => indexes.map((from) => tuple[from] ?? null);
     return { table, relation, order, identityHasKey: hasKey(relation, table) };
   }
 
-  #checkTypes(relation: RelationMessage, table: Table, lsn: Lsn): void {
+  #checkTypes(relation: RelationMessage, lsn: Lsn): void {
     for (const { name, typeOid } of relation.columns) {
       const before = this.#typeOids.get(columnId(relation, name));
-      if (before !== typeOid) throw drift(table, `column ${name} changed its type (OID ${before} to ${typeOid})`, lsn);
+      if (before !== typeOid) throw drift(relation, `column ${name} changed its type (OID ${before} to ${typeOid})`, lsn);
     }
   }
 }
@@ -103,10 +103,10 @@ export class RelationMap {
 function columnIndexes(relation: RelationMessage, table: Table, lsn: Lsn): number[] {
   const places = new Map(relation.columns.map(({ name }, place) => [name, place]));
   const missing = table.columns.filter(({ name }) => !places.has(name)).map(({ name }) => name);
-  if (missing.length > 0) throw drift(table, `the stream does not carry ${missing.join(", ")}`, lsn);
+  if (missing.length > 0) throw drift(relation, `the stream does not carry ${missing.join(", ")}`, lsn);
   const known = new Set(table.columns.map(({ name }) => name));
   const extra = relation.columns.filter(({ name }) => !known.has(name)).map(({ name }) => name);
-  if (extra.length > 0) throw drift(table, `the stream carries ${extra.join(", ")}, which the migration does not know`, lsn);
+  if (extra.length > 0) throw drift(relation, `the stream carries ${extra.join(", ")}, which the migration does not know`, lsn);
   return table.columns.map(({ name }) => places.get(name) as number);
 }
 
@@ -135,6 +135,9 @@ function columnId(relation: RelationMessage, column: string): string {
   return JSON.stringify([idOf(relation), column]);
 }
 
-function drift(table: Table, what: string, lsn: Lsn): PghaulError {
-  return new PghaulError("SCHEMA_DRIFT", `${table.id}: ${what}`, { context: { table: table.id, lsn: formatLsn(lsn) } });
+/** `columns`, as JSON, is how the stream has the table from here on. */
+function drift(relation: RelationMessage, what: string, lsn: Lsn): PghaulError {
+  const table = idOf(relation);
+  const columns = JSON.stringify(relation.columns.map(({ name }) => name));
+  return new PghaulError("SCHEMA_DRIFT", `${table}: ${what}`, { context: { table, lsn: formatLsn(lsn), columns } });
 }

@@ -15,6 +15,7 @@ import { TableStore } from "../../state/table-store.ts";
 import type { TailRecord } from "../../state/tail-store.ts";
 import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
 import type { Migration } from "../open-migration.ts";
+import { adoptDrift } from "../stream/adopt-drift.ts";
 import { markerTable } from "./marker-table.ts";
 import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
 import { systemIdentifier } from "./prepare-slot.ts";
@@ -40,7 +41,7 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     const identifiers = await claimClusters(migration, source, target);
     await createProgressSchema(source, "source");
     await createProgressSchema(target, "target");
-    const moved = await planTables(migration, source, bus);
+    const moved = await planTables(migration, { source, target }, bus);
     const tables = [...moved, await markerTable(source)];
     bus.emit({ kind: "phase", phase: "schema" });
     const schema = await openSchemaWork(migration, moved, bus, signal);
@@ -75,13 +76,16 @@ async function claimClusters(migration: Migration, source: pg.Client, target: pg
 }
 
 /** The tables as first planned; later starts keep them, so that what is loaded and what is published cannot drift apart. */
-async function planTables(migration: Migration, source: pg.Client, bus: ProgressBus): Promise<readonly Table[]> {
+async function planTables(
+  migration: Migration,
+  sides: { readonly source: pg.Client; readonly target: pg.Client },
+  bus: ProgressBus,
+): Promise<readonly Table[]> {
   const store = new TableStore(migration.state);
   const { include, exclude } = migration.config.tables;
   claimIdentity(migration.state, { "tables include": include.join(", "), "tables exclude": exclude.join(", ") });
-  const known = store.all();
-  if (known.length > 0) return known.map(({ table }) => table);
-  const catalog = await readCatalog(source, { include, exclude });
+  if (store.all().length > 0) return adoptDrift(migration, sides, bus);
+  const catalog = await readCatalog(sides.source, { include, exclude });
   const tables = completeTables(catalog);
   if (tables.length === 0) {
     throw new PghaulError("CONFIG_INVALID", `no table at the source matches tables.include (${include.join(", ")})`, {

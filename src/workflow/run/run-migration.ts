@@ -15,6 +15,7 @@ import { TableStore } from "../../state/table-store.ts";
 import type { Migration } from "../open-migration.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
 import { runTogether } from "../run-together.ts";
+import { noteDrift } from "../stream/adopt-drift.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
 import { runVerify } from "../verify/run-verify.ts";
@@ -141,6 +142,9 @@ class Run {
       streaming: (stream) => {
         this.#stream = stream;
       },
+    }).catch((error: unknown) => {
+      noteDrift(migration.state, error);
+      throw error;
     });
   }
 
