@@ -1,0 +1,4 @@
+// A reporter for node --test: the files in which a test failed, one a line.
+export default async function* failedFiles(events) {
+  for await (const { type, data } of events) if (type === "test:fail" && data.file !== undefined) yield `${data.file}\n`;
+}
