@@ -4,6 +4,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { OpenTarget } from "../target.ts";
 import { PostgresTransaction } from "./postgres-transaction.ts";
+import { outliveEarlier, sayUnderWay } from "./progress/earlier-life.ts";
 import type { StreamId } from "./progress/progress-queries.ts";
 import { createProgressSchema } from "./progress/progress-schema.ts";
 import { readProgress } from "./progress/read-progress.ts";
@@ -65,7 +66,12 @@ class PostgresTarget implements OpenTarget {
   }
 
   progress(): Promise<TargetProgress> {
-    return this.#stream.use((session) => session.guarded({ step: "progress" }, () => readProgress(session.client, this.#id)));
+    return this.#stream.use((session) =>
+      session.guarded({ step: "progress" }, async () => {
+        await outliveEarlier(session.client, this.#id, this.#options.signal);
+        return readProgress(session.client, this.#id);
+      }),
+    );
   }
 
   /**
@@ -78,7 +84,7 @@ class PostgresTarget implements OpenTarget {
       let committed = false;
       try {
         // Whatever constraint triggers run even for a replication process see the transaction's end, as at the source.
-        await session.script(["begin", "set constraints all deferred"]);
+        await session.script(["begin", "set constraints all deferred", sayUnderWay(this.#id)]);
         await session.guarded({}, () => session.stages.dropIdle());
         const result = await work(new PostgresTransaction(session, this.#id));
         await commit(session);

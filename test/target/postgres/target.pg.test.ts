@@ -59,6 +59,27 @@ for (const version of [13, 16, 18] as const) {
       }
     });
 
+    test("progress waits for a load transaction that an earlier process left behind, and knows of it", async () => {
+      await using bench = await Bench.open(server, ITEMS);
+      const earlier = await openTarget(bench.database, { originPrefix: `pghaul_${bench.database.name}_e_` });
+      const order: string[] = [];
+      let begun = (): void => undefined;
+      const inside = new Promise<void>((resolve) => (begun = resolve));
+      const left = earlier.transaction("load", async (tx) => {
+        await tx.setChunkMerged("public.items", 7);
+        begun();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        order.push("committing");
+      });
+      await inside;
+      const progress = await bench.target.progress();
+      order.push("read");
+      await left;
+      await earlier.close();
+      assert.deepEqual([...progress.mergedChunks], [7]);
+      assert.deepEqual(order, ["committing", "read"]);
+    });
+
     test("rows and position commit together or not at all", async () => {
       await using bench = await Bench.open(server, ITEMS);
       const items = await bench.table("public.items", ["id"]);
