@@ -18,6 +18,7 @@ import { applierToken, type Migration } from "../open-migration.ts";
 import type { EngineWatch } from "../run/watch-engine.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
+import { refreshXids } from "./refresh-xids.ts";
 import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
 
@@ -56,8 +57,16 @@ export async function runStream(request: StreamRequest): Promise<void> {
       tailStop.abort();
     }
   };
+  const { migration, name } = request;
+  const xids = (signal: AbortSignal): Promise<void> =>
+    refreshXids({
+      log,
+      connect: (inner) => migration.connect(ORIGIN_OF[name], `xids ${name}`, { signal: inner }),
+      clock: systemClock,
+      signal: AbortSignal.any([signal, tailStop.signal]),
+    });
   try {
-    await runTogether([tail, engine], request.signal);
+    await runTogether([tail, engine, xids], request.signal);
   } finally {
     await log.close();
   }
