@@ -15,26 +15,35 @@ import { createProgressSchema } from "../../target/postgres/progress/progress-sc
 import { crashPoints } from "../crash-point.ts";
 import type { Migration } from "../open-migration.ts";
 import { markerTable } from "../run/marker-table.ts";
-import { prepareSlot } from "../run/prepare-slot.ts";
+import { provedSlot } from "../run/prove-slot.ts";
 
 /**
  * Makes publication and slot at the target, and tells the source's side of the stream where it begins. Looks first at each step, so it may
  * be killed and run again at any point; the streaming process starts the stream once the milestone `way-back-ready` is there.
  *
- * Throws STREAM_NOT_RUNNING while tables are still loading, what `prepareSlot` throws, SOURCE_PRIVILEGE.
+ * Throws STREAM_NOT_RUNNING while tables are still loading, what `provedSlot` throws, SOURCE_PRIVILEGE.
  */
 export async function prepareWayBack(migration: Migration, bus: ProgressBus): Promise<void> {
   const milestones = new MilestoneStore(migration.state);
   if (milestones.has("way-back-ready")) return;
   const crashPoint = crashPoints(process.env.PGHAUL_CRASH_AT);
+  const id: StreamId = { migration: migration.name, stream: "reverse" };
   const source = await migration.connect("source", "prepare way back");
   try {
     await createProgressSchema(source, "source");
     const tables = [...joinedTables(migration), await markerTable(source)];
     crashPoint("way-back-before-slot");
-    const tail = await prepareSlot(migration, "reverse", tables, bus);
+    const tail = await provedSlot(migration, {
+      stream: "reverse",
+      proved: (await selectProgress(source, id)).position !== null,
+      tables,
+      bus,
+      // Nobody but us writes at the target before the switch, and what we write the way back leaves out.
+      barrier: async () => undefined,
+      signal: new AbortController().signal,
+    });
     crashPoint("way-back-after-slot");
-    await beginStream(source, { migration: migration.name, stream: "reverse" }, { tables, tail });
+    await beginStream(source, id, { tables, tail });
   } finally {
     await source.end();
   }

@@ -8,6 +8,7 @@ import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
+import { LagSeconds } from "./lag-seconds.ts";
 import type { EngineWatch } from "./watch-engine.ts";
 import { SourceWatch } from "./watch-source.ts";
 
@@ -37,6 +38,7 @@ export interface Lag {
 /** Measures until the signal aborts. An origin that is away is no failure here: the streams say so themselves. */
 export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<void> {
   const health = new SourceWatch(parts.slot, parts.bus);
+  const seconds = new LagSeconds();
   let round = 0;
   let client: pg.Client | null = null;
   let before = { at: parts.clock.now(), ...parts.watch.counts };
@@ -44,15 +46,15 @@ export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<
     while (!signal.aborted) {
       await parts.clock.sleep(INTERVAL_MILLIS, signal);
       const now = { at: parts.clock.now(), ...parts.watch.counts };
-      const seconds = (now.at - before.at) / 1000;
-      const rates = { bytesPerSecond: (now.bytes - before.bytes) / seconds, changesPerSecond: (now.changes - before.changes) / seconds };
+      const span = (now.at - before.at) / 1000;
+      const rates = { bytesPerSecond: (now.bytes - before.bytes) / span, changesPerSecond: (now.changes - before.changes) / span };
       before = now;
       try {
         client ??= await parts.connect(signal);
         // A role that may not see others' sessions still has a lag to be measured; a lost session shows in the next statement.
         if (round % HEALTH_EVERY === 0) await health.look(client).catch(() => undefined);
         round += 1;
-        tell(parts, await readOrigin(client, parts.slot, parts.position()), rates);
+        tell(parts, seconds, { ...(await readOrigin(client, parts.slot, parts.position())), ...rates });
       } catch {
         await client?.end().catch(() => undefined);
         client = null;
@@ -91,20 +93,30 @@ async function readOrigin(client: pg.Client, slot: string, applied: Lsn | null):
   };
 }
 
-function tell(parts: LagParts, { end, slot }: OriginState, rates: { bytesPerSecond: number; changesPerSecond: number }): void {
-  const lag = lagOf(parts.position(), end, parts.watch.lastApplied?.commitMicros ?? null);
+interface Measured extends OriginState {
+  readonly bytesPerSecond: number;
+  readonly changesPerSecond: number;
+}
+
+function tell(parts: LagParts, seconds: LagSeconds, { end, slot, ...rates }: Measured): void {
+  const lag = lagOf(parts, end, seconds);
   parts.progress.update({ lag, slot, ...rates });
   parts.samples.add({ at: Date.now(), lag, ...rates });
   if (lag === null) return;
   parts.bus.emit({ kind: "lag", ...lag, changesPerSecond: rates.changesPerSecond, slotRetainedBytes: slot.retainedBytes });
 }
 
-/** Seconds are the age of the last commit that arrived, as long as something newer is under way. */
-function lagOf(position: Lsn | null, end: Lsn, lastCommitMicros: bigint | null, nowMillis = Date.now()): Lag | null {
-  if (position === null) return null;
-  const bytes = Math.max(0, Number(end - position));
-  if (bytes <= IDLE_BYTES || lastCommitMicros === null) return { bytes, seconds: 0 };
-  return { bytes, seconds: Math.max(0, (nowMillis - Number(lastCommitMicros / 1000n)) / 1000) };
+function lagOf({ position, watch }: LagParts, end: Lsn, seconds: LagSeconds): Lag | null {
+  const reached = position();
+  if (reached === null) return null;
+  const now = Date.now();
+  seconds.note(end, now);
+  const bytes = Math.max(0, Number(end - reached));
+  if (bytes <= IDLE_BYTES) return { bytes, seconds: 0 };
+  const lastCommit = watch.lastApplied?.commitMicros;
+  const behind = seconds.behind(reached, lastCommit === undefined ? null : Number(lastCommit / 1000n), now);
+  // A process that has just begun over a position far back knows of no moment that has been reached: as long as it has watched, at least.
+  return { bytes, seconds: behind ?? seconds.watched(now) };
 }
 
 function numberOf(text: string | null): number | null {

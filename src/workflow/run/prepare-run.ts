@@ -49,7 +49,7 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     bus.emit({ kind: "phase", phase: "slot" });
     const isNew = !new MilestoneStore(migration.state).has("barrier-passed");
     const barrier = (): Promise<void> => passBarrier(migration, tables, bus, signal);
-    const tail = await provedSlot(migration, { tables, bus, barrier, signal });
+    const tail = await provedSlot(migration, { stream: "forward", proved: !isNew, tables, bus, barrier, signal });
     if (isNew) await refuseChange(migration, source, moved);
     new MilestoneStore(migration.state).reach("barrier-passed");
     bus.emit({ kind: "phase", phase: "loading" });

@@ -1,5 +1,5 @@
 /**
- * A new slot is proved before anything is loaded: the server decodes from its start past the barrier once, into nothing.
+ * A new slot is proved before anything depends on it (the load, the first write at the target): the server decodes from its start past the barrier once, into nothing.
  *
  * A slot that is made while transactions rewrite tables (TRUNCATE under writers) may fail to decode them for ever, with "could not map
  * filenode ... to relation OID" (seen on 14.22, about once in ten under our writers). Met while streaming, that ends a migration; met here, it
@@ -10,9 +10,8 @@ import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
 import { dropSlot } from "../../source/slot.ts";
-import { MilestoneStore } from "../../state/milestone-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
-import { publicationName } from "../names.ts";
+import { ORIGIN_OF, publicationName, type StreamName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { insertLsn, prepareSlot, whileOldReaderEnds } from "./prepare-slot.ts";
 
@@ -20,6 +19,9 @@ const SLOTS_TRIED = 5;
 const NUDGE_MILLIS = 100;
 
 export interface SlotRequest {
+  readonly stream: StreamName;
+  /** The slot was proved in an earlier life, and is only checked. */
+  readonly proved: boolean;
   readonly tables: readonly Table[];
   readonly bus: ProgressBus;
   /** Returns when no transaction is left that may have written before the slot was made. */
@@ -27,47 +29,47 @@ export interface SlotRequest {
   readonly signal: AbortSignal;
 }
 
-/** The forward slot, proved; made anew where it cannot be decoded. A slot that was proved in an earlier life is only checked. */
-export async function provedSlot(migration: Migration, { tables, bus, barrier, signal }: SlotRequest): Promise<TailRecord> {
+/** The stream's publication and slot, proved; the slot is made anew where it cannot be decoded. Throws what `prepareSlot` throws. */
+export async function provedSlot(migration: Migration, { stream, proved, tables, bus, barrier, signal }: SlotRequest): Promise<TailRecord> {
   for (let tried = 1; ; tried += 1) {
-    const tail = await prepareSlot(migration, "forward", tables, bus);
-    if (new MilestoneStore(migration.state).has("barrier-passed")) return tail;
+    const tail = await prepareSlot(migration, stream, tables, bus);
+    if (proved) return tail;
     await barrier();
     try {
-      await decodeOnce(migration, tail, signal);
+      await decodeOnce(migration, stream, tail, signal);
       return tail;
     } catch (error) {
       if (!(error instanceof PghaulError) || error.code !== "SOURCE_QUERY" || tried === SLOTS_TRIED) throw error;
       bus.emit({
         kind: "warning",
         code: "SLOT_MADE_ANEW",
-        message: `the new slot cannot be decoded (${error.message}); nothing is loaded yet, making another`,
+        message: `the new slot cannot be decoded (${error.message}); nothing depends on it yet, making another`,
       });
-      await giveUp(migration, tail, bus);
+      await giveUp(migration, stream, tail, bus);
     }
   }
 }
 
-async function decodeOnce(migration: Migration, { slot, startLsn }: TailRecord, signal: AbortSignal): Promise<void> {
-  const goal = await migration.session("source", "prove slot", async (client) => {
+async function decodeOnce(migration: Migration, stream: StreamName, { slot, startLsn }: TailRecord, signal: AbortSignal): Promise<void> {
+  const goal = await migration.session(ORIGIN_OF[stream], "prove slot", async (client) => {
     const { rows } = await client.query<{ lsn: string }>("select pg_logical_emit_message(true, 'pghaul', '')::text as lsn");
     return rows.length === 1 ? insertLsn(client) : startLsn;
   });
-  const session = await migration.connect("source", "prove slot", { replication: true, signal });
-  const stream = await openReplicationStream(session, { slot, publications: [publicationName(migration.name)], from: startLsn, signal });
+  const session = await migration.connect(ORIGIN_OF[stream], "prove slot", { replication: true, signal });
+  const decoded = await openReplicationStream(session, { slot, publications: [publicationName(migration.name)], from: startLsn, signal });
   try {
     // Nothing is acknowledged, so the slot stays where it is and the tail reads the same again.
     for (;;) {
-      const { walEnd } = await stream.next(NUDGE_MILLIS);
+      const { walEnd } = await decoded.next(NUDGE_MILLIS);
       if (walEnd !== null && walEnd >= goal) return;
-      stream.nudge();
+      decoded.nudge();
     }
   } finally {
-    await stream.close();
+    await decoded.close();
   }
 }
 
-async function giveUp(migration: Migration, { slot }: TailRecord, bus: ProgressBus): Promise<void> {
-  await whileOldReaderEnds(() => migration.session("source", "drop slot", (client) => dropSlot(client, slot)), bus);
-  new TailStore(migration.state).remove("forward");
+async function giveUp(migration: Migration, stream: StreamName, { slot }: TailRecord, bus: ProgressBus): Promise<void> {
+  await whileOldReaderEnds(() => migration.session(ORIGIN_OF[stream], "drop slot", (client) => dropSlot(client, slot)), bus);
+  new TailStore(migration.state).remove(stream);
 }
