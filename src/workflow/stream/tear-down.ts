@@ -17,7 +17,7 @@ export interface TeardownPlan {
 const STREAMS: readonly StreamName[] = ["forward", "reverse"];
 
 export function planTeardown(migration: Migration): TeardownPlan {
-  const lines = STREAMS.flatMap((stream) => {
+  const drops = STREAMS.flatMap((stream) => {
     const { origin } = sidesOf(stream);
     return [
       `${origin}: drop replication slot ${slotName(migration.name, stream)}`,
@@ -25,6 +25,11 @@ export function planTeardown(migration: Migration): TeardownPlan {
       `${origin}: forget the migration's progress, drop replication origins ${originPrefix(migration.name)}*`,
     ];
   });
+  // A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way.
+  const lines = [
+    ...drops,
+    "both: the schema pghaul stays, and with it the fence of a side that was switched away from; to lift it: drop schema pghaul cascade",
+  ];
   return { lines, digest: createHash("sha256").update(JSON.stringify(lines)).digest("hex").slice(0, 16) };
 }
 
