@@ -4,6 +4,7 @@
  * rows of those keys are rolled forward, as a chunk is before its merge, and compared one by one.
  */
 
+import { keyValues } from "../engine/fold.ts";
 import type { ChangeLog, ChunkRange, ChunkRows, ReadView } from "../engine/ports.ts";
 import { rollForward } from "../engine/roll-forward.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
@@ -19,6 +20,11 @@ export interface CompareParts {
   readonly origin: VerifyOrigin;
   readonly replica: VerifyReplica;
   readonly log: Pick<ChangeLog, "waitPassed" | "read">;
+  /**
+   * Returns when the stream is about where the primary is: what is opened at the primary holds a lock and a snapshot there until the
+   * stream has come to it, and that must not take as long as the stream is behind.
+   */
+  readonly closeBy: (signal: AbortSignal) => Promise<void>;
   /** Below it every commit is contained in every snapshot taken from now on. */
   readonly floor: (signal: AbortSignal) => Promise<Lsn>;
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
@@ -68,6 +74,7 @@ function unsettled({ id }: Table): PghaulError {
 async function compareOnce(parts: CompareParts, request: CompareRequest, signal: AbortSignal): Promise<ScopeVerdict | "unsettled"> {
   const { origin, replica, log, floor } = parts;
   const { table, range, limit } = request;
+  await parts.closeBy(signal);
   const from = await floor(signal);
   const source = await origin.open(table, signal);
   try {
@@ -121,7 +128,8 @@ async function compareTouched(sides: Sides, { pieces, view, position, limit }: T
   const touchedRows = keys.length === 0 ? NO_KEYS : await compareKeys(sides, { pieces, view, keys });
   if (touchedRows === "unsettled") return "unsettled";
   const differences = [...touchedRows.differences];
-  if (!equalRest && limit > 0) differences.push(...(await diffRows(sides, new Set(touched.keys()), limit - differences.length)));
+  if (!equalRest && limit > differences.length)
+    differences.push(...(await diffRows(sides, new Set(touched.keys()), limit - differences.length)));
   return {
     equal: equalRest && touchedRows.differences.length === 0,
     // The origin's snapshot is older than the position; what came and went in between is counted as at the position.
@@ -153,7 +161,7 @@ const NO_KEYS: ComparedKeys = { differences: [], growth: 0n };
 
 /** The touched keys' rows, rolled forward from the origin's snapshot to the target's position, against the target's. */
 async function compareKeys(
-  { table, source, target }: Sides,
+  { table, range, source, target }: Sides,
   { pieces, view, keys }: { readonly pieces: readonly TransactionPiece[]; readonly view: ReadView; readonly keys: readonly Row[] },
 ): Promise<ComparedKeys | "unsettled"> {
   const [before, after] = await Promise.all([source.rows(keys), target.rows(keys)]);
@@ -161,11 +169,19 @@ async function compareKeys(
   if (rolled.keys.length < keys.length) return "unsettled";
   const key = table.key as readonly number[];
   const expected = new Map(rolled.rows.map((row) => [rowKey(key, row), row]));
-  const differences = rolled.keys.flatMap((keyOf) => {
-    const difference = diffRow(table, keyOf, expected.get(keyText(keyOf)), after.get(keyText(keyOf)));
+  // A server also finds an equal key of another text (1.0 and 1.00, citext): what it has under one of those is compared too.
+  const compared = new Map(
+    [...rolled.keys, ...[...after.values()].map((row) => keyValues(key, row))].map((keyOf) => [keyText(keyOf), keyOf]),
+  );
+  // A row may be moved in from elsewhere, so all are rolled forward; other ranges' keys are compared and counted with their own.
+  const inside = range === null ? null : await source.keysInRange(range, [...compared.values()]);
+  const counts = (text: KeyText): boolean => inside?.has(text) ?? true;
+  const differences = [...compared].flatMap(([text, keyOf]) => {
+    const difference = counts(text) ? diffRow(table, keyOf, expected.get(text), after.get(text)) : null;
     return difference === null ? [] : [difference];
   });
-  return { differences, growth: BigInt(expected.size - before.size) };
+  const count = (rows: ReadonlyMap<KeyText, Row>): number => [...rows.keys()].filter(counts).length;
+  return { differences, growth: BigInt(count(expected) - count(before)) };
 }
 
 function touchedKeys(table: Table, pieces: readonly TransactionPiece[]): Map<KeyText, Row> {

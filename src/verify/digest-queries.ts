@@ -12,27 +12,29 @@ import { qualifiedName, quoteIdent, quoteLiteral } from "../postgres/quote.ts";
 export interface DigestScope {
   readonly range: ChunkRange | null;
   readonly keys: "all" | "listed";
+  /** The server keeps text in another encoding than UTF8: hashes are taken of its UTF8 form, as on the other side. */
+  readonly converted?: boolean;
 }
 
 /** Buckets into which a differing scope is narrowed. */
 const BUCKETS = 1024;
 
 export function digestSql(table: Table, scope: DigestScope): string {
-  return `select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table))}), 0)::text as sum ${fromSql(table, scope)}`;
+  return `select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table, scope), scope)}), 0)::text as sum ${fromSql(table, scope)}`;
 }
 
 /** Digests a bucket, buckets by a hash of the key (of the row, where there is no key). */
 export function bucketsSql(table: Table, scope: DigestScope): string {
   return `
-    select ${bucketSql(table)} as bucket, count(*)::text as rows, sum(${hash64(rowTextSql(table))})::text as sum
+    select ${bucketSql(table, scope)} as bucket, count(*)::text as rows, sum(${hash64(rowTextSql(table, scope), scope)})::text as sum
     ${fromSql(table, scope)} group by 1`;
 }
 
 /** Row hash, then key values, of every row in these buckets. */
 export function rowHashesSql(table: Table, scope: DigestScope, buckets: readonly number[]): string {
   const key = (table.key ?? []).map((index) => column(table, index));
-  const narrowed = `${fromSql(table, scope)} and ${bucketSql(table)} in (${buckets.map(Number).join(", ")})`;
-  return `select ${[`md5(${rowTextSql(table)})`, ...key].join(", ")} ${narrowed}`;
+  const narrowed = `${fromSql(table, scope)} and ${bucketSql(table, scope)} in (${buckets.map(Number).join(", ")})`;
+  return `select ${[md5Sql(rowTextSql(table, scope), scope), ...key].join(", ")} ${narrowed}`;
 }
 
 /**
@@ -57,9 +59,19 @@ function fromSql(table: Table, scope: DigestScope): string {
 }
 
 /** A partition root with its leaves; any other table without the children that inherit from it, which are tables of their own. */
-function relationSql(table: Table): string {
+export function relationSql(table: Table): string {
   const partitioned = table.leaves.some(({ schema, name }) => schema !== table.schema || name !== table.name);
   return `${partitioned ? "" : "only "}${qualifiedName(table.schema, table.name)}`;
+}
+
+/** Which of the listed keys lie in a range: their places in the list, from 1 on, each as a row `place`. */
+export function keysInRangeSql(table: Table, range: ChunkRange): string {
+  const key = keyOf(table);
+  const arrays = key.map((index, position) => `$${position + 1}::${table.columns[index]?.type}[]`);
+  const names = key.map((index) => quoteIdent(table.columns[index]?.name ?? ""));
+  return `
+    select place::text from unnest(${arrays.join(", ")}) with ordinality t(${[...names, "place"].join(", ")})
+     where ${rangeConditions(table, range).join(" and ") || "true"}`;
 }
 
 function rangeConditions(table: Table, range: ChunkRange | null): string[] {
@@ -80,24 +92,39 @@ function boundSql(table: Table, bound: KeyBound, operator: string): string {
   return `(${columns.map((index) => column(table, index)).join(", ")}) ${operator} (${literals.join(", ")})`;
 }
 
-function rowTextSql(table: Table): string {
+function rowTextSql(table: Table, scope: DigestScope): string {
   if (table.columns.length === 0) return "''";
   // A function call takes at most 100 arguments (manual: "PostgreSQL Limits"); || takes any number.
-  return table.columns
-    .map((_, index) => `coalesce(length(${column(table, index)}::text)::text || ':' || ${column(table, index)}::text, '-')`)
-    .join(" || ");
+  return table.columns.map((_, index) => valueSql(table, index, scope)).join(" || ");
 }
 
-function bucketSql(table: Table): string {
-  const text =
-    table.key === null
-      ? rowTextSql(table)
-      : table.key.map((index) => `length(${column(table, index)}::text)::text || ':' || ${column(table, index)}::text`).join(" || ");
-  return `(('x' || substr(md5(${text}), 17, 4))::bit(16)::int % ${BUCKETS})`;
+/**
+ * `length:text`, or `-` for NULL. A type that is not PostgreSQL's own may have a cast to text that says less than its output function
+ * (manual: CREATE CAST), so two values could look like one: `concat` calls the output function, and only that.
+ */
+function valueSql(table: Table, index: number, scope: DigestScope): string {
+  const value = column(table, index);
+  if (!table.columns[index]?.type.includes(".")) return `coalesce(${withLengthSql(`${value}::text`, scope)}, '-')`;
+  // Not IS NULL, which is also true for a composite value of NULLs.
+  return `case when num_nulls(${value}) = 1 then '-' else ${withLengthSql(`concat(${value})`, scope)} end`;
 }
 
-function hash64(text: string): string {
-  return `('x' || substr(md5(${text}), 1, 16))::bit(64)::bigint::numeric`;
+/** In bytes of UTF8: what `length` counts differs between SQL_ASCII and the others. */
+function withLengthSql(text: string, { converted }: DigestScope): string {
+  return `octet_length(${converted ? `convert_to(${text}, 'UTF8')` : text})::text || ':' || ${text}`;
+}
+
+function bucketSql(table: Table, scope: DigestScope): string {
+  const text = table.key === null ? rowTextSql(table, scope) : table.key.map((index) => valueSql(table, index, scope)).join(" || ");
+  return `(('x' || substr(${md5Sql(text, scope)}, 17, 4))::bit(16)::int % ${BUCKETS})`;
+}
+
+function hash64(text: string, scope: DigestScope): string {
+  return `('x' || substr(${md5Sql(text, scope)}, 1, 16))::bit(64)::bigint::numeric`;
+}
+
+function md5Sql(text: string, { converted }: DigestScope): string {
+  return `md5(${converted ? `convert_to(${text}, 'UTF8')` : text})`;
 }
 
 function column(table: Table, index: number): string {

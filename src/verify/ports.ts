@@ -21,7 +21,10 @@ export interface TableSnapshot {
   digestOfKeys(range: ChunkRange | null, keys: readonly Row[]): Promise<Digest>;
   buckets(range: ChunkRange | null): Promise<ReadonlyMap<number, Digest>>;
   rowHashes(range: ChunkRange | null, buckets: readonly number[]): Promise<readonly HashedRow[]>;
+  /** Wherever they are: a range does not bound them. */
   rows(keys: readonly Row[]): Promise<ReadonlyMap<KeyText, Row>>;
+  /** Those of the keys that lie in the range, there or not: only the server knows their order. */
+  keysInRange(range: ChunkRange, keys: readonly Row[]): Promise<ReadonlySet<KeyText>>;
   close(): Promise<void>;
 }
 
@@ -32,6 +35,8 @@ export interface VerifyOrigin {
 
 /** The side that follows. */
 export interface VerifyReplica {
+  /** Returns when the stream has reached `lsn`. */
+  reach(lsn: Lsn, signal: AbortSignal): Promise<void>;
   /** A snapshot in which the stream has reached at least `lsn`, and the position it shows. */
   openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ readonly snapshot: TableSnapshot; readonly position: Lsn }>;
 }

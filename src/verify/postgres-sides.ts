@@ -4,29 +4,40 @@ import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
 import { isVisible, parseSnapshot } from "../model/snapshot.ts";
 import type { Table } from "../model/table.ts";
 import type { VerifyOrigin, VerifyReplica } from "./ports.ts";
-import { beginSnapshot, PostgresSnapshot } from "./postgres-snapshot.ts";
+import { openLocked, PostgresSnapshot, type SnapshotSide } from "./postgres-snapshot.ts";
 
-export type OpenSession = (purpose: string) => Promise<pg.Client>;
+export interface SideOptions {
+  readonly side: "source" | "target";
+  /** The signal ends connecting. */
+  readonly connect: (purpose: string, signal?: AbortSignal) => Promise<pg.Client>;
+  readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
+}
+
+function snapshotSide({ side, connect, sleep }: SideOptions): SnapshotSide {
+  const cancel = async (pid: string): Promise<void> => {
+    const client = await connect("verify cancel");
+    await client.query("select pg_cancel_backend($1::int)", [pid]).finally(() => client.end());
+  };
+  return { side, sleep, cancel };
+}
 
 /** The primary: its snapshot, and the WAL position behind everything the snapshot contains (read after it, in the same query). */
 export class PostgresOrigin implements VerifyOrigin {
-  readonly #connect: OpenSession;
+  readonly #options: SideOptions;
 
-  constructor(connect: OpenSession) {
-    this.#connect = connect;
+  constructor(options: SideOptions) {
+    this.#options = options;
   }
 
-  async open(table: Table): Promise<{ snapshot: PostgresSnapshot; view: ReadView; hi: Lsn }> {
-    const client = await this.#connect(`verify ${table.id}`);
+  async open(table: Table, signal: AbortSignal): Promise<{ snapshot: PostgresSnapshot; view: ReadView; hi: Lsn }> {
+    const client = await this.#options.connect(`verify ${table.id}`, signal);
     try {
-      await beginSnapshot(client);
-      const { rows } = await client.query<{ snapshot: string; hi: string }>(
-        "select pg_current_snapshot()::text as snapshot, pg_current_wal_insert_lsn()::text as hi",
-      );
-      const { snapshot, hi } = rows[0] as { snapshot: string; hi: string };
-      const parsed = parseSnapshot(snapshot);
-      const view: ReadView = { text: snapshot, contains: ({ xid }) => isVisible(parsed, xid) };
-      return { snapshot: new PostgresSnapshot(client, table), view, hi: parseLsn(hi) };
+      const side = snapshotSide(this.#options);
+      const select = "pg_current_snapshot()::text as snapshot, pg_current_wal_insert_lsn()::text as hi";
+      const opened = await openLocked<{ snapshot: string; hi: string }>(client, { ...side, table, select }, signal);
+      const parsed = parseSnapshot(opened.snapshot);
+      const view: ReadView = { text: opened.snapshot, contains: ({ xid }) => isVisible(parsed, xid) };
+      return { snapshot: new PostgresSnapshot(client, { table, side, opened, signal }), view, hi: parseLsn(opened.hi) };
     } catch (error) {
       await client.end();
       throw error;
@@ -34,13 +45,11 @@ export class PostgresOrigin implements VerifyOrigin {
   }
 }
 
-export interface ReplicaOptions {
-  readonly connect: OpenSession;
-  /** `select position ... as position`: the applied position, read inside the snapshot that it describes. */
+export interface ReplicaOptions extends SideOptions {
+  /** `select position ...`, one column, one row or none: the applied position, read inside the snapshot that it describes. */
   readonly positionSql: string;
   /** Makes the stream move past what the primary has written so far; called while waiting. */
   readonly nudge: () => Promise<void>;
-  readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
   readonly waiting: (why: string) => void;
 }
 
@@ -56,20 +65,29 @@ export class PostgresReplica implements VerifyReplica {
     this.#options = options;
   }
 
-  async openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ snapshot: PostgresSnapshot; position: Lsn }> {
-    const client = await this.#options.connect(`verify ${table.id}`);
+  async reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    const client = await this.#options.connect("verify position", signal);
     try {
-      for (let round = 0; ; round += 1) {
-        const position = await this.#snapshotPosition(client);
-        if (position !== null && position >= lsn) return { snapshot: new PostgresSnapshot(client, table), position };
-        await client.query("rollback");
-        if (round % NUDGE_EVERY === 0) await this.#options.nudge();
-        if (round % TELL_EVERY === TELL_EVERY - 1) {
-          this.#options.waiting(
-            `${table.id}: the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`,
-          );
+      await this.#reach(client, lsn, signal);
+    } finally {
+      await client.end();
+    }
+  }
+
+  async openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ snapshot: PostgresSnapshot; position: Lsn }> {
+    const client = await this.#options.connect(`verify ${table.id}`, signal);
+    try {
+      const side = snapshotSide(this.#options);
+      for (;;) {
+        // Without a lock: the stream's own TRUNCATE would queue behind it.
+        await this.#reach(client, lsn, signal);
+        const select = `(${this.#options.positionSql})::text as position`;
+        const opened = await openLocked<{ position: string | null }>(client, { ...side, table, select }, signal);
+        const position = opened.position === null ? null : parseLsn(opened.position);
+        if (position !== null && position >= lsn) {
+          return { snapshot: new PostgresSnapshot(client, { table, side, opened, signal }), position };
         }
-        await this.#options.sleep(POLL_MILLIS, signal);
+        await client.query("rollback");
       }
     } catch (error) {
       await client.end();
@@ -77,10 +95,18 @@ export class PostgresReplica implements VerifyReplica {
     }
   }
 
-  async #snapshotPosition(client: pg.Client): Promise<Lsn | null> {
-    await beginSnapshot(client);
-    const { rows } = await client.query<{ position: string | null }>(this.#options.positionSql);
-    const position = rows[0]?.position;
-    return position == null ? null : parseLsn(position);
+  async #reach(client: pg.Client, lsn: Lsn, signal: AbortSignal): Promise<void> {
+    const { positionSql, nudge, waiting, sleep } = this.#options;
+    for (let round = 0; ; round += 1) {
+      signal.throwIfAborted();
+      const { rows } = await client.query<{ position: string | null }>(`select (${positionSql})::text as position`);
+      const position = rows[0]?.position == null ? null : parseLsn(rows[0].position);
+      if (position !== null && position >= lsn) return;
+      if (round % NUDGE_EVERY === 0) await nudge();
+      if (round % TELL_EVERY === TELL_EVERY - 1) {
+        waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`);
+      }
+      await sleep(POLL_MILLIS, signal);
+    }
   }
 }

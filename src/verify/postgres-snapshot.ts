@@ -1,47 +1,108 @@
 import type pg from "pg";
 import type { ChunkRange } from "../engine/ports.ts";
-import { type KeyText, rowKey, type Table } from "../model/table.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import { displayText, type Row, toByteText } from "../model/value.ts";
-import { bucketsSql, digestSql, rowHashesSql, rowsSql } from "./digest-queries.ts";
+import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
+import { bucketsSql, type DigestScope, digestSql, keysInRangeSql, relationSql, rowHashesSql, rowsSql } from "./digest-queries.ts";
 import type { Digest, HashedRow, TableSnapshot } from "./ports.ts";
 
-/** Begins the snapshot that the next statement will fix. */
-export async function beginSnapshot(client: pg.Client): Promise<void> {
-  await client.query("begin isolation level repeatable read read only");
+/** Where a table is compared, and how what runs there is ended. */
+export interface SnapshotSide {
+  readonly side: "source" | "target";
+  /** Ends what the server process runs now. */
+  readonly cancel: (pid: string) => Promise<void>;
+  readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface OpenedSnapshot {
+  readonly pid: string;
+  readonly encoding: string;
+}
+
+const LOCK_NOT_AVAILABLE = "55P03";
+const LOCK_ATTEMPTS = 30;
+const LOCK_PAUSE_MILLIS = 500;
+
+/**
+ * Begins a read transaction: the table's lock first, then the snapshot, with the columns of `select` read in it. A snapshot older than a
+ * TRUNCATE sees an empty table (manual: "MVCC Caveats"), so none may come between the snapshot and the reading. The lock is asked for
+ * briefly and again: behind one that waits, everybody else queues. Throws SOURCE_QUERY or TARGET_QUERY when it is never had.
+ */
+export async function openLocked<Columns>(
+  client: pg.Client,
+  { table, side, sleep, select }: SnapshotSide & { readonly table: Table; readonly select: string },
+  signal: AbortSignal,
+): Promise<Columns & OpenedSnapshot> {
+  const text = `begin isolation level repeatable read read only;
+set local lock_timeout = '2s';
+set local jit = off;
+lock table ${relationSql(table)} in access share mode;
+select ${select}, pg_backend_pid()::text as pid, current_setting('server_encoding') as encoding`;
+  for (let attempt = 1; ; attempt += 1) {
+    signal.throwIfAborted();
+    try {
+      // `pg` returns a result for each of the statements, though its types tell of one.
+      const results = (await client.query(text)) as unknown as pg.QueryResult<Columns & OpenedSnapshot>[];
+      return results.at(-1)?.rows[0] as Columns & OpenedSnapshot;
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw asPghaulError(error, side, { table: table.id });
+      await client.query("rollback");
+      if (attempt === LOCK_ATTEMPTS) throw locked(table, side);
+    }
+    await sleep(LOCK_PAUSE_MILLIS, signal);
+  }
+}
+
+function locked({ id }: Table, side: "source" | "target"): PghaulError {
+  return new PghaulError(side === "source" ? "SOURCE_QUERY" : "TARGET_QUERY", `${id} is locked by somebody else at the ${side}`, {
+    context: { table: id },
+    suggestion:
+      "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
+  });
 }
 
 /** A table under the open REPEATABLE READ transaction of a client that this object owns. */
 export class PostgresSnapshot implements TableSnapshot {
   readonly #client: pg.Client;
   readonly #table: Table;
+  readonly #side: SnapshotSide;
+  readonly #pid: string;
+  readonly #signal: AbortSignal;
+  readonly #converted: boolean;
 
-  constructor(client: pg.Client, table: Table) {
+  constructor(client: pg.Client, { table, side, opened, signal }: SnapshotParts) {
     this.#client = client;
     this.#table = table;
+    this.#side = side;
+    this.#pid = opened.pid;
+    this.#signal = signal;
+    // SQL_ASCII has no encoding to convert from: its bytes are taken for UTF8, as the load takes them.
+    this.#converted = opened.encoding !== "UTF8" && opened.encoding !== "SQL_ASCII";
   }
 
   digest(range: ChunkRange | null): Promise<Digest> {
-    return this.#digest(digestSql(this.#table, { range, keys: "all" }), []);
+    return this.#digest(digestSql(this.#table, this.#scope(range, "all")), []);
   }
 
   digestOfKeys(range: ChunkRange | null, keys: readonly Row[]): Promise<Digest> {
-    return this.#digest(digestSql(this.#table, { range, keys: "listed" }), keyArrays(this.#table, keys));
+    return this.#digest(digestSql(this.#table, this.#scope(range, "listed")), keyArrays(this.#table, keys));
   }
 
   async buckets(range: ChunkRange | null): Promise<ReadonlyMap<number, Digest>> {
-    const { rows } = await this.#client.query<DigestRow & { bucket: string }>(bucketsSql(this.#table, { range, keys: "all" }));
+    const rows = await this.#ask<DigestRow & { bucket: string }>({ text: bucketsSql(this.#table, this.#scope(range, "all")) });
     return new Map(rows.map((row) => [Number(row.bucket), toDigest(row)]));
   }
 
   async rowHashes(range: ChunkRange | null, buckets: readonly number[]): Promise<readonly HashedRow[]> {
-    const text = rowHashesSql(this.#table, { range, keys: "all" }, buckets);
-    const { rows } = await this.#client.query<string[]>({ text, rowMode: "array" });
+    const text = rowHashesSql(this.#table, this.#scope(range, "all"), buckets);
+    const rows = await this.#ask<string[]>({ text, rowMode: "array" });
     return rows.map(([hash, ...key]) => ({ hash: hash ?? "", key: key.map(toByteText) }));
   }
 
   async rows(keys: readonly Row[]): Promise<ReadonlyMap<KeyText, Row>> {
     if (keys.length === 0) return new Map();
-    const { rows } = await this.#client.query<(string | null)[]>({
+    const rows = await this.#ask<(string | null)[]>({
       text: rowsSql(this.#table),
       values: keyArrays(this.#table, keys),
       rowMode: "array",
@@ -55,14 +116,45 @@ export class PostgresSnapshot implements TableSnapshot {
     );
   }
 
+  async keysInRange(range: ChunkRange, keys: readonly Row[]): Promise<ReadonlySet<KeyText>> {
+    const rows = await this.#ask<{ place: string }>({ text: keysInRangeSql(this.#table, range), values: keyArrays(this.#table, keys) });
+    return new Set(rows.map(({ place }) => keyText(keys[Number(place) - 1] as Row)));
+  }
+
   async close(): Promise<void> {
     await this.#client.query("rollback").finally(() => this.#client.end());
   }
 
-  async #digest(text: string, values: unknown[]): Promise<Digest> {
-    const { rows } = await this.#client.query<DigestRow>(text, values);
-    return rows[0] === undefined ? { rows: 0n, sum: 0n } : toDigest(rows[0]);
+  #scope(range: ChunkRange | null, keys: DigestScope["keys"]): DigestScope {
+    return { range, keys, converted: this.#converted };
   }
+
+  async #digest(text: string, values: unknown[]): Promise<Digest> {
+    const [row] = await this.#ask<DigestRow>({ text, values });
+    return row === undefined ? { rows: 0n, sum: 0n } : toDigest(row);
+  }
+
+  /** A digest may run for minutes: when the signal comes, the server is told to end it. */
+  async #ask<R>(query: { readonly text: string; readonly values?: unknown[]; readonly rowMode?: "array" }): Promise<readonly R[]> {
+    this.#signal.throwIfAborted();
+    const cancel = (): void => void this.#side.cancel(this.#pid).catch(() => undefined);
+    this.#signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return (await this.#client.query(query as pg.QueryConfig)).rows as R[];
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw asPghaulError(error, this.#side.side, { table: this.#table.id });
+    } finally {
+      this.#signal.removeEventListener("abort", cancel);
+    }
+  }
+}
+
+export interface SnapshotParts {
+  readonly table: Table;
+  readonly side: SnapshotSide;
+  readonly opened: OpenedSnapshot;
+  readonly signal: AbortSignal;
 }
 
 interface DigestRow {

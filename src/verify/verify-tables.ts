@@ -19,14 +19,24 @@ export interface VerifyRequest {
 export async function verifyTables(parts: CompareParts, request: VerifyRequest, signal: AbortSignal): Promise<readonly TableVerdict[]> {
   const queue = [...request.tables];
   const verdicts: TableVerdict[] = [];
+  // The first that fails ends the others: their digests would load both servers for an answer that nobody waits for.
+  const broken = new AbortController();
+  const either = AbortSignal.any([signal, broken.signal]);
   const worker = async (): Promise<void> => {
-    for (let table = queue.shift(); table !== undefined; table = queue.shift()) {
-      const verdict = await verifyTable(parts, request, table, signal);
+    for (let table = queue.shift(); table !== undefined && !either.aborted; table = queue.shift()) {
+      const verdict = await verifyTable(parts, request, table, either);
       verdicts.push(verdict);
       request.verdict(verdict);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(request.workers, queue.length) }, worker));
+  const failures: unknown[] = [];
+  const note = (error: unknown): void => {
+    failures.push(error);
+    broken.abort(error);
+  };
+  await Promise.all(Array.from({ length: Math.min(request.workers, queue.length) }, () => worker().catch(note)));
+  signal.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
   const order = new Map(request.tables.map(({ id }, index) => [id, index]));
   return verdicts.toSorted((a, b) => (order.get(a.table) ?? 0) - (order.get(b.table) ?? 0));
 }

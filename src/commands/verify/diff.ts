@@ -6,6 +6,8 @@ import { withMigration } from "../../workflow/open-migration.ts";
 import { runVerify } from "../../workflow/verify/run-verify.ts";
 import { differenceCells, type VerifyResult } from "../../workflow/verify/verify-result.ts";
 
+const AFTERWARDS = "find out who else writes at the target, set the rows right there, then: pghaul verify run";
+
 export default class VerifyDiff extends PghaulCommand<VerifyResult> {
   static override summary = "Name the rows and columns in which source and target differ.";
   static override description =
@@ -25,7 +27,7 @@ Exits 12 when something differs.`;
   override async run(): Promise<VerifyResult> {
     const { flags } = await this.parse(VerifyDiff);
     this.showProgress(flags);
-    const { now } = this.stopSignal();
+    const { finish } = this.stopSignal();
     return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const result = await runVerify({
         migration,
@@ -33,12 +35,16 @@ Exits 12 when something differs.`;
         only: flags.table ?? null,
         differences: flags.limit,
         bus: this.progress,
-        signal: now,
+        signal: finish,
       });
       const rows = result.tables.flatMap(({ table, differences }) => differences.map((difference) => differenceCells(table, difference)));
       if (rows.length > 0) this.print(renderTable([{ title: "table" }, { title: "key" }, { title: "difference" }], rows));
       this.print(`${result.verdict} at ${result.lsn}`);
-      if (result.verdict === "different") this.failWith(new PghaulError("DIFFERENCES_FOUND", `${rows.length} differing rows named`));
+      if (result.verdict === "different") {
+        const cut = result.tables.filter(({ differences }) => differences.length === flags.limit).map(({ table }) => table);
+        const more = cut.length === 0 ? "" : `; there may be more in ${cut.join(", ")}: --limit ${flags.limit} was reached`;
+        this.failWith(new PghaulError("DIFFERENCES_FOUND", `${rows.length} differing rows named${more}`, { suggestion: AFTERWARDS }));
+      }
       return result;
     });
   }

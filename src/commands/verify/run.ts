@@ -24,7 +24,7 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
   override async run(): Promise<VerifyResult> {
     const { flags } = await this.parse(VerifyRun);
     this.showProgress(flags);
-    const { now } = this.stopSignal();
+    const { finish } = this.stopSignal();
     return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
       const result = await runVerify({
         migration,
@@ -32,7 +32,7 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
         only: flags.table ?? null,
         differences: 0,
         bus: this.progress,
-        signal: now,
+        signal: finish,
       });
       this.print(
         renderTable(

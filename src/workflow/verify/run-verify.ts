@@ -1,4 +1,7 @@
+import type { SideName } from "../../cutover/ports.ts";
+import type { Clock } from "../../engine/ports.ts";
 import { VisibleFloor } from "../../engine/visible-floor.ts";
+import { nearestName } from "../../errors/nearest.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import type { Table } from "../../model/table.ts";
@@ -16,11 +19,12 @@ import { verifyTables } from "../../verify/verify-tables.ts";
 import { originPrefix, type StreamName, sidesOf } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
-import { systemIdentifier } from "../run/prepare-slot.ts";
+import { insertLsn, systemIdentifier } from "../run/prepare-slot.ts";
 import { logDirectory } from "../stream/run-stream.ts";
 import { WatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
-import { type VerifyResult, verifyResult } from "./verify-result.ts";
+import { asSourceAndTarget, type VerifyResult, verifyResult } from "./verify-result.ts";
+import { notStreaming, whileStreaming } from "./while-streaming.ts";
 
 export interface VerifyTask {
   readonly migration: Migration;
@@ -35,7 +39,17 @@ export interface VerifyTask {
 
 const WORKERS = 2;
 
+/** Throws INTERRUPTED when the signal came; verdicts reached by then are on record. */
 export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
+  try {
+    return await verify(task);
+  } catch (error) {
+    if (!task.signal.aborted) throw error;
+    throw new PghaulError("INTERRUPTED", "verification was stopped; the verdicts reached by then are on record");
+  }
+}
+
+async function verify(task: VerifyTask): Promise<VerifyResult> {
   const { migration, runId, bus, signal } = task;
   const stream = followingStream(migration);
   await refuseIdle(migration);
@@ -52,7 +66,8 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
         workers: WORKERS,
         differences: task.differences,
         now: () => systemClock.now(),
-        verdict: (verdict) => {
+        verdict: (compared) => {
+          const verdict = asSourceAndTarget(compared, stream);
           store.record(runId, verdict);
           bus.emit({
             kind: "step",
@@ -65,7 +80,7 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
       },
       signal,
     );
-    return verifyResult(verdicts);
+    return verifyResult(verdicts.map((verdict) => asSourceAndTarget(verdict, stream)));
   } finally {
     await close();
   }
@@ -85,16 +100,23 @@ function followingStream(migration: Migration): StreamName {
 }
 
 async function refuseIdle(migration: Migration): Promise<void> {
-  if ((await leaseHolder(migration.config.state.dir, "stream")) !== null) return;
-  throw new PghaulError("STREAM_NOT_RUNNING", "no process streams, so the two sides cannot be brought to one position", {
-    suggestion: "pghaul run",
-  });
+  if ((await leaseHolder(migration.config.state.dir, "stream")) === null) throw notStreaming();
 }
 
 function chooseTables(migration: Migration, only: readonly string[] | null): readonly Table[] {
   const records = new TableStore(migration.state).all();
-  const unknown = only?.find((id) => !records.some(({ table }) => table.id === id));
-  if (unknown !== undefined) throw new PghaulError("USAGE", `no table ${unknown} in this migration`, { suggestion: "pghaul status" });
+  // Of no tables everything is equal: an answer that must never be taken for one.
+  if (records.length === 0) {
+    throw new PghaulError("STREAM_NOT_RUNNING", "no table is on record yet: the run has only begun", { suggestion: "pghaul status" });
+  }
+  const known = records.map(({ table }) => table.id);
+  const unknown = only?.find((id) => !known.includes(id));
+  if (unknown !== undefined) {
+    const near = nearestName(unknown, known);
+    throw new PghaulError("USAGE", `no table ${unknown} in this migration${near === null ? "" : `; did you mean ${near}?`}`, {
+      suggestion: near === null ? "pghaul status" : `pghaul verify run --table '${near.replaceAll("'", "'\\''")}'`,
+    });
+  }
   const chosen = records.filter(({ table }) => only === null || only.includes(table.id));
   const loading = chosen.filter(({ phase }) => phase !== "joined" && phase !== "live");
   if (loading.length > 0) {
@@ -118,6 +140,9 @@ async function asIn(migration: Migration, stream: StreamName, tables: readonly T
   return tables.map((table, place) => ({ ...table, oid: Number(rows[place]?.oid) }));
 }
 
+/** How long "the stream is close by" is believed. */
+const CLOSE_BY_MILLIS = 5_000;
+
 async function openParts(
   task: VerifyTask,
   stream: StreamName,
@@ -126,25 +151,36 @@ async function openParts(
   const { migration, runId, bus, signal } = task;
   const { origin, other } = sidesOf(stream);
   const control = await migration.connect(origin, "verify", { signal });
-  const log = await openLog(migration, stream, tables, await systemIdentifier(control));
+  const connect = (side: SideName, purpose: string, inner?: AbortSignal): ReturnType<Migration["connect"]> =>
+    migration.connect(side, purpose, inner === undefined ? {} : { signal: inner });
+  const clock = whileStreaming(migration.config.state.dir, systemClock);
+  const log = await openLog({ migration, stream, tables, cluster: await systemIdentifier(control), clock });
   const reader = openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: 1, signal });
   const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
+  const replica = new PostgresReplica({
+    side: other,
+    connect: (purpose, inner) => connect(other, purpose, inner),
+    positionSql: `select position from pghaul.progress where migration = ${quoteLiteral(migration.name)} and stream = ${quoteLiteral(stream)}`,
+    nudge: async () => {
+      await control.query("insert into pghaul.marker (id) values ($1) on conflict (id) do update set at = clock_timestamp()", [
+        `verify ${runId}`,
+      ]);
+    },
+    sleep: clock.sleep,
+    waiting: (why) => bus.emit({ kind: "waiting", why }),
+  });
+  let closeAt = Number.NEGATIVE_INFINITY;
   const parts: CompareParts = {
-    origin: new PostgresOrigin((purpose) => migration.connect(origin, purpose, { signal })),
-    replica: new PostgresReplica({
-      connect: (purpose) => migration.connect(other, purpose, { signal }),
-      positionSql: `select position::text as position from pghaul.progress where migration = ${quoteLiteral(migration.name)} and stream = ${quoteLiteral(stream)}`,
-      nudge: async () => {
-        await control.query("insert into pghaul.marker (id) values ($1) on conflict (id) do update set at = clock_timestamp()", [
-          `verify ${runId}`,
-        ]);
-      },
-      sleep: (millis, inner) => systemClock.sleep(millis, inner),
-      waiting: (why) => bus.emit({ kind: "waiting", why }),
-    }),
+    origin: new PostgresOrigin({ side: origin, connect: (purpose, inner) => connect(origin, purpose, inner), sleep: clock.sleep }),
+    replica,
     log,
+    closeBy: async (inner) => {
+      if (clock.now() - closeAt < CLOSE_BY_MILLIS) return;
+      await replica.reach(await insertLsn(control), inner);
+      closeAt = clock.now();
+    },
     floor: (inner) => floor.current(inner),
-    sleep: (millis, inner) => systemClock.sleep(millis, inner),
+    sleep: clock.sleep,
   };
   const close = async (): Promise<void> => {
     await Promise.allSettled([
@@ -155,7 +191,15 @@ async function openParts(
   return { parts, close };
 }
 
-async function openLog(migration: Migration, stream: StreamName, tables: readonly Table[], cluster: string): Promise<WatchedLog> {
+interface LogParts {
+  readonly migration: Migration;
+  readonly stream: StreamName;
+  readonly tables: readonly Table[];
+  readonly cluster: string;
+  readonly clock: Clock;
+}
+
+async function openLog({ migration, stream, tables, cluster, clock }: LogParts): Promise<WatchedLog> {
   const tails = new TailStore(migration.state);
   const tail = tails.get(stream);
   if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
@@ -168,5 +212,5 @@ async function openLog(migration: Migration, stream: StreamName, tables: readonl
     },
     tail.durableLsn,
   );
-  return new WatchedLog(log, tails, stream, systemClock);
+  return new WatchedLog(log, tails, stream, clock);
 }

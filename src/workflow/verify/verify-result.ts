@@ -1,5 +1,6 @@
 import { formatLsn, type Lsn, maxLsn } from "../../model/lsn.ts";
 import type { RowDifference, TableVerdict } from "../../verify/ports.ts";
+import type { StreamName } from "../names.ts";
 
 /** A verification as commands return it. Counts and LSNs are text: both go past what a JSON number holds. */
 export interface VerifyResult {
@@ -20,6 +21,21 @@ export interface VerifiedTable {
   readonly chunks: number;
   readonly millis: number;
   readonly differences: readonly RowDifference[];
+}
+
+/**
+ * The comparison knows a primary and a side that follows. What is recorded and shown knows source and target; after a switch they are the
+ * other way round.
+ */
+export function asSourceAndTarget(verdict: TableVerdict, stream: StreamName): TableVerdict {
+  if (stream === "forward") return verdict;
+  const swapped = { missing: "extra", extra: "missing", changed: "changed" } as const;
+  return {
+    ...verdict,
+    rows: verdict.targetRows,
+    targetRows: verdict.rows,
+    differences: verdict.differences.map((difference) => ({ ...difference, kind: swapped[difference.kind] })),
+  };
 }
 
 export function verifyResult(verdicts: readonly TableVerdict[]): VerifyResult {
