@@ -1,6 +1,6 @@
 /**
- * What a load will take, from sizes and short measurements. A forecast is a range: what was measured is one reader at the source, and the
- * target, which is most often the slower side, was not asked.
+ * What a load will take, from sizes and short measurements. A forecast is a range: what was measured is one reader, alone, for a moment, and
+ * a target that wrote no WAL. However many readers there are, they are one process: its own work on each byte is a floor.
  */
 
 /** A table of the plan; estimates of the source's catalog. */
@@ -10,12 +10,17 @@ export interface ForecastTable {
   readonly rows: number;
 }
 
-/** What one reader read of a table. */
+/** What one reader read of a table, and what became of it. */
 export interface MeasuredRead {
   readonly table: string;
   readonly rows: number;
   readonly bytes: number;
+  /** Of reading. */
   readonly millis: number;
+  /** Of writing the same rows at the target; null when it could not be asked. */
+  readonly writeMillis: number | null;
+  /** Of this process's CPU, for both. */
+  readonly cpuMillis: number;
 }
 
 export interface ForecastInput {
@@ -55,16 +60,16 @@ const HIGH_COVERAGE = 0.8;
 export function forecast({ tables, reads, workers, walBytesPerSecond }: ForecastInput): Forecast {
   const totalBytes = tables.reduce((sum, { bytes }) => sum + bytes, 0);
   const measured = new Map(reads.map((read) => [read.table, read]));
-  const known = tables.flatMap((table) => {
-    const rate = tableRate(table, measured.get(table.id));
-    return rate === null ? [] : [{ bytes: table.bytes, rate }];
-  });
-  const knownBytes = known.reduce((sum, { bytes }) => sum + bytes, 0);
-  const knownSeconds = known.reduce((sum, { bytes, rate }) => sum + bytes / rate, 0);
-  const elsewhere = knownSeconds === 0 ? UNMEASURED_BYTES_PER_SECOND : knownBytes / knownSeconds;
-  const readerSeconds = knownSeconds + (totalBytes - knownBytes) / elsewhere;
-  const seconds = (share: number) => readerSeconds / Math.max(1, workers * share);
+  const known = tables.flatMap((table) => tableCost(table, measured.get(table.id)) ?? []);
+  const sum = (of: (cost: TableCost) => number): number => known.reduce((total, cost) => total + of(cost), 0);
+  const knownBytes = sum(({ bytes }) => bytes);
+  // Tables that were not measured cost what the others do, byte for byte.
+  const all = knownBytes === 0 ? 0 : totalBytes / knownBytes;
+  const readerSeconds = knownBytes === 0 ? totalBytes / UNMEASURED_BYTES_PER_SECOND : sum(({ seconds }) => seconds) * all;
+  const ownSeconds = sum(({ cpuSeconds }) => cpuSeconds) * all;
+  const seconds = (share: number) => Math.max(readerSeconds / Math.max(1, workers * share), ownSeconds);
   const coverage = totalBytes === 0 ? 1 : knownBytes / totalBytes;
+  const isTargetKnown = reads.length > 0 && reads.every(({ writeMillis }) => writeMillis !== null);
   const estimate = (of: (seconds: number) => number): Estimate => ({
     low: of(seconds(SHARE.low)),
     likely: of(seconds(SHARE.likely)),
@@ -74,20 +79,40 @@ export function forecast({ tables, reads, workers, walBytesPerSecond }: Forecast
     totalBytes,
     loadHours: estimate((time) => time / 3600),
     logBytes: estimate((time) => time * walBytesPerSecond),
-    confidence: coverage >= HIGH_COVERAGE ? "high" : coverage >= MEDIUM_COVERAGE ? "medium" : "low",
+    confidence: coverage >= HIGH_COVERAGE && isTargetKnown ? "high" : coverage >= MEDIUM_COVERAGE ? "medium" : "low",
     basis: [
-      `${Math.round(coverage * 100)} % of the data lies in the ${known.length} tables that were measured`,
-      `one reader moves ${Math.round(elsewhere / 1e6)} MB of table a second${knownSeconds === 0 ? " (assumed, nothing was measured)" : ""}`,
-      `of ${workers} readers between a quarter and all count; the target was not measured`,
+      `${Math.round(coverage * 100)} % of the data lies in ${known.length === 1 ? "the one table" : `the ${known.length} tables`} that ${known.length === 1 ? "was" : "were"} measured`,
+      `one reader moves ${rateText(totalBytes, readerSeconds)} MB of table a second${knownBytes === 0 ? " (assumed, nothing was measured)" : ""}`,
+      ...(ownSeconds > 0 ? [`this machine moves at most ${rateText(totalBytes, ownSeconds)} MB a second, with any number of readers`] : []),
+      `of ${workers} readers between a quarter and all count`,
+      isTargetKnown
+        ? "the target was measured with a temporary table, which writes no WAL"
+        : "the target was not measured, and is most often the slower side",
       `the source writes ${(walBytesPerSecond / 1e6).toFixed(1)} MB of WAL a second now; at its peak it may write more`,
     ],
   };
 }
 
-/** Bytes of table a second: COPY text and the table on disk differ in size, so rows are what the two have in common. */
-function tableRate(table: ForecastTable, read: MeasuredRead | undefined): number | null {
+function rateText(bytes: number, seconds: number): string {
+  return String(seconds === 0 ? 0 : Math.round(bytes / seconds / 1e6));
+}
+
+interface TableCost {
+  readonly bytes: number;
+  /** Of one reader, and of this process, for all of the table. */
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+/** COPY text and the table on disk differ in size, so rows are what the two have in common. Null where nothing was measured. */
+function tableCost(table: ForecastTable, read: MeasuredRead | undefined): TableCost | null {
   if (read === undefined || read.rows === 0 || read.millis <= 0 || table.bytes === 0) return null;
   // Without an estimate of rows the size of the text must do.
   const bytesPerRow = table.rows > 0 ? table.bytes / table.rows : read.bytes / read.rows;
-  return (read.rows * bytesPerRow) / (read.millis / 1000);
+  const times = table.bytes / (read.rows * bytesPerRow);
+  return {
+    bytes: table.bytes,
+    seconds: ((read.millis + (read.writeMillis ?? 0)) / 1000) * times,
+    cpuSeconds: (read.cpuMillis / 1000) * times,
+  };
 }

@@ -1,7 +1,7 @@
 /** Short measurements for the forecast: seconds, not minutes, and never a snapshot older than one read. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import type { SourceReader } from "../engine/ports.ts";
+import type { ChunkRows, SourceReader } from "../engine/ports.ts";
 import type { Table } from "../model/table.ts";
 import { asPghaulError } from "../postgres/wrap-error.ts";
 import { selectWalPosition } from "./queries/health-queries.ts";
@@ -12,6 +12,8 @@ export interface ReadSample {
   readonly rows: number;
   readonly bytes: number;
   readonly millis: number;
+  /** The rows themselves, for whoever measures the other side with them. */
+  readonly sample: ChunkRows;
 }
 
 const READ_BUDGET = { millis: 1_500, bytes: 64 * 1024 * 1024 };
@@ -26,7 +28,9 @@ export async function sampleRead(reader: Pick<SourceReader, "readChunk">, table:
   const leaf = table.leaves.reduce((largest, { bytes }, index) => (bytes > (table.leaves[largest]?.bytes ?? 0) ? index : largest), 0);
   const started = performance.now();
   const { rows } = await reader.readChunk(table, { leaf, from: null, to: null }, READ_BUDGET, signal);
-  return rows.count === 0 ? null : { table: table.id, rows: rows.count, bytes: rows.bytes, millis: performance.now() - started };
+  return rows.count === 0
+    ? null
+    : { table: table.id, rows: rows.count, bytes: rows.bytes, millis: performance.now() - started, sample: rows };
 }
 
 /** Bytes of WAL that the source writes in a second, over two of them. Throws SOURCE_*. */

@@ -32,7 +32,7 @@ function examplePlan(): MigrationPlan {
     leftOut: LEFT_OUT,
     forecast: forecast({
       tables: TABLES.map(({ table, bytes, rows }) => ({ id: table, bytes, rows })),
-      reads: [{ table: "public.orders", rows: 300_000, bytes: 64e6, millis: 1_500 }],
+      reads: [{ table: "public.orders", rows: 300_000, bytes: 64e6, millis: 1_500, writeMillis: 2_500, cpuMillis: 700 }],
       workers: 4,
       walBytesPerSecond: 3.2e6,
     }),

@@ -12,7 +12,7 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { originPrefix, type StreamName, sidesOf, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
-import { systemIdentifier } from "../run/prepare-slot.ts";
+import { systemIdentifier } from "../prepare/prepare-slot.ts";
 import { logDirectory } from "../stream/run-stream.ts";
 import { WatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";

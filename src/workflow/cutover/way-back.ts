@@ -14,8 +14,8 @@ import { type StreamId, selectProgress, upsertPosition, upsertTableProgress } fr
 import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
 import { crashPoints } from "../crash-point.ts";
 import type { Migration } from "../open-migration.ts";
-import { markerTable } from "../run/marker-table.ts";
-import { provedSlot } from "../run/prove-slot.ts";
+import { markerTable } from "../prepare/marker-table.ts";
+import { provedSlot } from "../prepare/prove-slot.ts";
 
 /**
  * Makes publication and slot at the target, and tells the source's side of the stream where it begins. Looks first at each step, so it may

@@ -1,4 +1,5 @@
 import { configDigest } from "../../config/config-digest.ts";
+import type { ChunkRows } from "../../engine/ports.ts";
 import type { Table } from "../../model/table.ts";
 import { type Forecast, forecast, type MeasuredRead } from "../../plan/forecast.ts";
 import { type MigrationPlan, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
@@ -7,6 +8,7 @@ import { describeConnection } from "../../postgres/connect.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
+import { sampleWrite } from "../../target/postgres/sample-write.ts";
 import type { Sides } from "../open-migration.ts";
 import { loadRanges } from "../run/plan-ranges.ts";
 
@@ -16,7 +18,7 @@ const MEASURED_TABLES = 2;
 /** What `plan` returns and `--json` prints. */
 export type PlanResult = MigrationPlan;
 
-/** Reads catalog and statistics of the source, and measures it for a few seconds. Changes nothing; does not ask the target. Throws SOURCE_*. */
+/** Reads catalog and statistics of the source, and measures both sides for a few seconds. Changes nothing; a target that is away is no failure. Throws SOURCE_*. */
 export async function planMigration(sides: Sides, signal: AbortSignal): Promise<PlanResult> {
   const { config, specs, name } = sides;
   const { catalog, tables } = await planTables(sides);
@@ -75,13 +77,27 @@ async function measureReads(sides: Sides, tables: readonly Table[], signal: Abor
   const reads: MeasuredRead[] = [];
   try {
     for (const table of tables) {
+      const before = process.cpuUsage();
       const read = await sampleRead(reader, table, signal);
-      if (read !== null) reads.push(read);
+      if (read === null) continue;
+      const writeMillis = await measureWrite(sides, table, read.sample, signal);
+      const cpu = process.cpuUsage(before);
+      reads.push({ ...read, writeMillis, cpuMillis: (cpu.user + cpu.system) / 1000 });
     }
   } finally {
     await reader.close();
   }
   return reads;
+}
+
+/** Null when the target cannot be asked: a plan can be made before it is there. */
+async function measureWrite(sides: Sides, table: Table, rows: ChunkRows, signal: AbortSignal): Promise<number | null> {
+  try {
+    return await sides.session("target", "plan", (client) => sampleWrite(client, table, rows));
+  } catch {
+    signal.throwIfAborted();
+    return null;
+  }
 }
 
 function plannedTable(table: Table, chunks: number): PlannedTable {

@@ -15,7 +15,7 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { RowDifference } from "../../verify/ports.ts";
-import { MARKER_TABLE } from "../run/marker-table.ts";
+import { MARKER_TABLE } from "../prepare/marker-table.ts";
 import { pastSwitches } from "./past-switches.ts";
 
 const MOST_RUNS = 100;

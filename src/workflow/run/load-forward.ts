@@ -4,9 +4,9 @@ import type { ProgressBus } from "../../observe/events.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import type { Migration } from "../open-migration.ts";
+import type { PreparedRun } from "../prepare/prepare-run.ts";
 import type { LoadSettings } from "../stream/run-engine.ts";
 import { loadRanges } from "./plan-ranges.ts";
-import type { PreparedRun } from "./prepare-run.ts";
 
 /** What the forward load needs: order, ranges, budgets, and what follows a table and the whole. */
 export function loadForward(

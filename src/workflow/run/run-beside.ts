@@ -12,10 +12,10 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { AbandonedCutover } from "../cutover/settle-abandoned.ts";
 import type { Migration } from "../open-migration.ts";
+import type { PreparedRun } from "../prepare/prepare-run.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
 import { measureLag } from "./measure-lag.ts";
-import type { PreparedRun } from "./prepare-run.ts";
 import { EngineWatch } from "./watch-engine.ts";
 
 export interface BesideRequest {

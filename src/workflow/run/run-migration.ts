@@ -13,6 +13,8 @@ import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import type { Migration } from "../open-migration.ts";
+import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
+import { insertLsn } from "../prepare/prepare-slot.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
 import { runTogether } from "../run-together.ts";
 import { noteDrift } from "../stream/adopt-drift.ts";
@@ -21,8 +23,6 @@ import { systemClock } from "../system-clock.ts";
 import { runVerify } from "../verify/run-verify.ts";
 import type { VerifyResult } from "../verify/verify-result.ts";
 import { loadForward } from "./load-forward.ts";
-import { type PreparedRun, prepareRun } from "./prepare-run.ts";
-import { insertLsn } from "./prepare-slot.ts";
 import { runBeside } from "./run-beside.ts";
 import { EngineWatch } from "./watch-engine.ts";
 

@@ -19,7 +19,7 @@ import { verifyTables } from "../../verify/verify-tables.ts";
 import { originPrefix, type StreamName, sidesOf } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
-import { insertLsn, systemIdentifier } from "../run/prepare-slot.ts";
+import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { logDirectory } from "../stream/run-stream.ts";
 import { WatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
