@@ -39,6 +39,8 @@ export interface MoveOptions {
   readonly targetSql?: string;
   /** Lines at the top level of the configuration. */
   readonly config?: string;
+  /** Instead of three workers and chunks of at most a second and half a megabyte. */
+  readonly throttle?: string;
   /** Instead of the databases' own. */
   readonly urls?: { readonly source?: string; readonly target?: string };
   readonly timeoutMs?: number;
@@ -83,7 +85,7 @@ export async function newMove({ source, target, started }: Pair, options: MoveOp
 migration: ${name}
 source: { url: "${urls?.source ?? withPassword(sourceDb.url)}" }
 target: { kind: postgres, url: "${urls?.target ?? withPassword(targetDb.url)}", schema: ${options.targetSql === undefined ? "move" : "existing"} }
-throttle: { workers: 3, chunkSeconds: 1, chunkBytes: 512KB }
+throttle: ${options.throttle ?? "{ workers: 3, chunkSeconds: 1, chunkBytes: 512KB }"}
 ${config ?? ""}`,
     );
   configure(options);

@@ -25,6 +25,8 @@ interface Pair {
   readonly client: Socket;
   readonly upstream: Socket;
   bytesLeft: number;
+  /** The rate is used up for now: what the server sends waits. */
+  held: boolean;
 }
 
 /** A bad network between a client and a server. */
@@ -37,6 +39,7 @@ export class FaultProxy implements AsyncDisposable {
   #listener: Server | null = null;
   #paused = false;
   #cutAfter: CutAfter | null = null;
+  #bytesPerSecond: number | null = null;
   #accepted = 0;
   #broken = 0;
   #forwarded = 0;
@@ -92,6 +95,11 @@ export class FaultProxy implements AsyncDisposable {
     for (const pair of this.#pairs) pair.bytesLeft = this.#allowance();
   }
 
+  /** A slow network: each connection, open or new, brings so many bytes a second from the server; null ends it. */
+  slow(bytesPerSecond: number | null): void {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
   /** A silent network: nothing arrives any more, nothing is closed, new connections are accepted and hang. */
   pause(): void {
     this.#paused = true;
@@ -100,7 +108,10 @@ export class FaultProxy implements AsyncDisposable {
 
   resume(): void {
     this.#paused = false;
-    for (const { client, upstream } of this.#pairs) for (const socket of [client, upstream]) socket.resume();
+    for (const { client, upstream, held } of this.#pairs) {
+      client.resume();
+      if (!held) upstream.resume();
+    }
   }
 
   /** True: new connections get "connection refused", open ones go on. */
@@ -130,7 +141,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#accepted += 1;
     const upstream = connect({ port: this.#to, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     client.setNoDelay(true);
-    const pair: Pair = { client, upstream, bytesLeft: this.#allowance() };
+    const pair: Pair = { client, upstream, bytesLeft: this.#allowance(), held: false };
     this.#pairs.add(pair);
     this.#forward(pair, client, upstream);
     this.#forward(pair, upstream, client);
@@ -147,9 +158,10 @@ export class FaultProxy implements AsyncDisposable {
       // The allowed part goes out first: the cut falls inside a message, not between two.
       if (pair.bytesLeft < 0) to.write("", () => this.#break(pair, (socket) => socket.resetAndDestroy()));
       else if (!flows) from.pause();
+      if (from === pair.upstream) this.#hold(pair, bytes.length);
     });
     to.on("drain", () => {
-      if (!this.#paused) from.resume();
+      if (!this.#paused && !(from === pair.upstream && pair.held)) from.resume();
     });
     from.on("end", () => to.end());
     from.on("error", () => undefined);
@@ -157,6 +169,17 @@ export class FaultProxy implements AsyncDisposable {
       this.#pairs.delete(pair);
       to.destroy();
     });
+  }
+
+  #hold(pair: Pair, bytes: number): void {
+    if (this.#bytesPerSecond === null) return;
+    pair.held = true;
+    pair.upstream.pause();
+    const release = (): void => {
+      pair.held = false;
+      if (!this.#paused && !pair.client.writableNeedDrain) pair.upstream.resume();
+    };
+    setTimeout(release, (1000 * bytes) / this.#bytesPerSecond).unref();
   }
 
   #break(pair: Pair, how: (socket: Socket) => void): void {

@@ -131,3 +131,18 @@ test("the seed decides after how many bytes a connection breaks", async () => {
   assert.notDeepEqual(await lengths(2), first);
   assert.ok(first.every((bytes, index) => bytes - (first[index - 1] ?? 0) >= 10 && bytes - (first[index - 1] ?? 0) <= 5000));
 });
+
+test("slow holds back what the server sends, in order and whole", () =>
+  withProxy(async (proxy) => {
+    proxy.slow(100_000);
+    const peer = await dial(proxy);
+    const began = performance.now();
+    peer.socket.write("x".repeat(60_000));
+    peer.socket.write("end");
+    await waitFor(() => peer.received().length === 60_003, { deadlineMs: 10_000, what: "60 kB" });
+    assert.ok(peer.received().endsWith("xend"));
+    peer.socket.write("after");
+    await waitFor(() => peer.received().endsWith("after"), { deadlineMs: 10_000, what: "what came after" });
+    assert.ok(performance.now() - began > 500, "60 kB at 100 kB a second");
+    proxy.slow(null);
+  }));
