@@ -2,7 +2,7 @@ import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import type { Pooled } from "../session-pool.ts";
-import { insertRestored, lockEntry, selectRestored } from "./target-queries.ts";
+import { insertRestored, isRestored, lockEntry } from "./target-queries.ts";
 
 /** Something to create, once: SQL and the names under which it is remembered. */
 export interface RestoreStep {
@@ -37,8 +37,7 @@ export class RestoreSession implements Pooled {
     try {
       await this.#client.query("begin");
       await lockEntry(this.#client, migration, first);
-      const restored = await selectRestored(this.#client, migration);
-      if (!restored.has(first)) {
+      if (!(await isRestored(this.#client, migration, first))) {
         await this.#client.query(await sql());
         await insertRestored(this.#client, migration, entries);
       }

@@ -13,6 +13,7 @@ import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import type { ClientTools } from "./client-tools.ts";
 import { libpqEnvironment } from "./libpq-environment.ts";
 import { runTool } from "./run-tool.ts";
+import { splitScript } from "./split-script.ts";
 
 /** An object of the archive. */
 export interface ArchiveEntry {
@@ -94,13 +95,26 @@ export class SchemaArchive {
   }
 
   /** The SQL that creates these entries, settings first. */
-  async sql(entries: readonly ArchiveEntry[], { owners, tablespaces }: RestoreFlags): Promise<string> {
-    const list = `${this.#file}.${process.pid}.${entries[0]?.line.split(";")[0] ?? 0}.list`;
+  async sql(entries: readonly ArchiveEntry[], flags: RestoreFlags): Promise<string> {
+    return this.#script(entries, flags);
+  }
+
+  /** The SQL that creates each entry alone, by its name. Entries may be missing whose end cannot be told; `sql` has them. */
+  async scripts(entries: readonly ArchiveEntry[], flags: RestoreFlags): Promise<ReadonlyMap<string, string>> {
+    if (entries.length === 0) return new Map();
+    const names = new Map(entries.map(({ line, name }) => [numberOf(line), name]));
+    const pieces = splitScript(await this.#script(entries, flags, ["--verbose"]), new Set(names.keys()));
+    return new Map([...(pieces ?? [])].map(([number, sql]) => [names.get(number) as string, sql]));
+  }
+
+  async #script(entries: readonly ArchiveEntry[], { owners, tablespaces }: RestoreFlags, options: readonly string[] = []): Promise<string> {
+    const list = `${this.#file}.${process.pid}.${numberOf(entries[0]?.line ?? "0;")}.list`;
     await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""));
     try {
       const text = await this.#restore([
         `--use-list=${list}`,
         "--file=-",
+        ...options,
         ...(owners ? [] : ["--no-owner", "--no-privileges"]),
         ...(tablespaces ? [] : ["--no-tablespaces"]),
       ]);
@@ -114,6 +128,11 @@ export class SchemaArchive {
     const env = { PATH: process.env.PATH ?? "" };
     return runTool({ program: this.#tools.pgRestore, args: [...args, this.#file], env, code: "TARGET_SCHEMA", signal: this.#signal });
   }
+}
+
+/** The number of an entry, which its line begins with. */
+function numberOf(line: string): string {
+  return line.slice(0, line.indexOf(";"));
 }
 
 /** A name as pg_dump's patterns take it literally: in quotes nothing is a wildcard (manual: "Patterns"). */

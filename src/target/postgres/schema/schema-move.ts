@@ -74,6 +74,10 @@ export class SchemaMove {
   readonly #flags: RestoreFlags;
   readonly #post: readonly ArchiveEntry[];
   readonly #pool: SessionPool<RestoreSession>;
+  /** The SQL of everything that comes after rows, made once. */
+  #scripts: Promise<ReadonlyMap<string, string>> | null = null;
+  /** What earlier runs have done. Nobody else does any of it while we run. */
+  #earlier: Promise<ReadonlySet<string>> | null = null;
 
   private constructor(options: SchemaMoveOptions, archive: SchemaArchive, facts: Facts, post: readonly ArchiveEntry[]) {
     this.#options = options;
@@ -181,7 +185,7 @@ export class SchemaMove {
     if (restored.has(entry.name)) return;
     const late = this.#facts.foreignKeys.has(entry.object);
     await this.#step([entry.name], async () => {
-      const sql = await this.#sqlOf([entry]);
+      const sql = await this.#scriptOf(entry);
       return late ? sql.replace(/;\s*(?=(?:--.*\s*)*$)/, " not valid;\n") : sql;
     });
   }
@@ -194,12 +198,27 @@ export class SchemaMove {
     return this.#pool.use((session) => session.restore({ migration: this.#options.migration, entries, sql }));
   }
 
+  async #scriptOf(entry: ArchiveEntry): Promise<string> {
+    this.#scripts ??= this.#archive.scripts(this.#post, this.#flags).catch((error: unknown) => {
+      this.#scripts = null;
+      throw error;
+    });
+    const script = (await this.#scripts).get(entry.name);
+    return script === undefined ? this.#sqlOf([entry]) : knownSettings(script, this.#facts.settings);
+  }
+
   async #sqlOf(entries: readonly ArchiveEntry[]): Promise<string> {
     return knownSettings(await this.#archive.sql(entries, this.#flags), this.#facts.settings);
   }
 
   #restored(): Promise<ReadonlySet<string>> {
-    return withClient(this.#options, "target", (client) => selectRestored(client, this.#options.migration));
+    this.#earlier ??= withClient(this.#options, "target", (client) => selectRestored(client, this.#options.migration)).catch(
+      (error: unknown) => {
+        this.#earlier = null;
+        throw error;
+      },
+    );
+    return this.#earlier;
   }
 
   #created(indexes: readonly IndexRow[]): ArchiveEntry[] {
@@ -250,7 +269,7 @@ async function withClient<T>(options: SchemaMoveOptions, side: "source" | "targe
 
 /** A newer pg_dump sets what an older server has not heard of, `transaction_timeout` say. Only the head of the script is looked at. */
 function knownSettings(sql: string, settings: ReadonlySet<string>): string {
-  const head = sql.indexOf("\n-- Name: ");
+  const head = sql.search(/\n-- (?:TOC entry|Name: )/);
   const end = head < 0 ? sql.length : head;
   return sql.slice(0, end).replace(/^SET (\w+) = .*;$/gm, (line, name: string) => (settings.has(name) ? line : "")) + sql.slice(end);
 }

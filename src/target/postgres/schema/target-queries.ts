@@ -32,6 +32,11 @@ export async function selectRestored(target: Queryable, migration: string): Prom
   return new Set(rows.map(({ entry }) => entry));
 }
 
+export async function isRestored(target: Queryable, migration: string, entry: string): Promise<boolean> {
+  const { rowCount } = await target.query("select from pghaul.restored where migration = $1 and entry = $2", [migration, entry]);
+  return rowCount !== 0;
+}
+
 export async function insertRestored(target: Queryable, migration: string, entries: readonly string[]): Promise<void> {
   await target.query("insert into pghaul.restored (migration, entry) select $1, unnest($2::text[])", [migration, entries]);
 }
