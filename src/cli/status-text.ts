@@ -13,7 +13,7 @@ export interface StatusView {
   readonly changesPerSecond: number;
   readonly etaSeconds: number | null;
   readonly slot: { readonly name: string; readonly retainedBytes: number | null; readonly walStatus: string | null } | null;
-  readonly throttle: Readonly<Record<string, unknown>> | null;
+  readonly throttle: { readonly held: boolean; readonly why: string | null };
   readonly lastError: { readonly code: string; readonly message: string; readonly at: string } | null;
   readonly updatedAt: string | null;
 }
@@ -89,12 +89,10 @@ function slotLine({ slot }: StatusView): string | null {
   return `slot: ${slot.name} ${held}${slot.walStatus === null ? "" : ` (${slot.walStatus})`}`;
 }
 
-function throttleLine({ throttle }: StatusView): string | null {
-  if (throttle === null) return null;
-  const settings = Object.entries(throttle).map(
-    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
-  );
-  return `throttle: ${settings.join(", ")}`;
+/** A process that has gone holds nothing back; what is waited for may say it already. */
+function throttleLine({ throttle, running, waiting }: StatusView): string | null {
+  const line = `reads hold back: ${throttle.why}`;
+  return throttle.held && running !== null && waiting !== line ? `throttle: ${line}` : null;
 }
 
 function errorLine({ lastError }: StatusView): string | null {

@@ -14,10 +14,14 @@ export type AvailableConfig = Omit<ParsedConfig, "target" | "cutover"> & {
 export function unavailableFaults(config: ParsedConfig): readonly Fault[] {
   const faults: Fault[] = [];
   const refuse = (path: Fault["path"], what: string) => faults.push({ path, message: `${what} is not yet available in this version` });
+  if (config.source.replicaUrl !== undefined) refuse(["source", "replicaUrl"], "reading from a standby");
   if (config.target.kind !== "postgres") refuse(["target", "kind"], `the target kind ${config.target.kind}`);
+  for (const [table, { strategy }] of Object.entries(config.tables.overrides))
+    if (strategy === "whole") refuse(["tables", "overrides", table, "strategy"], "reading a table that has a key in one snapshot");
   for (const key of ["s3", "endpoint", "region", "pathStyle"] as const)
     if (config.state[key] !== undefined) refuse(["state", key], "a copy of the state in a bucket");
   for (const column of Object.keys(config.columns)) refuse(["columns", column], "changing columns on the way");
+  for (const key of ["reads", "soak"] as const) if (config.cutover[key] !== undefined) refuse(["cutover", key], "moving reads in stages");
   for (const [index, { kind }] of config.cutover.routing.entries()) {
     if (kind !== "hook" && kind !== "document") refuse(["cutover", "routing", index, "kind"], `routing by ${kind}`);
   }

@@ -16,7 +16,7 @@ export function configDigest(config: Config): string {
     throttle,
     log,
     cutover,
-    source: { connection: withoutSecrets(source.connection), replica: source.replica === null ? null : withoutSecrets(source.replica) },
+    source: { connection: withoutSecrets(source.connection) },
     target: { ...target, connection: withoutSecrets(target.connection) },
   };
   return createHash("sha256").update(canonicalJson(open)).digest("hex");

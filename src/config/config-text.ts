@@ -22,7 +22,6 @@ migration: ${quoted(migration)}
 # passwordCommand, rdsIam, and psql's own (PGPASSWORD, ~/.pgpass, service files).
 source:${seen === null ? "" : ` # ${oneLine(seen)}`}
   url: ${quoted(source)}
-  # replicaUrl: "\${REPLICA_URL}"   # a standby of the source; chunks are then read there
 
 target:
   kind: postgres
@@ -41,12 +40,13 @@ tables:
 state:
   dir: .pghaul
 
+# Streaming never waits for any of these; only the first load does.
 # throttle:
 #   workers: 4                 # chunks read at once
 #   chunkSeconds: 3            # how long one read, and so one snapshot at the source, aims to last
-#   maxReplicaLagSeconds: 10   # reads hold back while a standby of the source is further behind
-#   maxSlotBytes: 50GB         # most WAL that our slot may hold back at the source
-#   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin"   # no full scans then
+#   maxReplicaLagSeconds: 10   # no read is started while a standby of the source is further behind
+#   maxSlotBytes: 50GB         # nor while our slot holds back more WAL at the source
+#   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin"   # nor in these hours
 
 # cutover:
 #   maxStall: 250ms            # longest time writes may stand still during the switch

@@ -14,17 +14,13 @@ export interface Config {
   /** The file it came from, absolute. */
   readonly file: string;
   readonly migration: string;
-  readonly source: {
-    readonly connection: ConnectionSettings;
-    /** A standby for chunk reads. */
-    readonly replica: ConnectionSettings | null;
-  };
+  readonly source: { readonly connection: ConnectionSettings };
   readonly target: Pick<PostgresTarget, "kind" | "schema" | "owners" | "privileges"> & { readonly connection: ConnectionSettings };
   readonly tables: ParsedConfig["tables"];
   readonly state: { readonly dir: string };
   readonly throttle: ParsedConfig["throttle"];
   readonly log: ParsedConfig["log"];
-  readonly cutover: Omit<ParsedConfig["cutover"], "routing"> & { readonly routing: readonly AvailableRouting[] };
+  readonly cutover: Omit<ParsedConfig["cutover"], "routing" | "reads" | "soak"> & { readonly routing: readonly AvailableRouting[] };
 }
 
 export type AvailableRouting = Extract<Routing, { kind: "hook" | "document" }>;

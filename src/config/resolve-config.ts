@@ -24,15 +24,10 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
   const folder = path.dirname(path.resolve(document.file));
   const connection = (keys: ConnectionKeys, at: KeyPath) => resolveKeys(keys, { document, folder, at });
   const { source, target, cutover } = parsed;
-  const primary = connection(source, ["source"]);
   return {
     file: path.resolve(document.file),
     migration: parsed.migration,
-    source: {
-      connection: primary,
-      replica:
-        source.replicaUrl === undefined ? null : { ...primary, url: checkedUrl(source.replicaUrl, document, ["source", "replicaUrl"]) },
-    },
+    source: { connection: connection(source, ["source"]) },
     target: {
       kind: target.kind,
       connection: connection(target, ["target"]),

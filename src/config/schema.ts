@@ -21,8 +21,10 @@ const tablesSchema = z
           strategy: z
             .enum(["auto", "key", "whole"])
             .optional()
-            .describe("key: chunks along the key. whole: one read in one snapshot. auto: key where there is one."),
-          chunkBytes: byteSize().optional().describe("Largest chunk of this table."),
+            .describe(
+              "key: chunks along the key, and a table without one is refused. whole: one read in one snapshot. auto: key where there is one.",
+            ),
+          chunkBytes: byteSize().optional().describe("Largest chunk of this table, instead of throttle.chunkBytes."),
         }),
       )
       .default({})
@@ -60,8 +62,12 @@ const throttleSchema = z
       .default(3)
       .describe("A chunk's read aims at this many seconds; no snapshot at the source lives much longer."),
     chunkBytes: byteSize().prefault("64MB").describe("Largest chunk; bounds memory too."),
-    maxReplicaLagSeconds: z.number().positive().default(10).describe("Reads hold back while a standby of the source is further behind."),
-    maxSlotBytes: byteSize().prefault("50GB").describe("Most WAL that our slot may hold back at the source."),
+    maxReplicaLagSeconds: z
+      .number()
+      .positive()
+      .default(10)
+      .describe("The load starts no read while a physical standby of the source is further behind in its replay."),
+    maxSlotBytes: byteSize().prefault("50GB").describe("The load starts no read while our slot holds back more WAL at the source."),
     businessHours: z
       .string()
       .transform((text, context) => {
@@ -71,7 +77,7 @@ const throttleSchema = z
         return z.NEVER;
       })
       .optional()
-      .describe('No full scans then, e.g. "Mon-Fri 08:00-20:00 Europe/Berlin".'),
+      .describe('The load starts no read then, e.g. "Mon-Fri 08:00-20:00 Europe/Berlin"; changes are streamed all the time.'),
   })
   .prefault({})
   .describe("How hard the source may be read.");

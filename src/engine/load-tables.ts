@@ -4,7 +4,7 @@
  */
 import { type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
-import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, TableProgress, TargetProgress } from "./ports.ts";
+import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, ReadGate, TableProgress, TargetProgress } from "./ports.ts";
 import { TableLoad } from "./table-load.ts";
 import { VisibleFloor } from "./visible-floor.ts";
 import { loadWhole } from "./whole-load.ts";
@@ -13,8 +13,10 @@ export interface LoadOptions {
   /** In the order in which they should start. */
   readonly tables: readonly Table[];
   readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
-  readonly budget: ChunkBudget;
+  readonly budget: (table: Table) => ChunkBudget;
   readonly readers: number;
+  /** Without one, nothing holds the reads back. */
+  readonly gate?: ReadGate;
   /** Called when a table holds everything up to its cursor (secondary indexes go here); then it joins the stream. */
   readonly loaded: (table: Table, progress: TableProgress) => Promise<void>;
   /** Aborted: no further chunk is started, running ones are merged, then the load returns. */
@@ -51,6 +53,8 @@ export class TablesLoad {
   readonly #queue: Table[];
   readonly #open: OpenTable[] = [];
   readonly #failed = new AbortController();
+  /** No read is waited for any more. */
+  readonly #ended: AbortSignal;
   /** Where the log is needed from by tables that are not open: not opened again since the restart, read whole, or on their way to join. */
   readonly #held = new Map<string, Lsn>();
   #unfinished: number;
@@ -63,6 +67,7 @@ export class TablesLoad {
       ...options,
       signal: AbortSignal.any([options.signal, this.#failed.signal]),
     };
+    this.#ended = AbortSignal.any([options.stop, this.#options.signal]);
     this.#floor = new VisibleFloor(ports);
     this.#queue = options.tables.filter(({ id }) => known.tables.get(id)?.state !== "joined");
     for (const { id } of this.#queue) {
@@ -106,10 +111,12 @@ export class TablesLoad {
     }
   }
 
-  /** A table with a chunk to read, opening the next one when the open ones have none; null when nothing is left to start. */
+  /** A table with a chunk to read, opening the next one when the open ones have none; null when nothing is left to start, or at a stop. */
   async #nextOpen(): Promise<OpenTable | null> {
     for (;;) {
-      const ready = this.#open.find(({ chunks }) => chunks.length > 0);
+      // Before anything is taken and before any floor: who waits here keeps no log and no work from anybody.
+      if (this.#readIsNext() && !(await this.#mayRead())) return null;
+      const ready = this.#ready();
       if (ready !== undefined) {
         ready.busy += 1;
         return ready;
@@ -123,6 +130,27 @@ export class TablesLoad {
         await this.#opening;
       }
     }
+  }
+
+  #ready(): OpenTable | undefined {
+    return this.#open.find(({ chunks }) => chunks.length > 0);
+  }
+
+  /** False where the next table is only to be opened, which may find it merged already, or was read whole in an earlier life. */
+  #readIsNext(): boolean {
+    const next = this.#queue[0];
+    return this.#ready() !== undefined || (next?.key === null && !this.#known.tables.has(next.id));
+  }
+
+  /** Waits at the gate. False: told to stop meanwhile. */
+  async #mayRead(): Promise<boolean> {
+    const { gate, stop, signal } = this.#options;
+    try {
+      await gate?.mayRead(this.#ended);
+    } catch (error) {
+      if (signal.aborted || !stop.aborted) throw error;
+    }
+    return !stop.aborted;
   }
 
   async #openTable(table: Table): Promise<void> {
@@ -147,7 +175,7 @@ export class TablesLoad {
     const { source, store, observer } = this.#ports;
     const openRead = open.load.openRead(await this.#floor.current(this.#options.signal));
     observer.chunkStarted(open.table.id, chunk.id);
-    const read = await source.readChunk(open.table, chunk.range, this.#options.budget, this.#options.signal);
+    const read = await source.readChunk(open.table, chunk.range, this.#options.budget(open.table), this.#options.signal);
     if (read.cutAfter !== null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
     await open.load.merge(chunk, read, openRead);
   }

@@ -227,6 +227,12 @@ export interface Clock {
   sleep(millis: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Holds the load back, never the stream. Reads that have begun, and re-reads of single keys, go on. */
+export interface ReadGate {
+  /** Settles when another chunk or whole table may be read; rejects with the signal's reason when it aborts. */
+  mayRead(signal: AbortSignal): Promise<void>;
+}
+
 /** What the engine tells of itself while it works; for progress, metrics and the report. Never awaited. */
 export interface EngineObserver {
   chunkStarted(table: string, chunk: number): void;

@@ -10,9 +10,14 @@ export interface Progress {
   readonly bytesPerSecond: number;
   readonly changesPerSecond: number;
   readonly slot: SlotFacts | null;
-  /** The governor's own account: limits, signals, what it holds and why. */
-  readonly throttle: Readonly<Record<string, unknown>> | null;
+  readonly throttle: ThrottleFacts;
   readonly lastError: { readonly code: string; readonly message: string; readonly at: string } | null;
+}
+
+/** Whether the load's reads are held back to spare the source; `why` is null while they are not. */
+export interface ThrottleFacts {
+  readonly held: boolean;
+  readonly why: string | null;
 }
 
 export interface SlotFacts {
@@ -46,6 +51,9 @@ interface ProgressRow {
   readonly updated_at: string;
 }
 
+/** Nothing holds the load back. */
+export const UNTHROTTLED: ThrottleFacts = { held: false, why: null };
+
 const NOTHING: Progress = {
   phase: "not-started",
   waiting: null,
@@ -53,7 +61,7 @@ const NOTHING: Progress = {
   bytesPerSecond: 0,
   changesPerSecond: 0,
   slot: null,
-  throttle: null,
+  throttle: UNTHROTTLED,
   lastError: null,
 };
 
@@ -120,7 +128,7 @@ function toRecord(row: ProgressRow): ProgressRecord {
     bytesPerSecond: row.bytes_per_second,
     changesPerSecond: row.changes_per_second,
     slot: fromJson<SlotFacts>(row.slot),
-    throttle: fromJson<Record<string, unknown>>(row.throttle),
+    throttle: fromJson<ThrottleFacts>(row.throttle) ?? UNTHROTTLED,
     lastError: fromJson<NonNullable<Progress["lastError"]>>(row.last_error),
     pid: row.pid,
     updatedAt: row.updated_at,

@@ -5,7 +5,7 @@ import { type ConfigLocation, loadStateLocation } from "../config/load-config.ts
 import { formatLsn } from "../model/lsn.ts";
 import { type LeaseHolder, leaseHolder } from "../state/lease.ts";
 import { openExistingState } from "../state/open-state.ts";
-import { type Progress, ProgressStore } from "../state/progress-store.ts";
+import { type Progress, ProgressStore, UNTHROTTLED } from "../state/progress-store.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 import { SampleStore } from "../state/storage/sample-store.ts";
 import { type TablePhase, TableStore } from "../state/table-store.ts";
@@ -47,7 +47,7 @@ const NOTHING: Omit<Status, "migration"> = {
   changesPerSecond: 0,
   etaSeconds: null,
   slot: null,
-  throttle: null,
+  throttle: UNTHROTTLED,
   lastError: null,
   updatedAt: null,
 };

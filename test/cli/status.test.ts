@@ -70,7 +70,7 @@ async function halfLoaded(t: TestContext): Promise<{ directory: string; state: S
     bytesPerSecond: 50,
     changesPerSecond: 1234,
     slot: { appliedLsn: "0/0", name: "pghaul_orders_move_forward", retainedBytes: 7_000_000, walStatus: "reserved", safeWalBytes: null },
-    throttle: { workers: 4 },
+    throttle: { held: true, why: "the standby db2 is 14 s behind (limit 10 s)" },
   });
   new SampleStore(state).add({ at: Date.now(), lag: null, bytesPerSecond: 30, changesPerSecond: 0 });
   return { directory, state };
@@ -83,7 +83,7 @@ test("before anything ran: not started, and nothing is created", async (t) => {
   const { result } = (await runCli(["status", "--json"], { cwd: directory })).json();
   assert.deepEqual(
     [result.phase, result.running, result.tables, result.lag, result.slot, result.throttle, result.lastError],
-    ["not-started", null, [], null, null, null, null],
+    ["not-started", null, [], null, null, { held: false, why: null }, null],
   );
   assert.equal(existsSync(path.join(directory, ".pghaul")), false);
 });
@@ -103,7 +103,11 @@ test("while a process streams: who, what it waits for, how far each table is, wh
     walStatus: "reserved",
     safeWalBytes: null,
   });
-  assert.deepEqual(result.throttle, { workers: 4 });
+  assert.deepEqual(result.throttle, { held: true, why: "the standby db2 is 14 s behind (limit 10 s)" });
+  assert.match(
+    (await runCli(["status"], { cwd: directory })).stdout,
+    /^waiting: a standby is 12 s behind\n(?:.*\n)*throttle: reads hold back: the standby db2 is 14 s behind \(limit 10 s\)$/m,
+  );
   assert.equal(result.etaSeconds, 100, "3000 bytes left at 30 bytes a second");
   const [orders, items] = result.tables;
   assert.deepEqual(orders, {
@@ -144,7 +148,6 @@ test("after the process is gone: its last word, and why it ended", async (t) => 
     "load: 1 of 2 tables, 2.3 kB of about 5.3 kB",
     "lag: 5.0 MB, 0.3 s (at <time>)",
     "slot: pghaul_orders_move_forward holds 7.0 MB of WAL (reserved)",
-    "throttle: workers 4",
     "last error: SOURCE_LOST at <time>: the connection was reset",
     "",
     "TABLE\tPHASE\tROWS\tBYTES\tDONE\tCHUNKS\tVERIFIED",
@@ -202,7 +205,7 @@ test("100% is only said of a table whose load is done", () => {
     changesPerSecond: 0,
     etaSeconds: null,
     slot: null,
-    throttle: null,
+    throttle: { held: false, why: null },
     lastError: null,
     updatedAt: "t",
     tables: [

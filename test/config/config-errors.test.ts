@@ -247,6 +247,26 @@ const cases: readonly Case[] = [
     expected: [":4:11: target.kind: the target kind sharded is not yet available in this version"],
   },
   {
+    name: "a standby to read from",
+    text: `${HEAD}source: { url: "postgresql://s/a", replicaUrl: "postgresql://r/a" }\n${TARGET}`,
+    expected: [":3:36: source.replicaUrl: reading from a standby is not yet available in this version"],
+  },
+  {
+    name: "one read for a table with a key",
+    text: `${MINIMAL}tables:\n  overrides:\n    public.a: { strategy: key }\n    public.b: { strategy: whole }\n`,
+    expected: [
+      ":8:17: tables.overrides.public.b.strategy: reading a table that has a key in one snapshot is not yet available in this version",
+    ],
+  },
+  {
+    name: "reads in stages",
+    text: `${MINIMAL}cutover: { reads: [10, 50, 100], soak: 24h }\n`,
+    expected: [
+      ":5:12: cutover.reads: moving reads in stages is not yet available in this version",
+      ":5:34: cutover.soak: moving reads in stages is not yet available in this version",
+    ],
+  },
+  {
     name: "all that is to come",
     text: `${MINIMAL}state: { s3: "s3://bucket/prefix", region: eu }\ncolumns: { public.cards.pan: { tokenize: { key: k } } }\ncutover:\n  routing:\n    - { kind: hook, command: [a] }\n    - { kind: pgbouncer, admin: a, config: b }\n    - { kind: haproxy, socket: a, backend: b }\n    - { kind: envoy, admin: a, config: b }\n`,
     expected: [

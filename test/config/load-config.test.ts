@@ -16,15 +16,13 @@ test("the smallest file gets every default", (t) => {
   const { file, ...config } = load(t, MINIMAL);
   assert.deepEqual(config, {
     migration: "orders-move",
-    source: { connection: { url: "postgresql://app@source/orders" }, replica: null },
+    source: { connection: { url: "postgresql://app@source/orders" } },
     target: { kind: "postgres", connection: { url: "postgresql://app@target/orders" }, schema: "move", owners: "keep", privileges: "keep" },
     tables: { include: ["*.*"], exclude: [], overrides: {} },
     state: { dir: path.join(path.dirname(file), ".pghaul") },
     throttle: { workers: 4, chunkSeconds: 3, chunkBytes: 64 * 2 ** 20, maxReplicaLagSeconds: 10, maxSlotBytes: 50 * 2 ** 30 },
     log: { segmentBytes: 64 * 2 ** 20, retain: 0 },
     cutover: {
-      reads: [10, 50, 100],
-      soak: 86_400_000,
       maxStall: 250,
       sequenceMargin: 1000,
       deadlines: {},
@@ -46,17 +44,16 @@ test("the contract's own example loads, but for what this version cannot do yet"
     t,
     `version: 1
 migration: orders-move                 # the name that confirmations ask for
-source: { url: "\${SOURCE_URL}", replicaUrl: "\${REPLICA_URL}" }
+source: { url: "\${SOURCE_URL}" }
 target: { kind: postgres, url: "\${TARGET_URL}" }
 tables: { include: ["public.*"], exclude: ["public.tmp_*"] }
 state: { dir: .pghaul }
 throttle: { workers: 4, chunkSeconds: 3, maxReplicaLagSeconds: 10, maxSlotBytes: 50GB, businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin" }
-cutover: { reads: [10, 50, 100], soak: 24h, maxStall: 250ms, routing: [ { kind: hook, command: [./switch, --now], timeout: 3s }, { kind: document, file: route.json } ], gates: { } }
+cutover: { maxStall: 250ms, routing: [ { kind: hook, command: [./switch, --now], timeout: 3s }, { kind: document, file: route.json } ], gates: { } }
 `,
-    { SOURCE_URL: "postgresql://s/a", REPLICA_URL: "postgresql://r/a", TARGET_URL: "host=t dbname=b" },
+    { SOURCE_URL: "postgresql://s/a", TARGET_URL: "host=t dbname=b" },
   );
   assert.equal(config.source.connection.url, "postgresql://s/a");
-  assert.equal(config.source.replica?.url, "postgresql://r/a");
   assert.equal(config.target.connection.url, "host=t dbname=b");
   assert.deepEqual(config.throttle.businessHours, { days: [1, 2, 3, 4, 5], fromMinute: 480, toMinute: 1200, zone: "Europe/Berlin" });
   assert.deepEqual(config.cutover.routing, [
@@ -160,7 +157,7 @@ test("the digest ignores passwords and this machine's paths, and nothing else", 
     MINIMAL.replace("app@target", "other@target"),
     `${MINIMAL}throttle: { workers: 5 }\n`,
     `${MINIMAL}tables: { exclude: ["public.a"] }\n`,
-    `${MINIMAL}cutover: { soak: 25h }\n`,
+    `${MINIMAL}cutover: { maxStall: 251ms }\n`,
   ])
     assert.notEqual(digest(changed), first, changed);
   const overrides = (a: string, b: string) => `${MINIMAL}tables: { overrides: { ${a}: { chunkBytes: 1MB }, ${b}: { chunkBytes: 1MB } } }\n`;

@@ -84,7 +84,7 @@ describe("the log that a load of many tables needs", () => {
   const none: TargetProgress = { stream: null, tables: new Map(), mergedChunks: new Set(), pending: new Map() };
   const options = {
     ranges: async () => [],
-    budget: { millis: 1, bytes: 1 },
+    budget: () => ({ millis: 1, bytes: 1 }),
     readers: 1,
     loaded: async () => {},
     stop: never,

@@ -21,6 +21,8 @@ export interface ProcessParts {
   readonly ranges: (table: Table) => readonly ChunkRange[];
   /** How long the indexes of a loaded table take. */
   readonly indexMillis: () => number;
+  /** How long a reader is held back before its next read. */
+  readonly holdMillis: () => number;
 }
 
 /** How a life ended, short of a crash. */
@@ -94,8 +96,9 @@ export class Process {
     const load = new TablesLoad(ports, known, {
       tables,
       ranges: async (table) => this.#parts.ranges(table),
-      budget: BUDGET,
+      budget: () => BUDGET,
       readers,
+      gate: { mayRead: (ended) => ports.clock.sleep(this.#parts.holdMillis(), ended) },
       loaded: async (table, progress) => {
         await ports.clock.sleep(this.#parts.indexMillis(), signal);
         await stream.join(table, progress);

@@ -75,6 +75,8 @@ class Simulation {
   readonly #happened = new Map<string, number>();
   readonly #trace: readonly string[];
   readonly #crashPointOdds: number;
+  readonly #holds: Random;
+  readonly #holdOdds: number;
   #crashesLeft: number;
   #stopsLeft: number;
   #targetCrashesLeft: number;
@@ -95,6 +97,8 @@ class Simulation {
     this.#faults = new Faults(new Random(seed, 5));
     this.#oracle = new Oracle(this.#server.commits, this.#store, blind ?? []);
     this.#crashPointOdds = this.#random.pick([0, 0, 0.01, 0.05]);
+    this.#holds = new Random(seed, 6);
+    this.#holdOdds = this.#holds.pick([0, 0, 0.05, 0.3]);
     this.#crashesLeft = this.#random.pick([0, 1, 3, 6]);
     this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);
     this.#targetCrashesLeft = this.#random.pick([0, 0, 1, 3]);
@@ -174,6 +178,7 @@ class Simulation {
       readers: this.#random.between(1, 4),
       ranges: (table) => drawRanges(this.#tables.find((sim) => sim.table === table) as SimTable, this.#random),
       indexMillis: () => this.#random.pick([0, 50, 3_000]),
+      holdMillis: () => (this.#holds.chance(this.#holdOdds) ? this.#holds.pick([50, 3_000, 20_000]) : 0),
     });
     this.#current = { life, log, target, process };
     process.start();

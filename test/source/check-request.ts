@@ -12,6 +12,7 @@ export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial
     specs,
     connect: (side, purpose) => connect(specs[side], { side, purpose }),
     selection: { include: ["*.*"], exclude: [] },
+    overrides: {},
     migration: "m",
     publication: "pghaul_m",
     slots: { source: "pghaul_m_forward", target: "pghaul_m_reverse" },

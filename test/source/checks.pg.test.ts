@@ -71,6 +71,7 @@ const REASONS: Record<string, RegExp> = {
   "source-replication-origin": /may not call pg_replication_origin_create/,
   "target-replication-origin": /may not call pg_replication_origin_create/,
   "tables-selected": /no table matches missing.nothing/,
+  "table-overrides": /public\.orderz names no table that is moved; .*public\.full_row\.strategy is key, and the table has none/,
   "replica-identity": /public.no_key has no primary key/,
   "unlogged-tables": /public.fast is unlogged/,
   "foreign-tables": /public.far is a foreign table/,
@@ -361,6 +362,7 @@ describe("prechecks", () => {
       results = await checkAll(
         checkRequest(remote(source.url("postgres", "mover")), remote(target.url("there", "mover")), {
           selection: { include: ["public.*", "missing.nothing"], exclude: [] },
+          overrides: { "public.orderz": {}, "public.full_row": { strategy: "key" }, "public.no_key": { strategy: "key" } },
           wantedStateBytes: 1e18,
           longTransactionSeconds: 0,
           findClientTools: async (major) => {

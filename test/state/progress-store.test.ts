@@ -13,7 +13,7 @@ test("an update replaces the facts named and keeps the others", async (t) => {
   store.update({ phase: "loading", bytesPerSecond: 1.5e6 });
   const slot = { appliedLsn: "0/16B3748", name: "pghaul_orders_forward", retainedBytes: 5, walStatus: "reserved", safeWalBytes: null };
   store.update({ lag: { bytes: 2 ** 40, seconds: 0.25 }, slot, waiting: "a standby is behind" });
-  store.update({ waiting: null, throttle: { workers: 4, holding: "nothing" } });
+  store.update({ waiting: null, throttle: { held: true, why: "a standby is late" } });
   const { updatedAt, ...record } = store.get() ?? { updatedAt: "" };
   assert.match(updatedAt, /^\d{4}-\d\d-\d\dT/);
   assert.deepEqual(record, {
@@ -23,7 +23,7 @@ test("an update replaces the facts named and keeps the others", async (t) => {
     bytesPerSecond: 1.5e6,
     changesPerSecond: 0,
     slot,
-    throttle: { workers: 4, holding: "nothing" },
+    throttle: { held: true, why: "a standby is late" },
     lastError: null,
     pid: process.pid,
   });

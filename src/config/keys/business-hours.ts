@@ -1,4 +1,4 @@
-/** When full scans are held back. Minutes count from midnight on the zone's own clock. */
+/** When the source is left to its users. Minutes count from midnight on the zone's own clock. */
 export interface BusinessHours {
   /** 1 = Monday ... 7 = Sunday, as ISO 8601 counts. */
   readonly days: readonly number[];
@@ -25,6 +25,29 @@ export function parseBusinessHours(text: string): BusinessHours | null {
   const [from, to, ...more] = hours.split("-").map(parseMinute);
   if (from === undefined || to === undefined || from === null || to === null || more.length > 0 || from >= to) return null;
   return { days: [...days].sort((a, b) => a - b), fromMinute: from, toMinute: to, zone };
+}
+
+/** Whether the zone's own clock, summer time and all, shows an hour of these at that moment. */
+export function isWithin({ days, fromMinute, toMinute, zone }: BusinessHours, at: Date): boolean {
+  const clock = new Intl.DateTimeFormat("en-GB", {
+    timeZone: zone,
+    weekday: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  const part = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, value]));
+  const minute = Number(part.hour) * 60 + Number(part.minute);
+  return days.includes(DAYS.indexOf(String(part.weekday).toLowerCase()) + 1) && fromMinute <= minute && minute < toMinute;
+}
+
+/** `08:00-20:00 Europe/Berlin`: the hours of a day, as the file has them. */
+export function hoursText({ fromMinute, toMinute, zone }: BusinessHours): string {
+  return `${minuteText(fromMinute)}-${minuteText(toMinute)} ${zone}`;
+}
+
+function minuteText(minute: number): string {
+  return [Math.floor(minute / 60), minute % 60].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 function parseMinute(text: string): number | null {

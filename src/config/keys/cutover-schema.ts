@@ -67,12 +67,12 @@ export const cutoverSchema = z
   .strictObject({
     reads: z
       .array(z.int().min(1).max(100))
-      .default([10, 50, 100])
       .refine((steps) => steps.every((step, index) => index === 0 || step > (steps[index - 1] ?? 0)), {
         error: "must rise from entry to entry",
       })
+      .optional()
       .describe("Percentages of reads sent to the target, one stage after the other."),
-    soak: duration().prefault("24h").describe("How long each stage of reads lasts at least."),
+    soak: duration().optional().describe("How long each stage of reads lasts at least."),
     maxStall: duration().prefault("250ms").describe("Longest time writes may stand still during the switch."),
     sequenceMargin: z
       .int()

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
+import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
 
 /** `fail`: the migration would fail or lose something. `warn`: it goes on, and somebody should know. */
@@ -22,6 +23,7 @@ export interface CheckContext {
   readonly source: Side;
   readonly target: Side;
   readonly catalog: Catalog;
+  readonly overrides: TableOverrides;
   readonly migration: string;
   readonly publication: string;
   /** Of the stream that reads that side: forward at the source, reverse at the target. */

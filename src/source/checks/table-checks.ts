@@ -1,4 +1,5 @@
 import { qualifiedName } from "../../postgres/quote.ts";
+import { overrideFaults } from "../catalog/table-overrides.ts";
 import type { LeftOut } from "../catalog.ts";
 import {
   countLargeObjects,
@@ -24,6 +25,7 @@ const LARGE_WITHOUT_KEY_BYTES = 10e9;
 /** What is special about the tables, and about what belongs to them. */
 export const TABLE_CHECKS: readonly Check[] = [
   { id: "tables-selected", run: async (context) => selected(context) },
+  { id: "table-overrides", run: async (context) => overrides(context) },
   { id: "replica-identity", run: async ({ catalog }) => leftOut(catalog.leftOut, "no-identity", fail) },
   { id: "unlogged-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "unlogged", warn) },
   { id: "foreign-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "foreign-table", warn) },
@@ -72,6 +74,12 @@ function selected({ catalog }: CheckContext): Verdict {
   if (unmatched.length > 0)
     return warn(`${tables.length} tables; no table matches ${named(unmatched)}`, "mend tables.include in the configuration");
   return pass(`${tables.length} tables`);
+}
+
+function overrides({ overrides: given, catalog }: CheckContext): Verdict {
+  const faults = overrideFaults(given, catalog);
+  if (faults.length > 0) return fail(faults.join("; "), "mend tables.overrides in the configuration");
+  return pass(`${Object.keys(given).length} tables have settings of their own`);
 }
 
 function leftOut(all: readonly LeftOut[], reason: LeftOut["reason"], otherwise: typeof fail): Verdict {

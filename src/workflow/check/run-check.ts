@@ -22,6 +22,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     connect: (side, purpose) => sides.connect(side, purpose, { signal }),
     specs,
     selection: config.tables,
+    overrides: config.tables.overrides,
     migration: name,
     publication: publicationName(name),
     slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },

@@ -5,12 +5,13 @@ import { type Forecast, forecast, type MeasuredRead } from "../../plan/forecast.
 import { type MigrationPlan, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
 import { migrationSteps } from "../../plan/migration-steps.ts";
 import { describeConnection } from "../../postgres/connect.ts";
+import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { sampleWrite } from "../../target/postgres/sample-write.ts";
 import type { Sides } from "../open-migration.ts";
-import { loadRanges } from "../run/plan-ranges.ts";
+import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
 
 /** The largest tables are measured for the forecast, one after the other; each takes at most a second and a half. */
 const MEASURED_TABLES = 2;
@@ -49,9 +50,10 @@ async function planTables(sides: Sides): Promise<{ readonly catalog: Catalog; re
   const { config } = sides;
   return sides.session("source", "plan", async (client) => {
     const catalog = await readCatalog(client, config.tables);
+    refuseOverrides(config.tables.overrides, catalog);
     const tables: PlannedTable[] = [];
     for (const table of catalog.tables)
-      tables.push(plannedTable(table, (await loadRanges(client, table, config.throttle.chunkBytes)).length));
+      tables.push(plannedTable(table, (await loadRanges(client, table, chunkBytesOf(config, table))).length));
     return { catalog, tables };
   });
 }

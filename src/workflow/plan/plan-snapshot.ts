@@ -1,9 +1,10 @@
 import type { ChunkRange } from "../../engine/ports.ts";
 import type { Table } from "../../model/table.ts";
 import { displayText } from "../../model/value.ts";
+import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { readTables } from "../../source/catalog.ts";
 import type { Migration } from "../open-migration.ts";
-import { loadRanges } from "../run/plan-ranges.ts";
+import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
 
 export interface SnapshotPlan {
   readonly chunks: { readonly done: number; readonly total: number };
@@ -29,11 +30,12 @@ interface PlannedRange {
 }
 
 export async function planSnapshot(migration: Migration): Promise<SnapshotPlan> {
-  const { tables: selection, throttle } = migration.config;
+  const { config } = migration;
   const tables = await migration.session("source", "snapshot plan", async (client) => {
     const planned: PlannedTable[] = [];
-    for (const table of await readTables(client, selection))
-      planned.push(plannedTable(table, await loadRanges(client, table, throttle.chunkBytes)));
+    const selected = await readTables(client, config.tables);
+    refuseOverrides(config.tables.overrides, { tables: selected, leftOut: [] });
+    for (const table of selected) planned.push(plannedTable(table, await loadRanges(client, table, chunkBytesOf(config, table))));
     return planned;
   });
   return { chunks: { done: 0, total: tables.reduce((sum, { ranges }) => sum + ranges.length, 0) }, tables };

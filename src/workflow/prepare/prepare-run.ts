@@ -7,6 +7,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { describeConnection } from "../../postgres/connect.ts";
+import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { completeTables, fingerprintTables, readCatalog, readTables } from "../../source/catalog.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { claimIdentity } from "../../state/identity.ts";
@@ -82,9 +83,13 @@ async function planTables(
   bus: ProgressBus,
 ): Promise<readonly Table[]> {
   const store = new TableStore(migration.state);
-  const { include, exclude } = migration.config.tables;
+  const { include, exclude, overrides } = migration.config.tables;
   claimIdentity(migration.state, { "tables include": include.join(", "), "tables exclude": exclude.join(", ") });
-  if (store.all().length > 0) return adoptDrift(migration, sides, bus);
+  if (store.all().length > 0) {
+    const known = await adoptDrift(migration, sides, bus);
+    refuseOverrides(overrides, { tables: known, leftOut: [] });
+    return known;
+  }
   const catalog = await readCatalog(sides.source, { include, exclude });
   const tables = completeTables(catalog);
   if (tables.length === 0) {
@@ -92,6 +97,7 @@ async function planTables(
       suggestion: "pghaul plan",
     });
   }
+  refuseOverrides(overrides, catalog);
   // Their definitions come with the schema, so an empty table at the target would be all that is seen of it.
   for (const { detail, fix } of catalog.leftOut) {
     bus.emit({

@@ -6,7 +6,8 @@ import { MilestoneStore } from "../../state/milestone-store.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import type { LoadSettings } from "../stream/run-engine.ts";
-import { loadRanges } from "./plan-ranges.ts";
+import { governLoad } from "./govern-load.ts";
+import { chunkBytesOf, loadRanges } from "./plan-ranges.ts";
 
 /** What the forward load needs: order, ranges, budgets, and what follows a table and the whole. */
 export function loadForward(
@@ -19,8 +20,9 @@ export function loadForward(
   return {
     order: prepared.tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
     ranges: (table) => rangesOf(migration, table),
-    budget: { millis: throttle.chunkSeconds * 1000, bytes: throttle.chunkBytes },
+    budget: (table) => ({ millis: throttle.chunkSeconds * 1000, bytes: chunkBytesOf(migration.config, table) }),
     readers: throttle.workers,
+    openGate: governLoad(migration, prepared.tail.slot, bus),
     indexTable: (table) => prepared.schema.tableIndexes(table),
     allJoined: async (stream, signal) => {
       const milestones = new MilestoneStore(migration.state);
@@ -36,7 +38,7 @@ export function loadForward(
 }
 
 async function rangesOf(migration: Migration, table: Table): Promise<readonly ChunkRange[]> {
-  const { chunkBytes } = migration.config.throttle;
+  const chunkBytes = chunkBytesOf(migration.config, table);
   // A range a leaf, whatever its statistics say: for hundreds of small tables a session each would be most of the load.
   if (table.leaves.every(({ bytes }) => bytes <= chunkBytes)) return planChunks(table, [], chunkBytes);
   return migration.session("source", `plan ${table.id}`, (client) => loadRanges(client, table, chunkBytes));

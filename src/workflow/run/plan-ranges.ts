@@ -1,8 +1,14 @@
 import type pg from "pg";
+import type { Config } from "../../config/config.ts";
 import type { ChunkRange } from "../../engine/ports.ts";
 import type { Table } from "../../model/table.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
 import { readLeafSamples } from "../../source/chunk-bounds.ts";
+
+/** How much of a table one chunk is to read at most. */
+export function chunkBytesOf({ tables, throttle }: Pick<Config, "tables" | "throttle">, { id }: Table): number {
+  return tables.overrides[id]?.chunkBytes ?? throttle.chunkBytes;
+}
 
 /** The ranges in which a table is loaded. */
 export async function loadRanges(client: pg.Client, table: Table, chunkBytes: number): Promise<readonly ChunkRange[]> {

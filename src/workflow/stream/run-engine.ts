@@ -11,6 +11,7 @@ import type {
   CrashPoints,
   EngineObserver,
   LoadStore,
+  ReadGate,
   SourceReader,
 } from "../../engine/ports.ts";
 import { StreamApply } from "../../engine/stream-apply.ts";
@@ -40,8 +41,10 @@ export interface LoadSettings {
   /** In the order in which they should start. */
   readonly order: readonly Table[];
   readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
-  readonly budget: ChunkBudget;
+  readonly budget: (table: Table) => ChunkBudget;
   readonly readers: number;
+  /** Holds reads back while the source should be spared; for one life of the engine. */
+  readonly openGate: () => ReadGate & { close(): Promise<void> };
   /** Indexes and constraints of a table whose rows are all there. */
   readonly indexTable: (table: Table) => Promise<void>;
   /** Called in every life in which all tables have joined; must do its work once. `signal`: the stream has failed, so nothing may wait for it. */
@@ -69,8 +72,9 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
         (inner) => stream.run(stop, inner).finally(() => streamed.abort()),
         async (inner) => {
           if (parts.load === null) return;
-          load = loadOf(parts.load, { ports, known, stream, stop, signal: inner });
-          if (await load.run()) await parts.load.allJoined(stream, inner);
+          const gate = parts.load.openGate();
+          load = loadOf(parts.load, { ports, known, stream, gate, stop, signal: inner });
+          if (await load.run().finally(() => gate.close())) await parts.load.allJoined(stream, inner);
         },
         (inner) => releaseLog(parts, { stream, load: () => load, target }, AbortSignal.any([inner, streamed.signal])),
       ],
@@ -86,16 +90,18 @@ interface LoadContext {
   readonly ports: ConstructorParameters<typeof TablesLoad>[0];
   readonly known: ConstructorParameters<typeof TablesLoad>[1];
   readonly stream: StreamApply;
+  readonly gate: ReadGate;
   readonly stop: AbortSignal;
   readonly signal: AbortSignal;
 }
 
-function loadOf(settings: LoadSettings, { ports, known, stream, stop, signal }: LoadContext): TablesLoad {
+function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, signal }: LoadContext): TablesLoad {
   return new TablesLoad(ports, known, {
     tables: settings.order,
     ranges: settings.ranges,
     budget: settings.budget,
     readers: settings.readers,
+    gate,
     stop,
     signal,
     loaded: async (table, progress) => {
