@@ -1,3 +1,4 @@
+import type pg from "pg";
 import type { ChunkBudget, ChunkRange, ChunkRead, ReadView, SourceReader, WholeRead } from "../engine/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Table } from "../model/table.ts";
@@ -44,15 +45,17 @@ class PostgresSourceReader implements SourceReader {
   }
 
   async barrier(waiting: (who: string) => void, signal: AbortSignal): Promise<void> {
-    await this.#told({ step: "barrier" }, signal, async () => waitForOlderWriters(await this.#sessions.named("barrier"), waiting, signal));
+    await this.#told({ step: "barrier" }, signal, () =>
+      this.#sessions.named("barrier", (client) => waitForOlderWriters(client, waiting, signal)),
+    );
   }
 
   async heartbeat(): Promise<ReadView> {
-    return this.#told({ step: "heartbeat" }, undefined, async () => {
-      const client = await this.#sessions.named("heartbeat", relaxCommits);
+    const beat = async (client: pg.Client): Promise<ReadView> => {
       await emitHeartbeat(client);
       return snapshotView(await selectSnapshot(client));
-    });
+    };
+    return this.#told({ step: "heartbeat" }, undefined, () => this.#sessions.named("heartbeat", beat, relaxCommits));
   }
 
   async readChunk(table: Table, range: ChunkRange, budget: ChunkBudget, signal: AbortSignal): Promise<ChunkRead> {

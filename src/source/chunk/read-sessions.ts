@@ -20,6 +20,7 @@ export class ReadSessions {
   readonly #options: ReadSessionsOptions;
   readonly #idle: pg.Client[] = [];
   readonly #named = new Map<string, Promise<pg.Client>>();
+  readonly #turns = new Map<string, Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   readonly #work = new Set<Promise<unknown>>();
   #busy = 0;
@@ -55,8 +56,25 @@ export class ReadSessions {
     }
   }
 
-  /** A session for short statements, by purpose; `prepare` runs once on it. A lost one is replaced on the next call. */
-  async named(purpose: string, prepare: (client: pg.Client) => Promise<void> = async () => undefined): Promise<pg.Client> {
+  /**
+   * Runs short statements on a session of this purpose, one caller after the other; `prepare` runs once on it. A lost session is replaced on
+   * the next call.
+   */
+  async named<T>(
+    purpose: string,
+    work: (client: pg.Client) => Promise<T>,
+    prepare: (client: pg.Client) => Promise<void> = async () => undefined,
+  ): Promise<T> {
+    const before = this.#turns.get(purpose);
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      return work(await this.#known(purpose, prepare));
+    })();
+    this.#turns.set(purpose, turn);
+    return turn;
+  }
+
+  #known(purpose: string, prepare: (client: pg.Client) => Promise<void>): Promise<pg.Client> {
     const known = this.#named.get(purpose);
     if (known !== undefined) return known;
     const opening = this.#open(purpose).then(async (client) => {
@@ -75,12 +93,12 @@ export class ReadSessions {
 
   /** Cancels what the session with this process id runs. Settles when the server has sent the signal. */
   async cancel(pid: string): Promise<void> {
-    await cancelBackend(await this.named("snapshot cancel"), pid);
+    await this.named("snapshot cancel", (client) => cancelBackend(client, pid));
   }
 
   /** Ends every session once the work under way is done. No new work may come. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#work);
+    await Promise.allSettled([...this.#work, ...this.#turns.values()]);
     const named = await Promise.allSettled(this.#named.values());
     const clients = [...this.#idle.splice(0), ...named.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))];
     await Promise.allSettled(clients.map((client) => client.end()));
