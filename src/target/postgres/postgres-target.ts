@@ -1,11 +1,12 @@
 import type pg from "pg";
 import type { TargetProgress, TargetTransaction } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import type { OpenTarget } from "../target.ts";
 import { PostgresTransaction } from "./postgres-transaction.ts";
 import { outliveEarlier, sayUnderWay } from "./progress/earlier-life.ts";
-import type { StreamId } from "./progress/progress-queries.ts";
+import { positionSql, type StreamId } from "./progress/progress-queries.ts";
 import { createProgressSchema } from "./progress/progress-schema.ts";
 import { readProgress } from "./progress/read-progress.ts";
 import type { TargetTable } from "./rows/target-table.ts";
@@ -56,6 +57,8 @@ class PostgresTarget implements OpenTarget {
   readonly #id: StreamId;
   readonly #stream: SessionPool<TargetSession>;
   readonly #load: SessionPool<TargetSession>;
+  /** The stream's position as we know it: what the target says must be the same. Undefined until it was read. */
+  #position: Lsn | null | undefined;
 
   constructor(options: PostgresTargetOptions) {
     this.#options = options;
@@ -69,7 +72,9 @@ class PostgresTarget implements OpenTarget {
     return this.#stream.use((session) =>
       session.guarded({ step: "progress" }, async () => {
         await outliveEarlier(session.client, this.#id, this.#options.signal);
-        return readProgress(session.client, this.#id);
+        const progress = await readProgress(session.client, this.#id);
+        this.#position = progress.stream;
+        return progress;
       }),
     );
   }
@@ -84,11 +89,14 @@ class PostgresTarget implements OpenTarget {
       let committed = false;
       try {
         // Whatever constraint triggers run even for a replication process see the transaction's end, as at the source.
-        await session.script(["begin", "set constraints all deferred", sayUnderWay(this.#id)]);
+        const began = await session.script(["begin", "set constraints all deferred", sayUnderWay(this.#id), positionSql(this.#id)]);
+        if (lane === "stream") this.#insistOnPosition(began.at(-1));
         await session.guarded({}, () => session.stages.dropIdle());
-        const result = await work(new PostgresTransaction(session, this.#id));
+        const transaction = new PostgresTransaction(session, this.#id);
+        const result = await work(transaction);
         await commit(session);
         committed = true;
+        if (lane === "stream") this.#position = transaction.streamPosition ?? this.#position;
         return result;
       } catch (error) {
         await rollback(session);
@@ -102,14 +110,28 @@ class PostgresTarget implements OpenTarget {
   /** A synchronous commit waits until the log is on disk up to itself, and so up to every commit before it. */
   makeDurable(): Promise<void> {
     return this.#stream.use(async (session) => {
-      await session.script([
+      const results = await session.script([
         "begin",
         "set local synchronous_commit = on",
         // A transaction that wrote no WAL of its own waits for nothing, synchronous or not.
         "update pghaul.meta set version = version",
         "commit",
+        positionSql(this.#id),
       ]);
+      this.#insistOnPosition(results.at(-1));
     });
+  }
+
+  /**
+   * A server that crashed forgets its last asynchronous commits, and when that happens between two transactions nothing fails: the next one
+   * just opens another session. Going on from our own memory would pass by what was forgotten.
+   */
+  #insistOnPosition(answer: pg.QueryResult | undefined): void {
+    const row = answer?.rows[0] as { readonly position: string } | undefined;
+    const found = row === undefined ? null : parseLsn(row.position);
+    if (this.#position === undefined || found === this.#position) return;
+    const [is, was] = [found, this.#position].map((position) => (position === null ? "no position" : formatLsn(position)));
+    throw new PghaulError("TARGET_LOST", `the target is at ${is} and was at ${was}: it has lost what it committed last`);
   }
 
   async close(): Promise<void> {

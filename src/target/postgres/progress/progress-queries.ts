@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { quoteLiteral } from "../../../postgres/quote.ts";
 
 /** Whose progress: one migration and one direction of it. A database can be the target of both directions, one after the other. */
 export interface StreamId {
@@ -24,6 +25,11 @@ export async function selectVersion(db: Queryable): Promise<number | null> {
   if (found.rowCount === 0) return null;
   const { rows } = await db.query<{ version: string }>("select version::text from pghaul.meta");
   return rows[0] === undefined ? null : Number(rows[0].version);
+}
+
+/** Where the stream stands, `position`; no row before the first time. To be one statement among several. */
+export function positionSql({ migration, stream }: StreamId): string {
+  return `select position::text from pghaul.progress where migration = ${quoteLiteral(migration)} and stream = ${quoteLiteral(stream)}`;
 }
 
 export interface ProgressRows {
