@@ -1,8 +1,24 @@
+import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { EnginePorts } from "./ports.ts";
 
 /** How long a quiet server may stay silent before it is nudged. */
 const NUDGE_MILLIS = 200;
+
+/**
+ * As `passLog`, for the place of reads that began when the log was fed by the stream `since`. Throws SOURCE_LOST when it is another by now:
+ * the source may have crashed between read and pass, and then what was read may hold transactions that never happened, and its view may
+ * take new ones for old. They are to be read again.
+ */
+export async function passRead(
+  ports: Pick<EnginePorts, "log" | "source" | "clock">,
+  { lsn, since }: { readonly lsn: Lsn; readonly since: number },
+  signal: AbortSignal,
+): Promise<void> {
+  await passLog(ports, lsn, signal);
+  if (ports.log.streams() === since) return;
+  throw new PghaulError("SOURCE_LOST", "the stream from the source was lost while rows were being read; they are read again");
+}
 
 /**
  * Waits until the log has passed `lsn`. On a quiet server nothing is written behind a chunk's snapshot and the stream would never get

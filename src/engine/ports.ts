@@ -102,6 +102,11 @@ export interface ChangeLog {
   start(): Lsn;
   /** Every transaction with commitLsn < passed() is durable here. Never goes back. */
   passed(): Lsn;
+  /**
+   * Counts the streams that have fed the log. What is read of the source, a snapshot and its place in WAL, is true of the server as it was:
+   * one that crashes gives xids and places that were not durable to other transactions. A place that was passed within one stream was.
+   */
+  streams(): number;
   /** Settles when passed() >= lsn; rejects when the tail failed or the signal aborts. */
   waitPassed(lsn: Lsn, signal: AbortSignal): Promise<void>;
   /**

@@ -11,7 +11,7 @@ import type { Table } from "../model/table.ts";
 import { keyText } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
-import { passLog } from "./pass-log.ts";
+import { passRead } from "./pass-log.ts";
 import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress } from "./ports.ts";
 import { rollForward } from "./roll-forward.ts";
 import type { VisibleFloor } from "./visible-floor.ts";
@@ -19,9 +19,10 @@ import type { VisibleFloor } from "./visible-floor.ts";
 /** Keys of one point re-read. */
 const REREAD_KEYS = 1_000;
 
-/** A read whose roll-forward is still to come: `floor` was the visible floor before its snapshot was taken. */
+/** A read whose roll-forward is still to come: `floor` was the visible floor before its snapshot was taken, `since` the log's stream. */
 export interface OpenRead {
   readonly floor: Lsn;
+  readonly since: number;
 }
 
 /** A chunk that was read and waits for its round. */
@@ -68,7 +69,7 @@ export class TableLoad {
    * inserted meanwhile is brought by the stream where no chunk sees it.
    */
   openRead(floor: Lsn): OpenRead {
-    const open = { floor };
+    const open = { floor, since: this.#ports.log.streams() };
     this.#cursor.position ??= floor;
     this.#openReads.add(open);
     return open;
@@ -98,7 +99,11 @@ export class TableLoad {
       const round = this.#waiting;
       this.#waiting = [];
       try {
-        const position = await this.#advance(round.reduce((to, { read }) => maxLsn(to, read.hi), 0n));
+        const since = round.reduce((oldest, { open }) => Math.min(oldest, open.since), Number.POSITIVE_INFINITY);
+        const position = await this.#advance(
+          round.reduce((to, { read }) => maxLsn(to, read.hi), 0n),
+          since,
+        );
         const from = round.reduce((lowest, { open }) => minLsn(lowest, open.floor), position);
         const pieces = await this.#piecesOf(from, position);
         await Promise.all(round.map((waiting) => this.#mergeOne(waiting, pieces)));
@@ -112,9 +117,9 @@ export class TableLoad {
     this.#rounds = null;
   }
 
-  /** Moves the cursor to at least `to`; returns where it is. */
-  async #advance(to: Lsn): Promise<Lsn> {
-    await passLog(this.#ports, to, this.#signal);
+  /** Moves the cursor to at least `to`, a place that was read when the log's stream was `since`; returns where it is. */
+  async #advance(to: Lsn, since: number): Promise<Lsn> {
+    await passRead(this.#ports, { lsn: to, since }, this.#signal);
     await advanceTable(this.#ports, this.#cursor, to, this.#signal);
     return this.#cursor.position ?? to;
   }
@@ -157,7 +162,7 @@ export class TableLoad {
       const keys = [...pending.values()].slice(0, REREAD_KEYS);
       const open = this.openRead(await floor.current(this.#signal));
       const read = await source.readKeys(this.table, keys, this.#signal);
-      const position = await this.#advance(read.hi);
+      const position = await this.#advance(read.hi, open.since);
       const rolled = rollForward(this.table, read, await this.#piecesOf(open.floor, position), keys);
       crashPoint("after-reread-before-replace");
       await target.transaction("load", async (transaction) => {

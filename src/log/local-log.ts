@@ -71,6 +71,7 @@ export class LocalLog implements ChangeLog {
   #positionAt: number;
   #durable: DurablePoint;
   #failure: { readonly reason: unknown } | null = null;
+  #streams = 0;
 
   private constructor(options: LocalLogOptions, directory: SegmentDirectory, writer: SegmentWriter, xidReference: bigint) {
     this.#options = options;
@@ -108,6 +109,7 @@ export class LocalLog implements ChangeLog {
   async startStream(): Promise<Lsn> {
     this.#throwFailure();
     await this.#appender.forgetUnfinished();
+    this.#streams += 1;
     return this.#appender.position;
   }
 
@@ -162,6 +164,10 @@ export class LocalLog implements ChangeLog {
 
   passed(): Lsn {
     return this.#gate.passed;
+  }
+
+  streams(): number {
+    return this.#streams;
   }
 
   async waitPassed(lsn: Lsn, signal: AbortSignal): Promise<void> {

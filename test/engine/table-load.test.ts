@@ -21,7 +21,7 @@ function portsOver(fails = 0) {
     insertAbsent: async () => 1,
     setChunkMerged: async (_table, id) => void world.merged.push(id),
   };
-  const log: Partial<ChangeLog> = { start: () => 0n, passed: () => 100n, async *read() {}, async *headers() {} };
+  const log: Partial<ChangeLog> = { start: () => 0n, passed: () => 100n, streams: () => 1, async *read() {}, async *headers() {} };
   const ports: Partial<EnginePorts> = {
     log: log as ChangeLog,
     target: {

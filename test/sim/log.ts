@@ -111,6 +111,11 @@ export class SimLog implements ChangeLog, Actor {
     return this.#durable.passed;
   }
 
+  /** The simulation's server never crashes. */
+  streams(): number {
+    return 1;
+  }
+
   async waitPassed(lsn: Lsn, signal: AbortSignal): Promise<void> {
     await this.#life.turn("log.wait");
     signal.throwIfAborted();

@@ -39,6 +39,7 @@ export interface StreamRequest {
 
 /** `verify`, run beside us, may read this far back, whatever the configuration says. */
 const LEAST_RETAIN_MILLIS = 10 * 60_000;
+const FIRST_STREAM_POLL_MILLIS = 20;
 
 export function logDirectory(stateDirectory: string, stream: StreamName): string {
   return path.join(stateDirectory, "log", stream);
@@ -107,8 +108,11 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
   const readers = load?.readers ?? 1;
   return {
     tables: new Map(tables.map((table) => [table.id, table])),
-    openSource: async (signal) =>
-      openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: readers, signal }),
+    openSource: async (signal) => {
+      // What is read before there is a stream would be taken for older than a lost one, and read again.
+      while (load !== null && log.streams() === 0) await systemClock.sleep(FIRST_STREAM_POLL_MILLIS, signal);
+      return openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: readers, signal });
+    },
     openTarget: (signal) =>
       openPostgresTarget({
         connect: (purpose) => migration.connect(other, purpose, { signal }),

@@ -49,9 +49,10 @@ export async function runTail(options: TailOptions): Promise<void> {
 async function tailOnce(options: TailOptions): Promise<never> {
   const { log, recordDurable, signal, onLag, crashPoint } = options;
   signal.throwIfAborted();
-  await log.startStream();
   const stream = await options.openStream(log.durable().lsn);
   try {
+    // Not before it is open: what is read of the source meanwhile must be known to be older than the stream.
+    await log.startStream();
     let lastCommitMicros: bigint | null = null;
     let walEnd: Lsn | null = null;
     recordDurable({ ...log.durable(), transactions: 0, changes: 0, bytes: 0, lastCommitMicros });

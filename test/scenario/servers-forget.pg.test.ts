@@ -1,0 +1,131 @@
+/**
+ * A server that crashes takes back what it had not yet written: commits that were asynchronous, and at the source with them their xids and
+ * their places in WAL, which it then gives to others. Whoever believes his own memory of such a server loses changes, or brings some that never
+ * were.
+ */
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import type pg from "pg";
+import { assertEqualDatabases } from "../support/compare.ts";
+import { query, type TestDatabase, waitFor } from "../support/database.ts";
+import { type Move, newMove, startPair } from "./move-bench.ts";
+
+/** `whole` has no key and is the largest: one reader is in it, the other in `items`, until somebody lets go at the target. */
+const TABLES = `create table whole (name text); alter table whole replica identity full;
+  create table items (id int primary key, n int not null) partition by range (id);
+  create table items_1 partition of items for values from (0) to (1000);
+  create table items_2 partition of items for values from (1000) to (2000);`;
+const ROWS = `insert into whole select repeat(md5(i::text), 30) from generate_series(1, 2000) i;
+  insert into items select i, 0 from generate_series(0, 1999) i; analyze;`;
+/** Nothing is written but by a commit that asks for it. */
+const FORGETFUL = { wal_buffers: "128MB", bgwriter_lru_maxpages: "0", autovacuum: "off", checkpoint_timeout: "1h" };
+
+it("a target that forgets its last commits while nothing is under way gets them again", { timeout: 120_000 }, async () => {
+  await using pair = await startPair({ version: 14 }, { version: 15, settings: FORGETFUL });
+  const table = "create table items (id int primary key)";
+  const move = await newMove(pair, { sql: `${table}; insert into items values (1)`, targetSql: table });
+  const running = move.start(["run"]);
+  await running.waitFor(/phase=streaming/, 60_000);
+  await stopWriterOf(move.targetDb);
+  await query(move.sourceDb, "insert into items values (2)");
+  await arrived(move, 2);
+  await pair.target.kill9();
+  await pair.target.start();
+  assert.deepEqual(await query(move.targetDb, "select from items where id = 2"), [], "the target was to forget something");
+  await query(move.sourceDb, "insert into items values (3)");
+  await arrived(move, 3);
+  assert.equal((await move.run(["cdc", "stop"])).code, 0);
+  assert.equal((await running.done).code, 0, running.stderr());
+  await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
+});
+
+it("a chunk read before a crash of the source, and merged after it, brings nothing that never happened", { timeout: 120_000 }, async () => {
+  await using pair = await startPair({ version: 14, settings: FORGETFUL }, { version: 15 });
+  const throttle = "{ workers: 2, chunkSeconds: 1, chunkBytes: 512KB }";
+  const move = await newMove(pair, { sql: TABLES + ROWS, targetSql: TABLES, throttle });
+  const [whole, items] = [await holdWrites(move.targetDb, "whole"), await holdWrites(move.targetDb, "items")];
+  const running = move.start(["run", "--until", "caught-up"]);
+  await waitedFor(move.targetDb, "items");
+  await waitedFor(move.targetDb, "whole");
+  // The chunk of items_1 is being merged. The other reader comes to items_2 while commits happen there that nothing writes down.
+  await stopWriterOf(move.sourceDb);
+  const updating = updateForgettably(move.sourceDb);
+  await whole.end();
+  const joined = "select from pghaul.table_progress where table_id = 'public.whole' and state = 'joined'";
+  await waitFor(() => query(move.targetDb, joined).then(some), { deadlineMs: 30_000, what: "the first table to join" });
+  await waitFor(() => query(move.sourceDb, READ).then(some), { deadlineMs: 30_000, what: "the chunk of items_2 to be read", everyMs: 5 });
+  const before = await sourceAt(move.sourceDb);
+  await pair.source.kill9();
+  await updating;
+  await pair.source.start();
+  assert.ok((await sourceAt(move.sourceDb)).updates < before.updates, "the source was to forget something");
+  // WAL grows past where it was, with other content, and the log follows.
+  const after = await writePast(move.sourceDb, before.lsn);
+  const passed = "select from pg_replication_slots where confirmed_flush_lsn >= $1";
+  await waitFor(() => query(move.sourceDb, passed, [after]).then(some), { deadlineMs: 30_000, what: "the log to follow" });
+  await items.end();
+  const ended = await running.done;
+  assert.equal(ended.code, 0, ended.stderr);
+  await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
+});
+
+/** Both readers hold what they have read and rest: nothing is left to do for them until the target lets them. */
+const READ = `select from pg_stat_activity where application_name like '%snapshot reader%' and state = 'idle'
+  and clock_timestamp() - state_change > interval '300 ms' having count(*) = 2`;
+
+function arrived(move: Move, id: number): Promise<unknown> {
+  const sql = `select from items where id = ${id}`;
+  return waitFor(() => query(move.targetDb, sql).then(some), { deadlineMs: 60_000, what: `row ${id} at the target` });
+}
+
+const some = (rows: readonly unknown[]): boolean => rows.length > 0;
+
+/** Lets others read the table and nobody write it, until the session ends. */
+async function holdWrites(database: TestDatabase, table: string): Promise<pg.Client> {
+  const client = await database.connect();
+  await client.query(`begin; lock table ${table} in share mode`);
+  return client;
+}
+
+/** Somebody waits for what `holdWrites` holds. */
+function waitedFor(database: TestDatabase, table: string): Promise<unknown> {
+  const sql = `select from pg_locks where relation = '${table}'::regclass and not granted`;
+  return waitFor(() => query(database, sql).then(some), { deadlineMs: 60_000, what: `a merge into ${table}` });
+}
+
+/** The process that writes WAL down for commits that do not ask for it; it dies with its server. */
+async function stopWriterOf(database: TestDatabase): Promise<void> {
+  const [writer] = await query<{ pid: number }>(database, "select pid from pg_stat_activity where backend_type = 'walwriter'");
+  process.kill(writer?.pid ?? Number.NaN, "SIGSTOP");
+}
+
+/** Counts up the rows of items_2, each step a commit that nobody waits for; ends when the server dies. */
+async function updateForgettably(database: TestDatabase): Promise<void> {
+  const client = await database.connect();
+  await client.query("set synchronous_commit = off; set application_name = 'updates'");
+  const forever = "do $$ begin loop for i in 1000..1099 loop update items set n = n + 1 where id = i; commit; end loop; end loop; end $$";
+  await client.query(forever).catch(() => undefined);
+}
+
+async function sourceAt(database: TestDatabase): Promise<{ readonly updates: number; readonly lsn: string }> {
+  const [row] = await query<{ updates: number; lsn: string }>(
+    database,
+    "select sum(n)::float8 as updates, pg_current_wal_insert_lsn()::text as lsn from items",
+  );
+  if (row === undefined) throw new Error("no answer");
+  return row;
+}
+
+/** A segment of WAL at a time. */
+async function writePast(database: TestDatabase, lsn: string): Promise<string> {
+  for (;;) {
+    await query(database, "select pg_logical_emit_message(true, 'filler', '')");
+    await query(database, "select pg_switch_wal()");
+    const [now] = await query<{ lsn: string; past: boolean }>(
+      database,
+      "select lsn::text as lsn, lsn > $1::pg_lsn as past from pg_current_wal_lsn() lsn",
+      [lsn],
+    );
+    if (now?.past === true) return now.lsn;
+  }
+}
