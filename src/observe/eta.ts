@@ -46,13 +46,16 @@ export function copiedInSeconds(remainingBytes: number, bytesPerSecond: number |
   return remainingBytes / bytesPerSecond;
 }
 
+/** What lies between two ends that keep up: records of the server itself, a heartbeat, a commit under way. */
+const NOTHING_WAITS_BYTES = 64 * 1024;
+
 /**
  * Seconds until the target has caught up: not before the copy has ended, and then as long as the backlog needs at the speed at
  * which it shrinks now. Null while it does not shrink.
  */
 export function caughtUpInSeconds(copied: number | null, lagBytes: number, lagBytesPerSecond: number | null): number | null {
   if (copied === null) return null;
-  if (lagBytes <= 0) return copied;
+  if (lagBytes <= NOTHING_WAITS_BYTES) return copied;
   if (lagBytesPerSecond === null || lagBytesPerSecond >= 0) return null;
   return Math.max(copied, lagBytes / -lagBytesPerSecond);
 }

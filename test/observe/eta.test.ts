@@ -61,8 +61,10 @@ test("caught up in: never before the copy has ended, unknown while the backlog g
   assert.equal(caughtUpInSeconds(null, 0, null), null);
   assert.equal(caughtUpInSeconds(100, 0, null), 100);
   assert.equal(caughtUpInSeconds(100, 50, -1), 100);
-  assert.equal(caughtUpInSeconds(100, 500, -1), 500);
-  assert.equal(caughtUpInSeconds(100, 500, 1), null);
-  assert.equal(caughtUpInSeconds(100, 500, 0), null);
-  assert.equal(caughtUpInSeconds(0, 500, -10), 50);
+  assert.equal(caughtUpInSeconds(100, 5e6, -1e4), 500);
+  assert.equal(caughtUpInSeconds(100, 5e6, 1), null);
+  assert.equal(caughtUpInSeconds(100, 5e6, 0), null);
+  assert.equal(caughtUpInSeconds(0, 5e6, -1e5), 50);
+  // A heartbeat on its way is no backlog.
+  assert.equal(caughtUpInSeconds(0, 60_000, 1), 0);
 });
