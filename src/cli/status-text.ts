@@ -15,6 +15,7 @@ export interface StatusView {
   readonly slot: { readonly name: string; readonly retainedBytes: number | null; readonly walStatus: string | null } | null;
   readonly throttle: { readonly held: boolean; readonly why: string | null };
   readonly lastError: { readonly code: string; readonly message: string; readonly at: string } | null;
+  readonly changes: readonly { readonly code: string; readonly message: string; readonly fix: string | null; readonly at: string }[];
   readonly updatedAt: string | null;
 }
 
@@ -48,6 +49,7 @@ export function statusText(status: StatusView, terminal?: boolean): string {
     slotLine(status),
     throttleLine(status),
     errorLine(status),
+    ...status.changes.map(changeLine),
   ];
   const head = `${facts.filter((line) => line !== null).join("\n")}\n`;
   return status.tables.length === 0 ? head : `${head}\n${renderTable(COLUMNS, status.tables.map(tableRow), terminal)}`;
@@ -97,6 +99,10 @@ function throttleLine({ throttle, running, waiting }: StatusView): string | null
 
 function errorLine({ lastError }: StatusView): string | null {
   return lastError === null ? null : `last error: ${lastError.code} at ${lastError.at}: ${lastError.message}`;
+}
+
+function changeLine({ code, message, fix, at }: StatusView["changes"][number]): string {
+  return `in doubt since ${at}: ${code}: ${message}${fix === null ? "" : `; ${fix}`}`;
 }
 
 function tableRow({ table, phase, rows, bytes, expectedBytes, chunks, verified }: TableView): string[] {

@@ -61,6 +61,8 @@ export interface GateFacts {
   lastError(): { readonly code: string; readonly at: string } | null;
   /** The last verdict on each table. */
   verdicts(): readonly { readonly table: string; readonly equal: boolean; readonly at: string }[];
+  /** What happened at the source and does not stream, of tables that no comparison has found equal since. */
+  sourceChanges(): Promise<readonly { readonly code: string; readonly table: string; readonly message: string }[]>;
   /** Differences between the tables as they stream and as the source's catalog has them now. */
   drift(): Promise<readonly string[]>;
 }

@@ -100,6 +100,16 @@ export const ERROR_CODES = {
     title: "A table's columns changed during the migration",
     help: "Everything before it is applied. Add or drop the same columns at the target, then run again. A changed type or key cannot be followed.",
   },
+  PUBLICATION_CHANGED: {
+    kind: "source",
+    title: "Somebody altered or dropped the migration's publication",
+    help: "What was written meanwhile did not stream. Run the statement shown at the source, then `pghaul run`, then `pghaul verify run`: a table that differs must be mended or moved anew.",
+  },
+  TABLE_RENAMED: {
+    kind: "source",
+    title: "A table was renamed or moved to another schema during the migration",
+    help: "What is written under the new name does not stream. Give it back its name at the source, then `pghaul run`, then `pghaul verify run`.",
+  },
   DECODE_FAILED: {
     kind: "bug",
     title: "The replication stream could not be decoded",
@@ -125,6 +135,11 @@ export const ERROR_CODES = {
     kind: "target",
     title: "The schema could not be created at the target",
     help: "The cause names the statement of pg_dump that failed.",
+  },
+  PARTITION_MISSING: {
+    kind: "target",
+    title: "The target has no partition for a row",
+    help: "A partition was made at the source and not at the target. Run the statement shown at the target, then `pghaul run`: it goes on at that row.",
   },
   // log and state
   STREAM_NOT_RUNNING: {

@@ -29,6 +29,8 @@ export interface Table {
 }
 
 export interface TableLeaf {
+  /** By which it is found again under another name; absent in what was planned by an earlier version. */
+  readonly oid?: number;
   readonly schema: string;
   readonly name: string;
   /** Estimates of pg_class; bytes include TOAST. */

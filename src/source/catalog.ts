@@ -161,7 +161,13 @@ class CatalogFacts {
         notNull: not_null === "true",
       })),
       key,
-      leaves: leaves.map(({ schema, name, bytes, rows }) => ({ schema, name, bytes: Number(bytes), rows: Number(rows) })),
+      leaves: leaves.map(({ oid, schema, name, bytes, rows }) => ({
+        oid: Number(oid),
+        schema,
+        name,
+        bytes: Number(bytes),
+        rows: Number(rows),
+      })),
     };
   }
 }

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Table, TableLeaf } from "../model/table.ts";
 import { toByteText } from "../model/value.ts";
-import { asPghaulError } from "../postgres/wrap-error.ts";
+import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import { type KeyColumn, readKeyOrder } from "./chunk/key-order.ts";
 import { selectExtremes, selectKnownValues } from "./queries/bounds-queries.ts";
 
@@ -12,6 +12,8 @@ export interface LeafSample {
   /** Only for integer keys of which no values are known. */
   readonly extremes: { readonly min: bigint; readonly max: bigint } | null;
 }
+
+const UNDEFINED_TABLE = "42P01";
 
 const INTEGERS = new Set(['"pg_catalog"."int2"', '"pg_catalog"."int4"', '"pg_catalog"."int8"']);
 
@@ -26,11 +28,17 @@ export async function readLeafSamples(client: pg.Client, table: Table): Promise<
     const column = table.columns[table.key[0] as number]?.name;
     if (leading === undefined || column === undefined) return table.leaves.map(() => ({ values: [], extremes: null }));
     const samples: LeafSample[] = [];
-    for (const leaf of table.leaves) samples.push(await sampleLeaf(client, leaf, column, leading));
+    for (const leaf of table.leaves) samples.push(await sampleLeaf(client, leaf, column, leading).catch(nothingWhenGone));
     return samples;
   } catch (error) {
     throw asPghaulError(error, "source", { table: table.id });
   }
+}
+
+/** A partition that was dropped or renamed since it was planned: its read will tell (`copyRange`). */
+function nothingWhenGone(error: unknown): LeafSample {
+  if (sqlState(error) !== UNDEFINED_TABLE) throw error;
+  return { values: [], extremes: null };
 }
 
 async function sampleLeaf(client: pg.Client, { schema, name }: TableLeaf, column: string, order: KeyColumn): Promise<LeafSample> {

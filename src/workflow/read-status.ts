@@ -10,6 +10,7 @@ import type { StateDatabase } from "../state/state-database.ts";
 import { SampleStore } from "../state/storage/sample-store.ts";
 import { type TablePhase, TableStore } from "../state/table-store.ts";
 import { VerifyStore } from "../state/verify-store.ts";
+import { type NotedChange, NotedChanges } from "./changes/noted-changes.ts";
 
 export interface TableStatus {
   readonly table: string;
@@ -26,6 +27,8 @@ export interface TableStatus {
 
 export interface Status extends Progress {
   readonly migration: string;
+  /** What happened at the source and does not stream, of tables that no comparison has found equal since. */
+  readonly changes: readonly NotedChange[];
   /** The process that streams now, or null. */
   readonly running: LeaseHolder | null;
   readonly tables: readonly TableStatus[];
@@ -42,6 +45,7 @@ const NOTHING: Omit<Status, "migration"> = {
   running: null,
   waiting: null,
   tables: [],
+  changes: [],
   lag: null,
   bytesPerSecond: 0,
   changesPerSecond: 0,
@@ -61,7 +65,8 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
     const { pid: _, ...progress } = new ProgressStore(state).get() ?? { pid: 0, ...NOTHING };
     const running = await leaseHolder(directory, "stream");
     const tables = readTables(state);
-    return { ...NOTHING, ...progress, migration, running, tables, etaSeconds: running === null ? null : readEta(state, tables) };
+    const changes = new NotedChanges(state).unsettled();
+    return { ...NOTHING, ...progress, migration, running, tables, changes, etaSeconds: running === null ? null : readEta(state, tables) };
   } finally {
     state.close();
   }

@@ -36,6 +36,7 @@ export function facts(change: Partial<GateFacts> = {}): GateFacts {
     lagSamples: () => samples(60),
     lastError: () => null,
     verdicts: () => [{ table: "public.t", equal: true, at: new Date(NOW - 1_000).toISOString() }],
+    sourceChanges: async () => [],
     drift: async () => [],
     ...change,
   };

@@ -5,7 +5,8 @@ import type pg from "pg";
 import type { ChunkBudget, ChunkRange, ChunkRead } from "../../engine/ports.ts";
 import { type KeyText, keyText, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
-import { endSnapshot } from "../queries/read-queries.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
+import { endSnapshot, selectName } from "../queries/read-queries.ts";
 import { CopyChunkRows } from "./chunk-rows.ts";
 import { copyKeysSql, copyRangeSql, leafName, wholeName } from "./chunk-sql.ts";
 import type { KeyOrder } from "./key-order.ts";
@@ -47,8 +48,28 @@ export interface RangeRequest {
   readonly limit: RowLimit;
 }
 
-/** Reads the beginning of a range: all of it, or as many rows as the budget allows, at least one. */
-export async function copyRange(context: ReadContext, table: Table, { range, budget, limit }: RangeRequest): Promise<ChunkRead> {
+const UNDEFINED_TABLE = "42P01";
+
+/**
+ * Reads the beginning of a range: all of it, or as many rows as the budget allows, at least one. A partition that was renamed since it was
+ * planned is read under its new name; of one that was dropped no row is left to be read.
+ */
+export async function copyRange(context: ReadContext, table: Table, request: RangeRequest): Promise<ChunkRead> {
+  const leaf = table.leaves[request.range.leaf];
+  try {
+    return await copyLeaf(context, table, request);
+  } catch (error) {
+    if (sqlState(error) !== UNDEFINED_TABLE || leaf?.oid === undefined || leaf.oid === table.oid) throw error;
+    await endSnapshot(context.client);
+    const now = await selectName(context.client, leaf.oid);
+    if (now === null) return copyKeys(context, table, []);
+    // Still the same name: it came back meanwhile, or it is something else that is missing.
+    if (now.schema === leaf.schema && now.name === leaf.name) throw error;
+    return copyLeaf(context, { ...table, leaves: table.leaves.with(request.range.leaf, { ...leaf, ...now }) }, request);
+  }
+}
+
+async function copyLeaf(context: ReadContext, table: Table, { range, budget, limit }: RangeRequest): Promise<ChunkRead> {
   const { client, order, label, signal } = context;
   const asked = limit.next(budget);
   const started = performance.now();

@@ -94,3 +94,13 @@ export async function selectOlderWriters(db: Queryable, xid: bigint): Promise<re
   );
   return rows;
 }
+
+/** The name that a relation bears now; null when it is gone. */
+export async function selectName(db: Queryable, oid: number): Promise<{ readonly schema: string; readonly name: string } | null> {
+  const { rows } = await db.query<{ schema: string; name: string }>(
+    `select n.nspname::text as schema, c.relname::text as name
+       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $1`,
+    [oid],
+  );
+  return rows[0] ?? null;
+}

@@ -9,6 +9,7 @@ import { ProgressStore } from "../../state/progress-store.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
+import { unsettledChanges } from "../changes/look-for-changes.ts";
 import { slotName } from "../names.ts";
 import type { OpenCutover } from "./open-cutover.ts";
 
@@ -47,6 +48,7 @@ function factsOf({ migration, stream, watch, tables }: OpenCutover): GateFacts {
     lagSamples: () => new SampleStore(state).all(),
     lastError: () => new ProgressStore(state).get()?.lastError ?? null,
     verdicts: () => new VerifyStore(state).latest(),
+    sourceChanges: () => unsettledChanges({ migration, tables }, watch.source),
     drift: async () => driftOf(tables, await tablesNow(migration.config.tables, watch.source)),
   };
 }

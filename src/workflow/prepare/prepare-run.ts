@@ -15,6 +15,7 @@ import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import type { TailRecord } from "../../state/tail-store.ts";
 import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
+import { lookForChanges } from "../changes/look-for-changes.ts";
 import type { Migration } from "../open-migration.ts";
 import { adoptDrift } from "../stream/adopt-drift.ts";
 import { markerTable } from "./marker-table.ts";
@@ -50,8 +51,14 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     bus.emit({ kind: "phase", phase: "slot" });
     const isNew = !new MilestoneStore(migration.state).has("barrier-passed");
     const barrier = (): Promise<void> => passBarrier(migration, tables, bus, signal);
+    // Before the publication is made as it should be: what somebody took out of it has not streamed, and that must not be passed over.
+    const look = (): Promise<void> => lookForChanges({ migration, tables, bus }, source);
+    if (!isNew) await look();
     const tail = await provedSlot(migration, { stream: "forward", proved: !isNew, tables, bus, barrier, signal });
-    if (isNew) await refuseChange(migration, source, moved);
+    if (isNew) {
+      await look();
+      await refuseChange(migration, source, moved);
+    }
     new MilestoneStore(migration.state).reach("barrier-passed");
     bus.emit({ kind: "phase", phase: "loading" });
     return { tables, tail, identifiers, schema };

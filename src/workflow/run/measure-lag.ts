@@ -8,13 +8,15 @@ import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
+import { isSourceFault, SourceWatch } from "../changes/watch-source.ts";
 import { LagSeconds } from "./lag-seconds.ts";
 import type { EngineWatch } from "./watch-engine.ts";
-import { SourceWatch } from "./watch-source.ts";
 
 export interface LagParts {
   readonly connect: (signal: AbortSignal) => Promise<pg.Client>;
   readonly slot: string;
+  /** Looks for what happened to the tables and does not stream; see `SourceWatch`. */
+  readonly changes: (client: pg.Client) => Promise<void>;
   /** Position that the other side has reached; null while nothing has joined. */
   readonly position: () => Lsn | null;
   readonly watch: EngineWatch;
@@ -35,9 +37,9 @@ export interface Lag {
   readonly seconds: number;
 }
 
-/** Measures until the signal aborts. An origin that is away is no failure here: the streams say so themselves. */
+/** Measures until the signal aborts. An origin that is away is no failure here: the streams say so themselves. Throws source faults. */
 export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<void> {
-  const health = new SourceWatch(parts.slot, parts.bus);
+  const health = new SourceWatch(parts);
   const seconds = new LagSeconds();
   let round = 0;
   let client: pg.Client | null = null;
@@ -51,11 +53,12 @@ export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<
       before = now;
       try {
         client ??= await parts.connect(signal);
-        // A role that may not see others' sessions still has a lag to be measured; a lost session shows in the next statement.
-        if (round % HEALTH_EVERY === 0) await health.look(client).catch(() => undefined);
+        // A lost session shows in the next statement.
+        if (round % HEALTH_EVERY === 0) await health.look(client);
         round += 1;
         tell(parts, seconds, { ...(await readOrigin(client, parts.slot, parts.position())), ...rates });
-      } catch {
+      } catch (error) {
+        if (isSourceFault(error)) throw error;
         await client?.end().catch(() => undefined);
         client = null;
       }

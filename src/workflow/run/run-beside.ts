@@ -10,6 +10,7 @@ import { ProgressStore } from "../../state/progress-store.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
+import { lookForChanges } from "../changes/look-for-changes.ts";
 import { AbandonedCutover } from "../cutover/settle-abandoned.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
@@ -40,6 +41,7 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     {
       connect: (inner) => migration.connect("source", "measure lag", { signal: inner }),
       slot: prepared.tail.slot,
+      changes: (client) => lookForChanges({ migration, tables: prepared.tables, bus }, client),
       position,
       watch,
       bus,

@@ -12,6 +12,7 @@ import { ControlStore } from "../../state/control-store.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TableStore } from "../../state/table-store.ts";
+import { namePartitions } from "../changes/name-partitions.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { insertLsn } from "../prepare/prepare-slot.ts";
@@ -142,9 +143,9 @@ class Run {
       streaming: (stream) => {
         this.#stream = stream;
       },
-    }).catch((error: unknown) => {
+    }).catch(async (error: unknown) => {
       noteDrift(migration.state, error);
-      throw error;
+      throw await namePartitions(migration, error);
     });
   }
 

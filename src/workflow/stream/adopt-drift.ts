@@ -76,12 +76,18 @@ function notFollowed({ table, lsn }: Drift, before: Table, changed: Table, diffe
   const relation = qualifiedName(changed.schema, changed.name);
   const known = new Set(before.columns.map(({ name }) => name));
   const added = changed.columns.filter(({ name }) => !known.has(name));
-  const statements = added.map(({ name, type }) => `alter table ${relation} add column ${quoteIdent(name)} ${type};`);
+  const now = new Set(changed.columns.map(({ name }) => name));
+  const [gone, ...moreGone] = before.columns.filter(({ name }) => !now.has(name));
+  const [first, ...moreAdded] = added;
+  // A column that went while another of its type came was renamed, most often; nothing in the stream tells.
+  const renamed = gone !== undefined && gone.type === first?.type && moreGone.length + moreAdded.length === 0;
+  const statements = renamed
+    ? [`alter table ${relation} rename column ${quoteIdent(gone.name)} to ${quoteIdent(first.name)};`]
+    : added.map(({ name, type }) => `alter table ${relation} add column ${quoteIdent(name)} ${type};`);
+  const remark = renamed ? "at the target, if that is what was done at the source" : "at the target, with the source's default";
   return new PghaulError("SCHEMA_DRIFT", `${table} changed at the source, and the target has not followed: ${differences.join("; ")}`, {
     context: { table, lsn },
-    ...(statements.length === 0
-      ? {}
-      : { suggestion: `${statements.join(" ")}   -- at the target, with the source's default; then: pghaul run` }),
+    ...(statements.length === 0 ? {} : { suggestion: `${statements.join(" ")}   -- ${remark}; then: pghaul run` }),
   });
 }
 

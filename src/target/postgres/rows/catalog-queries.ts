@@ -22,6 +22,8 @@ export interface ColumnRow {
   readonly type: string;
   /** Domains resolved to what they are made of, with its modifier. */
   readonly base_type: string;
+  /** The same without a modifier: a cast to it cuts and rounds nothing. */
+  readonly bare_type: string;
   /** 'a' always, 'd' by default, '' none. */
   readonly identity: string;
   /** 's' stored, 'v' virtual, '' none. */
@@ -46,6 +48,7 @@ export async function selectColumns(db: Queryable, oid: string): Promise<readonl
         from base b join pg_catalog.pg_type t on t.oid = b.typbasetype
        where b.typtype = 'd')
     select attnum::text, attname::text as name, pg_catalog.format_type(typid, typmod) as base_type,
+           pg_catalog.format_type(typid, -1) as bare_type,
            attidentity::text as identity, attgenerated::text as generated, type, fills_itself::text
       from base where typtype <> 'd' order by base.attnum`,
     [oid],

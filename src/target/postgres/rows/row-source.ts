@@ -42,7 +42,7 @@ export function literalSource(target: TargetTable, rows: readonly SourceRow[]): 
         const cells = columns.map((column) => {
           const text = literal(values[column]);
           // The first line gives the columns their types; the constants below it then go through the same input functions.
-          return line === 0 ? `${text}::${target.columns[column]?.type}` : text;
+          return line === 0 ? `${text}::${target.columns[column]?.bareType}` : text;
         });
         return `(${[op, ...cells].join(", ")})`;
       });

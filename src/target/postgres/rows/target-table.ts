@@ -20,6 +20,8 @@ export interface TargetColumn {
   readonly name: string;
   /** A domain's base type: a domain may refuse the NULL that stands for "not in this row" in a staged delete or patch. */
   readonly type: string;
+  /** `type` without its modifier: what is too long for the column must be refused by it, where a cast would cut it off in silence. */
+  readonly bareType: string;
   /** UPDATE may not name a GENERATED ALWAYS AS IDENTITY column. */
   readonly updatable: boolean;
   /** Equality by the type's btree operator family, `operator("s".=)`: found whatever search_path hides an extension's type. */
@@ -50,6 +52,7 @@ export async function readTargetTable(db: Queryable, table: Table): Promise<Targ
       return {
         name: quoteIdent(column.name),
         type: found.base_type,
+        bareType: found.bare_type,
         updatable: found.identity !== "a",
         equals: equality(indexed.find((index) => index.attnum === found.attnum)),
         indexed: indexed.some((index) => index.attnum === found.attnum && index.place === "1"),

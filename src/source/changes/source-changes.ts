@@ -1,0 +1,186 @@
+/**
+ * What happened between two footprints that the stream does not carry, a finding each. Nothing is judged harmless that cannot be shown to be:
+ * who compares the table afterwards knows.
+ */
+import type { Table } from "../../model/table.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
+import type { Footprint, LeafFootprint, TableFootprint } from "./footprint.ts";
+
+export type ChangeCode =
+  | "PARTITION_NEW"
+  | "PARTITION_ATTACHED"
+  | "PARTITION_GONE"
+  | "PARTITION_REWRITTEN"
+  | "PARTITION_NOT_LOGGED"
+  | "TABLE_REWRITTEN"
+  | "TABLE_COLUMNS"
+  | "TABLE_DROPPED"
+  | "TABLE_RENAMED"
+  | "IDENTITY_LOST"
+  | "PUBLICATION_CHANGED";
+
+export interface SourceChange {
+  readonly code: ChangeCode;
+  /** Id of the table as planned. */
+  readonly table: string;
+  /** Names and figures, never values. */
+  readonly message: string;
+  /** The statement or command that mends it. */
+  readonly fix: string | null;
+  /** Rows may differ from now on: a verdict from before says nothing any more. */
+  readonly doubtful: boolean;
+}
+
+/** Questions that footprints leave open. Null: it cannot be told. */
+export interface LeafQuestions {
+  /** Bytes of the leaf now. */
+  bytes(oid: string): Promise<number | null>;
+  /** Whether the transaction wrote the first row of the leaf. */
+  firstRowOf(leaf: LeafFootprint, xid: string): Promise<boolean | null>;
+}
+
+export async function changesBetween(
+  before: Footprint,
+  after: Footprint,
+  tables: readonly Table[],
+  ask: LeafQuestions,
+): Promise<readonly SourceChange[]> {
+  const changes: SourceChange[] = [];
+  const optionsTouched = before.publication?.oid !== after.publication?.oid || before.publication?.xmin !== after.publication?.xmin;
+  for (const table of tables) {
+    const [was, is] = [before.tables[table.id], after.tables[table.id]];
+    if (is === undefined) {
+      if (was !== undefined) changes.push(dropped(table));
+      continue;
+    }
+    if (was !== undefined) changes.push(...tableChanges(table, was, is, optionsTouched));
+    changes.push(...(await leafChanges(table, was, is, ask)));
+  }
+  return changes;
+}
+
+function dropped({ id }: Table): SourceChange {
+  const message = `${id} was dropped at the source (another table of that name would not stream); the target still has it`;
+  const fix = "pghaul cdc teardown; then name it under tables.exclude, with an empty target and another state directory; then pghaul run";
+  return { code: "TABLE_DROPPED", table: id, message, fix, doubtful: true };
+}
+
+function tableChanges({ id }: Table, was: TableFootprint, is: TableFootprint, optionsTouched: boolean): SourceChange[] {
+  const changes: SourceChange[] = [];
+  const verify = `pghaul verify run --table ${id}`;
+  // A name that is still another is a fault (`faultOf`), not an event of the past.
+  if (was.name !== is.name && is.name === id) {
+    changes.push({
+      code: "TABLE_RENAMED",
+      table: id,
+      message: `${id} bore the name ${was.name} at the source for a while: what was written to it then did not stream`,
+      fix: verify,
+      doubtful: true,
+    });
+  }
+  if (is.published !== null && (was.published !== is.published || optionsTouched)) {
+    changes.push({
+      code: "PUBLICATION_CHANGED",
+      table: id,
+      message: `somebody altered the publication: changes of ${id} may not have streamed for a while`,
+      fix: verify,
+      doubtful: true,
+    });
+  }
+  if (was.columns !== is.columns) {
+    const message = `columns of ${id} were changed at the source: until the target has followed, values that do not fit there are rounded or stop the stream`;
+    changes.push({ code: "TABLE_COLUMNS", table: id, message, fix: `make the same change at the target; then: ${verify}`, doubtful: true });
+  } else if (was.touched !== is.touched && Object.entries(is.leaves).some(([oid, { node }]) => (was.leaves[oid]?.node ?? node) !== node)) {
+    const message = `ALTER TABLE wrote ${id} anew at the source: values that it computed for old rows do not stream`;
+    changes.push({ code: "TABLE_REWRITTEN", table: id, message, fix: verify, doubtful: true });
+  }
+  return changes;
+}
+
+async function leafChanges(
+  table: Table,
+  was: TableFootprint | undefined,
+  is: TableFootprint,
+  ask: LeafQuestions,
+): Promise<readonly SourceChange[]> {
+  const changes: SourceChange[] = [];
+  for (const [oid, leaf] of Object.entries(is.leaves)) {
+    const earlier = was?.leaves[oid];
+    if (was !== undefined && earlier?.attached !== leaf.attached) changes.push(await arrived(table, oid, leaf, ask));
+    else if (earlier !== undefined && earlier.node !== leaf.node && leaf.attached !== null) {
+      changes.push(rewritten(table, leaf, await ask.bytes(oid)));
+    }
+    if ((earlier?.persistence ?? "p") !== "u" && (earlier?.kind ?? "r") !== "f" && (leaf.persistence === "u" || leaf.kind === "f")) {
+      changes.push(notLogged(table, leaf));
+    }
+    if ((earlier?.identified ?? true) && !leaf.identified && leaf.kind === "r") changes.push(unidentified(table, leaf));
+  }
+  for (const [oid, leaf] of Object.entries(was?.leaves ?? {})) if (is.leaves[oid] === undefined) changes.push(left(table, leaf));
+  return changes;
+}
+
+/** Empty, or made by the transaction that attached it and not written to by it: then every row of it was inserted by way of the stream. */
+async function arrived(table: Table, oid: string, leaf: LeafFootprint, ask: LeafQuestions): Promise<SourceChange> {
+  const bytes = await ask.bytes(oid);
+  const wasEmpty = bytes === 0 || (leaf.born && leaf.attached !== null && (await ask.firstRowOf(leaf, leaf.attached)) === false);
+  const name = nameOf(leaf);
+  if (wasEmpty) {
+    const message = `${name} is a new partition of ${table.id} at the source; the target needs it before the first row comes`;
+    return { code: "PARTITION_NEW", table: table.id, message, fix: null, doubtful: false };
+  }
+  const message = `${name} became a partition of ${table.id} at the source, and rows that it held before do not stream`;
+  const fix = `pghaul verify diff --table ${table.id}   # then insert what is missing at the target`;
+  return { code: "PARTITION_ATTACHED", table: table.id, message, fix, doubtful: true };
+}
+
+function left(table: Table, leaf: LeafFootprint): SourceChange {
+  const [root, name] = [qualifiedName(table.schema, table.name), qualifiedName(leaf.schema, leaf.name)];
+  return {
+    code: "PARTITION_GONE",
+    table: table.id,
+    message: `${nameOf(leaf)} is no partition of ${table.id} any more at the source (DETACH or DROP); the target still has its rows`,
+    fix: `alter table ${root} detach partition ${name};   -- AT THE TARGET, once the stream has caught up (or drop table ${name}); then: pghaul verify run --table ${table.id}`,
+    doubtful: true,
+  };
+}
+
+/** Only the stream of its own leaf would tell a TRUNCATE from what keeps the rows, and that is not published. */
+function rewritten(table: Table, leaf: LeafFootprint, bytes: number | null): SourceChange {
+  const name = qualifiedName(leaf.schema, leaf.name);
+  const held = bytes === null ? "" : `, and holds ${bytes} bytes now`;
+  return {
+    code: "PARTITION_REWRITTEN",
+    table: table.id,
+    message: `${nameOf(leaf)}, a partition of ${table.id}, was written anew at the source${held}: TRUNCATE of one partition does not stream (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
+    fix: `pghaul verify run --table ${table.id}   # different after a TRUNCATE; then, AT THE TARGET: truncate ${name};`,
+    doubtful: true,
+  };
+}
+
+function notLogged(table: Table, leaf: LeafFootprint): SourceChange {
+  const foreign = leaf.kind === "f";
+  return {
+    code: "PARTITION_NOT_LOGGED",
+    table: table.id,
+    message: `${nameOf(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the source: nothing written to it streams`,
+    fix: foreign
+      ? null
+      : `alter table ${qualifiedName(leaf.schema, leaf.name)} set logged;   -- at the source; then: pghaul verify run --table ${table.id}`,
+    doubtful: true,
+  };
+}
+
+/** A published table without identity refuses UPDATE and DELETE: it is the application that fails (manual: "Publication"). */
+function unidentified(table: Table, leaf: LeafFootprint): SourceChange {
+  return {
+    code: "IDENTITY_LOST",
+    table: table.id,
+    message: `${nameOf(leaf)} has no replica identity any more: the application's UPDATE and DELETE fail at the source`,
+    fix: `alter table ${qualifiedName(leaf.schema, leaf.name)} replica identity full;   -- at the source, or give it its key back`,
+    doubtful: false,
+  };
+}
+
+function nameOf({ schema, name }: LeafFootprint): string {
+  return `${schema}.${name}`;
+}

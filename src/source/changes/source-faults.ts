@@ -1,0 +1,81 @@
+/** What makes the stream lose changes for as long as it stands: nothing goes on before it is mended. */
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Table } from "../../model/table.ts";
+import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
+import { addTablesSql, completeOptionsSql } from "../queries/publication-queries.ts";
+import type { Footprint } from "./footprint.ts";
+
+const NAMED = 5;
+
+export interface SourceFault {
+  readonly error: PghaulError;
+  /** Ids of the tables whose rows may differ by now. */
+  readonly tables: readonly string[];
+}
+
+/** The worst that is wrong now, or null. */
+export function faultOf(publication: string, footprint: Footprint, tables: readonly Table[]): SourceFault | null {
+  return renamed(footprint, tables) ?? unpublished(publication, footprint, tables);
+}
+
+function renamed({ tables: found }: Footprint, tables: readonly Table[]): SourceFault | null {
+  const moved = tables.flatMap((table) => {
+    const now = found[table.id];
+    return now === undefined || now.name === table.id ? [] : [{ table, now }];
+  });
+  if (moved.length === 0) return null;
+  const what = moved.map(({ table, now }) => `${table.id} is ${now.name}`).slice(0, NAMED);
+  const back = moved.flatMap(({ table, now }) => {
+    const asNamed = qualifiedName(now.schema, table.name);
+    return [
+      ...(now.relation === table.name
+        ? []
+        : [`alter table ${qualifiedName(now.schema, now.relation)} rename to ${quoteIdent(table.name)};`]),
+      ...(now.schema === table.schema ? [] : [`alter table ${asNamed} set schema ${quoteIdent(table.schema)};`]),
+    ];
+  });
+  const error = new PghaulError(
+    "TABLE_RENAMED",
+    `renamed at the source: ${what.join(", ")} now; what is written under the new name does not stream`,
+    {
+      context: { table: moved[0]?.table.id ?? "" },
+      suggestion: `${back.join(" ")}   -- at the source; then: pghaul run, and pghaul verify run for what was written meanwhile`,
+    },
+  );
+  return { error, tables: moved.map(({ table }) => table.id) };
+}
+
+function unpublished(name: string, { publication, tables: found }: Footprint, tables: readonly Table[]): SourceFault | null {
+  const ids = tables.map(({ id }) => id);
+  if (publication === null) {
+    const error = new PghaulError("PUBLICATION_CHANGED", `somebody dropped the publication ${name}: nothing can be streamed any more`, {
+      context: { publication: name },
+      suggestion: "pghaul cdc teardown; then an empty target and another state directory; then pghaul run",
+    });
+    return { error, tables: ids };
+  }
+  const missing = tables.filter(({ id }) => found[id] !== undefined && found[id].published === null);
+  if (missing.length === 0 && publication.complete) return null;
+  const named = missing.map(({ id }) => id).slice(0, NAMED);
+  const more = missing.length > NAMED ? ` and ${missing.length - NAMED} more` : "";
+  const what = [
+    ...(missing.length === 0 ? [] : [`it does not publish ${named.join(", ")}${more} whole`]),
+    ...(publication.complete ? [] : ["it does not publish every kind of change of the root"]),
+  ];
+  const statements = [
+    ...(publication.complete ? [] : [completeOptionsSql(name)]),
+    ...(missing.length === 0
+      ? []
+      : [
+          addTablesSql(
+            name,
+            missing.map((table) => qualifiedName(table.schema, table.name)),
+          ),
+        ]),
+  ];
+  const error = new PghaulError("PUBLICATION_CHANGED", `somebody altered the publication ${name}: ${what.join("; ")}`, {
+    context: { publication: name, tables: missing.length },
+    suggestion: `${statements.map((one) => `${one};`).join(" ")}   -- at the source; then: pghaul run, and pghaul verify run for what was written meanwhile`,
+  });
+  return { error, tables: publication.complete ? missing.map(({ id }) => id) : ids };
+}

@@ -1,0 +1,164 @@
+/**
+ * What the source's catalog says now of the tables that are moved: cheap enough to be asked every few seconds. Every value is text. Catalogs
+ * alone are read and no lock on a table is asked for: whoever holds one (TRUNCATE, ALTER TABLE) must not keep us waiting.
+ */
+import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
+import type { Queryable } from "./queryable.ts";
+
+export interface WatchedPublicationRow {
+  readonly oid: string;
+  /** Changes with each ALTER PUBLICATION of options. */
+  readonly xmin: string;
+  /** Publishes INSERT, UPDATE, DELETE and TRUNCATE, partitions as their root. */
+  readonly complete: string;
+}
+
+export async function selectWatchedPublication(db: Queryable, name: string): Promise<WatchedPublicationRow | null> {
+  const { rows } = await db.query<WatchedPublicationRow>(
+    `select p.oid::text, p.xmin::text, (p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate and p.pubviaroot)::text as complete
+       from pg_catalog.pg_publication p where p.pubname = $1`,
+    [name],
+  );
+  return rows[0] ?? null;
+}
+
+export interface WatchedTableRow {
+  readonly oid: string;
+  readonly schema: string;
+  readonly name: string;
+  /** Of its row in pg_publication_rel, which is made anew when the table is dropped from the publication and added again. Null when it is not whole in it. */
+  readonly published: string | null;
+  /** A digest of the columns' names and types, those that stream. */
+  readonly columns: string;
+  /** A digest of who wrote the columns' catalog rows: another after every ALTER TABLE that touches one. */
+  readonly touched: string;
+}
+
+export async function selectWatchedTables(
+  db: Queryable,
+  publication: string,
+  oids: readonly number[],
+): Promise<readonly WatchedTableRow[]> {
+  // Row filter and column list are read through jsonb, for 13 and 14 have neither.
+  const { rows } = await db.query<WatchedTableRow>(
+    `
+    select c.oid::text, n.nspname::text as schema, c.relname::text as name, r.oid::text as published, a.columns, a.touched
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_publication p on p.pubname = $1
+      left join pg_catalog.pg_publication_rel r
+        on r.prpubid = p.oid and r.prrelid = c.oid and to_jsonb(r) ->> 'prqual' is null and to_jsonb(r) ->> 'prattrs' is null
+     cross join lateral (
+           select coalesce(md5(string_agg(format('%s %s', t.attname, format_type(t.atttypid, t.atttypmod)), ',' order by t.attnum)
+                               filter (where t.attgenerated = '' and not t.attisdropped)), '') as columns,
+                  coalesce(md5(string_agg(t.xmin::text, ',' order by t.attnum)), '') as touched
+             from pg_catalog.pg_attribute t where t.attrelid = c.oid and t.attnum > 0) as a
+     where c.oid = any($2::oid[])`,
+    [publication, oids],
+  );
+  return rows;
+}
+
+export interface WatchedPartRow {
+  readonly root: string;
+  readonly oid: string;
+  readonly schema: string;
+  readonly name: string;
+  /** 'r' ordinary, 'f' foreign. */
+  readonly kind: string;
+  /** 'p' permanent, 'u' unlogged. */
+  readonly persistence: string;
+  /** Another after TRUNCATE, VACUUM FULL, CLUSTER and every ALTER TABLE that writes the table anew. */
+  readonly node: string;
+  /** The transaction that made it a partition; null for a table that is its own leaf. */
+  readonly attached: string | null;
+  /** True when that transaction also made the table. */
+  readonly born: string;
+  /** True when its rows can be told apart in the stream. */
+  readonly identified: string;
+}
+
+/** The leaves below the tables, an ordinary table being its own. One that is being detached (14 and later) is none any more. */
+export async function selectWatchedParts(db: Queryable, roots: readonly number[]): Promise<readonly WatchedPartRow[]> {
+  // Not pg_partition_tree(): it locks every partition. The row of the column ctid is written with the table and never again.
+  const { rows } = await db.query<WatchedPartRow>(
+    `${TREE}
+    select t.root::text, c.oid::text, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
+           c.relpersistence::text as persistence, c.relfilenode::text as node, t.attached,
+           coalesce(t.attached = (select a.xmin::text from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum = -1), true)::text as born,
+           (c.relreplident = 'f' or c.relreplident in ('d', 'i') and exists (
+              select from pg_catalog.pg_index i
+               where i.indrelid = c.oid and i.indisvalid and i.indimmediate
+                 and case c.relreplident when 'i' then i.indisreplident else i.indisprimary end))::text as identified
+      from tree t
+      join pg_catalog.pg_class c on c.oid = t.oid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'f')`,
+    [roots],
+  );
+  return rows;
+}
+
+const TREE = `
+    with recursive tree as (
+      select r.root, r.root as oid, null::text as attached, 0 as level from unnest($1::oid[]) as r(root)
+       union all
+      select tree.root, i.inhrelid, i.xmin::text, tree.level + 1
+        from tree
+        join pg_catalog.pg_inherits i on i.inhparent = tree.oid
+        join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
+       where to_jsonb(i) ->> 'inhdetachpending' is distinct from 'true')`;
+
+export interface PartitionRow {
+  readonly root: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly parent_schema: string;
+  readonly parent: string;
+  /** `FOR VALUES ...` or `DEFAULT`. */
+  readonly bound: string;
+  /** `RANGE (day)` of a partition that has partitions itself. */
+  readonly key: string | null;
+}
+
+/** Every partition below these roots (`schema.name`, quoted), parents first, as CREATE TABLE would have it. */
+export async function selectPartitions(db: Queryable, roots: readonly string[]): Promise<readonly PartitionRow[]> {
+  const { rows } = await db.query<PartitionRow>(
+    `
+    with recursive tree as (
+      select r.name as root, r.name::regclass::oid as oid, null::oid as parent, 0 as level
+        from unnest($1::text[]) as r(name)
+       union all
+      select tree.root, i.inhrelid, i.inhparent, tree.level + 1
+        from tree
+        join pg_catalog.pg_inherits i on i.inhparent = tree.oid
+        join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
+       where to_jsonb(i) ->> 'inhdetachpending' is distinct from 'true')
+    select t.root, n.nspname::text as schema, c.relname::text as name, pn.nspname::text as parent_schema, pc.relname::text as parent,
+           pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bound,
+           case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as key
+      from tree t
+      join pg_catalog.pg_class c on c.oid = t.oid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_class pc on pc.oid = t.parent
+      join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace
+     order by t.root, t.level, c.oid`,
+    [roots],
+  );
+  return rows;
+}
+
+/** Bytes of a relation; null when it is gone. Locks it for a moment, so it waits for whoever changes it: set a lock_timeout. */
+export async function selectBytes(db: Queryable, oid: string): Promise<number | null> {
+  const { rows } = await db.query<{ bytes: string | null }>("select pg_catalog.pg_relation_size($1::oid)::text as bytes", [oid]);
+  const bytes = rows[0]?.bytes;
+  return bytes == null ? null : Number(bytes);
+}
+
+/** True when the first row of the table was written by this transaction. */
+export async function selectFirstRowOf(db: Queryable, schema: string, name: string, xid: string): Promise<boolean> {
+  const { rows } = await db.query(
+    `select from only ${qualifiedName(schema, name)} where ctid = '(0,1)' and xmin::text = ${quoteLiteral(xid)}`,
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,123 @@
+/**
+ * Looks at the source for what the stream does not carry: partitions that come and go, tables written anew, a publication that somebody
+ * altered. What is found is told at once and noted, so that no verdict from before it counts any more.
+ */
+import type pg from "pg";
+import type { Table } from "../../model/table.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { type Footprint, readFootprint } from "../../source/changes/footprint.ts";
+import { missingPartitions } from "../../source/changes/missing-partitions.ts";
+import { changesBetween, type LeafQuestions, type SourceChange } from "../../source/changes/source-changes.ts";
+import { faultOf, type SourceFault } from "../../source/changes/source-faults.ts";
+import { selectBytes, selectFirstRowOf } from "../../source/queries/change-queries.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
+import { publicationName } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
+import { type NotedChange, NotedChanges } from "./noted-changes.ts";
+
+export interface Look {
+  readonly migration: Pick<Migration, "name" | "state" | "session">;
+  /** As planned, ours included. */
+  readonly tables: readonly Table[];
+  readonly bus: ProgressBus;
+}
+
+/**
+ * One look by the process that streams. The first only remembers. Throws PUBLICATION_CHANGED and TABLE_RENAMED while changes are being lost,
+ * after it has noted whose.
+ */
+export async function lookForChanges({ migration, tables, bus }: Look, client: pg.Client): Promise<void> {
+  const noted = new NotedChanges(migration.state);
+  const before = noted.footprint;
+  const seen = await compare({ migration, tables }, before, client);
+  if (seen.notes.length > 0 || JSON.stringify(before) !== JSON.stringify(seen.footprint)) noted.record(seen.footprint, seen.notes);
+  for (const { code, message, fix } of await withPartitions(migration, tables, seen.changes, client)) {
+    bus.emit({ kind: "warning", code, message: fix === null ? message : `${message}; ${fix}` });
+  }
+  if (seen.fault !== null) throw seen.fault.error;
+}
+
+/** New partitions with the statements that make them at the target; none where it has them already, or where it cannot be asked now. */
+async function withPartitions(
+  migration: Look["migration"],
+  tables: readonly Table[],
+  changes: readonly SourceChange[],
+  client: pg.Client,
+): Promise<readonly SourceChange[]> {
+  const grown = new Set(changes.flatMap(({ code, table }) => (code === "PARTITION_NEW" || code === "PARTITION_ATTACHED" ? [table] : [])));
+  if (grown.size === 0) return changes;
+  const missing = await migration
+    .session("target", "partitions", (target) =>
+      missingPartitions(
+        client,
+        target,
+        tables.filter(({ id }) => grown.has(id)),
+      ),
+    )
+    .catch(() => null);
+  return changes.flatMap((change): SourceChange[] => {
+    if (missing === null || !grown.has(change.table)) return [change];
+    const lacking = missing.filter(({ root }) => root === change.table);
+    const make = lacking.length === 0 ? null : `${lacking.map(({ sql }) => `${sql};`).join(" ")}   -- at the target`;
+    if (change.code === "PARTITION_NEW") return make === null ? [] : [{ ...change, fix: make }];
+    if (change.code !== "PARTITION_ATTACHED" || make === null) return [change];
+    return [{ ...change, fix: `${make}; then: ${change.fix}` }];
+  });
+}
+
+/** What has happened since the last look, and everything noted before that no comparison has settled. Writes nothing. */
+export async function unsettledChanges(look: Omit<Look, "bus">, client: pg.Client): Promise<readonly NotedChange[]> {
+  const noted = new NotedChanges(look.migration.state);
+  return [...noted.unsettled(), ...(await compare(look, noted.footprint, client)).notes];
+}
+
+interface Seen {
+  readonly footprint: Footprint;
+  readonly changes: readonly SourceChange[];
+  readonly fault: SourceFault | null;
+  /** What puts a table in doubt. */
+  readonly notes: readonly NotedChange[];
+}
+
+async function compare({ migration, tables }: Omit<Look, "bus">, before: Footprint | null, client: pg.Client): Promise<Seen> {
+  const publication = publicationName(migration.name);
+  const footprint = await readFootprint(client, publication, tables);
+  // Where the target is primary, what happens here is our own applier's work.
+  if (targetIsPrimary(migration)) return { footprint, changes: [], fault: null, notes: [] };
+  const changes = before === null ? [] : await changesBetween(before, footprint, tables, questionsTo(client));
+  const fault = faultOf(publication, footprint, tables);
+  const at = new Date().toISOString();
+  const notes = [
+    ...changes.filter(({ doubtful }) => doubtful).map(({ code, table, message, fix }) => ({ code, table, message, fix, at })),
+    ...(fault === null ? [] : fault.tables.map((table) => noteOf(fault, table, at))),
+  ];
+  return { footprint, changes, fault, notes };
+}
+
+function noteOf({ error: { code, message, suggestion } }: SourceFault, table: string, at: string): NotedChange {
+  return { code, table, message, fix: suggestion ?? null, at };
+}
+
+function targetIsPrimary({ state }: Look["migration"]): boolean {
+  const attempt = new CutoverStore(state).load();
+  if (attempt === null) return false;
+  return (attempt.to === "target") === (attempt.outcome === "switched");
+}
+
+/** Half a second of waiting for a lock, no more: this is the session that measures the lag. */
+function questionsTo(client: pg.Client): LeafQuestions {
+  const asked = async <T>(question: () => Promise<T>): Promise<T | null> => {
+    await client.query("begin read only; set local lock_timeout = '500ms'");
+    try {
+      return await question();
+    } catch {
+      return null;
+    } finally {
+      await client.query("rollback");
+    }
+  };
+  return {
+    bytes: (oid) => asked(() => selectBytes(client, oid)),
+    firstRowOf: ({ schema, name }, xid) => asked(() => selectFirstRowOf(client, schema, name, xid)),
+  };
+}
