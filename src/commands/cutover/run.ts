@@ -6,6 +6,14 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { confirmedCutover, type WishedCutover } from "../../workflow/cutover/confirmed-cutover.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
 
+/** Where a switch leads, and what it is called. */
+interface SwitchDirection {
+  readonly to: "source" | "target";
+  readonly command: string;
+  readonly title: string;
+  readonly check: string;
+}
+
 export default class CutoverRun extends PghaulCommand<WishedCutover> {
   static override summary = "Switch the writes to the target: nothing lost, the way back open.";
   static override description =
@@ -20,26 +28,28 @@ closed, 30 when not confirmed, 75 when a deadline was missed and everything undo
   static override exitKinds = ["gate", "confirm", "source", "target", "locked", "try-later"] as const;
   static override flags = { ...confirmFlags, "dry-run": Flags.boolean({ summary: "Show the plan and the gates; change nothing." }) };
 
+  protected readonly direction: SwitchDirection = {
+    to: "target",
+    command: "cutover run",
+    title: "Switch the writes to the target.",
+    check: "pghaul cutover check",
+  };
+
   override async run(): Promise<WishedCutover> {
     const { flags } = await this.parse(CutoverRun);
+    const { to, command, title, check } = this.direction;
     const migration = await openMigration({ file: flags.config, stateDirectory: flags["state-dir"] });
     try {
       const result = await confirmedCutover({
         migration,
-        to: "target",
-        command: "cutover run",
+        to,
+        command,
         dryRun: flags["dry-run"],
         interactive: processTerminal(!flags["no-input"] && !this.jsonEnabled()).interactive,
         bus: this.progress,
         confirm: async (plan, checked) => {
           const preview = checked === null ? planText(plan) : `${planText(plan)}\n\n${gatesText(checked.gates)}`;
-          const act = {
-            title: "Switch the writes to the target.",
-            migration: migration.name,
-            planDigest: plan.digest,
-            preview,
-            command: "pghaul cutover run",
-          };
+          const act = { title, migration: migration.name, planDigest: plan.digest, preview, command: `pghaul ${command}` };
           const confirmation = await this.confirm(act, flags);
           this.showProgress(flags);
           return confirmation;
@@ -48,9 +58,7 @@ closed, 30 when not confirmed, 75 when a deadline was missed and everything undo
       this.print(resultText(result, result.plan));
       const closed = result.gates.filter(({ open }) => !open).map(({ id }) => id);
       if (closed.length > 0 && !flags["dry-run"]) {
-        this.failWith(
-          new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, { suggestion: "pghaul cutover check" }),
-        );
+        this.failWith(new PghaulError("GATE_CLOSED", `closed gates: ${closed.join(", ")}; nothing was done`, { suggestion: check }));
       }
       return result;
     } finally {
