@@ -54,9 +54,21 @@ export async function changesBetween(
       continue;
     }
     if (was !== undefined) changes.push(...tableChanges(table, was, is, optionsTouched));
-    changes.push(...(await leafChanges(table, was, is, ask)));
+    changes.push(...condensed(await leafChanges(table, was, is, ask)));
   }
   return changes;
+}
+
+const NAMED = 3;
+
+/** Of many alike (TRUNCATE of a table with a thousand partitions) the first few, and how many more there are. */
+function condensed(changes: readonly SourceChange[]): SourceChange[] {
+  return [...Map.groupBy(changes, ({ code }) => code).values()].flatMap((alike) => {
+    const shown = alike.slice(0, NAMED);
+    const last = shown.at(-1);
+    if (last === undefined || alike.length <= NAMED) return shown;
+    return [...shown.slice(0, -1), { ...last, message: `${last.message}; and ${alike.length - NAMED} more like it` }];
+  });
 }
 
 function dropped({ id }: Table): SourceChange {
@@ -104,11 +116,14 @@ async function leafChanges(
   ask: LeafQuestions,
 ): Promise<readonly SourceChange[]> {
   const changes: SourceChange[] = [];
+  // Of a thousand only the first are shown, and each question is a round trip.
+  let asked = 0;
   for (const [oid, leaf] of Object.entries(is.leaves)) {
     const earlier = was?.leaves[oid];
     if (was !== undefined && earlier?.attached !== leaf.attached) changes.push(await arrived(table, oid, leaf, ask));
     else if (earlier !== undefined && earlier.node !== leaf.node && leaf.attached !== null) {
-      changes.push(rewritten(table, leaf, await ask.bytes(oid)));
+      changes.push(rewritten(table, leaf, asked < NAMED ? await ask.bytes(oid) : null));
+      asked += 1;
     }
     if ((earlier?.persistence ?? "p") !== "u" && (earlier?.kind ?? "r") !== "f" && (leaf.persistence === "u" || leaf.kind === "f")) {
       changes.push(notLogged(table, leaf));

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Table } from "../../src/model/table.ts";
+import type { Footprint, LeafFootprint } from "../../src/source/changes/footprint.ts";
+import { changesBetween } from "../../src/source/changes/source-changes.ts";
+
+const TABLE: Table = { id: "public.t", schema: "public", name: "t", oid: 1, columns: [], key: [0], leaves: [] };
+
+function leaf(name: string, change: Partial<LeafFootprint> = {}): LeafFootprint {
+  return { schema: "public", name, kind: "r", persistence: "p", node: "1", attached: "100", born: true, identified: true, ...change };
+}
+
+function footprint(leaves: Record<string, LeafFootprint>, touched = "a"): Footprint {
+  const table = { name: "public.t", schema: "public", relation: "t", published: "5", columns: "c", touched, leaves };
+  return { publication: { oid: "1", xmin: "1", complete: true }, tables: { "public.t": table } };
+}
+
+/** What is found when the leaf holds `bytes` now, and its first row is of the transaction that attached it, or not. */
+async function codes(before: Footprint, after: Footprint, { bytes = 8192, first = false as boolean | null } = {}): Promise<string[]> {
+  const changes = await changesBetween(before, after, [TABLE], { bytes: async () => bytes, firstRowOf: async () => first });
+  return changes.map(({ code }) => code);
+}
+
+describe("what happened between two looks at the source", () => {
+  const one = footprint({ 10: leaf("a") });
+
+  it("nothing: nothing is said", async () => assert.deepEqual(await codes(one, one), []));
+
+  it("a new partition is only held to be harmless when its rows must have come by the stream", async () => {
+    const grown = (change: Partial<LeafFootprint>): Footprint =>
+      footprint({ 10: leaf("a"), 11: leaf("b", { attached: "200", ...change }) });
+    assert.deepEqual(await codes(one, grown({})), ["PARTITION_NEW"], "made as a partition, written to later");
+    assert.deepEqual(await codes(one, grown({}), { first: true }), ["PARTITION_ATTACHED"], "made, filled and attached in one transaction");
+    assert.deepEqual(await codes(one, grown({}), { first: null }), ["PARTITION_ATTACHED"], "cannot be told");
+    assert.deepEqual(await codes(one, grown({ born: false })), ["PARTITION_ATTACHED"], "an older table");
+    assert.deepEqual(await codes(one, grown({ born: false }), { bytes: 0 }), ["PARTITION_NEW"], "an older table, empty");
+  });
+
+  it("detached and attached again between two looks is an arrival", async () => {
+    assert.deepEqual(await codes(one, footprint({ 10: leaf("a", { attached: "300", born: false }) })), ["PARTITION_ATTACHED"]);
+  });
+
+  it("an ordinary table written anew is in doubt only when ALTER TABLE touched its columns: its own TRUNCATE streams", async () => {
+    const plain = (node: string, touched: string): Footprint => footprint({ 1: leaf("t", { attached: null, node }) }, touched);
+    assert.deepEqual(await codes(plain("1", "a"), plain("2", "a")), []);
+    assert.deepEqual(await codes(plain("1", "a"), plain("1", "b")), []);
+    assert.deepEqual(await codes(plain("1", "a"), plain("2", "b")), ["TABLE_REWRITTEN"]);
+  });
+
+  it("a thousand partitions emptied at once are a few sentences", async () => {
+    const many = (node: string): Footprint =>
+      footprint(Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [index + 10, leaf(`p${index}`, { node })])));
+    const changes = await changesBetween(many("1"), many("2"), [TABLE], { bytes: async () => 0, firstRowOf: async () => null });
+    assert.equal(changes.length, 3);
+    assert.match(changes.at(-1)?.message ?? "", /and 997 more like it$/);
+  });
+});
