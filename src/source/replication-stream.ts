@@ -138,6 +138,11 @@ export class ReplicationStream {
     return this.#frames.length;
   }
 
+  /** For how long the server has not answered, though it is asked every few seconds; 0 while it is we who do not listen. */
+  get silentMillis(): number {
+    return this.#isPaused ? 0 : performance.now() - this.#heardAt;
+  }
+
   /** Everything with commitLsn < lsn is durable and on record: the server may forget it. */
   acknowledge(lsn: Lsn): void {
     if (lsn <= this.#acknowledged) return;

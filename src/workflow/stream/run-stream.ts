@@ -110,7 +110,7 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
     tables: new Map(tables.map((table) => [table.id, table])),
     openSource: async (signal) => {
       // What is read before there is a stream would be taken for older than a lost one, and read again.
-      while (load !== null && log.streams() === 0) await systemClock.sleep(FIRST_STREAM_POLL_MILLIS, signal);
+      while (load !== null && log.streams() === 0 && !request.stop.aborted) await systemClock.sleep(FIRST_STREAM_POLL_MILLIS, signal);
       return openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: readers, signal });
     },
     openTarget: (signal) =>

@@ -34,6 +34,8 @@ export interface TailOptions {
 
 /** On a quiet server the log is asked this often whether its position is worth writing down. */
 const IDLE_MILLIS = 1_000;
+/** Several times what a healthy server needs to answer; the stream itself waits for minutes before it gives up. */
+const TELL_SILENCE_MILLIS = 30_000;
 
 /** Resolves when it was stopped. Throws what is not retried, after those who wait for the log have heard of it. */
 export async function runTail(options: TailOptions): Promise<void> {
@@ -55,10 +57,15 @@ async function tailOnce(options: TailOptions): Promise<never> {
     await log.startStream();
     let lastCommitMicros: bigint | null = null;
     let walEnd: Lsn | null = null;
+    let told = false;
     recordDurable({ ...log.durable(), transactions: 0, changes: 0, bytes: 0, lastCommitMicros });
     stream.acknowledge(log.durable().lsn);
     for (;;) {
       const batch = await stream.next(IDLE_MILLIS);
+      const isSilent = stream.silentMillis > TELL_SILENCE_MILLIS;
+      if (isSilent && !told)
+        options.waiting?.(`the server has not answered for ${TELL_SILENCE_MILLIS / 1000} s: it hangs, or the network does`);
+      told = isSilent;
       log.append(batch.frames);
       if (batch.walEnd !== null) log.keepalive(batch.walEnd);
       walEnd = batch.walEnd ?? walEnd;
