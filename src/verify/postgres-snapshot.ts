@@ -27,7 +27,7 @@ const LOCK_PAUSE_MILLIS = 500;
 /**
  * Begins a read transaction: the table's lock first, then the snapshot, with the columns of `select` read in it. A snapshot older than a
  * TRUNCATE sees an empty table (manual: "MVCC Caveats"), so none may come between the snapshot and the reading. The lock is asked for
- * briefly and again: behind one that waits, everybody else queues. Throws SOURCE_QUERY or TARGET_QUERY when it is never had.
+ * briefly and again: behind one that waits, everybody else queues. Later an index may be waited for as long as a REINDEX takes. Throws SOURCE_QUERY or TARGET_QUERY when it is never had.
  */
 export async function openLocked<Columns>(
   client: pg.Client,
@@ -38,6 +38,7 @@ export async function openLocked<Columns>(
 set local lock_timeout = '2s';
 set local jit = off;
 lock table ${relationSql(table)} in access share mode;
+set local lock_timeout = 0;
 select ${select}, pg_backend_pid()::text as pid, current_setting('server_encoding') as encoding`;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
