@@ -67,6 +67,8 @@ export interface WholeRead {
   readonly view: ReadView;
   readonly hi: Lsn;
   readonly copyText: AsyncIterable<Uint8Array>;
+  /** After `copyText` has ended: throws when the server is not any more the one that took the snapshot, for it crashed meanwhile. */
+  stillThere(): Promise<void>;
 }
 
 export interface SourceReader {

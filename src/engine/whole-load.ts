@@ -5,7 +5,7 @@
  */
 import type { Table } from "../model/table.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
-import { passLog, passRead } from "./pass-log.ts";
+import { passLog } from "./pass-log.ts";
 import type { EnginePorts, TableProgress } from "./ports.ts";
 import type { VisibleFloor } from "./visible-floor.ts";
 
@@ -48,7 +48,6 @@ async function copyWhole(cursor: TableCursor, ports: EnginePorts, visibleFloor: 
   const [chunk] = store.planChunks(table.id, [{ leaf: -1, from: null, to: null }]);
   if (chunk === undefined) throw new Error(`load: no chunk planned for ${table.id}`);
   const floor = await visibleFloor.current(signal);
-  const since = ports.log.streams();
   observer.chunkStarted(table.id, chunk.id);
   const copied = await source.readWhole(
     table,
@@ -60,7 +59,9 @@ async function copyWhole(cursor: TableCursor, ports: EnginePorts, visibleFloor: 
           counted(read.copyText, (length) => (bytes += length)),
         );
         const filter = { view: read.view.text, until: read.hi };
-        await passRead(ports, { lsn: read.hi, since }, signal);
+        // A read of hours must not fail for a stream that was opened again; its own session tells whether the source crashed (`passRead`).
+        await passLog(ports, read.hi, signal);
+        await read.stillThere();
         await transaction.setTableProgress(table.id, {
           cursor: floor,
           state: "loading",

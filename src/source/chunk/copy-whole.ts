@@ -36,7 +36,7 @@ export async function copyWhole<T>(
   const drop = () => abandon(client);
   signal.addEventListener("abort", drop);
   try {
-    const result = await consume({ view, hi, copyText: pieces(stream, table, signal) });
+    const result = await consume({ view, hi, copyText: pieces(stream, table, signal), stillThere: () => ask(client, table) });
     if (!stream.readableEnded)
       throw new PghaulError("BUG", `${table.id}: the copy was not read to its end`, { context: { table: table.id } });
     await endSnapshot(client);
@@ -52,6 +52,15 @@ async function* pieces(stream: Readable, table: Table, signal: AbortSignal): Asy
     yield* stream as AsyncIterable<Uint8Array>;
   } catch (error) {
     signal.throwIfAborted();
+    throw asPghaulError(error, "source", { table: table.id });
+  }
+}
+
+/** A crash of the server ends every session. */
+async function ask(client: pg.Client, table: Table): Promise<void> {
+  try {
+    await client.query("select");
+  } catch (error) {
     throw asPghaulError(error, "source", { table: table.id });
   }
 }

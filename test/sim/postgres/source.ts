@@ -76,7 +76,12 @@ export class SimSource implements SourceReader {
     const heap = this.#heapOf(table);
     return await this.#reading(heap, signal, (snapshot, hi) => {
       const rows = heap.rowsSeenBy(snapshot.sees);
-      return consume({ view: this.restoreView(snapshot.text), hi, copyText: this.#stream(rows, signal) });
+      return consume({
+        view: this.restoreView(snapshot.text),
+        hi,
+        copyText: this.#stream(rows, signal),
+        stillThere: async () => undefined,
+      });
     });
   }
 
