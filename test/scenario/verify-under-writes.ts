@@ -111,6 +111,7 @@ export function describeVerifyUnderWrites({ quiet, killed, rate }: WriteRounds):
     });
 
     it("a TRUNCATE between its snapshot and its reading waits: the old snapshot would see an empty table", async () => {
+      await writers.stop();
       await query(bench.sourceDb, "insert into scratch (text) select 'kept' from generate_series(1, 100)");
       await settled();
       const holder = await bench.targetDb.connect();

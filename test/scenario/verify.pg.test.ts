@@ -1,3 +1,3 @@
 import { describeVerifyUnderWrites } from "./verify-under-writes.ts";
 
-describeVerifyUnderWrites({ quiet: 4, killed: 3, rate: 200 });
+describeVerifyUnderWrites({ quiet: 4, killed: 2, rate: 200 });
