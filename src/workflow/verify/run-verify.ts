@@ -18,8 +18,8 @@ import { PostgresOrigin, PostgresReplica } from "../../verify/postgres-sides.ts"
 import { verifyTables } from "../../verify/verify-tables.ts";
 import { originPrefix, type StreamName, sidesOf } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
-import { verifyRanges } from "../run/plan-ranges.ts";
 import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
+import { verifyRanges } from "../run/plan-ranges.ts";
 import { logDirectory } from "../stream/run-stream.ts";
 import { WatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
