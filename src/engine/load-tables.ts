@@ -59,6 +59,7 @@ export class TablesLoad {
   readonly #held = new Map<string, Lsn>();
   #unfinished: number;
   #opening: Promise<void> = Promise.resolve();
+  #openings = 0;
 
   constructor(ports: EnginePorts, known: TargetProgress, options: LoadOptions) {
     this.#ports = ports;
@@ -122,11 +123,21 @@ export class TablesLoad {
         return ready;
       }
       const table = this.#queue.shift();
-      if (table === undefined) return null;
+      if (table === undefined) {
+        if (this.#openings === 0) return null;
+        // What is on its way to be open may have work for more than the reader that opens it.
+        await this.#opening;
+        continue;
+      }
       if (table.key === null) await this.#whole(table);
       else {
         // One at a time: planning reads the source's statistics, and two readers must not open two tables where one has work for both.
-        this.#opening = this.#opening.then(() => this.#openTable(table));
+        this.#openings += 1;
+        this.#opening = this.#opening
+          .then(() => this.#openTable(table))
+          .finally(() => {
+            this.#openings -= 1;
+          });
         await this.#opening;
       }
     }

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type LoadOptions, TablesLoad } from "../../src/engine/load-tables.ts";
+import type { ChangeLog, ChunkRead, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
+import { PlainRows, T, viewOf } from "./rows.ts";
+
+const never = new AbortController().signal;
+const READ: ChunkRead = { view: viewOf(), hi: 20n, rows: new PlainRows(["1", "a", "x"]), cutAfter: null };
+const NONE: TargetProgress = { stream: null, tables: new Map(), mergedChunks: new Set(), pending: new Map() };
+
+/** Lets everything run that waits for nothing but itself. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 10));
+
+/** A gate in the hand of the test. */
+class HandGate {
+  asked = 0;
+  #opened = Promise.withResolvers<void>();
+
+  mayRead(signal: AbortSignal): Promise<void> {
+    this.asked += 1;
+    const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    return Promise.race([this.#opened.promise, aborted]);
+  }
+
+  open(): void {
+    this.#opened.resolve();
+  }
+
+  /** Whoever waits now goes on; whoever comes later waits. */
+  openOnce(): void {
+    this.#opened.resolve();
+    this.#opened = Promise.withResolvers();
+  }
+}
+
+/** One table of two chunks over a source that counts what it is asked. */
+function world({ known = NONE, readers = 1, stop = never }: { known?: TargetProgress; readers?: number; stop?: AbortSignal } = {}) {
+  const asked = { heartbeats: 0, reads: 0, loaded: 0 };
+  const chunks = [1, 2].map((id) => ({ id, table: T.id, range: { leaf: 0, from: null, to: null }, merged: false }));
+  const transaction: Partial<TargetTransaction> = {
+    setTableProgress: async () => {},
+    insertAbsent: async () => 1,
+    setChunkMerged: async () => {},
+  };
+  const ports = {
+    source: {
+      heartbeat: async () => {
+        asked.heartbeats += 1;
+        return viewOf();
+      },
+      readChunk: async () => {
+        asked.reads += 1;
+        return READ;
+      },
+    } as Partial<EnginePorts["source"]> as EnginePorts["source"],
+    log: {
+      start: () => 0n,
+      passed: () => 100n,
+      streams: () => 1,
+      async *read() {},
+      async *headers() {},
+    } as Partial<ChangeLog> as ChangeLog,
+    target: {
+      progress: () => Promise.reject(new Error("not asked here")),
+      transaction: (_lane, work) => work(transaction as TargetTransaction),
+    } as EnginePorts["target"],
+    store: { chunks: () => chunks, planChunks: () => chunks, chunkMerged: () => {} } as Partial<
+      EnginePorts["store"]
+    > as EnginePorts["store"],
+    clock: { now: () => 0, sleep: () => new Promise<void>(() => {}) },
+    observer: { chunkStarted: () => {}, chunkMerged: () => {}, tableLoaded: () => {} } as Partial<
+      EnginePorts["observer"]
+    > as EnginePorts["observer"],
+    crashPoint: () => {},
+  };
+  const gate = new HandGate();
+  const options: LoadOptions = {
+    tables: [T],
+    ranges: async () => [],
+    budget: () => ({ millis: 1, bytes: 1 }),
+    readers,
+    gate,
+    loaded: async () => {
+      asked.loaded += 1;
+    },
+    stop,
+    signal: never,
+  };
+  return { asked, gate, load: new TablesLoad(ports, known, options) };
+}
+
+describe("a load that is held back", { timeout: 10_000 }, () => {
+  it("reads no chunk and asks for no floor; released, it reads what there is", async () => {
+    const { asked, gate, load } = world();
+    const running = load.run();
+    await settled();
+    assert.deepEqual([gate.asked, asked.heartbeats, asked.reads], [1, 0, 0]);
+    gate.open();
+    assert.equal(await running, true);
+    assert.deepEqual([asked.reads, asked.loaded], [2, 1]);
+  });
+
+  it("ends at once when it is told to stop, with nothing read", async () => {
+    const stop = new AbortController();
+    const { asked, load } = world({ stop: stop.signal, readers: 3 });
+    const running = load.run();
+    await settled();
+    stop.abort(new Error("stopped"));
+    assert.equal(await running, false);
+    assert.deepEqual([asked.reads, asked.loaded], [0, 0]);
+  });
+
+  it("still finishes a table whose chunks were all merged in an earlier life", async () => {
+    const known: TargetProgress = {
+      ...NONE,
+      tables: new Map([[T.id, { cursor: 30n, state: "loading", filter: null }]]),
+      mergedChunks: new Set([1, 2]),
+    };
+    const { asked, gate, load } = world({ known });
+    assert.equal(await load.run(), true);
+    assert.deepEqual([gate.asked, asked.reads, asked.loaded], [0, 0, 1]);
+  });
+
+  it("leaves no reader at the gate when nothing is left to read", async () => {
+    const { asked, gate, load } = world({ readers: 4 });
+    const running = load.run();
+    await settled();
+    assert.equal(gate.asked, 4);
+    gate.openOnce();
+    assert.equal(await running, true);
+    assert.deepEqual([asked.reads, asked.loaded], [2, 1]);
+  });
+});
