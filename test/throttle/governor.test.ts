@@ -43,7 +43,7 @@ function governed(answers: readonly (Pressure | null)[], businessHours: () => st
 
 const never = new AbortController().signal;
 
-describe("the governor", () => {
+describe("the governor", { timeout: 10_000 }, () => {
   it("lets a read go at once where nothing is wrong, and says nothing", async () => {
     const { governor, clock, said } = governed([CALM]);
     await governor.mayRead(never);
