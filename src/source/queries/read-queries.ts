@@ -21,7 +21,8 @@ export interface SnapshotRequest {
 }
 
 /**
- * One round trip. The lock comes before the snapshot because TRUNCATE and table rewrites are not MVCC-safe (manual: "Caveats" of
+ * One round trip. The lock is asked for briefly, for everybody else queues behind one that waits; after it only an index may be waited for,
+ * as long as a REINDEX takes, which bars nobody. The lock comes before the snapshot because TRUNCATE and table rewrites are not MVCC-safe (manual: "Caveats" of
  * "Concurrency Control"): a snapshot older than the lock could see an empty table. Nothing before the SELECT takes a snapshot, SET LOCAL
  * and LOCK included, and the LSN is read after it, in the same statement, so whatever is visible has its commit record below that LSN.
  */
@@ -32,6 +33,7 @@ ${Object.entries(all)
   .map(([name, value]) => `set local ${name} = ${quoteLiteral(value)};`)
   .join("\n")}
 lock table ${lock} in access share mode;
+set local lock_timeout = 0;
 select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn, pg_catalog.pg_backend_pid()::text as pid`)) as unknown as QueryResult<SnapshotRow>[];
   return results.at(-1)?.rows[0] as SnapshotRow;
 }

@@ -150,14 +150,14 @@ class Run {
   }
 
   async #allJoined(stream: StreamApply, signal: AbortSignal): Promise<void> {
-    const { migration, runId, bus, until } = this.#request;
+    const { migration, runId, bus, until, finish } = this.#request;
     if (until === "loaded") return this.#end("loaded");
     bus.emit({ kind: "phase", phase: "catching-up" });
     await this.#catchUp(stream, signal);
     bus.emit({ kind: "phase", phase: "caught-up" });
     if (until === "caught-up") return this.#end("caught-up");
     if (until === "verified") {
-      this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal });
+      this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal: AbortSignal.any([signal, finish]) });
       return this.#end("verified");
     }
     bus.emit({ kind: "phase", phase: "streaming" });
