@@ -156,7 +156,8 @@ function resume({ route: router, settings }: SwitchParts): Step {
     title: "let transactions go on at the route",
     check: async () => false,
     act: async () => {
-      await router.resume(settings.routeMillis);
+      // The primary is open by now: what is left of the stall is no limit any more.
+      await router.resume(settings.deadlines.resume ?? settings.routeMillis);
       return {};
     },
     undo: "forward-only",

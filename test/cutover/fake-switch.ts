@@ -10,6 +10,7 @@ import type {
   StreamControl,
 } from "../../src/cutover/ports.ts";
 import { runSwitch, settle } from "../../src/cutover/run-switch.ts";
+import type { StallLimits } from "../../src/cutover/stall-budget.ts";
 import { switchSteps } from "../../src/cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../src/cutover/walk-steps.ts";
 
@@ -88,6 +89,8 @@ export class FakeRoute implements Route {
   failSwitch: Error | null = null;
   /** What a switch that fails has done all the same. */
   movesAllTheSame = false;
+  /** How long the last resume was given. */
+  resumeMillis = 0;
   /** False: it cannot say where it leads. */
   tells = true;
 
@@ -95,7 +98,8 @@ export class FakeRoute implements Route {
     this.paused = true;
   }
 
-  async resume(): Promise<void> {
+  async resume(limitMillis: number): Promise<void> {
+    this.resumeMillis = limitMillis;
     this.paused = false;
   }
 
@@ -118,6 +122,7 @@ export class FakeWorld {
   wayBack = false;
   foreign = 0;
   maxStallMillis = 1000;
+  deadlines: StallLimits["deadlines"] = {};
   attempt: Attempt | null = null;
   killAt: string | null = null;
   #clock = 0;
@@ -143,7 +148,7 @@ export class FakeWorld {
       store: this.#store(),
       settings: {
         maxStallMillis: this.maxStallMillis,
-        deadlines: {},
+        deadlines: this.deadlines,
         roundTripMillis: 60,
         sequenceMargin: 1000,
         proofMillis: 1,

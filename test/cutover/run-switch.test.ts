@@ -26,6 +26,15 @@ describe("run switch", () => {
     assertSettled(world, "source");
   });
 
+  it("gives the resume its own deadline, and without one as long as any call of the route", async () => {
+    const world = new FakeWorld();
+    await world.run("target");
+    assert.equal(world.route.resumeMillis, 100);
+    world.deadlines = { resume: 77 };
+    await world.run("source");
+    assert.equal(world.route.resumeMillis, 77);
+  });
+
   it("cancels when the marker does not arrive, and the source takes writes again", async () => {
     const world = new FakeWorld();
     world.source.streams = false;

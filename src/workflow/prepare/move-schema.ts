@@ -62,17 +62,21 @@ export async function openSchemaWork(
 
 async function openMove(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<SchemaMove | null> {
   if (new MilestoneStore(migration.state).has("load-finished")) return null;
+  const { target } = migration.config;
   const move = await SchemaMove.open({
     source: migration.specs.source,
     connect: (side, purpose) => migration.connect(side, purpose, { signal }),
     dir: path.join(migration.config.state.dir, "schema"),
     migration: migration.name,
     excludeTables: [],
+    owners: target.owners === "keep",
+    privileges: target.privileges === "keep",
     indexWorkers: INDEX_WORKERS,
     env: process.env,
     signal,
   });
-  for (const role of move.losses.roles) {
+  const wanted = target.owners === "keep" || target.privileges === "keep";
+  for (const role of wanted ? move.losses.roles : []) {
     bus.emit({
       kind: "warning",
       code: "OWNERS_NOT_KEPT",

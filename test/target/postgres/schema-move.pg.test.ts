@@ -108,6 +108,8 @@ suite("schema move from 14 to 15", () => {
       dir: path.join(home, from.name),
       migration: "m",
       excludeTables: [{ schema: "public", name: "old_stuff" }],
+      owners: true,
+      privileges: true,
       indexWorkers: 2,
       env: process.env,
       signal: new AbortController().signal,
@@ -281,6 +283,22 @@ suite("schema move from 14 to 15", () => {
     assert.deepEqual(await query(all.to, "select relacl from pg_class where relname = 'lines'"), [{ relacl: null }]);
     await query(all.from, 'drop owned by "Only Here"; drop role "Only Here"');
   });
+
+  for (const [owners, privileges] of [
+    [false, true],
+    [true, false],
+  ] as const) {
+    test(`owners are ${owners ? "kept" : "dropped"} and grants ${privileges ? "kept" : "dropped"}, each as asked`, async () => {
+      const all = await sides({ owners, privileges });
+      for (const side of [all.from, all.to]) await query(side, "create role clerk");
+      await query(all.from, "alter table lines owner to clerk; grant select on orders to clerk");
+      await moveAll(all);
+      const [owner] = await query(all.to, "select pg_get_userbyid(relowner)::text as name from pg_class where relname = 'lines'");
+      const [grant] = await query(all.to, "select has_table_privilege('clerk', 'orders', 'select') as given");
+      assert.deepEqual([owner, grant], [{ name: owners ? "clerk" : "postgres" }, { given: privileges }]);
+      for (const side of [all.from, all.to]) await query(side, "drop owned by clerk cascade; drop role clerk");
+    });
+  }
 
   test("a password reaches pg_dump by a file, and the file goes, a killed run's too", async () => {
     const all = await sides();

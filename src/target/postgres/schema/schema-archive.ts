@@ -35,6 +35,7 @@ export interface DumpRequest {
 
 export interface RestoreFlags {
   readonly owners: boolean;
+  readonly privileges: boolean;
   readonly tablespaces: boolean;
 }
 
@@ -107,7 +108,7 @@ export class SchemaArchive {
     return new Map([...(pieces ?? [])].map(([number, sql]) => [names.get(number) as string, sql]));
   }
 
-  async #script(entries: readonly ArchiveEntry[], { owners, tablespaces }: RestoreFlags, options: readonly string[] = []): Promise<string> {
+  async #script(entries: readonly ArchiveEntry[], flags: RestoreFlags, options: readonly string[] = []): Promise<string> {
     const list = `${this.#file}.${process.pid}.${numberOf(entries[0]?.line ?? "0;")}.list`;
     await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""));
     try {
@@ -115,8 +116,9 @@ export class SchemaArchive {
         `--use-list=${list}`,
         "--file=-",
         ...options,
-        ...(owners ? [] : ["--no-owner", "--no-privileges"]),
-        ...(tablespaces ? [] : ["--no-tablespaces"]),
+        ...(flags.owners ? [] : ["--no-owner"]),
+        ...(flags.privileges ? [] : ["--no-privileges"]),
+        ...(flags.tablespaces ? [] : ["--no-tablespaces"]),
       ]);
       return withoutRestrict(text);
     } finally {

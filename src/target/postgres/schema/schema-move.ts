@@ -29,6 +29,9 @@ export interface SchemaMoveOptions {
   readonly migration: string;
   /** Tables that shall not exist at the target at all. */
   readonly excludeTables: readonly { readonly schema: string; readonly name: string }[];
+  /** Whether objects shall belong to the same roles as at the source, and be granted to the same. */
+  readonly owners: boolean;
+  readonly privileges: boolean;
   /** Indexes of one table that are built at once, each on a connection of its own. */
   readonly indexWorkers: number;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -37,7 +40,7 @@ export interface SchemaMoveOptions {
 
 /** What of the source could not be kept, for the operator to see. */
 export interface SchemaLosses {
-  /** Not empty: no owner and no grant was carried over, because these roles are missing at the target or are not ours to give to. */
+  /** Not empty: no owner and no grant is carried over, asked for or not, because these roles are missing at the target or are not ours to give to. */
   readonly roles: readonly string[];
   /** Not empty: everything lies in the default tablespace, because these are missing. */
   readonly tablespaces: readonly string[];
@@ -85,7 +88,12 @@ export class SchemaMove {
     this.#facts = facts;
     this.#post = post;
     this.losses = facts.losses;
-    this.#flags = { owners: facts.losses.roles.length === 0, tablespaces: facts.losses.tablespaces.length === 0 };
+    const { roles, tablespaces } = facts.losses;
+    this.#flags = {
+      owners: options.owners && roles.length === 0,
+      privileges: options.privileges && roles.length === 0,
+      tablespaces: tablespaces.length === 0,
+    };
     const open = async (): Promise<RestoreSession> => new RestoreSession(await options.connect("target", "schema"));
     this.#pool = new SessionPool(options.indexWorkers, open, options.signal);
   }
