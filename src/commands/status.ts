@@ -11,7 +11,7 @@ const CLEAR_SCREEN = "\u001b[H\u001b[2J";
 export default class StatusCommand extends PghaulCommand<Status> {
   static override summary = "What runs, what waits and why, how far each table is.";
   static override description = `Reads the state directory only: never the source, and no secret needs to be set.
-Safe at any time, also while \`run\` works. Ends with 0 whatever the state is; scripts read \`phase\` and \`lag\` from --json.
+Safe at any time, also while \`run\` works. Ends with 0 whatever the state is; scripts read \`phase\`, \`lag\` and \`throttle\` from --json.
 With --watch it shows the same again and again until Ctrl-C.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",

@@ -4,7 +4,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { createProgressBus, type ProgressEvent } from "../../src/observe/events.ts";
 import { readPressure } from "../../src/throttle/pressure.ts";
+import type { Migration } from "../../src/workflow/open-migration.ts";
+import { governLoad } from "../../src/workflow/run/govern-load.ts";
+import { temporaryState } from "../state/temporary-state.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
@@ -77,8 +81,25 @@ describe("the governor of the load", { timeout: 300_000 }, () => {
     await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
   });
 
-  it("a role without pg_monitor sees that there is a standby and not how far behind; nothing is held for it", async () => {
+  it("a role without pg_monitor sees that there is a standby and not how far behind: told once, and nothing is held for it", async (t) => {
     await query(pair.source.url(), "create role mover login");
+    const throttle = { maxReplicaLagSeconds: 0, maxSlotBytes: 0 };
+    const connect = () => pair.source.connect("postgres", "mover");
+    const migration = { config: { throttle }, state: await temporaryState(t), connect } as unknown as Migration;
+    const events: ProgressEvent[] = [];
+    const bus = createProgressBus();
+    bus.subscribe((event) => events.push(event));
+    const openGate = governLoad(migration, "none", bus);
+    for (let life = 0; life < 2; life++) {
+      const gate = openGate();
+      await gate.mayRead(new AbortController().signal);
+      await gate.close();
+    }
+    assert.deepEqual(
+      events.map((event) => event.kind === "warning" && event.code),
+      ["REPLICA_LAG_HIDDEN"],
+    );
+
     const client = await pair.source.connect("postgres", "mover");
     try {
       assert.deepEqual(await readPressure(client, "none"), { standbys: [], hidden: true, slotBytes: null });
