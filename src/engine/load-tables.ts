@@ -172,10 +172,10 @@ export class TablesLoad {
     const load = new TableLoad(table, this.#ports, { progress, pending: this.#known.pending.get(table.id) ?? [] }, this.#options.signal);
     const open: OpenTable = { table, load, chunks: [], busy: 0 };
     for (const chunk of chunks) {
-      if (chunk.merged) continue;
-      // The target committed the merge, and the process died before it could note so here.
-      if (this.#known.mergedChunks.has(chunk.id)) store.chunkMerged(chunk.id, 0, 0);
-      else open.chunks.push(chunk);
+      // The target's word counts, not our note: it may have committed what we died before noting, or, being a standby that was behind when it
+      // was promoted, have lost what we noted.
+      if (!this.#known.mergedChunks.has(chunk.id)) open.chunks.push(chunk);
+      else if (!chunk.merged) store.chunkMerged(chunk.id, 0, 0);
     }
     this.#open.push(open);
     this.#held.delete(table.id);

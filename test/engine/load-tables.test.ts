@@ -34,9 +34,17 @@ class HandGate {
 }
 
 /** One table of two chunks over a source that counts what it is asked. */
-function world({ known = NONE, readers = 1, stop = never }: { known?: TargetProgress; readers?: number; stop?: AbortSignal } = {}) {
+interface WorldOptions {
+  readonly known?: TargetProgress;
+  readonly readers?: number;
+  readonly stop?: AbortSignal;
+  /** What the store holds of both chunks. */
+  readonly noted?: boolean;
+}
+
+function world({ known = NONE, readers = 1, stop = never, noted = false }: WorldOptions = {}) {
   const asked = { heartbeats: 0, reads: 0, loaded: 0 };
-  const chunks = [1, 2].map((id) => ({ id, table: T.id, range: { leaf: 0, from: null, to: null }, merged: false }));
+  const chunks = [1, 2].map((id) => ({ id, table: T.id, range: { leaf: 0, from: null, to: null }, merged: noted }));
   const transaction: Partial<TargetTransaction> = {
     setTableProgress: async () => {},
     insertAbsent: async () => 1,
@@ -129,5 +137,15 @@ describe("a load that is held back", { timeout: 10_000 }, () => {
     gate.openOnce();
     assert.equal(await running, true);
     assert.deepEqual([asked.reads, asked.loaded], [2, 1]);
+  });
+});
+
+describe("which chunks are merged", () => {
+  it("says the target: a note of ours that it does not know of is of a commit that it has lost", async () => {
+    const { asked, gate, load } = world({ noted: true, known: { ...NONE, mergedChunks: new Set([2]) } });
+    const running = load.run();
+    gate.open();
+    assert.equal(await running, true);
+    assert.equal(asked.reads, 1);
   });
 });
