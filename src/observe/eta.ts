@@ -49,6 +49,11 @@ export function copiedInSeconds(remainingBytes: number, bytesPerSecond: number |
 /** What lies between two ends that keep up: records of the server itself, a heartbeat, a commit under way. */
 const NOTHING_WAITS_BYTES = 64 * 1024;
 
+/** Whether the stream goes on: something was applied in the last second, or there is nothing to apply. */
+export function keepsUp({ bytes, changesPerSecond }: { readonly bytes: number; readonly changesPerSecond: number }): boolean {
+  return changesPerSecond > 0 || bytes <= NOTHING_WAITS_BYTES;
+}
+
 /**
  * Seconds until the target has caught up: not before the copy has ended, and then as long as the backlog needs at the speed at
  * which it shrinks now. Null while it does not shrink.

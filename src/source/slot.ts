@@ -1,4 +1,5 @@
 /** The replication slot: made, looked at, dropped. Sessions are ordinary ones, not walsenders. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
@@ -7,6 +8,7 @@ import type { Queryable } from "./queries/queryable.ts";
 import {
   callCreateSlot,
   callDropSlot,
+  callProbeSlot,
   type SlotRow,
   selectServerVersion,
   selectSlot,
@@ -66,6 +68,28 @@ export async function createSlot(client: pg.Client, watch: Queryable, options: C
     throw await asCreateError(error, watch, options);
   } finally {
     clearInterval(timer);
+  }
+}
+
+/** The record is written before the server begins to wait for transactions that are under way; there is no need to wait with it. */
+const PROBE_MILLIS = 1_000;
+/** A server with work to do writes one every 15 seconds (source: LOG_SNAPSHOT_INTERVAL_MS). */
+const PERIOD_MILLIS = 16_000;
+
+/**
+ * Has the server write down which transactions run: decoding that has read it knows every transaction before it for what it is. Made by
+ * asking for a temporary slot `name`, for that needs no more rights than we have; where no slot is left, by waiting for the server's own.
+ * Ends the session. Throws SOURCE_*.
+ */
+export async function logRunningTransactions(client: pg.Client, name: string, signal: AbortSignal): Promise<void> {
+  try {
+    await callProbeSlot(client, name, PROBE_MILLIS);
+  } catch (error) {
+    const state = sqlState(error);
+    if (state === "53400") await sleep(PERIOD_MILLIS, undefined, { signal });
+    else if (state !== "57014") throw asStreamError(error, { slot: name, publications: [] });
+  } finally {
+    await client.end();
   }
 }
 

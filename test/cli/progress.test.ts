@@ -69,6 +69,22 @@ test("why it waits stands in the line until something moves", () => {
   assert.doesNotMatch(statusLine(state.figures()), /waiting/);
 });
 
+test("a stream that goes on waits for nothing any more; one that stands does, and so does a load beside it", () => {
+  const lag = { kind: "lag", bytes: 5_000_000, seconds: 9, slotRetainedBytes: null } as const;
+  const state = new ProgressState();
+  const lost = { kind: "waiting", why: "connection lost; trying again in 2 s" } as const;
+  state.take({ kind: "phase", phase: "loading" }, 0);
+  state.take(lost, 1);
+  state.take({ ...lag, changesPerSecond: 50 }, 2);
+  assert.match(statusLine(state.figures()), /waiting: connection lost/);
+  state.take({ kind: "phase", phase: "streaming" }, 3);
+  state.take(lost, 4);
+  state.take({ ...lag, changesPerSecond: 0 }, 5);
+  assert.match(statusLine(state.figures()), /waiting: connection lost/);
+  state.take({ ...lag, changesPerSecond: 50 }, 6);
+  assert.doesNotMatch(statusLine(state.figures()), /waiting/);
+});
+
 test("as lines: phases, steps, warnings and new reasons at once, figures every five seconds, the last ones at the end", () => {
   const lines: string[] = [];
   let now = 0;

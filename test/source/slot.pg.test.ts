@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { type CreateSlotOptions, checkSlot, createSlot, dropSlot, readSlot, type SlotInfo } from "../../src/source/slot.ts";
+import {
+  type CreateSlotOptions,
+  checkSlot,
+  createSlot,
+  dropSlot,
+  logRunningTransactions,
+  readSlot,
+  type SlotInfo,
+} from "../../src/source/slot.ts";
 import { createDatabase, waitFor } from "../support/database.ts";
 import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts";
 import { sessionsAt } from "./source-session.ts";
@@ -77,6 +85,19 @@ for (const version of PG_VERSIONS) {
       await writer.query("commit prepared 'half done'");
       await made;
       await dropSlot(client, "s");
+      await writer.end();
+    });
+
+    test("the server writes down what runs, also while a transaction will not end, and no slot stays", async () => {
+      await client.query("create table if not exists t (id int)");
+      const writer = await sessionsAt(server.url())("a writer that stays");
+      await writer.query("begin; insert into t values (1)");
+      const end = "select pg_current_wal_insert_lsn()::text as lsn";
+      const before = (await client.query<{ lsn: string }>(end)).rows[0]?.lsn;
+      await logRunningTransactions(await sessionsAt(server.url())("probe"), "s_probe", new AbortController().signal);
+      assert.notEqual((await client.query<{ lsn: string }>(end)).rows[0]?.lsn, before);
+      await waitFor(async () => (await readSlot(client, "s_probe")) === null, { deadlineMs: 10_000, what: "the probe to go" });
+      await writer.query("rollback");
       await writer.end();
     });
 

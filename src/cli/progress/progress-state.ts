@@ -1,4 +1,4 @@
-import { caughtUpInSeconds, copiedInSeconds, percentDone, RateWindow } from "../../observe/eta.ts";
+import { caughtUpInSeconds, copiedInSeconds, keepsUp, percentDone, RateWindow } from "../../observe/eta.ts";
 import type { LagEvent, LoadEvent, Phase, ProgressEvent } from "../../observe/events.ts";
 
 /** Rates look back this far. */
@@ -18,7 +18,7 @@ export interface ProgressFigures {
   readonly copiedInSeconds: number | null;
   readonly caughtUpInSeconds: number | null;
   readonly lag: LagEvent | null;
-  /** Why nothing moves, from the last `waiting` event; the next load or phase event clears it. */
+  /** Why nothing moves, from the last `waiting` event; the next load or phase event clears it, or a stream that goes on. */
   readonly waiting: string | null;
 }
 
@@ -44,12 +44,14 @@ export class ProgressState {
     } else if (event.kind === "lag") {
       this.#lag = event;
       this.#lagRate.add(atMs, event.bytes);
+      // A connection that came back tells nobody; that changes arrive again does.
+      if (this.#isLoaded() && keepsUp(event)) this.#waiting = null;
     } else if (event.kind === "waiting") this.#waiting = event.why;
   }
 
   figures(): ProgressFigures {
     const load = this.#load;
-    const loaded = this.#phase !== null && !BEFORE_LOADED.has(this.#phase);
+    const loaded = this.#isLoaded();
     const rate = this.#loadRate.perSecond();
     const copied = loaded ? 0 : load === null ? null : copiedInSeconds(load.bytesExpected - load.bytes, rate);
     return {
@@ -63,5 +65,9 @@ export class ProgressState {
       lag: this.#lag,
       waiting: this.#waiting,
     };
+  }
+
+  #isLoaded(): boolean {
+    return this.#phase !== null && !BEFORE_LOADED.has(this.#phase);
   }
 }

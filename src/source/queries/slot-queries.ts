@@ -59,6 +59,12 @@ export async function callCreateSlot(
   }
 }
 
+/** Begins to make a temporary slot, which is gone with the session, and gives up after `millis`. */
+export async function callProbeSlot(db: Queryable, name: string, millis: number): Promise<void> {
+  await db.query("select pg_catalog.set_config('statement_timeout', $1, false)", [String(millis)]);
+  await db.query("select from pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput', true)", [name]);
+}
+
 export async function callDropSlot(db: Queryable, name: string): Promise<void> {
   await db.query("select pg_catalog.pg_drop_replication_slot(slot_name) from pg_catalog.pg_replication_slots where slot_name = $1", [name]);
 }

@@ -9,7 +9,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
-import { dropSlot } from "../../source/slot.ts";
+import { dropSlot, logRunningTransactions } from "../../source/slot.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
 import { ORIGIN_OF, publicationName, type StreamName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
@@ -51,6 +51,9 @@ export async function provedSlot(migration: Migration, { stream, proved, tables,
 }
 
 async function decodeOnce(migration: Migration, stream: StreamName, { slot, startLsn }: TailRecord, signal: AbortSignal): Promise<void> {
+  // Which transactions changed a table's file before the slot could see it, the server knows once it has read this: without it, a table that
+  // nobody writes to until later would fail then.
+  await logRunningTransactions(await migration.connect(ORIGIN_OF[stream], "prove slot"), probeName(slot), signal);
   const goal = await migration.session(ORIGIN_OF[stream], "prove slot", async (client) => {
     const { rows } = await client.query<{ lsn: string }>("select pg_logical_emit_message(true, 'pghaul', '')::text as lsn");
     return rows.length === 1 ? insertLsn(client) : startLsn;
@@ -67,6 +70,11 @@ async function decodeOnce(migration: Migration, stream: StreamName, { slot, star
   } finally {
     await decoded.close();
   }
+}
+
+/** Slot names have 63 characters at most. */
+function probeName(slot: string): string {
+  return `${slot.slice(0, 57)}_probe`;
 }
 
 async function giveUp(migration: Migration, stream: StreamName, { slot }: TailRecord, bus: ProgressBus): Promise<void> {

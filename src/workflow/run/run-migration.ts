@@ -6,7 +6,8 @@
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
-import type { ProgressBus } from "../../observe/events.ts";
+import { keepsUp } from "../../observe/eta.ts";
+import type { Phase, ProgressBus, ProgressEvent } from "../../observe/events.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { ControlStore } from "../../state/control-store.ts";
 import { acquireLease } from "../../state/lease.ts";
@@ -61,10 +62,7 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
   const { migration, bus } = request;
   const lease = await acquireLease(migration.config.state.dir, "stream", request.command);
   const progress = new ProgressStore(migration.state);
-  const untell = bus.subscribe((event) => {
-    if (event.kind === "phase") progress.update({ phase: event.phase, waiting: null });
-    if (event.kind === "waiting") progress.update({ waiting: event.why });
-  });
+  const untell = bus.subscribe(recorder(progress));
   const runs = new RunStore(migration.state);
   runs.start(request.runId, request.command);
   try {
@@ -82,6 +80,27 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
     untell();
     lease.release();
   }
+}
+
+/** Phases in which nothing but the stream can be waited for. */
+const STREAMED: ReadonlySet<Phase> = new Set(["catching-up", "caught-up", "streaming"]);
+
+/** Keeps phase and reason to wait in the state, for `status`. A reason is over when the stream goes on. */
+function recorder(progress: ProgressStore): (event: ProgressEvent) => void {
+  let streams = false;
+  let waits = false;
+  return (event) => {
+    if (event.kind === "phase") {
+      streams = STREAMED.has(event.phase);
+      progress.update({ phase: event.phase, waiting: null });
+    } else if (event.kind === "waiting") {
+      waits = true;
+      progress.update({ waiting: event.why });
+    } else if (event.kind === "lag" && streams && waits && keepsUp(event)) {
+      waits = false;
+      progress.update({ waiting: null });
+    }
+  };
 }
 
 const CAUGHT_UP_POLL_MILLIS = 100;
