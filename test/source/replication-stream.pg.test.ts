@@ -11,13 +11,13 @@ import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
 import { openReplicationStream, type ReplicationStream, type ReplicationStreamOptions } from "../../src/source/replication-stream.ts";
 import { createSlot, dropSlot, readSlot } from "../../src/source/slot.ts";
 import { createDatabase, type TestDatabase, waitFor } from "../support/database.ts";
-import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts";
+import { type PgServer, startServer, TRIED_VERSIONS } from "../support/pg-server.ts";
 import { startProxy } from "../support/proxy.ts";
 import { sessionsAt } from "./source-session.ts";
 
 const NEVER = new AbortController().signal;
 
-for (const version of PG_VERSIONS) {
+for (const version of TRIED_VERSIONS) {
   describe(`streaming from PostgreSQL ${version}`, () => {
     let server: PgServer;
     let database: TestDatabase;

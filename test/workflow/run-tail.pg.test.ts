@@ -8,7 +8,7 @@ import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { Table } from "../../src/model/table.ts";
 import { readSlot } from "../../src/source/slot.ts";
 import { createDatabase, type TestDatabase, waitFor } from "../support/database.ts";
-import { PG_VERSIONS, type PgServer, startServer } from "../support/pg-server.ts";
+import { type PgServer, startServer, TRIED_VERSIONS } from "../support/pg-server.ts";
 import { startProxy } from "../support/proxy.ts";
 import { createWorkloadSchema, startWriters } from "../support/writers.ts";
 import { Replay } from "./replay.ts";
@@ -16,7 +16,7 @@ import { catchUp, checkOrder, planTail, readLog, SLOT, selectRows, session, star
 
 const ROWS = 400;
 
-for (const version of PG_VERSIONS) {
+for (const version of TRIED_VERSIONS) {
   describe(`the tail on PostgreSQL ${version}`, () => {
     let server: PgServer;
     let database: TestDatabase;

@@ -29,8 +29,6 @@ export interface LagParts {
 const INTERVAL_MILLIS = 1_000;
 /** The source's health is asked for every so many measurements. */
 const HEALTH_EVERY = 15;
-/** With no more WAL than this between, nothing is waiting: records of the server itself, a heartbeat of ours. */
-const IDLE_BYTES = 64 * 1024;
 
 export interface Lag {
   readonly bytes: number;
@@ -115,7 +113,7 @@ function lagOf({ position, watch }: LagParts, end: Lsn, seconds: LagSeconds): La
   const now = Date.now();
   seconds.note(end, now);
   const bytes = Math.max(0, Number(end - reached));
-  if (bytes <= IDLE_BYTES) return { bytes, seconds: 0 };
+  if (bytes === 0) return { bytes, seconds: 0 };
   const lastCommit = watch.lastApplied?.commitMicros;
   const behind = seconds.behind(reached, lastCommit === undefined ? null : Number(lastCommit / 1000n), now);
   // A process that has just begun over a position far back knows of no moment that has been reached: as long as it has watched, at least.
