@@ -16,6 +16,8 @@ const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
   // 1 or more: the shortest text that reads back as the same float (manual: "Floating-Point Types").
   extra_float_digits: "1",
   bytea_output: "hex",
+  // Off, NULL in an array's text is read as the string.
+  array_nulls: "on",
   xmloption: "content",
   // A policy that hides rows must fail the read: a copy that is silently short is the worst outcome (manual: "Row Security Policies").
   row_security: "off",
@@ -27,6 +29,9 @@ const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_isolation: "read committed",
   default_transaction_deferrable: "off",
 };
+
+/** The same for timeouts that not every version has: 14 and 17 brought these. */
+const LATER_TIMEOUTS = ["idle_session_timeout", "transaction_timeout"];
 
 /** One attempt: how `pg` is to connect, and what the session is to be. */
 export interface SessionRequest {
@@ -87,9 +92,12 @@ function openSessionSql(settings: Readonly<Record<string, string>>): string {
   const calls = Object.entries({ ...CANONICAL_SETTINGS, ...settings }).map(
     ([name, value]) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`,
   );
+  const later = LATER_TIMEOUTS.map(
+    (name) => `case when pg_catalog.current_setting('${name}', true) <> '0' then pg_catalog.set_config('${name}', '0', false) end`,
+  );
   return `begin isolation level read committed;
 select pg_catalog.pg_is_in_recovery() as in_recovery, pg_catalog.current_setting('transaction_read_only') as read_only;
-select ${calls.join(", ")};
+select ${[...calls, ...later].join(", ")};
 commit`;
 }
 

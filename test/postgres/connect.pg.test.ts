@@ -29,13 +29,21 @@ for (const version of PG_VERSIONS) {
   it(`PostgreSQL ${version}: one canonical session, whatever server, database and role say`, async () => {
     await using server = await startServer({
       version,
-      settings: { datestyle: "SQL, DMY", timezone: "Asia/Kolkata", statement_timeout: "9s", default_transaction_isolation: "serializable" },
+      settings: {
+        datestyle: "SQL, DMY",
+        timezone: "Asia/Kolkata",
+        statement_timeout: "9s",
+        default_transaction_isolation: "serializable",
+        ...(version >= 14 ? { idle_session_timeout: "9s" } : {}),
+        ...(version >= 17 ? { transaction_timeout: "9s" } : {}),
+      },
     });
     const admin = await server.connect();
     await admin.query(`
       alter role postgres set intervalstyle = 'iso_8601';
       alter role postgres set extra_float_digits = '-3';
       alter role postgres set lock_timeout = '7s';
+      alter role postgres set array_nulls = off;
       alter database postgres set bytea_output = 'escape';
       alter database postgres set default_transaction_read_only = on`);
     await admin.end();
@@ -46,7 +54,7 @@ for (const version of PG_VERSIONS) {
       });
       const row = (
         await client.query(`select '2021-02-03 04:05:06.789+00'::timestamptz as ts, interval '1 day 2:03' as i, 0.1::float8 + 0.2 as f,
-        1::int4 as n, '\\x00ff'::bytea as b, true as t, null as nothing, '{1,2}'::int[] as a`)
+        1::int4 as n, '\\x00ff'::bytea as b, true as t, null as nothing, '{1,NULL}'::int[] as a`)
       ).rows[0] as unknown;
       assert.deepEqual(row, {
         ts: "2021-02-03 04:05:06.789+00",
@@ -56,7 +64,7 @@ for (const version of PG_VERSIONS) {
         b: "\\x00ff",
         t: "t",
         nothing: null,
-        a: "{1,2}",
+        a: "{1,NULL}",
       });
       const settings = (
         await client.query(`select name, setting from pg_settings where name = any('{client_encoding,row_security,statement_timeout,lock_timeout,xmloption,
@@ -73,6 +81,10 @@ for (const version of PG_VERSIONS) {
         default_transaction_isolation: "read committed",
         application_name: "mine",
       });
+      for (const name of ["idle_session_timeout", "transaction_timeout"]) {
+        const { rows } = await client.query(`select current_setting('${name}', true) as value`);
+        assert.ok([null, "", "0"].includes((rows as { value: string | null }[])[0]?.value ?? null), name);
+      }
       if (replication) assert.equal(((await client.query("IDENTIFY_SYSTEM")).rows[0] as { dbname: string }).dbname, "postgres");
       await client.end();
     }
