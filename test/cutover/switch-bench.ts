@@ -91,13 +91,19 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
   const urls = { source: bench.sourceDb.url, target: bench.targetDb.url };
   const route = (): Primary => readFileSync(join(bench.dir, "route"), "utf8").trim() as Primary;
   const writers = startWriters(urls.source, { seed, rows, rate, writers: 4 });
+  // Writers that nobody stops would keep a failed test's process alive for ever.
+  const stream = await streaming(bench).catch(async (error: unknown) => {
+    await writers.stop();
+    await bench[Symbol.asyncDispose]();
+    throw error;
+  });
   // The application's own way to follow: looks at the route every few milliseconds.
   const following = setInterval(() => writers.redirect(urls[route()]), 5);
   const digests: Partial<Record<Primary, string>> = {};
   const self: SwitchBench = {
     bench,
     writers,
-    stream: await streaming(bench),
+    stream,
     url: (side) => urls[side],
     switchTo: async (side, env = {}) => {
       const command = side === "target" ? "run" : "rollback";
