@@ -6,6 +6,7 @@ import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import type { Queryable } from "./queries/queryable.ts";
 import {
+  callAdvanceSlot,
   callCreateSlot,
   callDropSlot,
   callProbeSlot,
@@ -90,6 +91,19 @@ export async function logRunningTransactions(client: pg.Client, name: string, si
     else if (state !== "57014") throw asStreamError(error, { slot: name, publications: [] });
   } finally {
     await client.end();
+  }
+}
+
+/**
+ * Moves a slot that nobody reads to `lsn`; what lies before it is not sent. Returns true once decoding no longer begins where the slot was
+ * made (`made`, its consistent point), but at a place of its own choice behind it. Throws SLOT_LOST, SLOT_ACTIVE, SOURCE_*.
+ */
+export async function moveSlot(db: Queryable, name: string, { made, lsn }: { readonly made: Lsn; readonly lsn: Lsn }): Promise<boolean> {
+  try {
+    await callAdvanceSlot(db, name, formatLsn(lsn));
+    return ((await readSlot(db, name))?.restartLsn ?? 0n) >= made;
+  } catch (error) {
+    throw asStreamError(error, { slot: name, publications: [] });
   }
 }
 

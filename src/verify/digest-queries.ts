@@ -23,6 +23,17 @@ export function digestSql(table: Table, scope: DigestScope): string {
   return `select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table, scope), scope)}), 0)::text as sum ${fromSql(table, scope)}`;
 }
 
+/** The same of rows given as text, one parameter array a column: as if they stood in the table. Not for a table without columns. */
+export function digestOfRowsSql(table: Table, scope: DigestScope): string {
+  const values = table.columns.map(({ name, type }, index) => `u.c${index}::${type} as ${quoteIdent(name)}`);
+  // Cast one by one: an array of arrays would come out of unnest flat.
+  const names = table.columns.map((_, index) => `c${index}`);
+  const arrays = table.columns.map((_, index) => `$${index + 1}::text[]`);
+  return `
+    select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table, scope), scope)}), 0)::text as sum
+      from (select ${values.join(", ")} from unnest(${arrays.join(", ")}) u(${names.join(", ")})) t`;
+}
+
 /** Digests a bucket, buckets by a hash of the key (of the row, where there is no key). */
 export function bucketsSql(table: Table, scope: DigestScope): string {
   return `

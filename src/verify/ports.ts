@@ -18,6 +18,8 @@ export interface HashedRow {
 /** One table under one snapshot. All calls see the same rows. */
 export interface TableSnapshot {
   digest(range: ChunkRange | null): Promise<Digest>;
+  /** Of these rows, wherever they are: as if the table held them. The table has columns. */
+  digestOfRows(rows: readonly Row[]): Promise<Digest>;
   digestOfKeys(range: ChunkRange | null, keys: readonly Row[]): Promise<Digest>;
   buckets(range: ChunkRange | null): Promise<ReadonlyMap<number, Digest>>;
   rowHashes(range: ChunkRange | null, buckets: readonly number[]): Promise<readonly HashedRow[]>;

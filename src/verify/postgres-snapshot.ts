@@ -4,7 +4,16 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import { displayText, type Row, toByteText } from "../model/value.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
-import { bucketsSql, type DigestScope, digestSql, keysInRangeSql, relationSql, rowHashesSql, rowsSql } from "./digest-queries.ts";
+import {
+  bucketsSql,
+  type DigestScope,
+  digestOfRowsSql,
+  digestSql,
+  keysInRangeSql,
+  relationSql,
+  rowHashesSql,
+  rowsSql,
+} from "./digest-queries.ts";
 import type { Digest, HashedRow, TableSnapshot } from "./ports.ts";
 
 /** Where a table is compared, and how what runs there is ended. */
@@ -23,6 +32,7 @@ export interface OpenedSnapshot {
 const LOCK_NOT_AVAILABLE = "55P03";
 const LOCK_ATTEMPTS = 30;
 const LOCK_PAUSE_MILLIS = 500;
+const ROWS_AT_ONCE = 1_000;
 
 /**
  * Begins a read transaction: the table's lock first, then the snapshot, with the columns of `select` read in it. A snapshot older than a
@@ -88,6 +98,17 @@ export class PostgresSnapshot implements TableSnapshot {
 
   digestOfKeys(range: ChunkRange | null, keys: readonly Row[]): Promise<Digest> {
     return this.#digest(digestSql(this.#table, this.#scope(range, "listed")), keyArrays(this.#table, keys));
+  }
+
+  async digestOfRows(rows: readonly Row[]): Promise<Digest> {
+    let digest: Digest = { rows: 0n, sum: 0n };
+    for (let start = 0; start < rows.length; start += ROWS_AT_ONCE) {
+      const some = rows.slice(start, start + ROWS_AT_ONCE);
+      const columns = this.#table.columns.map((_, index) => some.map((row) => displayed(row[index] ?? null)));
+      const part = await this.#digest(digestOfRowsSql(this.#table, this.#scope(null, "all")), columns);
+      digest = { rows: digest.rows + part.rows, sum: digest.sum + part.sum };
+    }
+    return digest;
   }
 
   async buckets(range: ChunkRange | null): Promise<ReadonlyMap<number, Digest>> {
@@ -161,6 +182,10 @@ export interface SnapshotParts {
 interface DigestRow {
   readonly rows: string;
   readonly sum: string;
+}
+
+function displayed(value: string | null): string | null {
+  return value === null ? null : displayText(value);
 }
 
 function toDigest({ rows, sum }: DigestRow): Digest {

@@ -65,6 +65,10 @@ export async function callProbeSlot(db: Queryable, name: string, millis: number)
   await db.query("select from pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput', true)", [name]);
 }
 
+export async function callAdvanceSlot(db: Queryable, name: string, lsn: string): Promise<void> {
+  await db.query("select from pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)", [name, lsn]);
+}
+
 export async function callDropSlot(db: Queryable, name: string): Promise<void> {
   await db.query("select pg_catalog.pg_drop_replication_slot(slot_name) from pg_catalog.pg_replication_slots where slot_name = $1", [name]);
 }

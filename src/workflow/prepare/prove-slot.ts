@@ -1,22 +1,27 @@
 /**
- * A new slot is proved before anything depends on it (the load, the first write at the target): the server decodes from its start past the barrier once, into nothing.
+ * A new slot is proved before anything depends on it (the load, the first write at the target).
  *
- * A slot that is made while transactions rewrite tables (TRUNCATE under writers) may fail to decode them for ever, with "could not map
- * filenode ... to relation OID" (seen on 14.22, about once in ten under our writers). Met while streaming, that ends a migration; met here, it
- * costs another slot.
+ * A slot that is made while transactions rewrite tables (TRUNCATE under writers) may fail to decode what follows, at once or later, with
+ * "could not map filenode ... to relation OID" (seen on 14.22, about once in ten under our writers): the server does not know of what those
+ * transactions changed in the catalog before it began to look. So the slot is first moved until decoding begins behind the place where it
+ * was made, from a snapshot of the catalog that holds all of that; what is passed over so is waited for like what came before the slot.
+ * Then the server decodes from there once, into nothing. Where that fails all the same, it costs another slot and not the migration.
  */
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
-import { dropSlot, logRunningTransactions } from "../../source/slot.ts";
+import { dropSlot, logRunningTransactions, moveSlot } from "../../source/slot.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
 import { ORIGIN_OF, publicationName, type StreamName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
+import { systemClock } from "../system-clock.ts";
 import { insertLsn, prepareSlot, whileOldReaderEnds } from "./prepare-slot.ts";
 
 const SLOTS_TRIED = 5;
 const NUDGE_MILLIS = 100;
+const MOVES = 10;
+const MOVE_MILLIS = 100;
 
 export interface SlotRequest {
   readonly stream: StreamName;
@@ -32,10 +37,12 @@ export interface SlotRequest {
 /** The stream's publication and slot, proved; the slot is made anew where it cannot be decoded. Throws what `prepareSlot` throws. */
 export async function provedSlot(migration: Migration, { stream, proved, tables, bus, barrier, signal }: SlotRequest): Promise<TailRecord> {
   for (let tried = 1; ; tried += 1) {
-    const tail = await prepareSlot(migration, stream, tables, bus);
+    let tail = await prepareSlot(migration, stream, tables, bus);
     if (proved) return tail;
     await barrier();
     try {
+      tail = await moveOn(migration, stream, tail, signal);
+      await barrier();
       await decodeOnce(migration, stream, tail, signal);
       return tail;
     } catch (error) {
@@ -50,10 +57,29 @@ export async function provedSlot(migration: Migration, { stream, proved, tables,
   }
 }
 
+/**
+ * Decoding can begin later only where the server has written down what runs, twice, with none of the first list left: it is made to. A
+ * transaction that stays open keeps the slot where it is; then the proof has to do alone.
+ */
+async function moveOn(migration: Migration, stream: StreamName, made: TailRecord, signal: AbortSignal): Promise<TailRecord> {
+  const tails = new TailStore(migration.state);
+  let tail = made;
+  for (let moves = 1; moves <= MOVES; moves += 1) {
+    await logRunningTransactions(await migration.connect(ORIGIN_OF[stream], "prove slot"), probeName(made.slot), signal);
+    const hasLeft = await migration.session(ORIGIN_OF[stream], "prove slot", async (client) => {
+      const lsn = await insertLsn(client);
+      // Before the slot moves: a slot behind its record is read from the record on; one ahead of it would be another's.
+      tails.remove(stream);
+      tail = tails.create(stream, { name: made.slot, startLsn: lsn, xidReference: made.xidReference });
+      return moveSlot(client, made.slot, { made: made.startLsn, lsn });
+    });
+    if (hasLeft) return tail;
+    await systemClock.sleep(MOVE_MILLIS, signal);
+  }
+  return tail;
+}
+
 async function decodeOnce(migration: Migration, stream: StreamName, { slot, startLsn }: TailRecord, signal: AbortSignal): Promise<void> {
-  // Which transactions changed a table's file before the slot could see it, the server knows once it has read this: without it, a table that
-  // nobody writes to until later would fail then.
-  await logRunningTransactions(await migration.connect(ORIGIN_OF[stream], "prove slot"), probeName(slot), signal);
   const goal = await migration.session(ORIGIN_OF[stream], "prove slot", async (client) => {
     const { rows } = await client.query<{ lsn: string }>("select pg_logical_emit_message(true, 'pghaul', '')::text as lsn");
     return rows.length === 1 ? insertLsn(client) : startLsn;
