@@ -30,7 +30,9 @@ export async function readPassword(spec: ConnectionSpec, host: HostSpec, side: "
     case "command":
       return firstLine(await runCommand(source.argv, fail)) || raise(fail(`the password command ${source.argv[0]} printed nothing`));
     case "rds-iam":
-      return rdsToken(source.region, spec, host);
+      return rdsToken(source.region, spec, host).catch((error: unknown) => {
+        throw fail(`no IAM token for ${spec.user}: ${error instanceof Error ? error.message : String(error)}`);
+      });
     case "passfile": {
       const answer = source.path === undefined ? {} : await readPassfile(source.path, passfileKey(spec, host));
       if (answer.password !== undefined && answer.password !== "") return answer.password;

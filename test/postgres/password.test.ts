@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { type PassfileKey, readPassfile } from "../../src/postgres/passfile.ts";
 import { readPassword } from "../../src/postgres/password.ts";
 import { type ConnectionSettings, resolveConnection } from "../../src/postgres/resolve-connection.ts";
@@ -96,6 +97,49 @@ describe("readPassword", () => {
     assert.equal(await read(settings), "x$HOME;`id`");
     assert.equal(await read(settings), "xx$HOME;`id`");
   });
+  describe("as a token of RDS IAM", () => {
+    const NAMES = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_EC2_METADATA_DISABLED"];
+    const known = new Map(NAMES.map((name) => [name, process.env[name]]));
+    // The SDK finds the machine's credentials by itself, wherever they are kept.
+    const setting = (values: Record<string, string>): void => {
+      for (const name of NAMES) delete process.env[name];
+      Object.assign(
+        process.env,
+        { AWS_EC2_METADATA_DISABLED: "true", AWS_CONFIG_FILE: at("none"), AWS_SHARED_CREDENTIALS_FILE: at("none") },
+        values,
+      );
+    };
+    after(() => {
+      for (const [name, value] of known) value === undefined ? delete process.env[name] : Object.assign(process.env, { [name]: value });
+      delete process.env.AWS_CONFIG_FILE;
+      delete process.env.AWS_SHARED_CREDENTIALS_FILE;
+    });
+
+    it("signed for host, port and user, and anew for each connection: it is good for 15 minutes", async (t) => {
+      setting({ AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "s3cret-key" });
+      t.mock.timers.enable({ apis: ["Date"], now: Date.UTC(2026, 10, 21, 3, 0, 0) });
+      const settings = { url: "postgres://mover@db.example:6432/d", rdsIam: { region: "eu-central-1" } };
+      const token = await read(settings);
+      assert.match(token, /^db\.example:6432\/\?/);
+      const query = new URL(`https://${token}`).searchParams;
+      assert.deepEqual(
+        ["Action", "DBUser", "X-Amz-Expires", "X-Amz-Date", "X-Amz-Credential"].map((name) => query.get(name)),
+        ["connect", "mover", "900", "20261121T030000Z", "AKIDEXAMPLE/20261121/eu-central-1/rds-db/aws4_request"],
+      );
+      assert.ok(!token.includes("s3cret-key"));
+      t.mock.timers.setTime(Date.UTC(2026, 10, 21, 3, 20, 0));
+      assert.equal(new URL(`https://${await read(settings)}`).searchParams.get("X-Amz-Date"), "20261121T032000Z");
+    });
+
+    it("without credentials it is our error, of the side", async () => {
+      setting({});
+      await assert.rejects(
+        read({ rdsIam: { region: "eu-central-1" } }),
+        (error) => error instanceof PghaulError && error.code === "SOURCE_AUTH" && /no IAM token for u: .*credentials/.test(error.message),
+      );
+    });
+  });
+
   it("from the password file of the home directory, by host, port, database and user", async () => {
     write(".pgpass", "h:5432:d:other:no\nh:5432:d:u:yes\n");
     assert.equal(await read({}, {}, dir), "yes");
@@ -113,19 +157,6 @@ describe("readPassword", () => {
       assert.equal(await read({ url: `host=${host} dbname=d user=u passfile=${file}` }), expected);
     }
   });
-  it("an IAM token for this host, port and user, never the same for long", async () => {
-    const keys = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "example" };
-    Object.assign(process.env, keys);
-    try {
-      const token = await read({ url: "postgres://iam_user@db.example.com:5433/d", rdsIam: { region: "eu-west-1" } });
-      assert.match(token, /^db\.example\.com:5433\/\?/);
-      for (const part of ["Action=connect", "DBUser=iam_user", "X-Amz-Expires=900", "eu-west-1%2Frds-db"])
-        assert.ok(token.includes(part), part);
-    } finally {
-      for (const name of Object.keys(keys)) delete process.env[name];
-    }
-  });
-
   const refusals: readonly [string, () => Promise<string>, RegExp][] = [
     ["nothing anywhere", () => read({}), /none was found$/],
     ["no home directory", () => read({}, {}, undefined), /none was found$/],
