@@ -117,7 +117,9 @@ suite("merge", () => {
     const admin = await server.connect(bench.database.name);
     async function* killed() {
       yield Buffer.from("1\tone\n");
-      await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where query like 'copy%' and datname = current_database()");
+      const kill = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'copy%' and datname = current_database()";
+      // The COPY is on its way, and the server may not have begun it.
+      await waitFor(async () => ((await admin.query(kill)).rowCount ?? 0) > 0, { deadlineMs: 10_000, what: "the COPY to begin" });
       for (let index = 0; index < 20_000; index++) yield Buffer.from(`1\t${"y".repeat(1000)}\n`);
     }
     await assert.rejects(
