@@ -61,7 +61,7 @@ const throttleSchema = z
       .max(3600)
       .default(3)
       .describe("A chunk's read aims at this many seconds; no snapshot at the source lives much longer."),
-    chunkBytes: byteSize().prefault("64MB").describe("Largest chunk; bounds memory too."),
+    chunkBytes: byteSize().prefault("16MB").describe("Largest chunk; bounds memory too."),
     maxReplicaLagSeconds: z
       .number()
       .positive()

@@ -20,7 +20,7 @@ test("the smallest file gets every default", (t) => {
     target: { kind: "postgres", connection: { url: "postgresql://app@target/orders" }, schema: "move", owners: "keep", privileges: "keep" },
     tables: { include: ["*.*"], exclude: [], overrides: {} },
     state: { dir: path.join(path.dirname(file), ".pghaul") },
-    throttle: { workers: 4, chunkSeconds: 3, chunkBytes: 64 * 2 ** 20, maxReplicaLagSeconds: 10, maxSlotBytes: 50 * 2 ** 30 },
+    throttle: { workers: 4, chunkSeconds: 3, chunkBytes: 16 * 2 ** 20, maxReplicaLagSeconds: 10, maxSlotBytes: 50 * 2 ** 30 },
     log: { segmentBytes: 64 * 2 ** 20, retain: 0 },
     cutover: {
       maxStall: 250,
