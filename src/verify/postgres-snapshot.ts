@@ -37,7 +37,8 @@ const ROWS_AT_ONCE = 1_000;
 /**
  * Begins a read transaction: the table's lock first, then the snapshot, with the columns of `select` read in it. A snapshot older than a
  * TRUNCATE sees an empty table (manual: "MVCC Caveats"), so none may come between the snapshot and the reading. The lock is asked for
- * briefly and again: behind one that waits, everybody else queues. Later an index may be waited for as long as a REINDEX takes. Throws SOURCE_QUERY or TARGET_QUERY when it is never had.
+ * briefly and again: behind one that waits, everybody else queues. Later an index may be waited for as long as a REINDEX takes. Throws
+ * SOURCE_QUERY or TARGET_QUERY when the lock is never had.
  */
 export async function openLocked<Columns>(
   client: pg.Client,
