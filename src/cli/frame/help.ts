@@ -19,8 +19,21 @@ export function environmentLines(flags: Readonly<Record<string, { env?: string |
   return lines.sort(([a], [b]) => a.localeCompare(b, "en"));
 }
 
+/**
+ * A text of the source as its paragraphs: a blank line parts them, a single line feed is only where the source's line was full.
+ */
+export function paragraphsOf(text: string): string[] {
+  return text.split(/\n[ \t]*\n/).map((paragraph) => paragraph.replace(/\s*\n\s*/g, " ").trim());
+}
+
 /** oclif's command help with two sections more: exit codes and environment variables. */
-class PghaulCommandHelp extends CommandHelp {
+export class PghaulCommandHelp extends CommandHelp {
+  /** The whole description: oclif's own, told to leave out the summary that stands above, shows nothing but the last line. */
+  protected override description(): string | undefined {
+    const { description } = this.command;
+    return description === undefined ? undefined : this.wrap(paragraphsOf(this.render(description)).join("\n\n"));
+  }
+
   protected override sections(): ReturnType<CommandHelp["sections"]> {
     const own = (this.command.exitKinds ?? []) as readonly ErrorKind[];
     return [
