@@ -1,11 +1,12 @@
-// Writes the reference that the code already holds: docs/commands/, docs/errors.md, docs/exit-codes.md and the JSON Schema of
-// pghaul.yaml. With --check it writes nothing and ends with 1 when a file is stale.
+// Writes the reference that the code already holds: docs/commands/, docs/errors.md, docs/exit-codes.md, the manual page and the JSON
+// Schema of pghaul.yaml. With --check it writes nothing and ends with 1 when a file is stale.
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type CommandClass, commandIndex, commandPage } from "./docs/command-page.ts";
 import { errorsPage } from "./docs/errors-page.ts";
 import { exitCodesPage } from "./docs/exit-codes-page.ts";
+import { manPage } from "./docs/man-page.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -18,19 +19,21 @@ async function generate(): Promise<Map<string, string>> {
   const commands = await loadCommands();
   for (const [id, command] of commands) pages.set(`docs/commands/${id.replaceAll(" ", "-")}.md`, commandPage(id, command));
   pages.set("docs/commands/README.md", commandIndex(commands));
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { version: string };
+  pages.set("man/pghaul.1", manPage(commands, version));
   const { configJsonSchema } = await import("../src/config/schema.ts");
   pages.set("schema/pghaul.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
   return pages;
 }
 
-/** Every command class by its id as typed, `cdc start`. */
+/** The class of every command that people type, by its id as typed: `cdc start`. */
 async function loadCommands(): Promise<Map<string, CommandClass>> {
   const commands = new Map<string, CommandClass>();
   for (const file of globSync("src/commands/**/*.ts", { cwd: root }).sort()) {
     const id = file.slice("src/commands/".length, -".ts".length).replaceAll("/", " ");
     const loaded = (await import(pathToFileURL(root + file).href)) as { default?: CommandClass };
     if (loaded.default === undefined) throw new Error(`${file} has no default export: a command must have one`);
-    commands.set(id, loaded.default);
+    if (!loaded.default.hidden) commands.set(id, loaded.default);
   }
   return commands;
 }

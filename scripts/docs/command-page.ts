@@ -93,7 +93,7 @@ function examples(id: string, command: CommandClass): string[] {
 }
 
 /** The two placeholders that texts of oclif commands may hold. */
-function render(id: string, text: string): string {
+export function render(id: string, text: string): string {
   return text.replace(/<%= *config\.bin *%>/g, "pghaul").replace(/<%= *command\.id *%>/g, id);
 }
 

@@ -37,12 +37,13 @@ test("the package holds what runs and what a user reads, and no sources, tests o
     "CHANGELOG.md",
     "schema/pghaul.schema.json",
     "oclif.manifest.json",
+    "man/pghaul.1",
   ]) {
     assert.ok(files.includes(name), name);
   }
   assert.deepEqual(
     files.filter(
-      (name) => !/^(?:bin|dist|schema)(?:\/|$)|^(?:LICENSE|README\.md|CHANGELOG\.md|package\.json|oclif\.manifest\.json)$/.test(name),
+      (name) => !/^(?:bin|dist|man|schema)(?:\/|$)|^(?:LICENSE|README\.md|CHANGELOG\.md|package\.json|oclif\.manifest\.json)$/.test(name),
     ),
     [],
   );

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { type CommandClass, commandIndex, commandPage } from "../../scripts/docs/command-page.ts";
 import { errorsPage } from "../../scripts/docs/errors-page.ts";
 import { exitCodesPage } from "../../scripts/docs/exit-codes-page.ts";
+import { manPage } from "../../scripts/docs/man-page.ts";
 import { ERROR_CODES } from "../../src/errors/codes.ts";
 import { EXIT_CODES } from "../../src/errors/policy.ts";
 import Start from "../cli/fixtures/commands/cdc/start.ts";
@@ -22,6 +23,14 @@ test("a command without flags of its own has a page too", () => {
 test("the index links every command", () => {
   const index = commandIndex(new Map([["cdc start", Start as unknown as CommandClass]]));
   assert.match(index, /\| \[pghaul cdc start\]\(cdc-start\.md\) \| Starts tail and apply\. \|/);
+});
+
+test("the manual page holds every command with its flags, and roff takes no text of ours for a request", () => {
+  const page = manPage(new Map([["cdc start", Start as unknown as CommandClass]]), "1.2.3");
+  assert.match(page, /^\.TH PGHAUL 1 "" "pghaul 1\.2\.3" "User Commands"$/m);
+  assert.match(page, /^\.SS "pghaul cdc start"\nStarts tail and apply\.$/m);
+  assert.match(page, /^\\fB\\-\\-config\\fR \\fIFILE\\fR$/m);
+  for (const line of page.trimEnd().split("\n")) assert.match(line, /^(?:\.(?:\\" |TH |SH |SS |TP$|PP$|B |BR |I )|[^.'])/, line);
 });
 
 test("every error code and every exit code is in the reference", () => {
