@@ -7,6 +7,7 @@ import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import { createProgressSchema } from "../progress/progress-schema.ts";
 import { SessionPool } from "../session-pool.ts";
 import { findClientTools } from "./client-tools.ts";
+import { notValid } from "./not-valid.ts";
 import { RestoreSession } from "./restore-session.ts";
 import { type ArchiveEntry, type RestoreFlags, SchemaArchive } from "./schema-archive.ts";
 import {
@@ -194,7 +195,7 @@ export class SchemaMove {
     const late = this.#facts.foreignKeys.has(entry.object);
     await this.#step([entry.name], async () => {
       const sql = await this.#scriptOf(entry);
-      return late ? sql.replace(/;\s*(?=(?:--.*\s*)*$)/, " not valid;\n") : sql;
+      return late ? notValid(sql) : sql;
     });
   }
 
