@@ -1,10 +1,10 @@
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { stateError } from "./storage/state-error.ts";
+import { isThere, stateError } from "./storage/state-error.ts";
 
 /** `stream`: the one process that reads the slot and applies. `cutover`: the one that drives a switch or a rollback. */
 export type LeaseName = "stream" | "cutover";
@@ -63,7 +63,7 @@ export async function acquireLease(directory: string, name: LeaseName, command: 
 
 /** Who holds the lease now, or null. */
 export async function leaseHolder(directory: string, name: LeaseName): Promise<LeaseHolder | null> {
-  if (!existsSync(lockFile(directory, name))) return null;
+  if (!isThere(lockFile(directory, name), directory)) return null;
   const lock = openLock(directory, name);
   try {
     lock.prepare("select count(*) from sqlite_schema").get();

@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { acquireLease } from "./lease.ts";
 import { StateDatabase } from "./state-database.ts";
 import { MIGRATIONS, migrate, schemaVersion } from "./storage/migrate.ts";
-import { stateError } from "./storage/state-error.ts";
+import { isThere, stateError } from "./storage/state-error.ts";
 
 const FILE = "state.db";
 
@@ -32,10 +32,13 @@ export async function openState(directory: string, migrations: readonly string[]
   return open(directory, file, migrations);
 }
 
-/** The same for a command that only looks: null where no state is, and nothing is created. */
+/**
+ * The same for a command that only looks: null where no state is, and nothing is created. A directory that this user may not look into is not
+ * one without a state: throws CONFIG_INVALID.
+ */
 export async function openExistingState(directory: string): Promise<StateDatabase | null> {
   const file = path.resolve(directory, FILE);
-  return existsSync(file) ? open(directory, file, MIGRATIONS) : null;
+  return isThere(file, directory) ? open(directory, file, MIGRATIONS) : null;
 }
 
 async function open(directory: string, file: string, migrations: readonly string[]): Promise<StateDatabase> {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import Database from "better-sqlite3";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { ChunkStore } from "../../src/state/chunk-store.ts";
-import { acquireLease } from "../../src/state/lease.ts";
+import { acquireLease, leaseHolder } from "../../src/state/lease.ts";
 import { openExistingState, openState } from "../../src/state/open-state.ts";
 import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
 import { temporaryDirectory, temporaryState } from "./temporary-state.ts";
@@ -176,4 +176,26 @@ test("two stores write in one transaction: together or not at all", async (t) =>
     /the second store fails/,
   );
   assert.deepEqual(store.chunks("public.a"), []);
+});
+
+test("a state that another user owns is not taken for none", {
+  skip: process.geteuid?.() !== 0 && "only root can become another user",
+}, async (t) => {
+  const { directory } = await temporaryState(t);
+  const lease = await acquireLease(directory, "stream", "run");
+  chmodSync(path.dirname(directory), 0o755);
+  process.seteuid?.(65_534);
+  try {
+    const message = /^no permission to read and write the state directory .* \(EACCES\)$/;
+    await assert.rejects(openExistingState(directory), refusedWith("CONFIG_INVALID", message));
+    await assert.rejects(leaseHolder(directory, "stream"), (error: unknown) => {
+      assert.ok(error instanceof PghaulError);
+      assert.match(error.suggestion ?? "", /sudo -u "\$\(id -nu 0\)"/);
+      return refusedWith("CONFIG_INVALID", message)(error);
+    });
+  } finally {
+    process.seteuid?.(0);
+    lease.release();
+  }
+  assert.equal(await openExistingState(path.join(directory, "none")), null);
 });
