@@ -3,28 +3,20 @@
  *
  * The tail calls `startStream`, `append`, `keepalive` and `flush` one after another, never at once; reads run beside them.
  */
-import { mkdirSync } from "node:fs";
-import { basename } from "node:path";
 import type { ChangeLog, CrashPoints, LogRange } from "../engine/ports.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionHeader, TransactionPiece } from "../model/change.ts";
-import { formatLsn, type Lsn, minLsn } from "../model/lsn.ts";
+import { type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { newerXid } from "../pgoutput/widen-xid.ts";
+import type { DurablePoint } from "./durable-point.ts";
 import { LogAppender, type Taken } from "./log-appender.ts";
+import { makeDirectory, openWriter } from "./open-writer.ts";
 import { PassedGate } from "./passed-gate.ts";
 import { readHeaders, readRange } from "./read/read-range.ts";
+import { type LogFiles, nodeFiles } from "./segment/log-files.ts";
 import { removeUnfinished, SegmentDirectory } from "./segment/segment-directory.ts";
-import { corrupt, type LogIdentity } from "./segment/segment-format.ts";
-import { readSealed, type ScannedSegment, SegmentScan } from "./segment/segment-scan.ts";
-import { SegmentWriter } from "./segment/segment-writer.ts";
-
-/** What the state records before the slot is acknowledged. */
-export interface DurablePoint {
-  /** Every transaction with commitLsn < lsn is fsynced. */
-  readonly lsn: Lsn;
-  readonly xidReference: bigint;
-}
+import type { LogIdentity } from "./segment/segment-format.ts";
+import { type SegmentPlace, SegmentWriter } from "./segment/segment-writer.ts";
 
 /** What one group commit made durable. */
 export interface DurableStep extends DurablePoint, Taken {}
@@ -46,13 +38,15 @@ export interface LocalLogOptions {
   readonly segmentTransactions?: number;
   readonly segmentMillis?: number;
   readonly crashPoint?: CrashPoints;
+  /** Instead of the real file system. */
+  readonly files?: LogFiles;
   /** Milliseconds, monotonic. */
   readonly now?: () => number;
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
-/** Bounds the memory of an index: 54 bytes each. */
-const SEGMENT_TRANSACTIONS = 262_144;
+/** Bounds the memory of an index, 58 bytes each: past 2^16 its columns double, and a group commit may bring some thousands at once. */
+const SEGMENT_TRANSACTIONS = 60_000;
 const SEGMENT_MILLIS = 60 * 60 * 1000;
 
 /** A stream that only moves is put on record this often: a quiet server's slot then goes on, at the price of an fsync. */
@@ -63,6 +57,7 @@ type Limits = Required<Pick<LocalLogOptions, "segmentBytes" | "segmentTransactio
 export class LocalLog implements ChangeLog {
   readonly #options: LocalLogOptions;
   readonly #limits: Limits;
+  readonly #place: SegmentPlace;
   readonly #directory: SegmentDirectory;
   readonly #appender: LogAppender;
   readonly #gate: PassedGate;
@@ -82,6 +77,7 @@ export class LocalLog implements ChangeLog {
       crashPoint: options.crashPoint ?? (() => undefined),
       now: options.now ?? (() => performance.now()),
     };
+    this.#place = { dir: options.dir, files: options.files ?? nodeFiles };
     this.#directory = directory;
     this.#writer = writer;
     this.#writerSince = this.#limits.now();
@@ -89,7 +85,7 @@ export class LocalLog implements ChangeLog {
     this.#appender = new LogAppender(writer, xidReference);
     this.#durable = { lsn: writer.index.end, xidReference };
     this.#gate = new PassedGate(writer.index.end);
-    directory.setLive(writer, writer.index);
+    directory.setLive(writer, writer.index, writer.recent);
   }
 
   /**
@@ -97,11 +93,12 @@ export class LocalLog implements ChangeLog {
    * durable, nothing is touched. Throws LOG_CORRUPT, CONFIG_CHANGED (another source's log), STATE_NEWER, STATE_DISK_FULL.
    */
   static async open(options: LocalLogOptions): Promise<LocalLog> {
-    mkdirSync(options.dir, { recursive: true });
+    const place = { dir: options.dir, files: options.files ?? nodeFiles };
+    await makeDirectory(place);
     const directory = await SegmentDirectory.open(options.dir, options.identity);
     removeUnfinished(options.dir);
     const known = options.durable ?? options.start;
-    const { writer, xidReference } = await openWriter(directory, options, known);
+    const { writer, xidReference } = await openWriter(directory, place, options);
     return new LocalLog(options, directory, writer, newerXid(xidReference, known.xidReference));
   }
 
@@ -228,53 +225,13 @@ export class LocalLog implements ChangeLog {
     const reference = this.#appender.xidReference;
     await this.#writer.seal(reference);
     const next = { ...header, firstLsn: index.end, previousLsn: header.firstLsn };
-    this.#writer = await SegmentWriter.create(this.#options.dir, next, index.newestRelations, reference);
+    this.#writer = await SegmentWriter.create(this.#place, next, index.newestRelations, reference);
     this.#writerSince = now();
     this.#appender.useWriter(this.#writer);
-    this.#directory.setLive(this.#writer, this.#writer.index);
+    this.#directory.setLive(this.#writer, this.#writer.index, this.#writer.recent);
   }
 
   #throwFailure(): void {
     if (this.#failure !== null) throw this.#failure.reason;
   }
-}
-
-interface OpenedWriter {
-  readonly writer: SegmentWriter;
-  readonly xidReference: bigint;
-}
-
-async function openWriter(directory: SegmentDirectory, options: LocalLogOptions, known: DurablePoint): Promise<OpenedWriter> {
-  const { last } = directory;
-  if (last === undefined) {
-    const { lsn, xidReference } = options.start;
-    if (known.lsn > lsn) throw missing(options.dir, known.lsn);
-    const header = { ...options.identity, firstLsn: lsn, previousLsn: null };
-    return { writer: await SegmentWriter.create(options.dir, header, new Map(), xidReference), xidReference };
-  }
-  const { scanned, isSealed } = await readLast(last.path);
-  const { index, header, xidReference } = scanned;
-  if (index.end < known.lsn) {
-    const { offset, what } = scanned.stoppedAt ?? { offset: scanned.boundary, what: "the log ends" };
-    throw corrupt(basename(last.path), offset, `${what}, but ${formatLsn(known.lsn)} is on record as durable`, index.end);
-  }
-  if (!isSealed) return { writer: await SegmentWriter.reopen(last.path, scanned), xidReference };
-  const next = { ...header, firstLsn: index.end, previousLsn: header.firstLsn };
-  return { writer: await SegmentWriter.create(options.dir, next, index.newestRelations, xidReference), xidReference };
-}
-
-async function readLast(path: string): Promise<{ readonly scanned: ScannedSegment; readonly isSealed: boolean }> {
-  try {
-    const sealed = await readSealed(path);
-    if (sealed !== null) return { scanned: sealed, isSealed: true };
-  } catch (error) {
-    // A crash while sealing may leave the footer on disk and not the index in front of it.
-    if (!(error instanceof PghaulError) || error.code !== "LOG_CORRUPT") throw error;
-  }
-  return { scanned: await (await SegmentScan.start(path)).advance(), isSealed: false };
-}
-
-function missing(dir: string, durable: Lsn): PghaulError {
-  const what = `no segment of the change log in ${dir}, but ${formatLsn(durable)} is on record as durable`;
-  return new PghaulError("LOG_CORRUPT", what, { context: { lsn: formatLsn(durable) } });
 }

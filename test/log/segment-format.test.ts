@@ -58,7 +58,7 @@ test("version 1 is these bytes", () => {
   assert.equal(decodeFooter(encodeFooter(0x1234)), 0x1234);
   assert.equal(BLOCK_HEADER_BYTES + position.length, 29);
   assert.equal(FOOTER_BYTES, 20);
-  assert.deepEqual(BLOCK_KIND, { messages: 1, position: 2, index: 3, relations: 4 });
+  assert.deepEqual(BLOCK_KIND, { messages: 1, position: 2, index: 3, relations: 4, plainMessages: 5 });
 });
 
 /**

@@ -2,7 +2,8 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type pg from "pg";
-import { type DurablePoint, LocalLog, type LocalLogOptions } from "../../src/log/local-log.ts";
+import type { DurablePoint } from "../../src/log/durable-point.ts";
+import { LocalLog, type LocalLogOptions } from "../../src/log/local-log.ts";
 import type { TransactionPiece } from "../../src/model/change.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../src/model/lsn.ts";
 import type { Table } from "../../src/model/table.ts";

@@ -51,7 +51,7 @@ export async function* readRange(
   let isFirst = true;
   for (const segment of directory.overlapping(range.from, range.to)) {
     const index = await directory.indexOf(segment);
-    const reader = new SegmentReader(segment.path, index, relations, options.wanted);
+    const reader = new SegmentReader({ path: segment.path, index, recent: directory.recentOf(segment) }, relations, options.wanted);
     try {
       const end = index.firstAt(range.to);
       let row = index.firstAt(range.from);

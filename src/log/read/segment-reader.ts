@@ -7,15 +7,23 @@ import { decodeMessage } from "../../pgoutput/decode.ts";
 import { frameEnd, frameStart } from "../../pgoutput/frames.ts";
 import { MESSAGE_TYPE, type Message } from "../../pgoutput/messages.ts";
 import { carriesRow, skimRelation } from "../../pgoutput/skim.ts";
+import type { MessageBlock, RecentBlocks } from "../segment/recent-blocks.ts";
 import { needBlock, openSegment } from "../segment/segment-file.ts";
-import { BLOCK_KIND, corrupt, decodeBlock, decodeBlockHeader } from "../segment/segment-format.ts";
+import { corrupt, decodeBlock, decodeBlockHeader, holdsMessages } from "../segment/segment-format.ts";
 import type { TransactionIndex } from "../segment/transaction-index.ts";
 import { toChange } from "./change-decoder.ts";
 import { PieceCollector } from "./piece-collector.ts";
 import { type RelationMap, relationId } from "./relation-map.ts";
 
+export interface SegmentContent {
+  readonly path: string;
+  readonly index: TransactionIndex;
+  readonly recent: RecentBlocks | null;
+}
+
 export class SegmentReader {
   readonly #path: string;
+  readonly #recent: RecentBlocks | null;
   readonly #index: TransactionIndex;
   readonly #relations: RelationMap;
   readonly #wanted: ReadonlySet<string>;
@@ -24,12 +32,13 @@ export class SegmentReader {
   readonly #wantedSets = new Map<number, boolean>();
   #learnt = 0;
   #file: FileHandle | null = null;
-  #block: { readonly offset: number; readonly raw: Buffer; readonly next: number } | null = null;
+  #block: MessageBlock | null = null;
 
   /** `relations` goes on from segment to segment; `wanted` are table ids. */
-  constructor(path: string, index: TransactionIndex, relations: RelationMap, wanted: ReadonlySet<string>) {
+  constructor({ path, index, recent }: SegmentContent, relations: RelationMap, wanted: ReadonlySet<string>) {
     this.#path = path;
     this.#index = index;
+    this.#recent = recent;
     this.#relations = relations;
     this.#wanted = wanted;
     this.#wantedOids = new Set(index.relations.filter(({ message }) => wanted.has(relationId(message))).map(({ oid }) => oid));
@@ -112,11 +121,16 @@ export class SegmentReader {
     }
   }
 
-  async #load(offset: number, lsn: Lsn): Promise<{ readonly raw: Buffer; readonly next: number }> {
+  async #load(offset: number, lsn: Lsn): Promise<MessageBlock> {
     if (this.#block?.offset === offset) return this.#block;
+    const recent = this.#recent?.get(offset);
+    if (recent !== undefined) {
+      this.#block = recent;
+      return recent;
+    }
     this.#file ??= await openSegment(this.#path);
     const block = await needBlock(this.#file, this.#path, offset);
-    if (decodeBlockHeader(block).kind !== BLOCK_KIND.messages) throw corrupt(basename(this.#path), offset, "a transaction has no end", lsn);
+    if (!holdsMessages(decodeBlockHeader(block).kind)) throw corrupt(basename(this.#path), offset, "a transaction has no end", lsn);
     this.#block = { offset, raw: decodeBlock(block), next: offset + block.length };
     return this.#block;
   }

@@ -3,6 +3,7 @@ import { readdirSync, rmSync, unlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import type { RecentBlocks } from "./recent-blocks.ts";
 import { openSegment, readHeader } from "./segment-file.ts";
 import { corrupt, type LogIdentity, parseSegmentName, type SegmentHeader } from "./segment-format.ts";
 import { readSealed } from "./segment-scan.ts";
@@ -21,7 +22,7 @@ export class SegmentDirectory {
   readonly #segments: Segment[];
   readonly #indexes = new Map<string, TransactionIndex>();
   /** The newest segment's index while it is not sealed. */
-  #live: { readonly path: string; readonly index: TransactionIndex } | null = null;
+  #live: { readonly path: string; readonly index: TransactionIndex; readonly recent: RecentBlocks | null } | null = null;
 
   private constructor(dir: string, segments: Segment[]) {
     this.dir = dir;
@@ -56,19 +57,24 @@ export class SegmentDirectory {
     return this.#segments.at(-1);
   }
 
-  /** Adds the newest segment, or renews its index: it is being written. */
-  setLive(segment: Segment, index: TransactionIndex): void {
-    if (this.last?.path !== segment.path) this.#segments.push(segment);
-    if (this.#live !== null && this.#live.path !== segment.path) this.#indexes.set(this.#live.path, this.#live.index);
-    this.#live = { path: segment.path, index };
+  /**
+   * Adds the newest segment, or renews its index: it is being written. Of the one before only its name stays for good: a log that is written for
+   * days, with nobody reading, must not grow in memory.
+   */
+  setLive({ path, header }: Segment, index: TransactionIndex, recent: RecentBlocks | null = null): void {
+    if (this.last?.path !== path) this.#segments.push({ path, header });
+    if (this.#live !== null && this.#live.path !== path) this.#remember(this.#live.path, this.#live.index);
+    this.#live = { path, index, recent };
   }
 
-  /** Segments that hold part of [from, to), oldest first. */
+  /** Segments that hold part of [from, to), oldest first. There are thousands when the target was away for days. */
   overlapping(from: Lsn, to: Lsn): Segment[] {
-    return this.#segments.filter((segment, place) => {
-      const next = this.#segments[place + 1]?.header.firstLsn;
-      return segment.header.firstLsn < to && (next === undefined || next > from);
-    });
+    return this.#segments.slice(Math.max(this.#countBelow(from + 1n) - 1, 0), this.#countBelow(to));
+  }
+
+  /** What was written to the segment last; null where it is not being written here. */
+  recentOf(segment: Segment): RecentBlocks | null {
+    return this.#live?.path === segment.path ? this.#live.recent : null;
   }
 
   /** The index of a segment. Throws LOG_CORRUPT. */
@@ -80,10 +86,7 @@ export class SegmentDirectory {
       if (sealed === null) throw corrupt(basename(segment.path), 0, "it was never sealed, yet newer segments follow");
       index = sealed.index;
     }
-    // Most recently used last.
-    this.#indexes.delete(segment.path);
-    this.#indexes.set(segment.path, index);
-    for (const path of this.#indexes.keys()) if (this.#indexes.size > CACHED_INDEXES) this.#indexes.delete(path);
+    this.#remember(segment.path, index);
     return index;
   }
 
@@ -96,6 +99,25 @@ export class SegmentDirectory {
       this.#indexes.delete(first.path);
       this.#segments.shift();
     }
+  }
+
+  #remember(path: string, index: TransactionIndex): void {
+    // Most recently used last.
+    this.#indexes.delete(path);
+    this.#indexes.set(path, index);
+    for (const oldest of this.#indexes.keys()) if (this.#indexes.size > CACHED_INDEXES) this.#indexes.delete(oldest);
+  }
+
+  /** Segments that begin below `lsn`. */
+  #countBelow(lsn: Lsn): number {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#segments[middle] as Segment).header.firstLsn < lsn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

@@ -1,4 +1,4 @@
-/** Reading and writing pieces of a segment file. Damage is told apart from a file that merely ends early. */
+/** Reading pieces of a segment file. Damage is told apart from a file that merely ends early. */
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
@@ -15,9 +15,6 @@ import {
 
 /** A slot name is at most 63 bytes; a stream's is our own. */
 const HEADER_READ_BYTES = 4096;
-
-/** No space, or no quota, or the largest file that is allowed (manual of write(2)). */
-const DISK_FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 /** Opens a segment to read. Throws LOG_GAP when it is gone: the log was released beyond it meanwhile. */
 export async function openSegment(path: string): Promise<FileHandle> {
@@ -71,39 +68,4 @@ async function readUpTo(file: FileHandle, offset: number, length: number): Promi
     filled += bytesRead;
   }
   return bytes.subarray(0, filled);
-}
-
-/** Writes all bytes. Throws STATE_DISK_FULL. */
-export async function writeAll(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  try {
-    let written = 0;
-    while (written < bytes.length) written += (await file.write(bytes, written, bytes.length - written, offset + written)).bytesWritten;
-  } catch (error) {
-    throw asDiskFull(error);
-  }
-}
-
-/** Makes written bytes durable. A failure is final: after it nobody knows what the disk holds. Throws STATE_DISK_FULL. */
-export async function syncFile(file: FileHandle): Promise<void> {
-  try {
-    await file.datasync();
-  } catch (error) {
-    throw asDiskFull(error);
-  }
-}
-
-/** Makes names made, renamed or removed in a directory durable. */
-export async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-function asDiskFull(error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === undefined || !DISK_FULL.has(code)) return error;
-  return new PghaulError("STATE_DISK_FULL", "no space left for the change log", { cause: error });
 }

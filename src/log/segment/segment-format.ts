@@ -33,7 +33,12 @@ export const BLOCK_KIND = {
   index: 3,
   /** Frames of relation messages known before the segment, zstd. */
   relations: 4,
+  /** Frames as they are. */
+  plainMessages: 5,
 } as const;
+
+/** Blocks of up to a page are written plain: one costs the disk a whole page anyway, and a compressor more to set up than to run. */
+const PLAIN_BYTES = 4096;
 
 /** What a log belongs to; every segment carries it. */
 export interface LogIdentity {
@@ -98,9 +103,18 @@ export function decodeHeader(bytes: Buffer, file: string): { readonly header: Se
   return { header: { ...fields, firstLsn: parseLsn(fields.firstLsn), previousLsn }, length };
 }
 
-/** A block ready to be written. `raw` is compressed but for positions. */
+/** A block of frames, packed where that is worth it. */
+export function encodeMessages(frames: Buffer, xidReference: bigint): Buffer {
+  return encodeBlock(frames.length <= PLAIN_BYTES ? BLOCK_KIND.plainMessages : BLOCK_KIND.messages, frames, xidReference);
+}
+
+export function holdsMessages(kind: number): boolean {
+  return kind === BLOCK_KIND.messages || kind === BLOCK_KIND.plainMessages;
+}
+
+/** A block ready to be written. */
 export function encodeBlock(kind: number, raw: Buffer, xidReference: bigint): Buffer {
-  const payload = kind === BLOCK_KIND.position ? raw : compress(raw);
+  const payload = isStoredRaw(kind) ? raw : compress(raw);
   const block = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + payload.length);
   block.writeUInt32BE(payload.length, 0);
   block.writeUInt8(kind, 8);
@@ -130,7 +144,7 @@ export function isIntact(block: Buffer): boolean {
 export function decodeBlock(block: Buffer): Buffer {
   const { kind, rawLength } = decodeBlockHeader(block);
   const payload = block.subarray(BLOCK_HEADER_BYTES);
-  return kind === BLOCK_KIND.position ? payload : zstdDecompressSync(payload, { maxOutputLength: Math.max(rawLength, 1) });
+  return isStoredRaw(kind) ? payload : zstdDecompressSync(payload, { maxOutputLength: Math.max(rawLength, 1) });
 }
 
 export function encodeFooter(indexOffset: number): Buffer {
@@ -150,6 +164,10 @@ export function decodeFooter(footer: Buffer): number | null {
 export function corrupt(file: string, offset: number, what: string, lsn?: Lsn): PghaulError {
   const context = { file, offset, ...(lsn === undefined ? {} : { lsn: formatLsn(lsn) }) };
   return new PghaulError("LOG_CORRUPT", `change log segment ${file} at byte ${offset}: ${what}`, { context });
+}
+
+function isStoredRaw(kind: number): boolean {
+  return kind === BLOCK_KIND.position || kind === BLOCK_KIND.plainMessages;
 }
 
 /** Level 1: the tail compresses on the thread that reads the stream. (nbWorkers would truncate a frame now and then; never set it.) */

@@ -6,7 +6,7 @@ import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { frameEnd, frameStart } from "../../pgoutput/frames.ts";
 import { needBlock, openSegment, readBlock, readFooter, readHeader } from "./segment-file.ts";
-import { BLOCK_KIND, corrupt, decodeBlock, decodeBlockHeader, type SegmentHeader } from "./segment-format.ts";
+import { BLOCK_KIND, corrupt, decodeBlock, decodeBlockHeader, holdsMessages, type SegmentHeader } from "./segment-format.ts";
 import { TransactionIndex } from "./transaction-index.ts";
 import { TransactionTracker } from "./transaction-tracker.ts";
 
@@ -92,7 +92,7 @@ export class SegmentScan {
     if (kind === BLOCK_KIND.index) return false;
     const raw = decodeBlock(block);
     this.#tracker.xidReference = xidReference;
-    if (kind === BLOCK_KIND.messages) this.#takeMessages(raw, offset);
+    if (holdsMessages(kind)) this.#takeMessages(raw, offset);
     else if (kind === BLOCK_KIND.relations) this.#takeRelations(raw);
     else if (kind === BLOCK_KIND.position) this.index.end = raw.readBigUInt64BE(0);
     else throw corrupt(basename(this.path), offset, `a block of unknown kind ${kind}`);

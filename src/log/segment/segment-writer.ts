@@ -2,26 +2,33 @@
  * The one segment that is being written. Blocks are queued in memory, written together, and durable after `sync`: group commit. The
  * file is made under another name, so that a segment never exists without its header.
  */
-import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FrameBuffer } from "../../pgoutput/frames.ts";
-import { syncDirectory, syncFile, writeAll } from "./segment-file.ts";
-import { BLOCK_KIND, encodeBlock, encodeFooter, encodeHeader, type SegmentHeader, segmentName } from "./segment-format.ts";
+import type { LogFile, LogFiles } from "./log-files.ts";
+import { RecentBlocks } from "./recent-blocks.ts";
+import { BLOCK_KIND, encodeBlock, encodeFooter, encodeHeader, encodeMessages, type SegmentHeader, segmentName } from "./segment-format.ts";
 import type { ScannedSegment } from "./segment-scan.ts";
 import { TransactionIndex } from "./transaction-index.ts";
+
+/** Where segments are made, and by what. */
+export interface SegmentPlace {
+  readonly dir: string;
+  readonly files: LogFiles;
+}
 
 export class SegmentWriter {
   readonly path: string;
   readonly header: SegmentHeader;
   readonly index: TransactionIndex;
-  readonly #file: FileHandle;
+  readonly recent = new RecentBlocks();
+  readonly #file: LogFile;
   #written: number;
   #queue: Buffer[] = [];
   #queued = 0;
   /** Offset behind the last block that ends at a transaction boundary. */
   #boundary: number;
 
-  private constructor(file: FileHandle, path: string, { header, index }: Pick<ScannedSegment, "header" | "index">, length: number) {
+  private constructor(file: LogFile, path: string, { header, index }: Pick<ScannedSegment, "header" | "index">, length: number) {
     this.path = path;
     this.header = header;
     this.index = index;
@@ -32,7 +39,7 @@ export class SegmentWriter {
 
   /** Makes a new segment, durable with its name, that begins with the relation messages known so far. */
   static async create(
-    dir: string,
+    { dir, files }: SegmentPlace,
     header: SegmentHeader,
     relations: ReadonlyMap<number, Buffer>,
     xidReference: bigint,
@@ -45,12 +52,12 @@ export class SegmentWriter {
       frames.append(message, 0, message.length);
     }
     const front = Buffer.concat([encodeHeader(header), encodeBlock(BLOCK_KIND.relations, frames.take(), xidReference)]);
-    const file = await open(`${path}.new`, "w+");
+    const file = await files.make(`${path}.new`);
     try {
-      await writeAll(file, front, 0);
-      await syncFile(file);
-      await rename(`${path}.new`, path);
-      await syncDirectory(dir);
+      await file.write(front, 0);
+      await file.sync();
+      await files.rename(`${path}.new`, path);
+      await files.syncDirectory(dir);
     } catch (error) {
       await file.close();
       throw error;
@@ -59,10 +66,11 @@ export class SegmentWriter {
   }
 
   /** Goes on with a segment that a crash left open; what lies behind its last transaction boundary is cut off. */
-  static async reopen(path: string, scanned: ScannedSegment): Promise<SegmentWriter> {
-    const file = await open(path, "r+");
+  static async reopen(files: LogFiles, path: string, scanned: ScannedSegment): Promise<SegmentWriter> {
+    const file = await files.open(path);
     await file.truncate(scanned.boundary);
-    await syncFile(file);
+    await file.sync();
+    await files.syncDirectory(dirname(path));
     return new SegmentWriter(file, path, scanned, scanned.boundary);
   }
 
@@ -78,7 +86,9 @@ export class SegmentWriter {
 
   /** Queues a compressed copy of the frames. `atBoundary`: the last of them is a commit. */
   queueMessages(frames: Buffer, xidReference: bigint, atBoundary: boolean): void {
-    this.#push(encodeBlock(BLOCK_KIND.messages, frames, xidReference), atBoundary);
+    const offset = this.length;
+    this.#push(encodeMessages(frames, xidReference), atBoundary);
+    this.recent.add(offset, frames, this.length);
   }
 
   /** Queues the fact that the stream has come to `position` and brought nothing else. */
@@ -96,11 +106,11 @@ export class SegmentWriter {
     this.#queued = 0;
     const offset = this.#written;
     this.#written += bytes.length;
-    await writeAll(this.#file, bytes, offset);
+    await this.#file.write(bytes, offset);
   }
 
   async sync(): Promise<void> {
-    await syncFile(this.#file);
+    await this.#file.sync();
   }
 
   /** Takes back the blocks of an unfinished transaction. */
@@ -109,14 +119,14 @@ export class SegmentWriter {
     await this.write();
     await this.#file.truncate(this.#boundary);
     this.#written = this.#boundary;
+    this.recent.cutAt(this.#boundary);
   }
 
   /** Appends index and footer: from here on the file never changes. Everything queued must be written. */
   async seal(xidReference: bigint): Promise<void> {
     const trailer = Buffer.concat([encodeBlock(BLOCK_KIND.index, this.index.encode(), xidReference), encodeFooter(this.#written)]);
-    await writeAll(this.#file, trailer, this.#written);
+    await this.#file.write(trailer, this.#written);
     await this.#file.sync();
-    await syncDirectory(dirname(this.path));
     await this.close();
   }
 
