@@ -1,7 +1,6 @@
 /** The load spares the source: it holds its reads back for a late standby, a full slot and business hours; the tail never waits. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createProgressBus, type ProgressEvent } from "../../src/observe/events.ts";
@@ -11,7 +10,8 @@ import { governLoad } from "../../src/workflow/run/govern-load.ts";
 import { temporaryState } from "../state/temporary-state.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
-import { type PgServer, startServer } from "../support/pg-server.ts";
+import type { PgServer } from "../support/pg-server.ts";
+import { startStandby } from "../support/server/standby.ts";
 import { type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
 /** A dozen chunks of half a megabyte. */
@@ -138,30 +138,6 @@ describe("the governor of the load", { timeout: 300_000 }, () => {
     }
   });
 });
-
-/** A physical standby of the bench: a copy of the data directory, made while the source is down for a moment. */
-async function startStandby(source: PgServer, name: string): Promise<PgServer> {
-  const standby = await startServer({ version: source.version });
-  await standby.stop();
-  await source.stop();
-  rmSync(standby.dataDir, { recursive: true });
-  execFileSync("cp", ["-a", source.dataDir, standby.dataDir]);
-  await source.start();
-  execFileSync("cp", ["-p", join(standby.dataDir, "pg_hba.conf"), join(standby.dataDir, "standby.signal")]);
-  standby.configure({
-    port: String(standby.port),
-    unix_socket_directories: standby.dataDir,
-    primary_conninfo: `host=127.0.0.1 port=${source.port} user=postgres application_name=${name}`,
-    wal_receiver_status_interval: "1s",
-  });
-  await standby.start();
-  await waitFor(
-    async () =>
-      (await query(source.url(), "select from pg_stat_replication where state = 'streaming' and replay_lsn is not null")).length > 0,
-    { ...PATIENCE, what: "the standby to stream" },
-  );
-  return standby;
-}
 
 /** Stops the replay, and waits until the source sees that it is late. */
 async function fallBehind(source: PgServer, standby: PgServer, seconds: number): Promise<void> {

@@ -8,6 +8,9 @@ import { it } from "node:test";
 import type pg from "pg";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, type TestDatabase, waitFor } from "../support/database.ts";
+import type { PgServer } from "../support/pg-server.ts";
+import { startProxy } from "../support/proxy.ts";
+import { startStandby } from "../support/server/standby.ts";
 import { type Move, newMove, startPair } from "./move-bench.ts";
 
 /** `whole` has no key and is the largest: one reader is in it, the other in `items`, until somebody lets go at the target. */
@@ -17,6 +20,12 @@ const TABLES = `create table whole (name text); alter table whole replica identi
   create table items_2 partition of items for values from (1000) to (2000);`;
 const ROWS = `insert into whole select repeat(md5(i::text), 30) from generate_series(1, 2000) i;
   insert into items select i, 0 from generate_series(0, 1999) i; analyze;`;
+/** One chunk a partition, in this order. */
+const PARTS = `create table parts (id int primary key) partition by range (id);
+  create table parts_1 partition of parts for values from (0) to (100);
+  create table parts_2 partition of parts for values from (100) to (200);
+  create table parts_3 partition of parts for values from (200) to (300);`;
+const PART_ROWS = "insert into parts select generate_series(0, 299); analyze;";
 /** Nothing is written but by a commit that asks for it. */
 const FORGETFUL = { wal_buffers: "128MB", bgwriter_lru_maxpages: "0", autovacuum: "off", checkpoint_timeout: "1h" };
 
@@ -69,6 +78,39 @@ it("a chunk read before a crash of the source, and merged after it, brings nothi
   await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
 });
 
+it("a standby that was behind takes over while nothing is under way, and the chunks that it lacks are merged again", {
+  timeout: 120_000,
+}, async () => {
+  await using pair = await startPair({ version: 15 }, { version: 15 });
+  await using standby = await startStandby(pair.target, "behind");
+  await using proxy = await startProxy({ to: pair.target.port });
+  const move = await newMove(pair, { sql: PARTS + PART_ROWS, targetSql: PARTS, throttle: "{ workers: 1 }" });
+  move.configure({ urls: { target: proxy.through(move.targetDb.url) } });
+  const first = await holdWrites(move.targetDb, "parts_1");
+  const running = move.start(["run", "--until", "caught-up"]);
+  await waitedFor(move.targetDb, "parts_1");
+  const [second, third] = [await holdReads(move.sourceDb, "parts_2"), await holdReads(move.sourceDb, "parts_3")];
+  await first.end();
+  const merged = (chunks: number) =>
+    waitFor(() => query(move.targetDb, `select from pghaul.merged_chunk having count(*) = ${chunks}`).then(some), {
+      deadlineMs: 60_000,
+      what: `${chunks} merged chunks`,
+    });
+  await merged(1);
+  await stopsFollowing(pair.target, standby);
+  await second.end();
+  await merged(2);
+  await pair.target.kill9();
+  await query(standby.url(), "select pg_promote()");
+  assert.deepEqual(await query(standby.url(move.targetDb.name), "select from parts_2"), [], "the standby was to be behind");
+  proxy.lead(standby.port);
+  await third.end();
+  const ended = await running.done;
+  assert.equal(ended.code, 0, ended.stderr);
+  await assertEqualDatabases(move.sourceDb.url, standby.url(move.targetDb.name));
+  assert.match(ended.stderr, /the target has lost what it committed last/);
+});
+
 /** Both readers hold what they have read and rest: nothing is left to do for them until the target lets them. */
 const READ = `select from pg_stat_activity where application_name like '%snapshot reader%' and state = 'idle'
   and clock_timestamp() - state_change > interval '300 ms' having count(*) = 2`;
@@ -85,6 +127,24 @@ async function holdWrites(database: TestDatabase, table: string): Promise<pg.Cli
   const client = await database.connect();
   await client.query(`begin; lock table ${table} in share mode`);
   return client;
+}
+
+/** Lets nobody read the table until the session ends. */
+async function holdReads(database: TestDatabase, table: string): Promise<pg.Client> {
+  const client = await database.connect();
+  await client.query(`begin; lock table ${table} in access exclusive mode`);
+  return client;
+}
+
+/** What the primary commits from now on the standby never hears of; until now it has it all. */
+async function stopsFollowing(primary: PgServer, standby: PgServer): Promise<void> {
+  const [here] = await query<{ lsn: string }>(primary.url(), "select pg_current_wal_lsn()::text as lsn");
+  const replayed = `select where pg_last_wal_replay_lsn() >= '${here?.lsn}'`;
+  await waitFor(() => query(standby.url(), replayed).then(some), { deadlineMs: 30_000, what: "the standby to follow" });
+  standby.configure({ primary_conninfo: "" });
+  await query(standby.url(), "select pg_reload_conf()");
+  const gone = "select from pg_stat_wal_receiver having count(*) = 0";
+  await waitFor(() => query(standby.url(), gone).then(some), { deadlineMs: 30_000, what: "the standby to stop following" });
 }
 
 /** Somebody waits for what `holdWrites` holds. */

@@ -32,7 +32,7 @@ interface Pair {
 /** A bad network between a client and a server. */
 export class FaultProxy implements AsyncDisposable {
   readonly port: number;
-  readonly #to: number;
+  #to: number;
   readonly #lease: PortLease;
   readonly #random: Random;
   readonly #pairs = new Set<Pair>();
@@ -57,6 +57,11 @@ export class FaultProxy implements AsyncDisposable {
     parsed.hostname = "127.0.0.1";
     parsed.port = String(this.port);
     return parsed.href;
+  }
+
+  /** New connections go to this port; open ones stay where they are. */
+  lead(to: number): void {
+    this.#to = to;
   }
 
   /** Connections that are open now. */

@@ -1,12 +1,13 @@
 import type pg from "pg";
 import type { TargetProgress, TargetTransaction } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
 import type { OpenTarget } from "../target.ts";
 import { PostgresTransaction } from "./postgres-transaction.ts";
+import { CommitCounts } from "./progress/commit-counts.ts";
 import { outliveEarlier, sayUnderWay } from "./progress/earlier-life.ts";
-import { positionSql, type StreamId } from "./progress/progress-queries.ts";
+import { commitsSql, countCommitSql, type LaneRow, type StreamId } from "./progress/progress-queries.ts";
 import { createProgressSchema } from "./progress/progress-schema.ts";
 import { readProgress } from "./progress/read-progress.ts";
 import type { TargetTable } from "./rows/target-table.ts";
@@ -57,8 +58,7 @@ class PostgresTarget implements OpenTarget {
   readonly #id: StreamId;
   readonly #stream: SessionPool<TargetSession>;
   readonly #load: SessionPool<TargetSession>;
-  /** The stream's position as we know it: what the target says must be the same. Undefined until it was read. */
-  #position: Lsn | null | undefined;
+  readonly #counts = new CommitCounts();
 
   constructor(options: PostgresTargetOptions) {
     this.#options = options;
@@ -72,8 +72,8 @@ class PostgresTarget implements OpenTarget {
     return this.#stream.use((session) =>
       session.guarded({ step: "progress" }, async () => {
         await outliveEarlier(session.client, this.#id, this.#options.signal);
-        const progress = await readProgress(session.client, this.#id);
-        this.#position = progress.stream;
+        const { progress, lanes } = await readProgress(session.client, this.#id);
+        this.#counts.learn(lanes);
         return progress;
       }),
     );
@@ -89,14 +89,14 @@ class PostgresTarget implements OpenTarget {
       let committed = false;
       try {
         // Whatever constraint triggers run even for a replication process see the transaction's end, as at the source.
-        const began = await session.script(["begin", "set constraints all deferred", sayUnderWay(this.#id), positionSql(this.#id)]);
-        if (lane === "stream") this.#insistOnPosition(began.at(-1));
+        const expected = this.#counts.expected();
+        const began = await session.script(["begin", "set constraints all deferred", sayUnderWay(this.#id), commitsSql(this.#id)]);
+        this.#counts.insistOn(expected, session.lane, lanesIn(began));
         await session.guarded({}, () => session.stages.dropIdle());
         const transaction = new PostgresTransaction(session, this.#id);
         const result = await work(transaction);
-        await commit(session);
+        this.#counts.committed(session.lane, await commit(session, this.#id));
         committed = true;
-        if (lane === "stream") this.#position = transaction.streamPosition ?? this.#position;
         return result;
       } catch (error) {
         await rollback(session);
@@ -110,28 +110,17 @@ class PostgresTarget implements OpenTarget {
   /** A synchronous commit waits until the log is on disk up to itself, and so up to every commit before it. */
   makeDurable(): Promise<void> {
     return this.#stream.use(async (session) => {
+      const expected = this.#counts.expected();
       const results = await session.script([
         "begin",
         "set local synchronous_commit = on",
         // A transaction that wrote no WAL of its own waits for nothing, synchronous or not.
         "update pghaul.meta set version = version",
         "commit",
-        positionSql(this.#id),
+        commitsSql(this.#id),
       ]);
-      this.#insistOnPosition(results.at(-1));
+      this.#counts.insistOn(expected, session.lane, lanesIn(results));
     });
-  }
-
-  /**
-   * A server that crashed forgets its last asynchronous commits, and when that happens between two transactions nothing fails: the next one
-   * just opens another session. Going on from our own memory would pass by what was forgotten.
-   */
-  #insistOnPosition(answer: pg.QueryResult | undefined): void {
-    const row = answer?.rows[0] as { readonly position: string } | undefined;
-    const found = row === undefined ? null : parseLsn(row.position);
-    if (this.#position === undefined || found === this.#position) return;
-    const [is, was] = [found, this.#position].map((position) => (position === null ? "no position" : formatLsn(position)));
-    throw new PghaulError("TARGET_LOST", `the target is at ${is} and was at ${was}: it has lost what it committed last`);
   }
 
   async close(): Promise<void> {
@@ -143,6 +132,7 @@ class PostgresTarget implements OpenTarget {
     const purpose = `${this.#id.stream} ${lane}`;
     return TargetSession.open({
       connect,
+      lane,
       purpose,
       origin: `${originPrefix}${lane}`,
       applierToken: applierToken ?? null,
@@ -153,10 +143,20 @@ class PostgresTarget implements OpenTarget {
   }
 }
 
-async function commit(session: TargetSession): Promise<void> {
-  const [result] = await session.script(["commit"]);
-  // After an error that `work` swallowed, COMMIT answers ROLLBACK and reports success.
-  if (result?.command !== "COMMIT") throw new PghaulError("BUG", "a transaction with a failed statement was about to be committed");
+/** Returns how many transactions the lane has committed by now. */
+async function commit(session: TargetSession, id: StreamId): Promise<bigint> {
+  try {
+    const counted = await session.script([countCommitSql(id, session.lane), "commit"]);
+    return BigInt((counted[0] as pg.QueryResult<LaneRow>).rows[0]?.commits ?? 0);
+  } catch (error) {
+    // in_failed_sql_transaction: after an error that `work` swallowed.
+    if (sqlState(error) !== "25P02") throw error;
+    throw new PghaulError("BUG", "a transaction with a failed statement was about to be committed");
+  }
+}
+
+function lanesIn(results: readonly pg.QueryResult[]): readonly LaneRow[] {
+  return (results.at(-1)?.rows ?? []) as LaneRow[];
 }
 
 async function rollback(session: TargetSession): Promise<void> {

@@ -32,16 +32,10 @@ function foreignRow(error: unknown): PghaulError {
 export class PostgresTransaction implements TargetTransaction {
   readonly #session: TargetSession;
   readonly #id: StreamId;
-  #streamPosition: Lsn | null = null;
 
   constructor(session: TargetSession, id: StreamId) {
     this.#session = session;
     this.#id = id;
-  }
-
-  /** What this transaction sets it to; null where it leaves it alone. */
-  get streamPosition(): Lsn | null {
-    return this.#streamPosition;
   }
 
   async apply(table: Table, ops: RowOps, tolerance: Tolerance): Promise<readonly Row[]> {
@@ -78,7 +72,6 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   setStreamPosition(position: Lsn): Promise<void> {
-    this.#streamPosition = position;
     return upsertPosition(this.#session, this.#id, formatLsn(position));
   }
 

@@ -9,6 +9,8 @@ import { readTargetTable, type TargetTable } from "./rows/target-table.ts";
 
 export interface SessionRequest {
   readonly connect: (purpose: string) => Promise<pg.Client>;
+  /** `stream`, `load_0`, `load_1` ... */
+  readonly lane: string;
   /** For pg_stat_activity. */
   readonly purpose: string;
   readonly origin: string;
@@ -29,12 +31,14 @@ const LOCK_TIMEOUT = "60s";
  */
 export class TargetSession {
   readonly client: pg.Client;
+  readonly lane: string;
   readonly stages: Stages;
   readonly #tables: WeakMap<Table, TargetTable>;
   #lost = false;
 
-  private constructor(client: pg.Client, tables: WeakMap<Table, TargetTable>) {
+  private constructor(client: pg.Client, lane: string, tables: WeakMap<Table, TargetTable>) {
     this.client = client;
+    this.lane = lane;
     this.stages = new Stages(client);
     this.#tables = tables;
     const lose = (): void => {
@@ -47,7 +51,7 @@ export class TargetSession {
   static async open(request: SessionRequest): Promise<TargetSession> {
     const client = await request.connect(request.purpose);
     try {
-      const session = new TargetSession(client, request.tables);
+      const session = new TargetSession(client, request.lane, request.tables);
       await session.#become(request);
       return session;
     } catch (error) {

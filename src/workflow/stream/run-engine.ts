@@ -121,8 +121,9 @@ async function releaseLog(
   while (!signal.aborted) {
     const recorded = stream.recordedPosition;
     const needed = [recorded, load()?.oldestPosition() ?? null].filter((position) => position !== null);
-    // The stream commits asynchronously: only after this is its recorded position one that a crash of the target cannot take back.
-    if (recorded !== null) await target.makeDurable();
+    // The stream commits asynchronously: only after this is its recorded position one that a crash of the target cannot take back. And a target
+    // that went back is noticed here also while nobody has anything to write.
+    await target.makeDurable();
     if (needed.length > 0)
       later.push({ at: clock.now() + retainMillis, position: needed.reduce((low: Lsn, position) => minLsn(low, position)) });
     for (let due = later[0]; due !== undefined && due.at <= clock.now(); due = later[0]) {

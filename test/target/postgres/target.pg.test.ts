@@ -118,6 +118,22 @@ for (const version of [13, 16, 18] as const) {
       assert.equal((await bench.rows("items")).length, 2);
     });
 
+    test("whatever lane's commit a target has forgotten, every lane and makeDurable notice, until progress is read again", async () => {
+      await using bench = await Bench.open(server, ITEMS);
+      const commit = (lane: "stream" | "load") => bench.target.transaction(lane, (tx) => tx.setChunkMerged("public.items", 1));
+      for (const lane of ["stream", "load_0"] as const) {
+        await commit("stream");
+        await commit("load");
+        await bench.sql("update pghaul.lane set commits = commits - 1 where lane = $1", [lane]);
+        for (const work of [() => commit("stream"), () => commit("load"), () => bench.target.makeDurable()])
+          await assert.rejects(work, hasCode("TARGET_LOST"), lane);
+        await bench.target.progress();
+        await commit("load");
+      }
+      await bench.sql("delete from pghaul.lane");
+      await assert.rejects(commit("load"), hasCode("TARGET_LOST"));
+    });
+
     test("a failed statement that the work swallowed is not committed in silence", async () => {
       await using bench = await Bench.open(server, ITEMS);
       const items = await bench.table("public.items", ["id"]);

@@ -14,7 +14,8 @@ export interface Forgotten {
  * migrations may use it. Only once the way back is closed: a reverse stream knows our commits by their origins.
  */
 export async function forgetMigration(client: pg.Client, { migration, originPrefix, signal }: Forgotten): Promise<void> {
-  for (const table of ["pending", "merged_chunk", "table_progress", "progress", "restored"]) await deleteRows(client, table, migration);
+  for (const table of ["pending", "merged_chunk", "table_progress", "progress", "lane", "restored"])
+    await deleteRows(client, table, migration);
   await dropOrigins(client, originPrefix, signal);
 }
 

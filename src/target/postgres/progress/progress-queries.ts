@@ -27,9 +27,21 @@ export async function selectVersion(db: Queryable): Promise<number | null> {
   return rows[0] === undefined ? null : Number(rows[0].version);
 }
 
-/** Where the stream stands, `position`; no row before the first time. To be one statement among several. */
-export function positionSql({ migration, stream }: StreamId): string {
-  return `select position::text from pghaul.progress where migration = ${quoteLiteral(migration)} and stream = ${quoteLiteral(stream)}`;
+export interface LaneRow {
+  readonly lane: string;
+  readonly commits: string;
+}
+
+/** How many transactions each lane has committed. To be one statement among several. */
+export function commitsSql({ migration, stream }: StreamId): string {
+  return `select lane, commits::text from pghaul.lane where migration = ${quoteLiteral(migration)} and stream = ${quoteLiteral(stream)}`;
+}
+
+/** Counts one more and answers with the new number, `commits`. To be the last statement of the lane's transaction. */
+export function countCommitSql({ migration, stream }: StreamId, lane: string): string {
+  return `insert into pghaul.lane as l (migration, stream, lane, commits)
+    values (${[migration, stream, lane].map(quoteLiteral).join(", ")}, 1)
+    on conflict (migration, stream, lane) do update set commits = l.commits + 1 returning commits::text`;
 }
 
 export interface ProgressRows {
@@ -37,6 +49,7 @@ export interface ProgressRows {
   readonly tables: readonly TableProgressRow[];
   readonly chunks: readonly number[];
   readonly pending: readonly { readonly table_id: string; readonly key: string }[];
+  readonly lanes: readonly LaneRow[];
 }
 
 export interface TableProgressRow {
@@ -47,7 +60,7 @@ export interface TableProgressRow {
   readonly filter_until: string | null;
 }
 
-/** Everything of one stream; the caller holds a snapshot over the four statements. */
+/** Everything of one stream; the caller holds a snapshot over the statements. */
 export async function selectProgress(db: Queryable, { migration, stream }: StreamId): Promise<ProgressRows> {
   const of = "where migration = $1 and stream = $2";
   const id = [migration, stream];
@@ -58,11 +71,13 @@ export async function selectProgress(db: Queryable, { migration, stream }: Strea
   );
   const chunks = await db.query<{ chunk: string }>(`select chunk::text from pghaul.merged_chunk ${of}`, id);
   const pending = await db.query<{ table_id: string; key: string }>(`select table_id, key from pghaul.pending ${of}`, id);
+  const lanes = await db.query<LaneRow>(commitsSql({ migration, stream }));
   return {
     position: progress.rows[0]?.position ?? null,
     tables: tables.rows,
     chunks: chunks.rows.map((row) => Number(row.chunk)),
     pending: pending.rows,
+    lanes: lanes.rows,
   };
 }
 

@@ -40,6 +40,11 @@ create table pghaul.pending (
   migration text, stream text, table_id text, key text,
   primary key (migration, stream, table_id, key)
 );
+create table pghaul.lane (
+  migration text, stream text, lane text,
+  commits bigint not null,
+  primary key (migration, stream, lane)
+);
 create table pghaul.restored (
   migration text, entry text,
   at timestamptz not null default clock_timestamp(),

@@ -2,10 +2,13 @@ import type pg from "pg";
 import type { TableProgress, TargetProgress } from "../../../engine/ports.ts";
 import { parseLsn } from "../../../model/lsn.ts";
 import type { Row } from "../../../model/value.ts";
-import { type StreamId, selectProgress, type TableProgressRow } from "./progress-queries.ts";
+import { type LaneRow, type StreamId, selectProgress, type TableProgressRow } from "./progress-queries.ts";
 
-/** Reads what the database says of one stream, in one snapshot. `client` must not be in a transaction. */
-export async function readProgress(client: pg.Client, id: StreamId): Promise<TargetProgress> {
+/** Reads what the database says of one stream, and how many commits of each lane that includes, in one snapshot. `client` must not be in a transaction. */
+export async function readProgress(
+  client: pg.Client,
+  id: StreamId,
+): Promise<{ readonly progress: TargetProgress; readonly lanes: readonly LaneRow[] }> {
   await client.query("begin isolation level repeatable read read only");
   const rows = await selectProgress(client, id);
   await client.query("commit");
@@ -15,12 +18,13 @@ export async function readProgress(client: pg.Client, id: StreamId): Promise<Tar
     if (keys === undefined) pending.set(table_id, [decodeKey(key)]);
     else keys.push(decodeKey(key));
   }
-  return {
+  const progress = {
     stream: rows.position === null ? null : parseLsn(rows.position),
     tables: new Map(rows.tables.map((row) => [row.table_id, toProgress(row)])),
     mergedChunks: new Set(rows.chunks),
     pending,
   };
+  return { progress, lanes: rows.lanes };
 }
 
 /** A pending key as it is stored. */
