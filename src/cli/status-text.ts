@@ -39,8 +39,11 @@ const COLUMNS = [
   { title: "VERIFIED" },
 ] as const;
 
-/** The status for a person; off a terminal the table is tab-separated. */
-export function statusText(status: StatusView, terminal?: boolean): string {
+/**
+ * The status for a person; off a terminal the table is tab-separated. With `lines`, no more of them than that: tables that need no attention
+ * are counted instead of shown.
+ */
+export function statusText(status: StatusView, terminal?: boolean, lines = Number.POSITIVE_INFINITY): string {
   const facts = [
     headLine(status),
     waitingLine(status),
@@ -51,8 +54,28 @@ export function statusText(status: StatusView, terminal?: boolean): string {
     errorLine(status),
     ...status.changes.map(changeLine),
   ];
-  const head = `${facts.filter((line) => line !== null).join("\n")}\n`;
-  return status.tables.length === 0 ? head : `${head}\n${renderTable(COLUMNS, status.tables.map(tableRow), terminal)}`;
+  const shown = facts.filter((line) => line !== null);
+  const head = `${shown.join("\n")}\n`;
+  if (status.tables.length === 0) return head;
+  // A blank line, and the titles.
+  const { kept, others } = fit(status.tables, lines - shown.length - 2);
+  return `${head}\n${renderTable(COLUMNS, kept.map(tableRow), terminal)}${others}`;
+}
+
+/** Phases by how much they tell: what is under way first. */
+const ATTENTION: readonly string[] = ["loading", "loaded", "joined", "pending", "live"];
+
+/** The tables that fit into so many lines, in their order, and a line that counts the rest. */
+function fit(tables: readonly TableView[], lines: number): { readonly kept: readonly TableView[]; readonly others: string } {
+  if (tables.length <= lines) return { kept: tables, others: "" };
+  const rank = ({ phase, verified }: TableView): number => (verified?.equal === false ? -1 : ATTENTION.indexOf(phase));
+  const chosen = new Set(tables.toSorted((a, b) => rank(a) - rank(b)).slice(0, Math.max(0, lines - 1)));
+  const counts = Map.groupBy(
+    tables.filter((table) => !chosen.has(table)),
+    ({ phase }) => phase,
+  );
+  const rest = [...counts].map(([phase, { length }]) => `${formatCount(length)} ${phase}`).join(", ");
+  return { kept: tables.filter((table) => chosen.has(table)), others: `and ${formatCount(tables.length - chosen.size)} more: ${rest}\n` };
 }
 
 function headLine({ migration, phase, running, updatedAt }: StatusView): string {

@@ -2,17 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { statusText } from "../cli/status-text.ts";
+import { WatchScreen } from "../cli/watch-screen.ts";
 import { parseDuration } from "../config/keys/quantities.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { readStatus, type Status } from "../workflow/read-status.ts";
-
-const CLEAR_SCREEN = "\u001b[H\u001b[2J";
 
 export default class StatusCommand extends PghaulCommand<Status> {
   static override summary = "What runs, what waits and why, how far each table is.";
   static override description = `Reads the state directory only: never the source, and no secret needs to be set.
 Safe at any time, also while \`run\` works. Ends with 0 whatever the state is; scripts read \`phase\`, \`lag\` and \`throttle\` from --json.
-With --watch it shows the same again and again until Ctrl-C.`;
+With --watch it shows the same again and again until Ctrl-C; in a terminal as much of it as the window holds.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --watch --interval 5s",
@@ -39,13 +38,23 @@ With --watch it shows the same again and again until Ctrl-C.`;
     return await this.#watch(() => readStatus(location), interval);
   }
 
+  /** On a terminal the last status stays when the watching ends; in a pipe each one is a page of its own. */
   async #watch(read: () => Promise<Status>, interval: number): Promise<Status> {
     const stop = this.stopSignal();
-    for (;;) {
-      const status = await read();
-      this.print(`${process.stdout.isTTY === true ? CLEAR_SCREEN : ""}${statusText(status)}`);
-      await sleep(interval, undefined, { signal: stop.finish }).catch(() => undefined);
-      if (stop.finish.aborted) return status;
+    const screen = process.stdout.isTTY === true ? new WatchScreen(process.stdout) : null;
+    try {
+      for (;;) {
+        const status = await read();
+        if (screen === null) this.print(statusText(status));
+        else screen.draw(statusText(status, true, screen.lines));
+        await sleep(interval, undefined, { signal: stop.finish }).catch(() => undefined);
+        if (!stop.finish.aborted) continue;
+        screen?.leave();
+        if (screen !== null) this.print(statusText(status));
+        return status;
+      }
+    } finally {
+      screen?.leave();
     }
   }
 }

@@ -20,9 +20,9 @@ export function formatCount(count: number): string {
     .replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Two parts at most: `8s`, `3m 20s`, `2h 05m`, `3d 04h`; `unknown` for null. */
+/** Two parts at most: `8s`, `3m 20s`, `2h 05m`, `3d 04h`; `not known yet` for null. */
 export function formatDuration(seconds: number | null): string {
-  if (seconds === null) return "unknown";
+  if (seconds === null) return "not known yet";
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m ${pad(whole % 60)}s`;

@@ -44,7 +44,7 @@ test("an estimate that was too small never shows more than 99 %, nor more bytes 
   const state = new ProgressState();
   state.take({ kind: "phase", phase: "loading" }, 0);
   state.take(load(59_000_000_000), 0);
-  assert.equal(statusLine(state.figures()), "99 %  59 GB  3 of 17 tables  1,204,332 rows  copied in unknown");
+  assert.equal(statusLine(state.figures()), "99 %  59 GB  3 of 17 tables  1,204,332 rows  copy time not known yet");
 });
 
 test("once loaded it is 100 %, and only the catching up has an ETA", () => {
@@ -127,7 +127,7 @@ test("units", () => {
   ]);
   assert.deepEqual([0, 999, 1000, 1_204_332.4].map(formatCount), ["0", "999", "1,000", "1,204,332"]);
   assert.deepEqual([null, 0, 8.4, 59.6, 200, 7500, 273_600].map(formatDuration), [
-    "unknown",
+    "not known yet",
     "0s",
     "8s",
     "1m 00s",

@@ -225,7 +225,7 @@ test("100% is only said of a table whose load is done", () => {
   };
   const lines = statusText(view, false).split("\n");
   assert.equal(lines[0], "m: loading; pid 1 (pghaul run) on h since t");
-  assert.equal(lines[1], "load: 1 of 3 tables, 999 B of about 999 B, 0 B/s, time left: unknown");
+  assert.equal(lines[1], "load: 1 of 3 tables, 999 B of about 999 B, 0 B/s, time left: not known yet");
   assert.deepEqual(
     lines.slice(4, 7).map((line) => [line.split("\t")[4], line.split("\t")[6]]),
     [

@@ -1,3 +1,4 @@
+import type { Interfaces } from "@oclif/core";
 import { CommandHelp, Help } from "@oclif/core";
 import type { ErrorKind } from "../../errors/codes.ts";
 import { EXIT_MEANINGS } from "../../errors/exit-meanings.ts";
@@ -48,6 +49,14 @@ export class PghaulCommandHelp extends CommandHelp {
   }
 }
 
+/** Wider lines are hard to read, however wide the terminal is. */
+const WIDEST = 120;
+
 export default class PghaulHelp extends Help {
+  constructor(config: Interfaces.Config, options: Partial<Interfaces.HelpOptions> = {}) {
+    // 0 columns is a pseudo-terminal that nobody has given a size.
+    super(config, { ...options, maxWidth: Math.min(process.stdout.columns || WIDEST, WIDEST) });
+  }
+
   override CommandHelpClass = PghaulCommandHelp;
 }

@@ -18,16 +18,20 @@ function loadParts(figures: ProgressFigures): string[] {
   const parts = [`${percent} %`, `${formatBytes(load.bytes)}${of}`];
   if (percent < 100 && figures.bytesPerSecond !== null) parts.push(`${formatBytes(figures.bytesPerSecond)}/s`);
   parts.push(`${load.tablesDone} of ${load.tablesTotal} tables`, `${formatCount(load.rows)} rows`);
-  if (percent < 100) parts.push(`copied in ${formatDuration(figures.copiedInSeconds)}`);
+  if (percent < 100) parts.push(timeLeft("copied in", "copy time", figures.copiedInSeconds));
   return parts;
 }
 
 function lagParts({ lag, phase, caughtUpInSeconds }: ProgressFigures): string[] {
   if (lag === null) return [];
-  const parts = phase === "caught-up" || phase === "streaming" ? [] : [`caught up in ${formatDuration(caughtUpInSeconds)}`];
+  const parts = phase === "caught-up" || phase === "streaming" ? [] : [timeLeft("caught up in", "catch-up time", caughtUpInSeconds)];
   parts.push(`lag ${formatBytes(lag.bytes)} ${lag.seconds.toFixed(1)} s`, `${formatCount(lag.changesPerSecond)} changes/s`);
   if (lag.slotRetainedBytes !== null) parts.push(`slot holds ${formatBytes(lag.slotRetainedBytes)}`);
   return parts;
+}
+
+function timeLeft(known: string, unknown: string, seconds: number | null): string {
+  return seconds === null ? `${unknown} ${formatDuration(null)}` : `${known} ${formatDuration(seconds)}`;
 }
 
 /** The same numbers, exact, as log fields: one greppable line for runbooks and schedulers. */
