@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { findClientTools } from "../src/target/postgres/schema/client-tools.ts";
+import { findClientTools } from "../src/target/postgres/schema/archive/client-tools.ts";
 import { type PgServer, startServer } from "../test/support/pg-server.ts";
 import { fillPayments } from "./payments/rows.ts";
 import { INDEXES, SCHEMA } from "./payments/schema.ts";

@@ -1,6 +1,6 @@
 import type { CheckResult } from "../../source/checks/check.ts";
 import { runChecks } from "../../source/checks/run-checks.ts";
-import { findClientTools } from "../../target/postgres/schema/client-tools.ts";
+import { findClientTools } from "../../target/postgres/schema/archive/client-tools.ts";
 import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Sides } from "../open-migration.ts";
 

@@ -8,7 +8,7 @@ import type { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import type { Table } from "../../../src/model/table.ts";
 import { resolveConnection } from "../../../src/postgres/resolve-connection.ts";
 import { analyze } from "../../../src/target/postgres/schema/analyze.ts";
-import { findClientTools } from "../../../src/target/postgres/schema/client-tools.ts";
+import { findClientTools } from "../../../src/target/postgres/schema/archive/client-tools.ts";
 import { SchemaMove, type SchemaMoveOptions, type SchemaProgress } from "../../../src/target/postgres/schema/schema-move.ts";
 import { readSequences, setSequences } from "../../../src/target/postgres/schema/sequences.ts";
 import { requireEmpty, requireSameSchema, schemaDifferences, tablesWithRows } from "../../../src/target/postgres/schema/target-checks.ts";
@@ -69,6 +69,18 @@ insert into orders select case when i % 2 = 0 then 'eu' else 'r' || i end, i, i,
 refresh materialized view totals; refresh materialized view more_totals;
 select nextval('"Odd Seq"'), setval('lines_id_seq', 41);`;
 
+/** Materialized views that lean on a key, read by plain views, by another view in a function, and by one that comes before them. */
+const LATE = `
+create table t (id int primary key, v text);
+create materialized view late as select id, v, count(*) as n from t group by id;
+create view over_late as select * from late; comment on view over_late is 'over';
+create function in_late() returns bigint language plpgsql as 'begin return (select count(*) from public.reads_late); end';
+create materialized view reads_late as select count(*) as n from over_late;
+create materialized view a_called as select in_late() + 1 as n with no data;
+create unique index on late (id);
+create view rich as select l.*, r.n as all_of_them from over_late l cross join reads_late r;
+insert into t values (1, 'a'); refresh materialized view late; refresh materialized view reads_late; refresh materialized view a_called`;
+
 suite("schema move from 14 to 15", () => {
   let source: PgServer;
   let target: PgServer;
@@ -92,16 +104,19 @@ suite("schema move from 14 to 15", () => {
     readonly options: SchemaMoveOptions;
   }
 
-  async function sides(overrides: Partial<SchemaMoveOptions> = {}): Promise<Sides> {
+  async function sides(overrides: Partial<SchemaMoveOptions> = {}, sql = RICH): Promise<Sides> {
     const [from, to] = [await createDatabase(source), await createDatabase(target)];
-    await query(from, RICH);
-    const tables = await Promise.all([
-      describeTable(from, "Sales Dept.Customers", ["id"]),
-      describeTable(from, "public.orders", ["region", "id"]),
-      describeTable(from, "public.slots", ["code"]),
-      describeTable(from, "public.lines", ["id"]),
-      describeTable(from, "public.logs", null),
-    ]);
+    await query(from, sql);
+    const tables =
+      sql !== RICH
+        ? []
+        : await Promise.all([
+            describeTable(from, "Sales Dept.Customers", ["id"]),
+            describeTable(from, "public.orders", ["region", "id"]),
+            describeTable(from, "public.slots", ["code"]),
+            describeTable(from, "public.lines", ["id"]),
+            describeTable(from, "public.logs", null),
+          ]);
     const options: SchemaMoveOptions = {
       source: resolveConnection({ url: from.url }),
       connect: (side) => (side === "source" ? from : to).connect(),
@@ -132,12 +147,16 @@ suite("schema move from 14 to 15", () => {
     ]);
   }
 
-  async function moveAll(sides: Sides, stopAt?: (progress: SchemaProgress) => void): Promise<SchemaMove> {
+  async function copyRich(sides: Sides): Promise<void> {
+    if ((await query(sides.to, `select from "Sales Dept"."Customers" limit 1`)).length === 0) await copyRows(sides);
+  }
+
+  async function moveAll(sides: Sides, stopAt?: (progress: SchemaProgress) => void, fill = () => copyRich(sides)): Promise<SchemaMove> {
     const move = await SchemaMove.open(sides.options);
     try {
       await move.preData(stopAt);
       await move.keyIndexes(sides.tables, stopAt);
-      if ((await query(sides.to, `select from "Sales Dept"."Customers" limit 1`)).length === 0) await copyRows(sides);
+      await fill();
       for (const table of sides.tables) await move.tableIndexes(table, stopAt);
       await move.finish(stopAt);
       return move;
@@ -147,7 +166,7 @@ suite("schema move from 14 to 15", () => {
   }
 
   /** What makes up a schema, as the catalog tells it: one text for each object. */
-  async function outline(database: TestDatabase): Promise<string[]> {
+  async function outline(database: TestDatabase, rowsOf = "more_totals"): Promise<string[]> {
     const rows = await query<{ line: string }>(
       database,
       `
@@ -168,7 +187,7 @@ suite("schema move from 14 to 15", () => {
       union all select 'function ' || pg_get_functiondef(oid) from pg_proc where pronamespace::regnamespace::text in ('public', '"Sales Dept"') and prolang <> (select oid from pg_language where lanname = 'c') and probin is null and prokind = 'f' and proname not like '%citext%'
       union all select 'statistics ' || pg_get_statisticsobjdef(oid) from pg_statistic_ext
       union all select 'comment ' || description from pg_description where classoid in ('pg_class'::regclass) and objoid > 16384
-      union all select 'view row ' || t::text from more_totals t
+      union all select 'view row ' || t::text from ${rowsOf} t
       union all select 'extension ' || extname from pg_extension
       order by 1`,
     );
@@ -273,6 +292,76 @@ suite("schema move from 14 to 15", () => {
         /already exists/.test(String(error)) &&
         /schema: existing/.test((error as PghaulError).suggestion ?? ""),
     );
+  });
+
+  test("what pg_dump postpones behind a key comes there, and each materialized view is filled after those it reads", async () => {
+    const all = await sides({}, LATE);
+    await moveAll(all, undefined, () =>
+      query(all.to, "insert into t values (1, 'a'), (2, 'b') on conflict do nothing").then(() => undefined),
+    );
+    assert.deepEqual(
+      await query(
+        all.to,
+        "select (select count(*)::int from late) as late, (select n::int from reads_late) as reads, (select n::int from a_called) as called",
+      ),
+      [{ late: 2, reads: 2, called: 2 }],
+    );
+    assert.deepEqual(await outline(all.to, "pg_am"), await outline(all.from, "pg_am"));
+  });
+
+  test("a materialized view that cannot be filled is named with its statement, and the others are filled", async () => {
+    const all = await sides({}, `${LATE}; create materialized view "Broken" as select 1 / (select count(*) - 2 from t) as v`);
+    const fill = (): Promise<void> => query(all.to, "insert into t values (1, 'a'), (2, 'b') on conflict do nothing").then(() => undefined);
+    await assert.rejects(
+      moveAll(all, undefined, fill),
+      (error) =>
+        hasCode("TARGET_SCHEMA")(error) &&
+        /"refresh materialized view public\."Broken"" failed: .*division by zero/.test(String(error)) &&
+        /it tries: refresh materialized view public\."Broken";$/.test((error as PghaulError).suggestion ?? ""),
+    );
+    assert.deepEqual(await query(all.to, "select n::int from reads_late"), [{ n: 2 }]);
+    // A cause that goes at the source is seen by the next run.
+    await query(all.from, 'drop materialized view "Broken"');
+    await moveAll(all, undefined, fill);
+  });
+
+  test("names with line ends and separators in them are names like others", async () => {
+    const odd = ["two\nlines", "car\rriage", "sep\u2028arator", "par\u2029agraph", "ne\u0085xt", " ", "a b", "a\nb"];
+    const quoted = odd.map((name) => `"${name}"`);
+    const all = await sides(
+      {},
+      `create table root (id int primary key, v text) partition by range (id);
+      ${quoted.map((name, i) => `create table ${name} partition of root for values from (${i}) to (${i + 1}); create index "ix${name.slice(1)} on ${name} (v);`).join("\n")}
+      create index on root (v);
+      ${quoted.map((name) => `create view "v${name.slice(1)} as select 1 as ${name}; comment on view "v${name.slice(1)} is 'x'; create function "f${name.slice(1)}() returns int language sql as 'select 1'; create sequence "s${name.slice(1)}; create type "t${name.slice(1)} as enum ('x');`).join("\n")}`,
+    );
+    const tables = [await describeTable(all.from, "public.root", ["id"])];
+    const filled = (): Promise<void> => query(all.to, "insert into root select i, i from generate_series(0, 7) i").then(() => undefined);
+    await moveAll({ ...all, tables }, undefined, filled);
+    assert.deepEqual(await outline(all.to, "pg_am"), await outline(all.from, "pg_am"));
+    assert.deepEqual(
+      await query(all.to, "select relname from pg_class c join pg_index i on i.indexrelid = c.oid where not indisvalid"),
+      [],
+    );
+  });
+
+  test("one failed object among a hundred is named, and its cause is seen by the next run when it goes at the source", async () => {
+    const views = Array.from({ length: 60 }, (_, i) => `create view v${i} as select id from t;`).join(" ");
+    const all = await sides(
+      {},
+      `create table t (id int primary key); ${views} create view bad as select citext('x') as c from t; create extension citext`
+        .replace(/^/, "create extension citext; ")
+        .replace("; create extension citext", ""),
+    );
+    await query(all.to, "create schema elsewhere; create extension citext schema elsewhere");
+    const fill = (): Promise<void> => Promise.resolve();
+    await assert.rejects(
+      moveAll({ ...all, tables: [] }, undefined, fill),
+      (error) => hasCode("TARGET_SCHEMA")(error) && /^PghaulError: "VIEW public bad postgres" could not be created: /.test(String(error)),
+    );
+    await query(all.from, "drop view bad");
+    await moveAll({ ...all, tables: [] }, undefined, fill);
+    assert.deepEqual(await query(all.to, "select count(*)::int as n from pg_views where schemaname = 'public'"), [{ n: 60 }]);
   });
 
   test("roles that the target does not have: neither owners nor grants, and they are named", async () => {

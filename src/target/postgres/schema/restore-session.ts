@@ -4,11 +4,11 @@ import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import type { Pooled } from "../session-pool.ts";
 import { insertRestored, isRestored, lockEntry } from "./target-queries.ts";
 
-/** Something to create, once: SQL and the names under which it is remembered. */
+/** Something to create, once: SQL, and what it is remembered by. */
 export interface RestoreStep {
   readonly migration: string;
   /** All of one step are created in one transaction. */
-  readonly entries: readonly string[];
+  readonly entries: readonly { readonly key: string; readonly title: string }[];
   readonly sql: () => Promise<string>;
 }
 
@@ -36,10 +36,14 @@ export class RestoreSession implements Pooled {
     if (first === undefined) return;
     try {
       await this.#client.query("begin");
-      await lockEntry(this.#client, migration, first);
-      if (!(await isRestored(this.#client, migration, first))) {
+      await lockEntry(this.#client, migration, first.key);
+      if (!(await isRestored(this.#client, migration, first.key))) {
         await this.#client.query(await sql());
-        await insertRestored(this.#client, migration, entries);
+        await insertRestored(
+          this.#client,
+          migration,
+          entries.map(({ key }) => key),
+        );
       }
       await this.#client.query("commit");
     } catch (error) {
@@ -58,15 +62,16 @@ export class RestoreSession implements Pooled {
   }
 }
 
-function restoreError(error: unknown, entries: readonly string[]): PghaulError {
+function restoreError(error: unknown, entries: RestoreStep["entries"]): PghaulError {
   const known = asPghaulError(error, "target");
   if (known.code !== "TARGET_QUERY" && known.code !== "TARGET_PRIVILEGE") return known;
-  const what = entries.length === 1 ? `"${entries[0]}"` : `one of ${entries.length} objects from "${entries[0]}" to "${entries.at(-1)}"`;
+  const title = entries[0]?.title ?? "";
   const exists = /^42(P0[4-7]|710|723)$/.test(String(known.context.sqlstate));
-  return new PghaulError("TARGET_SCHEMA", `${what} could not be created: ${known.message}`, {
+  const failed = title.startsWith("refresh ") || title.startsWith("alter ") ? `"${title}" failed` : `"${title}" could not be created`;
+  return new PghaulError("TARGET_SCHEMA", `${failed}: ${known.message}`, {
     context: known.context,
     suggestion: exists
       ? "Start with an empty target database, or create the whole schema yourself and set schema: existing"
-      : (known.suggestion ?? "Mend the cause at the target and run the same command again; what was created stays."),
+      : (known.suggestion ?? "Fix the cause, at the source or at the target, and run the same command again; what was created stays."),
   });
 }

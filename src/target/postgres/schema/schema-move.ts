@@ -6,10 +6,13 @@ import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import { createProgressSchema } from "../progress/progress-schema.ts";
 import { SessionPool } from "../session-pool.ts";
-import { findClientTools } from "./client-tools.ts";
+import type { ArchiveEntry } from "./archive/archive-list.ts";
+import { ArchiveScripts } from "./archive/archive-scripts.ts";
+import { findClientTools } from "./archive/client-tools.ts";
+import { type ArchiveContents, SchemaArchive } from "./archive/schema-archive.ts";
+import { fillViews } from "./fill-views.ts";
 import { notValid } from "./not-valid.ts";
-import { RestoreSession } from "./restore-session.ts";
-import { type ArchiveEntry, type RestoreFlags, SchemaArchive } from "./schema-archive.ts";
+import { RestoreSession, type RestoreStep } from "./restore-session.ts";
 import {
   type ForeignKeyRow,
   type IndexRow,
@@ -50,7 +53,7 @@ export interface SchemaLosses {
 export interface SchemaProgress {
   readonly done: number;
   readonly total: number;
-  /** What was created last, as `INDEX public orders_idx`. */
+  /** What was created last, as `INDEX public orders_idx owner`. */
   readonly name: string;
 }
 
@@ -75,26 +78,25 @@ export class SchemaMove {
   readonly #options: SchemaMoveOptions;
   readonly #archive: SchemaArchive;
   readonly #facts: Facts;
-  readonly #flags: RestoreFlags;
-  readonly #post: readonly ArchiveEntry[];
+  readonly #scripts: ArchiveScripts;
+  readonly #contents: ArchiveContents;
   readonly #pool: SessionPool<RestoreSession>;
-  /** The SQL of everything that comes after rows, made once. */
-  #scripts: Promise<ReadonlyMap<string, string>> | null = null;
   /** What earlier runs have done. Nobody else does any of it while we run. */
   #earlier: Promise<ReadonlySet<string>> | null = null;
 
-  private constructor(options: SchemaMoveOptions, archive: SchemaArchive, facts: Facts, post: readonly ArchiveEntry[]) {
+  private constructor(options: SchemaMoveOptions, archive: SchemaArchive, facts: Facts, contents: ArchiveContents) {
     this.#options = options;
     this.#archive = archive;
     this.#facts = facts;
-    this.#post = post;
+    this.#contents = contents;
     this.losses = facts.losses;
     const { roles, tablespaces } = facts.losses;
-    this.#flags = {
+    const flags = {
       owners: options.owners && roles.length === 0,
       privileges: options.privileges && roles.length === 0,
       tablespaces: tablespaces.length === 0,
     };
+    this.#scripts = new ArchiveScripts(archive, contents, flags, facts.settings);
     const open = async (): Promise<RestoreSession> => new RestoreSession(await options.connect("target", "schema"));
     this.#pool = new SessionPool(options.indexWorkers, open, options.signal);
   }
@@ -109,15 +111,14 @@ export class SchemaMove {
     const target = await withClient(options, "target", (client) => readTarget(client, source));
     const file = path.join(options.dir, "schema.dump");
     const archive = await SchemaArchive.open(tools, { spec: options.source, excludeTables: options.excludeTables, file }, options.signal);
-    return new SchemaMove(options, archive, { ...source, ...target }, await archive.entries("post-data"));
+    return new SchemaMove(options, archive, { ...source, ...target }, await archive.contents());
   }
 
   /** Types, functions, tables, sequences, views: everything that comes before rows. */
   async preData(onProgress?: (progress: SchemaProgress) => void): Promise<void> {
-    const entries = await this.#archive.entries("pre-data");
     // COMMENT ON EXTENSION needs the extension's owner, whom a managed service does not let anybody be; it says what the extension says.
     await this.#inBatches(
-      entries.filter(({ name }) => !name.startsWith("COMMENT - EXTENSION ")),
+      this.#contents.preData.filter(({ title }) => !title.startsWith("COMMENT - EXTENSION ")),
       onProgress,
     );
   }
@@ -126,7 +127,8 @@ export class SchemaMove {
   async keyIndexes(tables: readonly Table[], onProgress?: (progress: SchemaProgress) => void): Promise<void> {
     const roots = new Set(tables.map(({ oid }) => String(oid)));
     const keys = this.#facts.indexes.filter(({ root, kind }) => roots.has(root) && kind === "key");
-    await this.#inBatches([...this.#created(keys), ...this.#attached(keys)], onProgress);
+    const created = this.#created(keys);
+    await this.#inBatches([...created, ...(await this.#attached(created))], onProgress);
   }
 
   /**
@@ -137,15 +139,15 @@ export class SchemaMove {
     const own = this.#facts.indexes.filter(({ root, kind }) => root === String(table.oid) && kind !== "key");
     const indexes = this.#created(own.filter(({ kind }) => kind === "index"));
     // ADD CONSTRAINT locks its table against everything, other indexes included; attaching needs all of them.
-    const rest = [...this.#created(own.filter(({ kind }) => kind === "constraint")), ...this.#attached(own)];
+    const rest = [...this.#created(own.filter(({ kind }) => kind === "constraint")), ...(await this.#attached(this.#created(own)))];
     const report = counter(indexes.length + rest.length, onProgress);
     const restored = await this.#restored();
     // All settle before the first error is thrown: none is left building behind the caller's back.
-    const outcomes = await Promise.allSettled(indexes.map((entry) => this.#one(entry, restored).then(() => report(entry.name))));
+    const outcomes = await Promise.allSettled(indexes.map((entry) => this.#one(entry, restored).then(() => report(entry.title))));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     for (const entry of rest) {
       await this.#one(entry, restored);
-      report(entry.name);
+      report(entry.title);
     }
   }
 
@@ -154,22 +156,23 @@ export class SchemaMove {
    * views filled. Foreign keys are created NOT VALID and checked afterwards, which holds up nobody's writes, the stream's neither.
    */
   async finish(onProgress?: (progress: SchemaProgress) => void): Promise<void> {
-    const keys = this.#post.flatMap((entry) => this.#facts.foreignKeys.get(entry.object) ?? []);
-    const views = (await this.#archive.entries("pre-data")).flatMap(({ object }) => this.#facts.views.get(object) ?? []);
-    const report = counter(this.#post.length + keys.length + views.length, onProgress);
+    const { preData, postData } = this.#contents;
+    const keys = postData.flatMap((entry) => this.#facts.foreignKeys.get(entry.object) ?? []);
+    const views = [...preData, ...postData].flatMap(({ object }) => this.#facts.views.get(object) ?? []);
+    const report = counter(postData.length + keys.length + views.length, onProgress);
     const restored = await this.#restored();
-    for (const entry of this.#post) {
+    for (const entry of postData) {
       await this.#one(entry, restored);
-      report(entry.name);
+      report(entry.title);
     }
     for (const { validate } of keys) {
       await this.#statement(validate, restored);
       report(validate);
     }
-    for (const view of views) {
-      await this.#statement(`refresh materialized view ${view}`, restored);
-      report(view);
-    }
+    await fillViews(views, async (statement) => {
+      await this.#statement(statement, restored);
+      report(statement);
+    });
   }
 
   async close(): Promise<void> {
@@ -178,46 +181,44 @@ export class SchemaMove {
 
   async #inBatches(entries: readonly ArchiveEntry[], onProgress: ((progress: SchemaProgress) => void) | undefined): Promise<void> {
     const restored = await this.#restored();
-    const left = entries.filter(({ name }) => !restored.has(name));
+    const left = entries.filter(({ key }) => !restored.has(key));
     const report = counter(left.length, onProgress);
     for (let start = 0; start < left.length; start += BATCH_ENTRIES) {
-      const batch = left.slice(start, start + BATCH_ENTRIES);
-      await this.#step(
-        batch.map(({ name }) => name),
-        () => this.#sqlOf(batch),
-      );
-      for (const { name } of batch) report(name);
+      await this.#batch(left.slice(start, start + BATCH_ENTRIES), report);
     }
   }
 
+  /** All at once; where one fails, one by one, for the operator must know which. */
+  async #batch(batch: readonly ArchiveEntry[], report: (title: string) => void): Promise<void> {
+    try {
+      await this.#step(batch, () => this.#scripts.together(batch));
+    } catch (error) {
+      if (!(error instanceof PghaulError) || error.code !== "TARGET_SCHEMA") throw error;
+      for (const entry of batch) await this.#step([entry], () => this.#scripts.together([entry]));
+    }
+    for (const { title } of batch) report(title);
+  }
+
   async #one(entry: ArchiveEntry, restored: ReadonlySet<string>): Promise<void> {
-    if (restored.has(entry.name)) return;
+    if (restored.has(entry.key)) return;
     const late = this.#facts.foreignKeys.has(entry.object);
-    await this.#step([entry.name], async () => {
-      const sql = await this.#scriptOf(entry);
+    await this.#step([entry], async () => {
+      const { sql } = await this.#scripts.one(entry);
       return late ? notValid(sql) : sql;
     });
   }
 
   async #statement(sql: string, restored: ReadonlySet<string>): Promise<void> {
-    if (!restored.has(sql)) await this.#step([sql], () => Promise.resolve(sql));
+    if (!restored.has(sql)) await this.#step([{ key: sql, title: sql }], () => Promise.resolve(sql));
   }
 
-  #step(entries: readonly string[], sql: () => Promise<string>): Promise<void> {
-    return this.#pool.use((session) => session.restore({ migration: this.#options.migration, entries, sql }));
-  }
-
-  async #scriptOf(entry: ArchiveEntry): Promise<string> {
-    this.#scripts ??= this.#archive.scripts(this.#post, this.#flags).catch((error: unknown) => {
-      this.#scripts = null;
+  async #step(entries: RestoreStep["entries"], sql: RestoreStep["sql"]): Promise<void> {
+    try {
+      await this.#pool.use((session) => session.restore({ migration: this.#options.migration, entries, sql }));
+    } catch (error) {
+      if (error instanceof PghaulError && error.code === "TARGET_SCHEMA") await this.#archive.makeStale();
       throw error;
-    });
-    const script = (await this.#scripts).get(entry.name);
-    return script === undefined ? this.#sqlOf([entry]) : knownSettings(script, this.#facts.settings);
-  }
-
-  async #sqlOf(entries: readonly ArchiveEntry[]): Promise<string> {
-    return knownSettings(await this.#archive.sql(entries, this.#flags), this.#facts.settings);
+    }
   }
 
   #restored(): Promise<ReadonlySet<string>> {
@@ -232,13 +233,19 @@ export class SchemaMove {
 
   #created(indexes: readonly IndexRow[]): ArchiveEntry[] {
     const objects = new Set(indexes.map(({ object }) => object));
-    return this.#post.filter(({ object }) => objects.has(object));
+    return this.#contents.postData.filter(({ object }) => objects.has(object));
   }
 
-  /** ALTER INDEX ... ATTACH PARTITION has no oid of its own; it goes by the partition's index. */
-  #attached(indexes: readonly IndexRow[]): ArchiveEntry[] {
-    const titles = indexes.map(({ title }) => `INDEX ATTACH ${title} `);
-    return this.#post.filter(({ name }) => name.startsWith("INDEX ATTACH ") && titles.some((title) => name.startsWith(title)));
+  /** ALTER INDEX ... ATTACH PARTITION has no oid of its own; it depends on the partition's index, which is one of these. */
+  async #attached(created: readonly ArchiveEntry[]): Promise<ArchiveEntry[]> {
+    const numbers = new Set(created.map(({ number }) => number));
+    const attached: ArchiveEntry[] = [];
+    for (const entry of this.#contents.postData) {
+      if (!entry.title.startsWith("INDEX ATTACH ")) continue;
+      const { dependsOn } = await this.#scripts.one(entry);
+      if (dependsOn.some((number) => numbers.has(number))) attached.push(entry);
+    }
+    return attached;
   }
 }
 
@@ -274,13 +281,6 @@ async function withClient<T>(options: SchemaMoveOptions, side: "source" | "targe
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-/** A newer pg_dump sets what an older server has not heard of, `transaction_timeout` say. Only the head of the script is looked at. */
-function knownSettings(sql: string, settings: ReadonlySet<string>): string {
-  const head = sql.search(/\n-- (?:TOC entry|Name: )/);
-  const end = head < 0 ? sql.length : head;
-  return sql.slice(0, end).replace(/^SET (\w+) = .*;$/gm, (line, name: string) => (settings.has(name) ? line : "")) + sql.slice(end);
 }
 
 function counter(total: number, onProgress: ((progress: SchemaProgress) => void) | undefined): (name: string) => void {

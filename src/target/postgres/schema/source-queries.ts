@@ -5,8 +5,6 @@ export interface IndexRow {
   readonly root: string;
   /** `catalog/oid` of what pg_dump creates it by: the constraint where there is one. */
   readonly object: string;
-  /** `schema name`, as pg_dump's table of contents prints it. */
-  readonly title: string;
   /** `key`: primary key or replica identity; `constraint`: UNIQUE or EXCLUDE; else `index`. */
   readonly kind: "key" | "constraint" | "index";
 }
@@ -16,7 +14,6 @@ export async function selectIndexes(source: Queryable): Promise<readonly IndexRo
   const { rows } = await source.query<IndexRow>(`
     select coalesce(pg_catalog.pg_partition_root(i.indrelid)::oid, i.indrelid)::text as root,
            case when c.oid is null then '1259/' || i.indexrelid else '2606/' || c.oid end as object,
-           n.nspname || ' ' || x.relname as title,
            case when i.indisprimary or i.indisreplident then 'key' when c.oid is not null then 'constraint' else 'index' end as kind
       from pg_catalog.pg_index i
       join pg_catalog.pg_class x on x.oid = i.indexrelid

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import type { ErrorCode } from "../../../errors/codes.ts";
-import { PghaulError } from "../../../errors/pghaul-error.ts";
+import type { ErrorCode } from "../../../../errors/codes.ts";
+import { PghaulError } from "../../../../errors/pghaul-error.ts";
 
 export interface ToolRun {
   readonly program: string;

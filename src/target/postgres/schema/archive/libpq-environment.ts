@@ -1,9 +1,9 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { getCACertificates } from "node:tls";
-import { readPassword } from "../../../postgres/password.ts";
-import type { ConnectionSpec, HostSpec } from "../../../postgres/resolve-connection.ts";
-import { sslModeOf } from "../../../postgres/ssl-options.ts";
+import { readPassword } from "../../../../postgres/password.ts";
+import type { ConnectionSpec, HostSpec } from "../../../../postgres/resolve-connection.ts";
+import { sslModeOf } from "../../../../postgres/ssl-options.ts";
 
 /** How a program of PostgreSQL connects as we do. */
 export interface LibpqEnvironment {

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
-import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { PghaulError } from "../../../../errors/pghaul-error.ts";
 
 /** pg_dump and pg_restore of one version. */
 export interface ClientTools {

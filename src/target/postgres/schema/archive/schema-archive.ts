@@ -8,24 +8,20 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { quoteIdent } from "../../../postgres/quote.ts";
-import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
+import { quoteIdent } from "../../../../postgres/quote.ts";
+import type { ConnectionSpec } from "../../../../postgres/resolve-connection.ts";
+import { type ArchiveEntry, parseArchiveList } from "./archive-list.ts";
 import type { ClientTools } from "./client-tools.ts";
 import { libpqEnvironment } from "./libpq-environment.ts";
 import { runTool } from "./run-tool.ts";
-import { splitScript } from "./split-script.ts";
+import { type ScriptPiece, splitScript } from "./split-script.ts";
 
-/** An object of the archive. */
-export interface ArchiveEntry {
-  /** The line as pg_restore lists it and takes it back. */
-  readonly line: string;
-  /** What is the same in every dump of the same schema: `INDEX public orders_idx owner`; unique in the archive. */
-  readonly name: string;
-  /** `catalog/oid` of the object at the source, such as `1259/16402`. */
-  readonly object: string;
+/** The archive's objects, in an order in which they can be created. */
+export interface ArchiveContents {
+  /** What can be there before any row is. */
+  readonly preData: readonly ArchiveEntry[];
+  readonly postData: readonly ArchiveEntry[];
 }
-
-export type ArchiveSection = "pre-data" | "post-data";
 
 export interface DumpRequest {
   readonly spec: ConnectionSpec;
@@ -43,6 +39,7 @@ export class SchemaArchive {
   readonly #tools: ClientTools;
   readonly #file: string;
   readonly #signal: AbortSignal;
+  #lists = 0;
 
   constructor(tools: ClientTools, file: string, signal: AbortSignal) {
     this.#tools = tools;
@@ -50,9 +47,9 @@ export class SchemaArchive {
     this.#signal = signal;
   }
 
-  /** Dumps the schema unless `file` is there from an earlier run: a resumed move must go on with the archive it began with. */
+  /** Dumps the schema unless `file` is there from an earlier run: a resumed move goes on with the archive it began with until that fails. */
   static async open(tools: ClientTools, { spec, excludeTables, file }: DumpRequest, signal: AbortSignal): Promise<SchemaArchive> {
-    if (existsSync(file)) return new SchemaArchive(tools, file, signal);
+    if (existsSync(file) && !existsSync(staleMark(file))) return new SchemaArchive(tools, file, signal);
     await mkdir(path.dirname(file), { recursive: true });
     const partial = `${file}.partial`;
     const connection = await libpqEnvironment(spec, "source", `${file}.connection`);
@@ -78,39 +75,33 @@ export class SchemaArchive {
       await connection.dispose();
     }
     await rename(partial, file);
+    await rm(staleMark(file), { force: true });
     return new SchemaArchive(tools, file, signal);
   }
 
-  /** The objects of a section, in an order in which they can be created. */
-  async entries(section: ArchiveSection): Promise<readonly ArchiveEntry[]> {
-    const list = await this.#restore(["--list", `--section=${section}`]);
-    const seen = new Map<string, number>();
-    return list.split("\n").flatMap((line) => {
-      const match = /^\d+; (\d+) (\d+) (.+)$/.exec(line);
-      if (match === null) return [];
-      const text = match[3] as string;
-      const count = (seen.get(text) ?? 0) + 1;
-      seen.set(text, count);
-      return [{ line, name: count === 1 ? text : `${text} #${count}`, object: `${match[1]}/${match[2]}` }];
-    });
+  /**
+   * pg_dump postpones a materialized view whose query leans on a key (GROUP BY of it), and what depends on such a view comes behind it,
+   * though it keeps the mark of the section before rows. So it is the place that counts: all that comes behind the first object of the
+   * section after rows.
+   */
+  async contents(): Promise<ArchiveContents> {
+    const all = parseArchiveList(await this.#restore(["--list"]));
+    const late = new Set(parseArchiveList(await this.#restore(["--list", "--section=post-data"])).map(({ number }) => number));
+    const first = all.findIndex(({ number }) => late.has(number));
+    return first < 0 ? { preData: all, postData: [] } : { preData: all.slice(0, first), postData: all.slice(first) };
+  }
+
+  /** Something of it could not be created: the cause may go at the source, so the next `open` dumps anew. */
+  async makeStale(): Promise<void> {
+    await writeFile(staleMark(this.#file), "");
   }
 
   /** The SQL that creates these entries, settings first. */
-  async sql(entries: readonly ArchiveEntry[], flags: RestoreFlags): Promise<string> {
-    return this.#script(entries, flags);
-  }
-
-  /** The SQL that creates each entry alone, by its name. Entries may be missing whose end cannot be told; `sql` has them. */
-  async scripts(entries: readonly ArchiveEntry[], flags: RestoreFlags): Promise<ReadonlyMap<string, string>> {
-    if (entries.length === 0) return new Map();
-    const names = new Map(entries.map(({ line, name }) => [numberOf(line), name]));
-    const pieces = splitScript(await this.#script(entries, flags, ["--verbose"]), new Set(names.keys()));
-    return new Map([...(pieces ?? [])].map(([number, sql]) => [names.get(number) as string, sql]));
-  }
-
-  async #script(entries: readonly ArchiveEntry[], flags: RestoreFlags, options: readonly string[] = []): Promise<string> {
-    const list = `${this.#file}.${process.pid}.${numberOf(entries[0]?.line ?? "0;")}.list`;
-    await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""));
+  async sql(entries: readonly ArchiveEntry[], flags: RestoreFlags, options: readonly string[] = []): Promise<string> {
+    this.#lists += 1;
+    const list = `${this.#file}.${process.pid}.${this.#lists}.list`;
+    // The number alone: pg_restore reads no further than the semicolon.
+    await writeFile(list, entries.map(({ number }) => `${number};\n`).join(""));
     try {
       const text = await this.#restore([
         `--use-list=${list}`,
@@ -126,15 +117,20 @@ export class SchemaArchive {
     }
   }
 
+  /** Each entry alone, by its number; null where the end of one cannot be told. */
+  async scripts(entries: readonly ArchiveEntry[], flags: RestoreFlags): Promise<ReadonlyMap<string, ScriptPiece> | null> {
+    if (entries.length === 0) return new Map();
+    return splitScript(await this.sql(entries, flags, ["--verbose"]), new Set(entries.map(({ number }) => number)));
+  }
+
   #restore(args: readonly string[]): Promise<string> {
     const env = { PATH: process.env.PATH ?? "" };
     return runTool({ program: this.#tools.pgRestore, args: [...args, this.#file], env, code: "TARGET_SCHEMA", signal: this.#signal });
   }
 }
 
-/** The number of an entry, which its line begins with. */
-function numberOf(line: string): string {
-  return line.slice(0, line.indexOf(";"));
+function staleMark(file: string): string {
+  return `${file}.stale`;
 }
 
 /** A name as pg_dump's patterns take it literally: in quotes nothing is a wildcard (manual: "Patterns"). */
@@ -144,7 +140,7 @@ function pattern(name: string): string {
 
 /** Recent minor versions put psql's \restrict KEY and \unrestrict KEY around the script; they are no SQL. The key is random. */
 function withoutRestrict(sql: string): string {
-  const key = /^\\restrict ([A-Za-z0-9]+)$/m.exec(sql)?.[1];
+  const key = /(?<![^\n])\\restrict ([A-Za-z0-9]+)\n/.exec(sql.slice(0, sql.indexOf("\nSET ")))?.[1];
   if (key === undefined) return sql;
   return sql.replace(`\\restrict ${key}\n`, "").replace(`\\unrestrict ${key}\n`, "");
 }
