@@ -156,7 +156,7 @@ export async function tailUntil(
   await runTail({
     openStream: async (from) => {
       const client = await openSession(changes.source, true);
-      return openReplicationStream(client, { slot, publications: [PUBLICATION], from, signal });
+      return openReplicationStream(client, { side: "source", slot, publications: [PUBLICATION], from, signal });
     },
     log,
     recordDurable: (step) => {

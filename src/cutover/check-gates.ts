@@ -1,3 +1,4 @@
+import type { SideName } from "../model/side.ts";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
 import { errorsGate } from "./gates/errors.ts";
 import { fencePrivilegesGate } from "./gates/fence-privileges.ts";
@@ -32,7 +33,7 @@ const GATES: readonly Gate[] = [
 const USUAL_TTL_MILLIS = 60_000;
 
 /** The gates of one direction. */
-export function gatesTo(to: "source" | "target"): readonly Gate[] {
+export function gatesTo(to: SideName): readonly Gate[] {
   return GATES.filter(({ forwardOnly }) => to === "target" || forwardOnly !== true);
 }
 

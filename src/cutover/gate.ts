@@ -2,8 +2,9 @@
  * A gate is a condition that must hold before a switch, with its evidence. Gates only read. What they ask beside the two databases comes
  * through `GateFacts`, so that this folder knows neither state directory nor stream.
  */
+import type { SideName } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
-import type { Route, SideName } from "./ports.ts";
+import type { Route } from "./ports.ts";
 
 export interface GateResult {
   readonly id: string;

@@ -2,8 +2,10 @@
  * The states of a cutover, as data. The state is that of the last attempt, which is persisted before anything is done; a test holds the
  * diagram of docs/state-machines.md against this table.
  */
+
 import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Attempt, SideName } from "./ports.ts";
+import type { SideName } from "../model/side.ts";
+import type { Attempt } from "./ports.ts";
 
 export type CutoverState = "source-primary" | "switching-to-target" | "writes-on-target" | "switching-to-source" | "complete";
 

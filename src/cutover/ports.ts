@@ -2,10 +2,9 @@
  * What a cutover asks of the two databases, of the route and of the running stream. The machine and its steps know these contracts,
  * no driver; so the same list of steps switches forward and back, over any adapter.
  */
-import type { Lsn } from "../model/lsn.ts";
 
-/** Which database applications write to. */
-export type SideName = "source" | "target";
+import type { Lsn } from "../model/lsn.ts";
+import type { SideName } from "../model/side.ts";
 
 /** A sequence as the fence transaction read it. Values are decimal text: bigint sequences exceed a JS number. */
 export interface SequenceValue {

@@ -2,8 +2,10 @@
  * Drives one switch: settles what an earlier, killed attempt left behind, then walks the steps; before the new primary is open any failure
  * cancels, afterwards there is only forward.
  */
+
 import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Attempt, SideName } from "./ports.ts";
+import type { SideName } from "../model/side.ts";
+import type { Attempt } from "./ports.ts";
 import { POINT_OF_NO_RETURN } from "./switch-steps.ts";
 import { type Step, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
 

@@ -2,9 +2,11 @@
  * Applying a stretch of the log inside one target transaction: fold, flush, and run by themselves the few changes that only the target
  * can settle. Used by the stream over all joined tables and by a loading table over its own cursor.
  */
+
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
 import { formatLsn, type Lsn } from "../model/lsn.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { Fold, type FoldedTable, keyValues } from "./fold.ts";
@@ -116,7 +118,7 @@ class Batch {
     if (change.kind === "update" && change.oldKey !== null && table.key !== null) {
       const moved = await this.#transaction.move(table, change.oldKey, change.row);
       if (moved) return;
-      if (this.#rules.tolerance === "strict") throw drift(table.id, header);
+      if (this.#rules.tolerance === "strict") throw drift(table.id, this.#transaction.side, header);
       await this.#addPending(table.id, [keyValues(table.key, change.row)]);
     } else {
       await this.#inOrder([change]);
@@ -154,8 +156,8 @@ class Batch {
   }
 }
 
-function drift(table: string, header: TransactionHeader): PghaulError {
-  return new PghaulError("TARGET_DRIFT", `${table}: a row that the stream changes is not at the target`, {
+function drift(table: string, side: SideName, header: TransactionHeader): PghaulError {
+  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
     context: { table, lsn: formatLsn(header.commitLsn) },
     suggestion: `pghaul verify diff --table ${table}`,
   });

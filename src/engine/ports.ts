@@ -8,8 +8,10 @@
  * - a transaction is placed by the LSN of its commit record, `commitLsn`;
  * - a *position* (cursor, stream position, `passed`) is an LSN p meaning "every transaction with commitLsn < p".
  */
+
 import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
 import type { Lsn } from "../model/lsn.ts";
+import type { SideName } from "../model/side.ts";
 import type { KeyText, Table } from "../model/table.ts";
 import type { PartialRow, Row } from "../model/value.ts";
 
@@ -170,6 +172,8 @@ export interface TargetProgress {
  * Methods are called one after another, never at once.
  */
 export interface TargetTransaction {
+  /** Where it writes: the source, on the way back. Errors bear its name. */
+  readonly side: SideName;
   /** Applies folded operations. Returns key values of tolerant patches that found no row. Throws ConstraintConflict after undoing its own part. */
   apply(table: Table, ops: RowOps, tolerance: Tolerance): Promise<readonly Row[]>;
   /**

@@ -78,6 +78,16 @@ export const ERROR_CODES = {
     title: "The connection to the source was lost",
     help: "Nothing is lost. pghaul retries for a while; run the same command again when the source is back.",
   },
+  SOURCE_DRIFT: {
+    kind: "source",
+    title: "A row that the way back changes is not at the source (or the reverse)",
+    help: "The target is the primary, and somebody else wrote at the source. `pghaul verify diff` lists the rows.",
+  },
+  SOURCE_SCHEMA: {
+    kind: "source",
+    title: "The source's schema does not fit what the way back brings",
+    help: "The message names the table and the column.",
+  },
   SOURCE_QUERY: { kind: "source", title: "The source refused a statement", help: "The cause names it." },
   BARRIER_TIMEOUT: {
     kind: "try-later",
@@ -98,7 +108,7 @@ export const ERROR_CODES = {
   SCHEMA_DRIFT: {
     kind: "source",
     title: "A table's columns changed during the migration",
-    help: "Everything before it is applied. Add or drop the same columns at the target, then run again. A changed type or key cannot be followed.",
+    help: "Everything before it is applied. Add or drop the same columns at the other side, then run again. A changed type or key cannot be followed.",
   },
   PUBLICATION_CHANGED: {
     kind: "source",
@@ -124,6 +134,11 @@ export const ERROR_CODES = {
     title: "The connection to the target was lost",
     help: "Nothing is lost: the log goes on filling. Run the same command again when the target is back.",
   },
+  TARGET_WAL_LEVEL: {
+    kind: "target",
+    title: "The target does not write logical WAL, which the way back needs",
+    help: "alter system set wal_level = 'logical'; then restart the target.",
+  },
   TARGET_QUERY: { kind: "target", title: "The target refused a statement", help: "The cause names it." },
   TARGET_NOT_EMPTY: { kind: "target", title: "A table at the target already holds rows", help: "Empty it, or leave the table out." },
   TARGET_DRIFT: {
@@ -138,8 +153,8 @@ export const ERROR_CODES = {
   },
   PARTITION_MISSING: {
     kind: "target",
-    title: "The target has no partition for a row",
-    help: "A partition was made at the source and not at the target. Run the statement shown at the target, then `pghaul run`: it goes on at that row.",
+    title: "A side has no partition for a row",
+    help: "A partition was made at one side and not at the other. Run the statement shown at the side it names, then `pghaul run`: it goes on at that row.",
   },
   // log and state
   STREAM_NOT_RUNNING: {

@@ -14,7 +14,12 @@ export interface ErrorDetail {
   readonly context?: ErrorContext;
   /** A command or statement to paste; printed under "Try this". */
   readonly suggestion?: string;
+  /** The side it happened at, for a code that both sides share (SCHEMA_DRIFT, SLOT_LOST); decides the exit code. */
+  readonly side?: SideKind;
 }
+
+/** The kinds that are a side. */
+type SideKind = Extract<ErrorKind, "source" | "target">;
 
 /**
  * The one error type that reaches an operator: a stable code, a sentence, where it happened, what mends it.
@@ -26,6 +31,7 @@ export class PghaulError extends Error {
   readonly code: ErrorCode;
   readonly context: ErrorContext;
   readonly suggestion: string | undefined;
+  readonly #side: SideKind | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -33,9 +39,11 @@ export class PghaulError extends Error {
     this.code = code;
     this.context = detail.context ?? {};
     this.suggestion = detail.suggestion;
+    this.#side = detail.side;
   }
 
   get kind(): ErrorKind {
-    return ERROR_CODES[this.code].kind;
+    const { kind } = ERROR_CODES[this.code];
+    return (kind === "source" || kind === "target") && this.#side !== undefined ? this.#side : kind;
   }
 }

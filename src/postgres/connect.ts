@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type pg from "pg";
 import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import { openSession, type SessionRequest } from "./open-session.ts";
 import { readPassword } from "./password.ts";
 import type { ConnectionSpec, HostSpec } from "./resolve-connection.ts";
@@ -9,10 +10,8 @@ import { acceptsRole, type SessionAttrs } from "./session-attrs.ts";
 import { isSocket, type SslOptions, sslAttempts, sslModeOf } from "./ssl-options.ts";
 import { asPghaulError, sqlState } from "./wrap-error.ts";
 
-export type Side = "source" | "target";
-
 export interface ConnectOptions {
-  readonly side: Side;
+  readonly side: SideName;
   /** What the session is for, as a DBA reads it in pg_stat_activity: `snapshot public.orders c17`. */
   readonly purpose: string;
   /** A walsender session that also takes SQL (`replication=database`). */
@@ -175,7 +174,7 @@ function failureAt(spec: ConnectionSpec, host: HostSpec, options: ConnectOptions
   const known = asPghaulError(error, options.side, context);
   if (known.kind === "config") return known;
   // The session never was: a reset or an early end of a handshake means not reached, rather than lost.
-  const code = known.code === "SOURCE_LOST" ? "SOURCE_UNREACHABLE" : known.code === "TARGET_LOST" ? "TARGET_UNREACHABLE" : known.code;
+  const code = known.code === sideCode(options.side, "LOST") ? sideCode(options.side, "UNREACHABLE") : known.code;
   return new PghaulError(code, `${context.host}: ${known.message}`, {
     context: { ...context, ...known.context },
     ...(known.cause === undefined ? {} : { cause: known.cause }),
@@ -183,7 +182,7 @@ function failureAt(spec: ConnectionSpec, host: HostSpec, options: ConnectOptions
   });
 }
 
-function noHostLeft(spec: ConnectionSpec, side: Side, failures: readonly PghaulError[]): PghaulError {
+function noHostLeft(spec: ConnectionSpec, side: SideName, failures: readonly PghaulError[]): PghaulError {
   const context = { host: spec.hosts.map(hostText).join(","), database: spec.database, user: spec.user };
   return unreachable(side, `no host could be used: ${failures.map((failure) => failure.message).join("; ")}`, context);
 }
@@ -192,8 +191,8 @@ function triesNext(error: unknown): boolean {
   return error instanceof PghaulError && (error.code === "SOURCE_UNREACHABLE" || error.code === "TARGET_UNREACHABLE");
 }
 
-function unreachable(side: Side, message: string, context: ErrorContext = {}): PghaulError {
-  return new PghaulError(side === "source" ? "SOURCE_UNREACHABLE" : "TARGET_UNREACHABLE", message, { context });
+function unreachable(side: SideName, message: string, context: ErrorContext = {}): PghaulError {
+  return new PghaulError(sideCode(side, "UNREACHABLE"), message, { context });
 }
 
 function contextOf(spec: ConnectionSpec, host: HostSpec): { host: string; database: string; user: string } {

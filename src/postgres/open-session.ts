@@ -1,5 +1,6 @@
 import pg from "pg";
 import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import { quoteLiteral } from "./quote.ts";
 import type { ServerRole } from "./session-attrs.ts";
 import { asPghaulError } from "./wrap-error.ts";
@@ -35,7 +36,7 @@ const LATER_TIMEOUTS = ["idle_session_timeout", "transaction_timeout"];
 
 /** One attempt: how `pg` is to connect, and what the session is to be. */
 export interface SessionRequest {
-  readonly side: "source" | "target";
+  readonly side: SideName;
   /** Host, database and user, for the errors of the session's whole life. */
   readonly context: ErrorContext;
   readonly config: pg.ClientConfig & { readonly replication?: "database" };
@@ -112,10 +113,8 @@ function surviveLoss(client: pg.Client, { side, context }: SessionRequest): void
   });
   const translate = (error: unknown): never => {
     const known = asPghaulError(loss ?? error, side, context);
-    const isLoss = loss !== undefined || known.code === "SOURCE_LOST" || known.code === "TARGET_LOST";
-    throw isLoss
-      ? new PghaulError(side === "source" ? "SOURCE_LOST" : "TARGET_LOST", `${context.host}: ${known.message}`, { context })
-      : error;
+    const lost = sideCode(side, "LOST");
+    throw loss !== undefined || known.code === lost ? new PghaulError(lost, `${context.host}: ${known.message}`, { context }) : error;
   };
   const query = client.query as (...args: unknown[]) => unknown;
   client.query = ((...args: unknown[]) => {
@@ -128,14 +127,11 @@ function surviveLoss(client: pg.Client, { side, context }: SessionRequest): void
  * channel_binding=require: the server must prove that it knows the password and that no one sits in between. `pg` would settle
  * for less in silence, so anything less ends the connection before an answer is sent.
  */
-function insistOnChannelBinding(client: pg.Client, side: "source" | "target"): { error?: PghaulError } {
+function insistOnChannelBinding(client: pg.Client, side: SideName): { error?: PghaulError } {
   const { connection } = client;
   const refusal: { error?: PghaulError } = {};
   const refuse = () => {
-    refusal.error = new PghaulError(
-      side === "source" ? "SOURCE_AUTH" : "TARGET_AUTH",
-      "channel_binding=require, and the server does not offer it",
-    );
+    refusal.error = new PghaulError(sideCode(side, "AUTH"), "channel_binding=require, and the server does not offer it");
     connection.stream.destroy(refusal.error);
   };
   let bound = false;

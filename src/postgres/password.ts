@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import { type PassfileKey, readPassfile } from "./passfile.ts";
 import type { ConnectionSpec, HostSpec } from "./resolve-connection.ts";
 
@@ -15,8 +16,8 @@ const DEFAULT_SOCKET_DIRS = new Set(["/var/run/postgresql", "/run/postgresql", "
  * The password for one connection, asked for anew each time: IAM tokens live 15 minutes, vaults rotate, and a connection is made
  * again after every failover. Throws a PghaulError of this side when there is none.
  */
-export async function readPassword(spec: ConnectionSpec, host: HostSpec, side: "source" | "target"): Promise<string> {
-  const fail = (message: string) => new PghaulError(side === "source" ? "SOURCE_AUTH" : "TARGET_AUTH", message);
+export async function readPassword(spec: ConnectionSpec, host: HostSpec, side: SideName): Promise<string> {
+  const fail = (message: string) => new PghaulError(sideCode(side, "AUTH"), message);
   const source = spec.password;
   switch (source.kind) {
     case "text":

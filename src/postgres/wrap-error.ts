@@ -1,8 +1,5 @@
-import type { ErrorCode } from "../errors/codes.ts";
 import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
-
-/** What went wrong, apart from the side it happened on. */
-type Fault = "UNREACHABLE" | "AUTH" | "PRIVILEGE" | "LOST" | "QUERY";
+import { type SideFault, type SideName, sideCode } from "../model/side.ts";
 
 /** The fields of a server's ErrorResponse that are used (manual: "Error and Notice Message Fields"). */
 interface ServerError extends Error {
@@ -69,13 +66,13 @@ const SUGGESTIONS: Readonly<Record<string, string>> = {
  * `context` says where (table, chunk, step, host). A server's DETAIL and CONTEXT are dropped, for they quote rows, and so is the
  * original error as a cause; SQLSTATE, constraint, table and column stay, in `context`. A PghaulError passes through unchanged.
  */
-export function asPghaulError(error: unknown, side: "source" | "target", context: ErrorContext = {}): PghaulError {
+export function asPghaulError(error: unknown, side: SideName, context: ErrorContext = {}): PghaulError {
   if (error instanceof PghaulError) return error;
   if (isServerError(error)) return fromServer(error, side, context);
   const { code, message, name } = describe(error);
   if (name === "AbortError") return new PghaulError("INTERRUPTED", "interrupted", { context, cause: error });
   const fault = faultOf(error, code, message, name);
-  return new PghaulError(codeOf(side, fault), message, { context, cause: error, ...suggestionFor(code, message) });
+  return new PghaulError(sideCode(side, fault), message, { context, cause: error, ...suggestionFor(code, message) });
 }
 
 /** The SQLSTATE of a raw server error or of a PghaulError made from one. */
@@ -85,11 +82,11 @@ export function sqlState(error: unknown): string | undefined {
   return typeof state === "string" ? state : undefined;
 }
 
-function fromServer(error: ServerError, side: "source" | "target", context: ErrorContext): PghaulError {
+function fromServer(error: ServerError, side: SideName, context: ErrorContext): PghaulError {
   const table = error.table === undefined ? undefined : `${error.schema}.${error.table}`;
   const place = /^COPY ([^,]+), line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? "");
   const suggestion = SUGGESTIONS[error.code] ?? error.hint;
-  return new PghaulError(codeOf(side, serverFault(error.code, error.severity)), withoutValues(error), {
+  return new PghaulError(sideCode(side, serverFault(error.code, error.severity)), withoutValues(error), {
     context: {
       ...defined({ table, constraint: error.constraint, column: error.column ?? place?.[3], copyLine: place?.[2] }),
       ...context,
@@ -100,7 +97,7 @@ function fromServer(error: ServerError, side: "source" | "target", context: Erro
 }
 
 /** Classes and codes of the manual's appendix "PostgreSQL Error Codes". */
-function serverFault(sqlstate: string, severity: string): Fault {
+function serverFault(sqlstate: string, severity: string): SideFault {
   if (sqlstate.startsWith("28")) return "AUTH";
   if (sqlstate === "42501") return "PRIVILEGE";
   // cannot_connect_now: starting, stopping or in recovery; too_many_connections: the next attempt may find a place.
@@ -121,7 +118,7 @@ function withoutValues(error: ServerError): string {
   return error.message.replace(/(["«„“]).*(["»“”])/s, "$1...$2");
 }
 
-function faultOf(error: unknown, code: string | undefined, message: string, name: string): Fault {
+function faultOf(error: unknown, code: string | undefined, message: string, name: string): SideFault {
   const syscall = (error as { syscall?: unknown } | null)?.syscall;
   if (code !== undefined && CERTIFICATE.test(code)) return "AUTH";
   if (message === NO_TLS || /^SASL: |^SCRAM/.test(message)) return "AUTH";
@@ -154,10 +151,6 @@ function isServerError(error: unknown): error is ServerError {
   if (!(error instanceof Error) || error instanceof PghaulError) return false;
   const { code, severity } = error as Partial<ServerError>;
   return typeof severity === "string" && typeof code === "string" && /^[0-9A-Z]{5}$/.test(code);
-}
-
-function codeOf(side: "source" | "target", fault: Fault): ErrorCode {
-  return side === "source" ? `SOURCE_${fault}` : `TARGET_${fault}`;
 }
 
 function defined(context: Record<string, string | undefined>): ErrorContext {

@@ -1,5 +1,6 @@
-import type { Route, SideName } from "../cutover/ports.ts";
+import type { Route } from "../cutover/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import type { SideName } from "../model/side.ts";
 
 /** Several routes as one: pauses and switches all, in order; where they disagree, nobody guesses. */
 export class AllRoutes implements Route {

@@ -2,10 +2,12 @@
  * A route that is a small JSON document, replaced atomically: `{"version", "migration", "primary", "updatedAt"}`. Applications, or the
  * agent that configures them, read it. There is nothing to pause: the fence refuses late writers, and they try again.
  */
+
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Route, SideName } from "../cutover/ports.ts";
+import type { Route } from "../cutover/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import type { SideName } from "../model/side.ts";
 
 interface RouteDocument {
   readonly version: number;

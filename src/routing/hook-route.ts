@@ -5,9 +5,11 @@
  * `status` prints `source` or `target`. No shell in between. The hook inherits the environment, with PGHAUL_MIGRATION and
  * PGHAUL_ROUTE_VERB added, and reads the same as one JSON object on its standard input.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Route, SideName } from "../cutover/ports.ts";
+import type { Route } from "../cutover/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import type { SideName } from "../model/side.ts";
 
 /** EX_USAGE of sysexits.h. */
 const UNKNOWN_VERB = 64;

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { SideName } from "../model/side.ts";
 import type { Table, TableLeaf } from "../model/table.ts";
 import { toByteText } from "../model/value.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
@@ -19,9 +20,9 @@ const INTEGERS = new Set(['"pg_catalog"."int2"', '"pg_catalog"."int4"', '"pg_cat
 
 /**
  * One sample a leaf, in the order of `table.leaves`. Reads statistics and at most both ends of an index, never a table's rows. Empty for a
- * table without a key. Throws SOURCE_*.
+ * table without a key. Throws what the side answers.
  */
-export async function readLeafSamples(client: pg.Client, table: Table): Promise<readonly LeafSample[]> {
+export async function readLeafSamples(client: pg.Client, side: SideName, table: Table): Promise<readonly LeafSample[]> {
   if (table.key === null) return [];
   try {
     const [leading] = await readKeyOrder(client, table);
@@ -31,7 +32,7 @@ export async function readLeafSamples(client: pg.Client, table: Table): Promise<
     for (const leaf of table.leaves) samples.push(await sampleLeaf(client, leaf, column, leading).catch(nothingWhenGone));
     return samples;
   } catch (error) {
-    throw asPghaulError(error, "source", { table: table.id });
+    throw asPghaulError(error, side, { table: table.id });
   }
 }
 

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
@@ -14,6 +15,12 @@ import {
 
 const INSUFFICIENT_PRIVILEGE = "42501";
 
+/** A publication and the side that holds it; errors bear its name. */
+export interface PublicationAt {
+  readonly side: SideName;
+  readonly name: string;
+}
+
 /**
  * Makes the publication, or brings it to exactly these tables, whole. True when something was changed: a barrier must then be taken, for
  * ALTER PUBLICATION does not wait for writers, and those under way are streamed in part or not at all (research, scenario C).
@@ -21,11 +28,11 @@ const INSUFFICIENT_PRIVILEGE = "42501";
  * It is only ever altered: a slot decodes with the catalog of its WAL position, and a publication that was dropped in between breaks it
  * (research, section 9). Partitions are published as their root, so that one attached tomorrow is in it.
  *
- * Throws SOURCE_PRIVILEGE with the statements for whoever owns the tables; once they were run, nothing is left to do here.
+ * Throws *_PRIVILEGE with the statements for whoever owns the tables; once they were run, nothing is left to do here.
  */
-export async function ensurePublication(client: pg.Client, name: string, tables: readonly Table[]): Promise<boolean> {
-  const statements = await missingStatements(client, name, tables).catch((error: unknown) => {
-    throw asPghaulError(error, "source", { step: "publication" });
+export async function ensurePublication(client: pg.Client, { side, name }: PublicationAt, tables: readonly Table[]): Promise<boolean> {
+  const statements = await missingStatements(client, { side, name }, tables).catch((error: unknown) => {
+    throw asPghaulError(error, side, { step: "publication" });
   });
   if (statements.length === 0) return false;
   try {
@@ -35,23 +42,27 @@ export async function ensurePublication(client: pg.Client, name: string, tables:
     return true;
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
-    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw asPghaulError(error, "source", { step: "publication" });
-    const { message } = asPghaulError(error, "source");
-    throw new PghaulError("SOURCE_PRIVILEGE", `a publication needs CREATE on the database and ownership of every table in it: ${message}`, {
-      context: { step: "publication" },
-      suggestion: statements.map((statement) => `${statement};`).join("\n"),
-    });
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw asPghaulError(error, side, { step: "publication" });
+    const { message } = asPghaulError(error, side);
+    throw new PghaulError(
+      sideCode(side, "PRIVILEGE"),
+      `a publication needs CREATE on the database and ownership of every table in it: ${message}`,
+      {
+        context: { step: "publication" },
+        suggestion: statements.map((statement) => `${statement};`).join("\n"),
+      },
+    );
   }
 }
 
 /** The statements that are still needed, in order; none when the publication is as wanted. */
-async function missingStatements(client: pg.Client, name: string, tables: readonly Table[]): Promise<readonly string[]> {
+async function missingStatements(client: pg.Client, { side, name }: PublicationAt, tables: readonly Table[]): Promise<readonly string[]> {
   const wanted = tables.map((table) => qualifiedName(table.schema, table.name));
   const publication = await selectPublication(client, name);
   if (publication === null) return [createPublicationSql(name, wanted)];
   if (publication.all_tables === "true") {
     throw new PghaulError(
-      "SOURCE_QUERY",
+      sideCode(side, "QUERY"),
       `publication ${name} is FOR ALL TABLES, which cannot be narrowed to the tables of this migration`,
       {
         context: { step: "publication" },

@@ -4,15 +4,19 @@
  * It gathers messages in memory up to a bound, then stops reading the socket until the consumer has caught up. Status goes to the server on
  * a timer of its own, so a slow consumer is never taken for a dead one; what it says is only what the consumer acknowledged.
  */
+
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, ZERO_LSN } from "../model/lsn.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import { FrameBuffer } from "../pgoutput/frames.ts";
 import { quoteIdent } from "../postgres/quote.ts";
 import { CopyBothQuery } from "./copy-both-query.ts";
 import { asStreamError, skippedPublication } from "./stream-errors.ts";
 
 export interface ReplicationStreamOptions {
+  /** The side that is read; errors bear its name. */
+  readonly side: SideName;
   readonly slot: string;
   readonly publications: readonly string[];
   /** Where to go on; the server goes on later when the slot was acknowledged further. */
@@ -49,7 +53,7 @@ const POSTGRES_EPOCH_MILLIS = 946_684_800_000n;
 
 /**
  * Starts streaming over a session opened with `replication`; the stream owns and ends it. Throws SLOT_LOST, SLOT_ACTIVE, SLOT_FOREIGN,
- * SOURCE_LOST, SOURCE_QUERY, or the signal's reason.
+ * *_LOST, *_QUERY, or the signal's reason.
  */
 export async function openReplicationStream(client: pg.Client, options: ReplicationStreamOptions): Promise<ReplicationStream> {
   const { signal } = options;
@@ -193,7 +197,7 @@ export class ReplicationStream {
     if (this.#isPaused) this.#heardAt = performance.now();
     const silent = performance.now() - this.#heardAt;
     if (silent >= (this.#options.silentMillis ?? SILENT_MILLIS)) {
-      this.#fail(new PghaulError("SOURCE_LOST", `the server has been silent for ${Math.round(silent / 1000)} s`));
+      this.#fail(new PghaulError(sideCode(this.#options.side, "LOST"), `the server has been silent for ${Math.round(silent / 1000)} s`));
     }
     this.#sendStatus(silent >= statusMillis);
   }
@@ -236,7 +240,9 @@ export class ReplicationStream {
       return;
     }
     this.#fail(
-      error === null ? new PghaulError("SOURCE_LOST", "the server ended the replication stream") : asStreamError(error, this.#options),
+      error === null
+        ? new PghaulError(sideCode(this.#options.side, "LOST"), "the server ended the replication stream")
+        : asStreamError(error, this.#options),
     );
     this.#finished.reject(this.#failure?.reason);
     this.#finished.promise.catch(() => undefined);

@@ -1,8 +1,10 @@
 /** The replication slot: made, looked at, dropped. Sessions are ordinary ones, not walsenders. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import type { Queryable } from "./queries/queryable.ts";
 import {
@@ -36,7 +38,14 @@ export interface SlotInfo {
   readonly invalidationReason: string | null;
 }
 
+/** A slot and the side that holds it; errors bear its name. */
+export interface SlotAt {
+  readonly side: SideName;
+  readonly name: string;
+}
+
 export interface CreateSlotOptions {
+  readonly side: SideName;
   readonly name: string;
   /** Synchronised to standbys, so that it survives a failover (17 and later; ignored before). */
   readonly failover: boolean;
@@ -82,13 +91,13 @@ const PERIOD_MILLIS = 16_000;
  * asking for a temporary slot `name`, for that needs no more rights than we have; where no slot is left, by waiting for the server's own.
  * Ends the session. Throws SOURCE_*.
  */
-export async function logRunningTransactions(client: pg.Client, name: string, signal: AbortSignal): Promise<void> {
+export async function logRunningTransactions(client: pg.Client, { side, name }: SlotAt, signal: AbortSignal): Promise<void> {
   try {
     await callProbeSlot(client, name, PROBE_MILLIS);
   } catch (error) {
     const state = sqlState(error);
     if (state === "53400") await sleep(PERIOD_MILLIS, undefined, { signal });
-    else if (state !== "57014") throw asStreamError(error, { slot: name, publications: [] });
+    else if (state !== "57014") throw asStreamError(error, { side, slot: name, publications: [] });
   } finally {
     await client.end();
   }
@@ -98,21 +107,25 @@ export async function logRunningTransactions(client: pg.Client, name: string, si
  * Moves a slot that nobody reads to `lsn`; what lies before it is not sent. Returns true once decoding no longer begins where the slot was
  * made (`made`, its consistent point), but at a place of its own choice behind it. Throws SLOT_LOST, SLOT_ACTIVE, SOURCE_*.
  */
-export async function moveSlot(db: Queryable, name: string, { made, lsn }: { readonly made: Lsn; readonly lsn: Lsn }): Promise<boolean> {
+export async function moveSlot(
+  db: Queryable,
+  { side, name }: SlotAt,
+  { made, lsn }: { readonly made: Lsn; readonly lsn: Lsn },
+): Promise<boolean> {
   try {
     await callAdvanceSlot(db, name, formatLsn(lsn));
     return ((await readSlot(db, name))?.restartLsn ?? 0n) >= made;
   } catch (error) {
-    throw asStreamError(error, { slot: name, publications: [] });
+    throw asStreamError(error, { side, slot: name, publications: [] });
   }
 }
 
 /** Drops the slot; no error when there is none. Throws SLOT_ACTIVE. */
-export async function dropSlot(db: Queryable, name: string): Promise<void> {
+export async function dropSlot(db: Queryable, { side, name }: SlotAt): Promise<void> {
   try {
     await callDropSlot(db, name);
   } catch (error) {
-    throw asStreamError(error, { slot: name, publications: [] });
+    throw asStreamError(error, { side, slot: name, publications: [] });
   }
 }
 
@@ -120,20 +133,24 @@ export async function dropSlot(db: Queryable, name: string): Promise<void> {
  * Whether the log that is durable up to `durable` can go on from this slot. Throws SLOT_LOST when the slot or its WAL is gone, SLOT_FOREIGN
  * when it is another's or was acknowledged beyond what we hold, SLOT_ACTIVE when somebody reads it.
  */
-export function checkSlot(slot: SlotInfo | null, name: string, expected: { readonly database: string; readonly durable: Lsn }): void {
+export function checkSlot(
+  slot: SlotInfo | null,
+  { side, name }: SlotAt,
+  expected: { readonly database: string; readonly durable: Lsn },
+): void {
   const context = { slot: name };
-  if (slot === null) throw new PghaulError("SLOT_LOST", `replication slot ${name} does not exist`, { context });
+  if (slot === null) throw new PghaulError("SLOT_LOST", `replication slot ${name} does not exist`, { context, side });
   if (slot.plugin !== "pgoutput" || slot.database !== expected.database) {
     const what = `replication slot ${name} is for ${slot.plugin ?? "physical replication"} in database ${slot.database ?? "none"}`;
-    throw new PghaulError("SLOT_FOREIGN", what, { context });
+    throw new PghaulError("SLOT_FOREIGN", what, { context, side });
   }
   if (slot.walStatus === "lost" || slot.invalidationReason !== null) {
     const why = slot.invalidationReason ?? "the WAL it needs was removed";
-    throw new PghaulError("SLOT_LOST", `replication slot ${name} is invalid: ${why}`, { context });
+    throw new PghaulError("SLOT_LOST", `replication slot ${name} is invalid: ${why}`, { context, side });
   }
   if (slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn > expected.durable) {
     const what = `replication slot ${name} was acknowledged up to ${formatLsn(slot.confirmedFlushLsn)}, the log ends at ${formatLsn(expected.durable)}`;
-    throw new PghaulError("SLOT_FOREIGN", what, { context });
+    throw new PghaulError("SLOT_FOREIGN", what, { context, side });
   }
   if (slot.activePid !== null) {
     throw new PghaulError("SLOT_ACTIVE", `replication slot ${name} is read by the process with PID ${slot.activePid}`, { context });
@@ -146,7 +163,7 @@ async function tellWaiting(watch: Queryable, { name, waiting }: CreateSlotOption
   if (blockers.length > 0) waiting(`slot ${name} waits for older transactions: ${blockers.join("; ")}`);
 }
 
-async function asCreateError(error: unknown, watch: Queryable, { name, timeoutMillis }: CreateSlotOptions): Promise<PghaulError> {
+async function asCreateError(error: unknown, watch: Queryable, { side, name, timeoutMillis }: CreateSlotOptions): Promise<PghaulError> {
   const context = { slot: name };
   switch (sqlState(error)) {
     case "57014": {
@@ -160,15 +177,16 @@ async function asCreateError(error: unknown, watch: Queryable, { name, timeoutMi
     case "42710": // duplicate_object
       return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists already`, {
         context,
+        side,
         suggestion: `select pg_drop_replication_slot('${name}');`,
       });
     case "53400": // configuration_limit_exceeded
-      return new PghaulError("SOURCE_QUERY", asPghaulError(error, "source").message, {
+      return new PghaulError(sideCode(side, "QUERY"), asPghaulError(error, side).message, {
         context,
-        suggestion: "alter system set max_replication_slots = N; then restart the source.",
+        suggestion: `alter system set max_replication_slots = N; then restart the ${side}.`,
       });
     default:
-      return asStreamError(error, { slot: name, publications: [] });
+      return asStreamError(error, { side, slot: name, publications: [] });
   }
 }
 

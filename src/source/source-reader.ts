@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { ChunkBudget, ChunkRange, ChunkRead, ReadView, SourceReader, WholeRead } from "../engine/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import type { SideName } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { asPghaulError } from "../postgres/wrap-error.ts";
@@ -14,7 +15,9 @@ import { RowLimit } from "./chunk/row-limit.ts";
 import { emitHeartbeat, relaxCommits, selectSnapshot } from "./queries/read-queries.ts";
 
 export interface SourceReaderOptions {
-  /** Opens a session at the source's primary: chunk snapshots mean nothing on a standby. */
+  /** The side that is read; errors bear its name. */
+  readonly side: SideName;
+  /** Opens a session at the primary of the side: chunk snapshots mean nothing on a standby. */
   readonly connect: OpenSession;
   readonly tables: readonly Table[];
   /** Reads at once; each has a session of its own. Up to three more sessions stand beside them. */
@@ -26,7 +29,7 @@ export interface SourceReaderOptions {
 /**
  * Reads rows from a PostgreSQL primary (13 to 18) as the engine asks for them. Sessions are opened as they are needed.
  *
- * Errors are PghaulErrors of the source, with the table: SOURCE_LOST when a session is lost (calling again opens another), SOURCE_QUERY
+ * Errors are PghaulErrors of the side, with the table: *_LOST when a session is lost (calling again opens another), *_QUERY
  * with its SQLSTATE for what the server refused, SCHEMA_DRIFT when the key is gone. Nothing is retried here but the table lock.
  */
 export function openSourceReader(options: SourceReaderOptions): PostgresSourceReader {
@@ -34,13 +37,15 @@ export function openSourceReader(options: SourceReaderOptions): PostgresSourceRe
 }
 
 class PostgresSourceReader implements SourceReader {
+  readonly #side: SideName;
   readonly #sessions: ReadSessions;
   readonly #orders = new Map<string, Promise<KeyOrder>>();
   readonly #limits: Map<string, RowLimit>;
   #reads = 0;
 
-  constructor({ connect, tables, workers, signal }: SourceReaderOptions) {
-    this.#sessions = new ReadSessions({ connect, workers, signal });
+  constructor({ side, connect, tables, workers, signal }: SourceReaderOptions) {
+    this.#side = side;
+    this.#sessions = new ReadSessions({ side, connect, workers, signal });
     this.#limits = new Map(tables.map((table) => [table.id, rowLimit(table)]));
   }
 
@@ -80,7 +85,7 @@ class PostgresSourceReader implements SourceReader {
       }
     };
     return this.#told({ table: table.id }, signal, () =>
-      this.#sessions.use((client) => copyWhole({ client, label, signal }, table, watched)),
+      this.#sessions.use((client) => copyWhole({ client, side: this.#side, label, signal }, table, watched)),
     ).catch((error) => {
       // What the consumer met is its own: it must not come out dressed as an error of the source.
       throw failure === undefined ? error : failure.error;
@@ -104,7 +109,7 @@ class PostgresSourceReader implements SourceReader {
     return this.#told({ table: table.id }, signal, () =>
       this.#sessions.use(async (client) => {
         const order = await this.#order(table, () => readKeyOrder(client, table));
-        return read({ client, order, label, signal, cancel: (pid) => this.#sessions.cancel(pid) });
+        return read({ client, side: this.#side, order, label, signal, cancel: (pid) => this.#sessions.cancel(pid) });
       }),
     );
   }
@@ -130,7 +135,7 @@ class PostgresSourceReader implements SourceReader {
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
-      throw asPghaulError(error, "source", context);
+      throw asPghaulError(error, this.#side, context);
     }
   }
 }

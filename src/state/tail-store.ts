@@ -1,8 +1,6 @@
 import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
+import type { StreamName } from "../model/side.ts";
 import type { StateDatabase } from "./state-database.ts";
-
-/** `forward`: source to target. `reverse`: target to source, after the switch. */
-export type StreamName = "forward" | "reverse";
 
 /** What a tail must know to go on after a restart. */
 export interface TailRecord {

@@ -1,13 +1,14 @@
 import type pg from "pg";
 import type { ReadView } from "../engine/ports.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
+import type { SideName } from "../model/side.ts";
 import { isVisible, parseSnapshot } from "../model/snapshot.ts";
 import type { Table } from "../model/table.ts";
 import type { VerifyOrigin, VerifyReplica } from "./ports.ts";
 import { openLocked, PostgresSnapshot, type SnapshotSide } from "./postgres-snapshot.ts";
 
 export interface SideOptions {
-  readonly side: "source" | "target";
+  readonly side: SideName;
   /** The signal ends connecting. */
   readonly connect: (purpose: string, signal?: AbortSignal) => Promise<pg.Client>;
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;

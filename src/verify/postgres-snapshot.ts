@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { ChunkRange } from "../engine/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../model/side.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import { displayText, type Row, toByteText } from "../model/value.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
@@ -18,7 +19,7 @@ import type { Digest, HashedRow, TableSnapshot } from "./ports.ts";
 
 /** Where a table is compared, and how what runs there is ended. */
 export interface SnapshotSide {
-  readonly side: "source" | "target";
+  readonly side: SideName;
   /** Ends what the server process runs now. */
   readonly cancel: (pid: string) => Promise<void>;
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
@@ -66,8 +67,8 @@ select ${select}, pg_backend_pid()::text as pid, current_setting('server_encodin
   }
 }
 
-function locked({ id }: Table, side: "source" | "target"): PghaulError {
-  return new PghaulError(side === "source" ? "SOURCE_QUERY" : "TARGET_QUERY", `${id} is locked by somebody else at the ${side}`, {
+function locked({ id }: Table, side: SideName): PghaulError {
+  return new PghaulError(sideCode(side, "QUERY"), `${id} is locked by somebody else at the ${side}`, {
     context: { table: id },
     suggestion:
       "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",

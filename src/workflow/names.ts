@@ -1,15 +1,5 @@
 /** The names under which a migration is known inside the databases. All derive from the migration's name, so a restart finds them again. */
-import type { SideName } from "../cutover/ports.ts";
-
-export type StreamName = "forward" | "reverse";
-
-/** The side that a stream reads. */
-export const ORIGIN_OF: Readonly<Record<StreamName, SideName>> = { forward: "source", reverse: "target" };
-
-/** The side that a stream reads, and the one it writes. */
-export function sidesOf(stream: StreamName): { readonly origin: SideName; readonly other: SideName } {
-  return stream === "forward" ? { origin: "source", other: "target" } : { origin: "target", other: "source" };
-}
+import type { StreamName } from "../model/side.ts";
 
 /** Slot names take only lower-case letters, digits and underscores, 63 bytes (manual: "Replication Slots"). */
 export function slotName(migration: string, stream: StreamName): string {

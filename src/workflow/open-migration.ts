@@ -2,11 +2,12 @@
  * A migration, opened: its configuration, its state on this machine, and sessions to both databases. Where everything begins; wires nothing
  * that works on its own. What only looks at the databases opens its sides alone, and leaves nothing on this machine.
  */
+
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { Config } from "../config/config.ts";
 import { type ConfigLocation, loadConfig } from "../config/load-config.ts";
-import type { SideName } from "../cutover/ports.ts";
+import type { SideName } from "../model/side.ts";
 import { type ConnectOptions, connect } from "../postgres/connect.ts";
 import { type ConnectionSpec, resolveConnection } from "../postgres/resolve-connection.ts";
 import { openState } from "../state/open-state.ts";

@@ -1,18 +1,11 @@
 /** A switch over two fake databases and a fake route, which remember what was done to them and can be killed at any crash point. */
-import type {
-  Attempt,
-  AttemptStore,
-  CutoverSide,
-  FenceFact,
-  Route,
-  SequenceValue,
-  SideName,
-  StreamControl,
-} from "../../src/cutover/ports.ts";
+
+import type { Attempt, AttemptStore, CutoverSide, FenceFact, Route, SequenceValue, StreamControl } from "../../src/cutover/ports.ts";
 import { runSwitch, settle } from "../../src/cutover/run-switch.ts";
 import type { StallLimits } from "../../src/cutover/stall-budget.ts";
 import { switchSteps } from "../../src/cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../src/cutover/walk-steps.ts";
+import type { SideName } from "../../src/model/side.ts";
 
 /** Thrown at a crash point: the process is gone, nothing after it runs. */
 export class Killed extends Error {}

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { applyBatch, DEFAULT_LIMITS } from "../../src/engine/apply-batch.ts";
 import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "../../src/engine/ports.ts";
 import type { Change, TransactionPiece } from "../../src/model/change.ts";
+import type { SideName } from "../../src/model/side.ts";
 import { UNCHANGED } from "../../src/model/value.ts";
 import { headerAt, T, TABLES, transactionAt } from "./rows.ts";
 
@@ -13,12 +14,14 @@ const moveUnread: Change = { kind: "update", table, oldKey: ["1"], row: ["2", "u
 interface Behaviour {
   readonly conflict?: boolean;
   readonly found?: boolean;
+  readonly side?: SideName;
 }
 
 /** A target transaction that writes down what it is asked, in one line each. */
-function recording({ conflict, found }: Behaviour) {
+function recording({ conflict, found, side }: Behaviour) {
   const calls: string[] = [];
   const transaction: Partial<TargetTransaction> = {
+    side: side ?? "target",
     apply: async (_table, { deletes, patches, puts }) => {
       calls.push(`apply ${deletes.length}/${patches.length}/${puts.length}`);
       if (conflict === true) throw new ConstraintConflict("u");
@@ -120,6 +123,10 @@ describe("a key change that leaves a large value unchanged", () => {
   });
 
   it("is drift afterwards", async () => {
-    await assert.rejects(apply([transactionAt(10n, moveUnread)]), { code: "TARGET_DRIFT" });
+    await assert.rejects(apply([transactionAt(10n, moveUnread)]), { code: "TARGET_DRIFT", kind: "target" });
+  });
+
+  it("is drift of the source on the way back", async () => {
+    await assert.rejects(apply([transactionAt(10n, moveUnread)], { side: "source" }), { code: "SOURCE_DRIFT", kind: "source" });
   });
 });

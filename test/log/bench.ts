@@ -10,7 +10,7 @@ import type { Lsn } from "../../src/model/lsn.ts";
 import type { Table } from "../../src/model/table.ts";
 import { pgoutput } from "../pgoutput/encode.ts";
 
-export const IDENTITY = { systemIdentifier: "7000000000000000001", slot: "pghaul_test_forward", stream: "forward" };
+export const IDENTITY = { systemIdentifier: "7000000000000000001", slot: "pghaul_test_forward", stream: "forward" } as const;
 export const START = 1_000n;
 export const NEVER = new AbortController().signal;
 

@@ -270,7 +270,7 @@ test("a segment is cut even while a transaction is arriving", async () => {
 test("the log of another source or slot is refused", async () => {
   using dir = tempDir();
   await (await openLog(dir.path)).close();
-  const other = { systemIdentifier: "2", slot: "pghaul_test_forward", stream: "forward" };
+  const other = { systemIdentifier: "2", slot: "pghaul_test_forward", stream: "forward" } as const;
   await assert.rejects(openLog(dir.path, { identity: other }), hasCode("CONFIG_CHANGED"));
 });
 

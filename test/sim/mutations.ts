@@ -116,6 +116,7 @@ function within(target: Target, change: (transaction: TargetTransaction) => Targ
 
 function overlay(transaction: TargetTransaction, changed: Partial<TargetTransaction>): TargetTransaction {
   return {
+    side: transaction.side,
     apply: (...args) => transaction.apply(...args),
     applyInOrder: (...args) => transaction.applyInOrder(...args),
     move: (...args) => transaction.move(...args),

@@ -41,7 +41,7 @@ for (const version of [13, 18] as const) {
       await client.query(`analyze ${name}`);
     const tables = await readTables(client, { include: ["public.*"], exclude: [] });
     const signal = new AbortController().signal;
-    const reader = openSourceReader({ connect: sessionsAt(server.url()), tables, workers: 1, signal });
+    const reader = openSourceReader({ side: "source", connect: sessionsAt(server.url()), tables, workers: 1, signal });
     const keysOf = async (table: Table, ranges: ReturnType<typeof planChunks>) => {
       const keys: string[] = [];
       for (const range of ranges) {
@@ -57,7 +57,7 @@ for (const version of [13, 18] as const) {
       return keys;
     };
     for (const table of tables) {
-      const ranges = planChunks(table, await readLeafSamples(client, table), 8192);
+      const ranges = planChunks(table, await readLeafSamples(client, "source", table), 8192);
       if (table.key === null) {
         assert.deepEqual(ranges, [{ leaf: -1, from: null, to: null }]);
         continue;

@@ -109,7 +109,7 @@ for (const version of [13, 18] as const) {
       const [raw] = await readTables(ascii, { include: ["public.raw"], exclude: [] });
       assert.ok(raw);
       const signal = new AbortController().signal;
-      const reader = openSourceReader({ connect: open, tables: [raw], workers: 1, signal });
+      const reader = openSourceReader({ side: "source", connect: open, tables: [raw], workers: 1, signal });
       const keys = [["\xff\xfe'\\"], ["\xe9t\xe9"], ["\xc3\xa9"]];
       assert.equal((await reader.readKeys(raw, keys, signal)).rows.count, 3);
       const after = await reader.readChunk(

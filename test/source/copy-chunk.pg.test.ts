@@ -53,7 +53,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       for (const statement of SCHEMA.split(/;\n/)) await client.query(statement);
       const all = await readTables(client, { include: ["*.*"], exclude: [] });
       tables = new Map(all.map((table) => [table.id, table]));
-      reader = openSourceReader({ connect: sessionsAt(server.url()), tables: all, workers: 3, signal: NEVER });
+      reader = openSourceReader({ side: "source", connect: sessionsAt(server.url()), tables: all, workers: 3, signal: NEVER });
     });
     after(async () => {
       await reader?.close();

@@ -48,7 +48,7 @@ test("samples measure a reader and the WAL", async () => {
   );
   await client.query("analyze t");
   const tables = await readTables(client, { include: ["public.*"], exclude: [] });
-  const reader = openSourceReader({ connect: sessionsAt(server.url()), tables, workers: 1, signal: NEVER });
+  const reader = openSourceReader({ side: "source", connect: sessionsAt(server.url()), tables, workers: 1, signal: NEVER });
   const [empty, t] = tables;
   assert.ok(empty && t);
   assert.equal(await sampleRead(reader, empty, NEVER), null);

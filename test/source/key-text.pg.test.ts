@@ -49,7 +49,7 @@ for (const version of [13, 18] as const) {
     }
     const tables = await readTables(client, { include: ["public.*"], exclude: [] });
     const signal = new AbortController().signal;
-    const reader = openSourceReader({ connect: sessionsAt(server.url()), tables, workers: 1, signal });
+    const reader = openSourceReader({ side: "source", connect: sessionsAt(server.url()), tables, workers: 1, signal });
     for (const [index, [type, values]] of KEYS.entries()) {
       const table = tables.find(({ name }) => name === `k${index}`);
       assert.ok(table);

@@ -24,35 +24,42 @@ for (const version of [13, 15, 18] as const) {
     const oid = async () =>
       (await client.query<{ oid: string }>("select oid::text from pg_publication where pubname = 'p 1'")).rows[0]?.oid;
 
-    assert.equal(await ensurePublication(client, "p 1", await tables("Odd.*", "public.parent", "public.root")), true);
+    assert.equal(
+      await ensurePublication(client, { side: "source", name: "p 1" }, await tables("Odd.*", "public.parent", "public.root")),
+      true,
+    );
     const made = await oid();
     assert.deepEqual(await published(), ["A b", "parent", "root"], "neither the child nor the partition came along");
-    assert.equal(await ensurePublication(client, "p 1", await tables("Odd.*", "public.parent", "public.root")), false, "nothing to do");
+    assert.equal(
+      await ensurePublication(client, { side: "source", name: "p 1" }, await tables("Odd.*", "public.parent", "public.root")),
+      false,
+      "nothing to do",
+    );
 
-    assert.equal(await ensurePublication(client, "p 1", await tables("public.b", "public.root")), true);
+    assert.equal(await ensurePublication(client, { side: "source", name: "p 1" }, await tables("public.b", "public.root")), true);
     assert.deepEqual(await published(), ["b", "root"]);
 
     await client.query(`alter publication "p 1" set (publish = 'insert', publish_via_partition_root = false)`);
-    assert.equal(await ensurePublication(client, "p 1", await tables("public.b", "public.root")), true);
-    assert.equal(await ensurePublication(client, "p 1", await tables("public.b", "public.root")), false);
+    assert.equal(await ensurePublication(client, { side: "source", name: "p 1" }, await tables("public.b", "public.root")), true);
+    assert.equal(await ensurePublication(client, { side: "source", name: "p 1" }, await tables("public.b", "public.root")), false);
     const options = await client.query("select 1 from pg_publication where pubname = 'p 1' and pubdelete and pubtruncate and pubviaroot");
     assert.equal(options.rowCount, 1);
 
     if (version >= 15) {
       await client.query(`alter publication "p 1" set table only b (id) where (id > 5), only root`);
-      assert.equal(await ensurePublication(client, "p 1", await tables("public.b", "public.root")), true);
+      assert.equal(await ensurePublication(client, { side: "source", name: "p 1" }, await tables("public.b", "public.root")), true);
       const partial = await client.query("select 1 from pg_publication_rel where prqual is not null or prattrs is not null");
       assert.equal(partial.rowCount, 0, "filters and column lists are gone");
     }
     assert.equal(await oid(), made, "the publication itself is the one made first");
 
     await client.query("create publication everything for all tables");
-    await assert.rejects(ensurePublication(client, "everything", await tables("public.b")), /FOR ALL TABLES/);
+    await assert.rejects(ensurePublication(client, { side: "source", name: "everything" }, await tables("public.b")), /FOR ALL TABLES/);
 
     await client.query('create role mover login; grant create on database postgres to mover; grant usage on schema "Odd" to mover');
     const mover = await sessionsAt(server.url("postgres", "mover"))("publication");
     let suggestion = "";
-    await assert.rejects(ensurePublication(mover, "p2", await tables("public.b", "Odd.*")), (error) => {
+    await assert.rejects(ensurePublication(mover, { side: "source", name: "p2" }, await tables("public.b", "Odd.*")), (error) => {
       assert.ok(error instanceof PghaulError && error.code === "SOURCE_PRIVILEGE");
       assert.match(error.message, /must be owner of table/);
       suggestion = error.suggestion ?? "";
@@ -60,7 +67,7 @@ for (const version of [13, 15, 18] as const) {
     });
     await client.query(suggestion);
     assert.equal(
-      await ensurePublication(mover, "p2", await tables("public.b", "Odd.*")),
+      await ensurePublication(mover, { side: "source", name: "p2" }, await tables("public.b", "Odd.*")),
       false,
       "the owner ran the statement: nothing is left to do",
     );

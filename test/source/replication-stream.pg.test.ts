@@ -38,16 +38,16 @@ for (const version of TRIED_VERSIONS) {
 
     async function open(options: Partial<ReplicationStreamOptions> = {}, url = database.url): Promise<ReplicationStream> {
       const walsender = await walsenderAt(url);
-      return openReplicationStream(walsender, { slot: "s", publications: ["p"], from: 0n, signal: NEVER, ...options });
+      return openReplicationStream(walsender, { side: "source", slot: "s", publications: ["p"], from: 0n, signal: NEVER, ...options });
     }
 
     async function withSlot(work: () => Promise<void>): Promise<void> {
-      await createSlot(client, client, { name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
+      await createSlot(client, client, { side: "source", name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
       try {
         await work();
       } finally {
         await waitFor(async () => (await readSlot(client, "s"))?.activePid === null, { deadlineMs: 10_000, what: "the walsender to end" });
-        await dropSlot(client, "s");
+        await dropSlot(client, { side: "source", name: "s" });
       }
     }
 
@@ -144,13 +144,19 @@ for (const version of TRIED_VERSIONS) {
     test("slots of another database and of another kind are foreign", async () => {
       const other = await createDatabase(server);
       const elsewhere = await sessionsAt(other.url)("elsewhere");
-      await createSlot(elsewhere, elsewhere, { name: "elsewhere", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
+      await createSlot(elsewhere, elsewhere, {
+        side: "source",
+        name: "elsewhere",
+        failover: false,
+        timeoutMillis: 10_000,
+        waiting: () => undefined,
+      });
       await assert.rejects(open({ slot: "elsewhere" }), hasCode("SLOT_FOREIGN"));
-      await dropSlot(elsewhere, "elsewhere");
+      await dropSlot(elsewhere, { side: "source", name: "elsewhere" });
       await elsewhere.end();
       await client.query("select pg_create_physical_replication_slot('physical', true)");
       await assert.rejects(open({ slot: "physical" }), hasCode("SLOT_FOREIGN"));
-      await dropSlot(client, "physical");
+      await dropSlot(client, { side: "source", name: "physical" });
     });
 
     test("a publication that is missing is an error, never an empty stream", () =>
@@ -200,7 +206,13 @@ for (const version of TRIED_VERSIONS) {
         const walsender = await walsenderAt(proxy.through(database.url));
         proxy.pause();
         const stop = new AbortController();
-        const starting = openReplicationStream(walsender, { slot: "s", publications: ["p"], from: 0n, signal: stop.signal });
+        const starting = openReplicationStream(walsender, {
+          side: "source",
+          slot: "s",
+          publications: ["p"],
+          from: 0n,
+          signal: stop.signal,
+        });
         stop.abort(new Error("stopped"));
         await assert.rejects(starting, /stopped/);
       }));
@@ -212,7 +224,7 @@ for (const version of TRIED_VERSIONS) {
       });
       const session = await sessionsAt(small.url())("small");
       await session.query("create table t (id int, text text); create publication p for table t");
-      await createSlot(session, session, { name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
+      await createSlot(session, session, { side: "source", name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
       await waitFor(
         async () => {
           await session.query("insert into t select i, repeat(md5(i::text), 10) from generate_series(1, 60000) i");

@@ -15,7 +15,13 @@ import { createDatabase, waitFor } from "../support/database.ts";
 import { type PgServer, startServer, TRIED_VERSIONS } from "../support/pg-server.ts";
 import { sessionsAt } from "./source-session.ts";
 
-const OPTIONS: CreateSlotOptions = { name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined };
+const OPTIONS: CreateSlotOptions = {
+  side: "source",
+  name: "s",
+  failover: false,
+  timeoutMillis: 10_000,
+  waiting: () => undefined,
+};
 
 for (const version of TRIED_VERSIONS) {
   describe(`slots of PostgreSQL ${version}`, () => {
@@ -58,8 +64,8 @@ for (const version of TRIED_VERSIONS) {
       );
       assert.ok((slot?.restartLsn ?? lsn) < lsn && (slot?.safeWalSize ?? 0n) > 0n && (slot?.retainedBytes ?? -1n) >= 0n);
       await assert.rejects(createSlot(client, watch, OPTIONS), hasCode("SLOT_FOREIGN"));
-      await dropSlot(client, "s");
-      await dropSlot(client, "s");
+      await dropSlot(client, { side: "source", name: "s" });
+      await dropSlot(client, { side: "source", name: "s" });
       assert.equal(await readSlot(client, "s"), null);
     });
 
@@ -84,7 +90,7 @@ for (const version of TRIED_VERSIONS) {
       const made = createSlot(client, watch, OPTIONS);
       await writer.query("commit prepared 'half done'");
       await made;
-      await dropSlot(client, "s");
+      await dropSlot(client, { side: "source", name: "s" });
       await writer.end();
     });
 
@@ -94,7 +100,11 @@ for (const version of TRIED_VERSIONS) {
       await writer.query("begin; insert into t values (1)");
       const end = "select pg_current_wal_insert_lsn()::text as lsn";
       const before = (await client.query<{ lsn: string }>(end)).rows[0]?.lsn;
-      await logRunningTransactions(await sessionsAt(server.url())("probe"), "s_probe", new AbortController().signal);
+      await logRunningTransactions(
+        await sessionsAt(server.url())("probe"),
+        { side: "source", name: "s_probe" },
+        new AbortController().signal,
+      );
       assert.notEqual((await client.query<{ lsn: string }>(end)).rows[0]?.lsn, before);
       await waitFor(async () => (await readSlot(client, "s_probe")) === null, { deadlineMs: 10_000, what: "the probe to go" });
       await writer.query("rollback");
@@ -107,7 +117,7 @@ for (const version of TRIED_VERSIONS) {
         const { rows } = await client.query("select failover::text from pg_replication_slots where slot_name = 's'");
         assert.deepEqual(rows, [{ failover: "true" }]);
       }
-      await dropSlot(client, "s");
+      await dropSlot(client, { side: "source", name: "s" });
     });
 
     test("a role that may not replicate is told so", async () => {
@@ -130,9 +140,9 @@ for (const version of TRIED_VERSIONS) {
         },
         { deadlineMs: 60_000, what: "the slot to be lost" },
       );
-      assert.throws(() => checkSlot(lost, "s", { database: "postgres", durable }), hasCode("SLOT_LOST"));
+      assert.throws(() => checkSlot(lost, { side: "source", name: "s" }, { database: "postgres", durable }), hasCode("SLOT_LOST"));
       if (version >= 17) assert.equal(lost.invalidationReason, "wal_removed");
-      await dropSlot(client, "s");
+      await dropSlot(client, { side: "source", name: "s" });
     });
 
     test("a slot of another database is told apart", async () => {
@@ -140,10 +150,10 @@ for (const version of TRIED_VERSIONS) {
       const elsewhere = await sessionsAt(other.url)("elsewhere");
       const durable = await createSlot(elsewhere, watch, OPTIONS);
       const slot = await readSlot(client, "s");
-      assert.throws(() => checkSlot(slot, "s", { database: "postgres", durable }), hasCode("SLOT_FOREIGN"));
-      checkSlot(slot, "s", { database: other.name, durable });
+      assert.throws(() => checkSlot(slot, { side: "source", name: "s" }, { database: "postgres", durable }), hasCode("SLOT_FOREIGN"));
+      checkSlot(slot, { side: "source", name: "s" }, { database: other.name, durable });
       await elsewhere.end();
-      await dropSlot(client, "s");
+      await dropSlot(client, { side: "source", name: "s" });
     });
 
     if (version === TRIED_VERSIONS.at(-1)) {
@@ -156,7 +166,7 @@ for (const version of TRIED_VERSIONS) {
             error instanceof PghaulError && error.code === "SOURCE_QUERY" && (error.suggestion ?? "").includes("max_replication_slots")
           );
         });
-        await dropSlot(session, "s");
+        await dropSlot(session, { side: "source", name: "s" });
         await session.end();
         poor.configure({ wal_level: "replica" });
         await poor.restart();
@@ -184,7 +194,7 @@ test("what fits the log and what does not", () => {
   const check =
     (change: Partial<SlotInfo>, durable = 10n) =>
     () =>
-      checkSlot({ ...slot, ...change }, "s", { database: "d", durable });
+      checkSlot({ ...slot, ...change }, { side: "source", name: "s" }, { database: "d", durable });
   check({})();
   check({}, 11n)();
   assert.throws(check({}, 9n), hasCode("SLOT_FOREIGN"), "acknowledged beyond what the log holds");
@@ -193,7 +203,7 @@ test("what fits the log and what does not", () => {
   assert.throws(check({ walStatus: "lost" }), hasCode("SLOT_LOST"));
   assert.throws(check({ invalidationReason: "idle_timeout" }), hasCode("SLOT_LOST"));
   assert.throws(check({ activePid: 42 }), hasCode("SLOT_ACTIVE"));
-  assert.throws(() => checkSlot(null, "s", { database: "d", durable: 0n }), hasCode("SLOT_LOST"));
+  assert.throws(() => checkSlot(null, { side: "source", name: "s" }, { database: "d", durable: 0n }), hasCode("SLOT_LOST"));
 });
 
 function hasCode(code: string): (error: unknown) => boolean {

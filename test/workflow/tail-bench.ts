@@ -38,8 +38,14 @@ export async function planTail(url: string): Promise<TailPlan> {
   const watch = await session(url);
   try {
     const tables = await readTables(client, { include: ["*.*"], exclude: [] });
-    await ensurePublication(client, PUBLICATION, tables);
-    const lsn = await createSlot(client, watch, { name: SLOT, failover: false, timeoutMillis: 30_000, waiting: () => undefined });
+    await ensurePublication(client, { side: "source", name: PUBLICATION }, tables);
+    const lsn = await createSlot(client, watch, {
+      side: "source",
+      name: SLOT,
+      failover: false,
+      timeoutMillis: 30_000,
+      waiting: () => undefined,
+    });
     const { rows } = await client.query<{ xid: string }>("select pg_snapshot_xmax(pg_current_snapshot())::text as xid");
     return { start: { lsn, xidReference: BigInt(rows[0]?.xid ?? 0) }, tables };
   } finally {
@@ -81,7 +87,7 @@ export async function startTail(url: string, dir: string, plan: TailPlan, option
     waiting: (why) => waits.push(why),
     openStream: async (from) => {
       const client = await session(url, { replication: true, signal });
-      return openReplicationStream(client, { slot: SLOT, publications: [PUBLICATION], from, signal });
+      return openReplicationStream(client, { side: "source", slot: SLOT, publications: [PUBLICATION], from, signal });
     },
     recordDurable: (step) => {
       recorded.push(step);

@@ -3,12 +3,13 @@ import { PghaulCommand } from "../../cli/base-command.ts";
 import { confirmFlags, processTerminal } from "../../cli/confirm.ts";
 import { gatesText, planText, resultText } from "../../cli/cutover-text.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../../model/side.ts";
 import { confirmedCutover, type WishedCutover } from "../../workflow/cutover/confirmed-cutover.ts";
 import { openMigration } from "../../workflow/open-migration.ts";
 
 /** Where a switch leads, and what it is called. */
 interface SwitchDirection {
-  readonly to: "source" | "target";
+  readonly to: SideName;
   readonly command: string;
   readonly title: string;
   readonly check: string;

@@ -1,6 +1,7 @@
 /** The moved tables and their partitions at one side, with the fences on them. */
+
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { SideName } from "../ports.ts";
+import type { SideName } from "../../model/side.ts";
 import type { FencedRelation, RelationRow } from "./fence-queries.ts";
 import { relationsSql } from "./fence-queries.ts";
 

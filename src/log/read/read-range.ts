@@ -2,15 +2,19 @@
  * Reads transactions of a commit-LSN range. The index says which of them touch a wanted table; only those are read and decoded, in
  * pieces, so that a transaction of any size passes through a few megabytes.
  */
+
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { TransactionHeader, TransactionPiece } from "../../model/change.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import { upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { SegmentDirectory } from "../segment/segment-directory.ts";
+import type { LogIdentity } from "../segment/segment-format.ts";
 import { RelationMap } from "./relation-map.ts";
 import { SegmentReader } from "./segment-reader.ts";
 
 export interface ReadOptions {
+  readonly identity: Pick<LogIdentity, "stream">;
   readonly tables: ReadonlyMap<string, Table>;
   /** Transactions whose origin's name begins with it are our own writes and are left out; empty for none. */
   readonly skipOriginPrefix: string;
@@ -47,7 +51,7 @@ export async function* readRange(
   signal: AbortSignal,
 ): AsyncGenerator<TransactionPiece> {
   checkHeld(directory, range.from);
-  const relations = new RelationMap(options.tables);
+  const relations = new RelationMap(options.tables, upstreamOf(options.identity.stream));
   let isFirst = true;
   for (const segment of directory.overlapping(range.from, range.to)) {
     const index = await directory.indexOf(segment);

@@ -2,8 +2,10 @@
  * Which relation of the stream is which table of the migration, and how its columns are ordered. Relations change while one reads on:
  * a table that gains or loses a column, or whose column becomes another type, is drift.
  */
+
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { PartialRow } from "../../model/value.ts";
 import { decodeMessage } from "../../pgoutput/decode.ts";
@@ -34,12 +36,14 @@ export function relationId(message: Buffer): string {
 
 export class RelationMap {
   readonly #tables: ReadonlyMap<string, Table>;
+  readonly #side: SideName;
   readonly #known = new Map<number, Known>();
   /** Column types at the start, or as first seen since, by table and column: text of another type is another value. */
   readonly #typeOids = new Map<string, number>();
 
-  constructor(tables: ReadonlyMap<string, Table>) {
+  constructor(tables: ReadonlyMap<string, Table>, side: SideName) {
     this.#tables = tables;
+    this.#side = side;
   }
 
   /** Takes a relation message: from here on the relation is what it says. */
@@ -84,7 +88,7 @@ export class RelationMap {
   #map(relation: RelationMessage, lsn: Lsn): MappedRelation {
     const table = this.#tables.get(idOf(relation));
     if (table === undefined) throw new Error(`relation map: ${idOf(relation)} is not a table of the migration`);
-    const indexes = columnIndexes(relation, table, lsn);
+    const indexes = columnIndexes(relation, table, { side: this.#side, lsn });
     this.#checkTypes(relation, lsn);
     const inOrder = indexes.every((from, to) => from === to);
     const order = inOrder ? (tuple: PartialRow) => tuple : (tuple: PartialRow) => indexes.map((from) => tuple[from] ?? null);
@@ -94,19 +98,20 @@ export class RelationMap {
   #checkTypes(relation: RelationMessage, lsn: Lsn): void {
     for (const { name, typeOid } of relation.columns) {
       const before = this.#typeOids.get(columnId(relation, name));
-      if (before !== typeOid) throw drift(relation, `column ${name} changed its type (OID ${before} to ${typeOid})`, lsn);
+      if (before !== typeOid)
+        throw drift(relation, `column ${name} changed its type (OID ${before} to ${typeOid})`, { side: this.#side, lsn });
     }
   }
 }
 
 /** For each column of the table its place in the relation. */
-function columnIndexes(relation: RelationMessage, table: Table, lsn: Lsn): number[] {
+function columnIndexes(relation: RelationMessage, table: Table, at: DriftPlace): number[] {
   const places = new Map(relation.columns.map(({ name }, place) => [name, place]));
   const missing = table.columns.filter(({ name }) => !places.has(name)).map(({ name }) => name);
-  if (missing.length > 0) throw drift(relation, `the stream does not carry ${missing.join(", ")}`, lsn);
+  if (missing.length > 0) throw drift(relation, `the stream does not carry ${missing.join(", ")}`, at);
   const known = new Set(table.columns.map(({ name }) => name));
   const extra = relation.columns.filter(({ name }) => !known.has(name)).map(({ name }) => name);
-  if (extra.length > 0) throw drift(relation, `the stream carries ${extra.join(", ")}, which the migration does not know`, lsn);
+  if (extra.length > 0) throw drift(relation, `the stream carries ${extra.join(", ")}, which the migration does not know`, at);
   return table.columns.map(({ name }) => places.get(name) as number);
 }
 
@@ -135,9 +140,18 @@ function columnId(relation: RelationMessage, column: string): string {
   return JSON.stringify([idOf(relation), column]);
 }
 
+interface DriftPlace {
+  /** The side that the stream reads. */
+  readonly side: SideName;
+  readonly lsn: Lsn;
+}
+
 /** `columns`, as JSON, is how the stream has the table from here on. */
-function drift(relation: RelationMessage, what: string, lsn: Lsn): PghaulError {
+function drift(relation: RelationMessage, what: string, { side, lsn }: DriftPlace): PghaulError {
   const table = idOf(relation);
   const columns = JSON.stringify(relation.columns.map(({ name }) => name));
-  return new PghaulError("SCHEMA_DRIFT", `${table}: ${what}`, { context: { table, lsn: formatLsn(lsn), columns } });
+  return new PghaulError("SCHEMA_DRIFT", `${table}: ${what}`, {
+    context: { table, lsn: formatLsn(lsn), columns },
+    side,
+  });
 }

@@ -11,9 +11,11 @@
  * reference is what 32-bit xids in the block are widened by. The first block repeats every relation message known, so that each segment
  * is decodable alone.
  */
+
 import { crc32, constants as zlib, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
+import type { StreamName } from "../../model/side.ts";
 
 export const SEGMENT_VERSION = 1;
 export const BLOCK_HEADER_BYTES = 21;
@@ -46,7 +48,7 @@ export interface LogIdentity {
   readonly systemIdentifier: string;
   readonly slot: string;
   /** One log may be one of several streams of a migration. */
-  readonly stream: string;
+  readonly stream: StreamName;
 }
 
 export interface SegmentHeader extends LogIdentity {

@@ -2,7 +2,9 @@
  * How the moved tables stand at the source at one moment, in what shows whether something happened to them that the stream does not carry
  * (manual: "CREATE PUBLICATION", publish_via_partition_root; "Logical Replication", Restrictions). Two footprints, one after another, tell it.
  */
+
 import type pg from "pg";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { asPghaulError } from "../../postgres/wrap-error.ts";
 import { selectWatchedParts, selectWatchedPublication, selectWatchedTables, type WatchedPartRow } from "../queries/change-queries.ts";
@@ -40,8 +42,12 @@ export interface LeafFootprint {
   readonly identified: boolean;
 }
 
-/** Three statements on catalogs. Throws SOURCE_*. */
-export async function readFootprint(client: pg.Client, publication: string, tables: readonly Table[]): Promise<Footprint> {
+/** Three statements on catalogs. Throws what the side answers. */
+export async function readFootprint(
+  client: pg.Client,
+  { side, publication }: { readonly side: SideName; readonly publication: string },
+  tables: readonly Table[],
+): Promise<Footprint> {
   try {
     const oids = tables.map(({ oid }) => oid);
     const published = await selectWatchedPublication(client, publication);
@@ -60,7 +66,7 @@ export async function readFootprint(client: pg.Client, publication: string, tabl
       ),
     };
   } catch (error) {
-    throw asPghaulError(error, "source", { step: "changes at the source" });
+    throw asPghaulError(error, side, { step: `changes at the ${side}` });
   }
 }
 

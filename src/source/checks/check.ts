@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { SideName } from "../../model/side.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
@@ -42,7 +43,7 @@ export interface CheckContext {
 }
 
 export interface Side {
-  readonly name: "source" | "target";
+  readonly name: SideName;
   readonly client: pg.Client;
   readonly spec: ConnectionSpec;
   /** server_version_num, 180004 for 18.4. */

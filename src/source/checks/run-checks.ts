@@ -2,8 +2,10 @@
  * Every precheck, in the order an operator would ask: can we get there, may we, is it fit, are both sides alike. Results come one by one,
  * for some of them take a while. Nothing is changed on either side.
  */
+
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../../model/side.ts";
 import { describeConnection } from "../../postgres/connect.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../postgres/wrap-error.ts";
@@ -18,8 +20,6 @@ import { SERVER_CHECKS } from "./server-checks.ts";
 import { TABLE_CHECKS } from "./table-checks.ts";
 
 const CHECKS: readonly Check[] = [...SERVER_CHECKS, ...PRIVILEGE_CHECKS, ...TABLE_CHECKS, ...PARITY_CHECKS, ...MACHINE_CHECKS];
-
-type SideName = Side["name"];
 
 /** What is to be checked. `connect` opens a session of its own for each side. */
 export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "catalog"> {

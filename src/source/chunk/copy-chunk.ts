@@ -1,8 +1,10 @@
 /**
  * Reads of rows, each in a short transaction of its own (research: a snapshot that outlives its chunk holds back the source's vacuum).
  */
+
 import type pg from "pg";
 import type { ChunkBudget, ChunkRange, ChunkRead } from "../../engine/ports.ts";
+import type { SideName } from "../../model/side.ts";
 import { type KeyText, keyText, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
@@ -17,6 +19,7 @@ import { runCopy } from "./run-copy.ts";
 /** What a read needs beside the question itself. */
 export interface ReadContext {
   readonly client: pg.Client;
+  readonly side: SideName;
   readonly order: KeyOrder;
   readonly label: string;
   readonly cancel: (pid: string) => Promise<void>;
@@ -70,10 +73,10 @@ export async function copyRange(context: ReadContext, table: Table, request: Ran
 }
 
 async function copyLeaf(context: ReadContext, table: Table, { range, budget, limit }: RangeRequest): Promise<ChunkRead> {
-  const { client, order, label, signal } = context;
+  const { client, side, order, label, signal } = context;
   const asked = limit.next(budget);
   const started = performance.now();
-  const snapshot = await openSnapshot(client, { lock: `only ${leafName(table, range.leaf)}`, label, settings: INDEX_WALK }, signal);
+  const snapshot = await openSnapshot(client, { side, lock: `only ${leafName(table, range.leaf)}`, label, settings: INDEX_WALK }, signal);
   const begun = performance.now();
   const outcome = await runCopy(client, copyRangeSql(table, range, order, asked), {
     budget: { bytes: budget.bytes, millis: budget.millis - (begun - started) },
@@ -89,9 +92,9 @@ async function copyLeaf(context: ReadContext, table: Table, { range, budget, lim
 
 /** Reads the rows of these keys, exactly: an equal key of another text (`1.0` and `1.00`, citext) is another key. */
 export async function copyKeys(context: ReadContext, table: Table, keys: readonly Row[]): Promise<ChunkRead> {
-  const { client, order, label, signal } = context;
+  const { client, side, order, label, signal } = context;
   const distinct = new Map<KeyText, Row>(keys.map((key) => [keyText(key), key]));
-  const { view, hi, pid } = await openSnapshot(client, { lock: wholeName(table), label, settings: KEY_LOOKUP }, signal);
+  const { view, hi, pid } = await openSnapshot(client, { side, lock: wholeName(table), label, settings: KEY_LOOKUP }, signal);
   if (distinct.size === 0) {
     await endSnapshot(client);
     return { view, hi, rows: new CopyChunkRows([], 0), cutAfter: null };

@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { ReadView } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type Lsn, parseLsn } from "../../model/lsn.ts";
+import { type SideName, sideCode } from "../../model/side.ts";
 import { isVisible, parseSnapshot } from "../../model/snapshot.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import { beginSnapshot, endSnapshot, type SnapshotRequest } from "../queries/read-queries.ts";
@@ -21,9 +22,13 @@ export interface OpenSnapshot {
 
 /**
  * Begins a read transaction: lock, then snapshot and `hi`. The lock is asked for again and again for about a minute, each time briefly,
- * because a queue of everybody else forms behind an ACCESS EXCLUSIVE that waits for us. Throws SOURCE_QUERY when it is never had.
+ * because a queue of everybody else forms behind an ACCESS EXCLUSIVE that waits for us. Throws *_QUERY when it is never had.
  */
-export async function openSnapshot(client: pg.Client, request: SnapshotRequest, signal: AbortSignal): Promise<OpenSnapshot> {
+export async function openSnapshot(
+  client: pg.Client,
+  request: SnapshotRequest & { readonly side: SideName },
+  signal: AbortSignal,
+): Promise<OpenSnapshot> {
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
@@ -32,7 +37,7 @@ export async function openSnapshot(client: pg.Client, request: SnapshotRequest, 
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
       await endSnapshot(client);
-      if (attempt === LOCK_ATTEMPTS) throw locked(request.lock);
+      if (attempt === LOCK_ATTEMPTS) throw locked(request);
     }
     await sleep(LOCK_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
@@ -44,9 +49,13 @@ export function snapshotView(text: string): ReadView {
   return { text, contains: ({ xid }) => isVisible(snapshot, xid) };
 }
 
-function locked(relation: string): PghaulError {
-  return new PghaulError("SOURCE_QUERY", `${relation} is locked by somebody else, ${LOCK_ATTEMPTS} attempts to read it timed out`, {
-    suggestion:
-      "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
-  });
+function locked({ lock: relation, side }: { readonly lock: string; readonly side: SideName }): PghaulError {
+  return new PghaulError(
+    sideCode(side, "QUERY"),
+    `${relation} is locked by somebody else, ${LOCK_ATTEMPTS} attempts to read it timed out`,
+    {
+      suggestion:
+        "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { SideName } from "../../model/side.ts";
 import { asPghaulError } from "../../postgres/wrap-error.ts";
 import { cancelBackend } from "../queries/read-queries.ts";
 
@@ -6,6 +7,7 @@ import { cancelBackend } from "../queries/read-queries.ts";
 export type OpenSession = (purpose: string, signal: AbortSignal) => Promise<pg.Client>;
 
 export interface ReadSessionsOptions {
+  readonly side: SideName;
   readonly connect: OpenSession;
   /** Reading sessions open at once, at most; further work waits. */
   readonly workers: number;
@@ -117,7 +119,7 @@ export class ReadSessions {
       return await this.#options.connect(purpose, this.#options.signal);
     } catch (error) {
       this.#options.signal.throwIfAborted();
-      throw asPghaulError(error, "source", { step: purpose });
+      throw asPghaulError(error, this.#options.side, { step: purpose });
     }
   }
 }

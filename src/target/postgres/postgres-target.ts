@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { TargetProgress, TargetTransaction } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { downstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import type { OpenTarget } from "../target.ts";
@@ -34,12 +35,12 @@ export interface PostgresTargetOptions {
  * Opens a PostgreSQL database as a target: creates the schema `pghaul` where it is missing and proves that the stream's session can
  * be opened, so that a missing privilege shows before any work.
  *
- * Errors: TARGET_UNREACHABLE, TARGET_AUTH, TARGET_PRIVILEGE (with the GRANT), STATE_NEWER.
+ * Errors, under the name of the side that the stream writes: *_UNREACHABLE, *_AUTH, *_PRIVILEGE (with the GRANT), STATE_NEWER.
  */
 export async function openPostgresTarget(options: PostgresTargetOptions): Promise<OpenTarget> {
   const control = await options.connect("progress");
   try {
-    await createProgressSchema(control);
+    await createProgressSchema(control, downstreamOf(options.stream));
   } finally {
     await control.end().catch(() => undefined);
   }
@@ -58,11 +59,12 @@ class PostgresTarget implements OpenTarget {
   readonly #id: StreamId;
   readonly #stream: SessionPool<TargetSession>;
   readonly #load: SessionPool<TargetSession>;
-  readonly #counts = new CommitCounts();
+  readonly #counts: CommitCounts;
 
   constructor(options: PostgresTargetOptions) {
     this.#options = options;
     this.#id = { migration: options.migration, stream: options.stream };
+    this.#counts = new CommitCounts(downstreamOf(options.stream));
     const tables = new WeakMap<Table, TargetTable>();
     this.#stream = new SessionPool(1, () => this.#open("stream", false, tables), options.signal);
     this.#load = new SessionPool(options.loadLanes, (lane) => this.#open(`load_${lane}`, true, tables), options.signal);
@@ -80,7 +82,7 @@ class PostgresTarget implements OpenTarget {
   }
 
   /**
-   * Errors of the work pass through. TARGET_LOST may come from the COMMIT itself, which then may or may not have happened: only
+   * Errors of the work pass through. *_LOST may come from the COMMIT itself, which then may or may not have happened: only
    * `progress()` knows, and has to be read again before going on.
    */
   transaction<T>(lane: "stream" | "load", work: (transaction: TargetTransaction) => Promise<T>): Promise<T> {
@@ -131,6 +133,7 @@ class PostgresTarget implements OpenTarget {
     const { connect, originPrefix, applierToken, signal } = this.#options;
     const purpose = `${this.#id.stream} ${lane}`;
     return TargetSession.open({
+      side: downstreamOf(this.#id.stream),
       connect,
       lane,
       purpose,

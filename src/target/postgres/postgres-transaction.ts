@@ -2,6 +2,7 @@ import type { ChunkRows, PendingKey, RowOps, TableProgress, TargetTransaction, T
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Change } from "../../model/change.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import { otherSide, type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { PartialRow, Row } from "../../model/value.ts";
 import {
@@ -20,20 +21,22 @@ import { isConflict } from "./rows/savepoint.ts";
 import { truncateTables } from "./rows/truncate-tables.ts";
 import type { TargetSession } from "./target-session.ts";
 
-function foreignRow(error: unknown): PghaulError {
+function foreignRow(error: unknown, side: SideName): PghaulError {
   const { message, context } = error as PghaulError;
-  return new PghaulError("TARGET_DRIFT", `what the stream writes is in the target's way: ${message}`, {
+  return new PghaulError(sideCode(side, "DRIFT"), `something at the ${side} is in the way of what the stream writes: ${message}`, {
     context,
-    suggestion: `pghaul verify diff --table ${context.table}; and see that the target has no constraint that the source has not`,
+    suggestion: `pghaul verify diff --table ${context.table}; and see that the ${side} has no constraint that the ${otherSide(side)} lacks`,
   });
 }
 
 /** One open transaction of a session. */
 export class PostgresTransaction implements TargetTransaction {
+  readonly side: SideName;
   readonly #session: TargetSession;
   readonly #id: StreamId;
 
   constructor(session: TargetSession, id: StreamId) {
+    this.side = session.side;
     this.#session = session;
     this.#id = id;
   }
@@ -47,7 +50,7 @@ export class PostgresTransaction implements TargetTransaction {
       return await applyInOrder(this.#session, tables, changes, tolerance);
     } catch (error) {
       // In the order of the source nothing can be in the way but what the source does not have: a row, or a constraint.
-      throw tolerance === "strict" && isConflict(error) ? foreignRow(error) : error;
+      throw tolerance === "strict" && isConflict(error) ? foreignRow(error, this.side) : error;
     }
   }
 

@@ -6,9 +6,11 @@
  * max_replication_slots of them (18: max_active_replication_origins). It may be dropped only when no reverse stream will read our
  * commits any more: the stream names an origin by looking its number up when it decodes, and leaves the name out when it is gone.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../../model/side.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 
 /** An origin serves one session at a time, and a killed backend holds it until it has noticed its own death. */
@@ -18,28 +20,42 @@ const BUSY_PAUSE_MILLIS = 200;
 /** object_in_use: another session has it. unique_violation, duplicate_object: another session is creating it this moment. */
 const BUSY: ReadonlySet<string | undefined> = new Set(["55006", "23505", "42710"]);
 
-/** Creates the origin when it is missing and marks every further commit of the session with it. Errors: TARGET_PRIVILEGE, TARGET_QUERY. */
-export async function setUpOrigin(client: pg.Client, name: string, signal: AbortSignal): Promise<void> {
-  await whileBusy(async () => {
-    await createOrigin(client, name);
-    await useOrigin(client, name);
-  }, signal);
+/** Creates the origin when it is missing and marks every further commit of the session with it. Errors: *_PRIVILEGE, *_QUERY. */
+export async function setUpOrigin(
+  client: pg.Client,
+  { side, name }: { readonly side: SideName; readonly name: string },
+  signal: AbortSignal,
+): Promise<void> {
+  await whileBusy(
+    async () => {
+      await createOrigin(client, name);
+      await useOrigin(client, name);
+    },
+    { side, signal },
+  );
 }
 
 /** Removes the origins whose names start with `prefix`; waits a while for sessions that still hold one. */
-export async function dropOrigins(client: pg.Client, prefix: string, signal: AbortSignal): Promise<void> {
-  await whileBusy(() => dropOriginsNow(client, prefix), signal);
+export async function dropOrigins(
+  client: pg.Client,
+  prefix: string,
+  at: { readonly side: SideName; readonly signal: AbortSignal },
+): Promise<void> {
+  await whileBusy(() => dropOriginsNow(client, prefix), at);
 }
 
-async function whileBusy(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+async function whileBusy(
+  work: () => Promise<void>,
+  { side, signal }: { readonly side: SideName; readonly signal: AbortSignal },
+): Promise<void> {
   const deadline = performance.now() + BUSY_DEADLINE_MILLIS;
   for (;;) {
     try {
       return await work();
     } catch (error) {
       const state = sqlState(error);
-      if (state === "42501") throw originPrivilege();
-      if (state === "53400") throw originStates();
+      if (state === "42501") throw originPrivilege(side);
+      if (state === "53400") throw originStates(side);
       if (!BUSY.has(state) || performance.now() > deadline) throw error;
     }
     await sleep(BUSY_PAUSE_MILLIS, undefined, { signal });
@@ -66,10 +82,10 @@ async function dropOriginsNow(client: pg.Client, prefix: string): Promise<void> 
   );
 }
 
-function originPrivilege(): PghaulError {
+function originPrivilege(side: SideName): PghaulError {
   return new PghaulError(
-    "TARGET_PRIVILEGE",
-    "the role may not use replication origins at the target, by which a reverse stream tells our writes",
+    sideCode(side, "PRIVILEGE"),
+    `the role may not use replication origins at the ${side}, by which the other stream tells our writes`,
     {
       context: { step: "replication origin" },
       suggestion:
@@ -78,10 +94,10 @@ function originPrivilege(): PghaulError {
   );
 }
 
-function originStates(): PghaulError {
+function originStates(side: SideName): PghaulError {
   return new PghaulError(
-    "TARGET_QUERY",
-    "every replication origin state of the target is taken; pghaul needs one for the stream and one for each load connection",
+    sideCode(side, "QUERY"),
+    `every replication origin state of the ${side} is taken; pghaul needs one for the stream and one for each load connection`,
     {
       context: { step: "replication origin", sqlstate: "53400" },
       suggestion:

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { type ErrorContext, PghaulError } from "../../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import { setUpOrigin } from "./replication-origin.ts";
@@ -8,6 +9,8 @@ import { Stages } from "./rows/stages.ts";
 import { readTargetTable, type TargetTable } from "./rows/target-table.ts";
 
 export interface SessionRequest {
+  /** The side that is written: the source, on the way back. Errors bear its name. */
+  readonly side: SideName;
   readonly connect: (purpose: string) => Promise<pg.Client>;
   /** `stream`, `load_0`, `load_1` ... */
   readonly lane: string;
@@ -32,11 +35,13 @@ const LOCK_TIMEOUT = "60s";
 export class TargetSession {
   readonly client: pg.Client;
   readonly lane: string;
+  readonly side: SideName;
   readonly stages: Stages;
   readonly #tables: WeakMap<Table, TargetTable>;
   #lost = false;
 
-  private constructor(client: pg.Client, lane: string, tables: WeakMap<Table, TargetTable>) {
+  private constructor(client: pg.Client, { side, lane, tables }: SessionRequest) {
+    this.side = side;
     this.client = client;
     this.lane = lane;
     this.stages = new Stages(client);
@@ -51,12 +56,12 @@ export class TargetSession {
   static async open(request: SessionRequest): Promise<TargetSession> {
     const client = await request.connect(request.purpose);
     try {
-      const session = new TargetSession(client, request.lane, request.tables);
+      const session = new TargetSession(client, request);
       await session.#become(request);
       return session;
     } catch (error) {
       await client.end().catch(() => undefined);
-      throw asPghaulError(error, "target", { step: request.purpose });
+      throw asPghaulError(error, request.side, { step: request.purpose });
     }
   }
 
@@ -94,19 +99,19 @@ export class TargetSession {
   async target(table: Table): Promise<TargetTable> {
     let target = this.#tables.get(table);
     if (target === undefined) {
-      target = await this.guarded({ table: table.id }, () => readTargetTable(this.client, table));
+      target = await this.guarded({ table: table.id }, () => readTargetTable(this.client, this.side, table));
       this.#tables.set(table, target);
     }
     return target;
   }
 
-  /** Runs `work` and gives its errors the target's names. */
+  /** Runs `work` and gives its errors the side's names. */
   async guarded<T>(context: ErrorContext, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const known = asPghaulError(error, "target", context);
-      if (known.code === "TARGET_LOST") this.#lost = true;
+      const known = asPghaulError(error, this.side, context);
+      if (known.code === sideCode(this.side, "LOST")) this.#lost = true;
       throw this.#named(known, context);
     }
   }
@@ -120,11 +125,11 @@ export class TargetSession {
   #named(error: PghaulError, context: ErrorContext): PghaulError {
     const state = sqlState(error);
     if (state === "40P01" || state === "40001")
-      return new PghaulError("TARGET_LOST", `the target ended the transaction: ${error.message}`, {
+      return new PghaulError(sideCode(this.side, "LOST"), `the ${this.side} ended the transaction: ${error.message}`, {
         context: { ...context, ...error.context },
       });
     if (state === "55P03") {
-      return new PghaulError("TARGET_QUERY", `a lock at the target was not granted within ${LOCK_TIMEOUT}`, {
+      return new PghaulError(sideCode(this.side, "QUERY"), `a lock at the ${this.side} was not granted within ${LOCK_TIMEOUT}`, {
         context: { ...context, ...error.context },
         suggestion:
           "select pid, state, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 and xact_start is not null;",
@@ -138,7 +143,7 @@ export class TargetSession {
     await this.client.query(tuning(synchronousCommit));
     await this.client.query(ANY_BYTES);
     if (applierToken !== null) await this.client.query("select set_config('pghaul.applier', $1, false)", [applierToken]);
-    await setUpOrigin(this.client, origin, signal);
+    await setUpOrigin(this.client, { side: this.side, name: origin }, signal);
   }
 
   /** As an apply worker: ordinary triggers, rules and foreign keys stay silent, for their effects are in the stream themselves. */
@@ -148,8 +153,8 @@ export class TargetSession {
     } catch (error) {
       if (sqlState(error) !== "42501") throw error;
       throw new PghaulError(
-        "TARGET_PRIVILEGE",
-        "the role may not set session_replication_role at the target: triggers and foreign keys would act twice",
+        sideCode(this.side, "PRIVILEGE"),
+        `the role may not set session_replication_role at the ${this.side}: triggers and foreign keys would act twice`,
         {
           context: { step: "session_replication_role" },
           suggestion:

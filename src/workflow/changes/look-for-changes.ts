@@ -81,7 +81,7 @@ interface Seen {
 
 async function compare({ migration, tables }: Omit<Look, "bus">, before: Footprint | null, client: pg.Client): Promise<Seen> {
   const publication = publicationName(migration.name);
-  const footprint = await readFootprint(client, publication, tables);
+  const footprint = await readFootprint(client, { side: "source", publication }, tables);
   // Where the target is primary, what happens here is our own applier's work.
   if (targetIsPrimary(migration)) return { footprint, changes: [], fault: null, notes: [] };
   const changes = before === null ? [] : await changesBetween(before, footprint, tables, questionsTo(client));

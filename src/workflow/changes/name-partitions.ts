@@ -1,4 +1,5 @@
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { otherSide, type SideName } from "../../model/side.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import { missingPartitions } from "../../source/changes/missing-partitions.ts";
 import { TableStore } from "../../state/table-store.ts";
@@ -7,37 +8,42 @@ import type { Migration } from "../open-migration.ts";
 /** check_violation without the name of a constraint: no partition for the row (execPartition.c, ExecFindPartition). */
 function isPartitionMissing(error: unknown): error is PghaulError {
   return (
-    error instanceof PghaulError && error.code === "TARGET_QUERY" && sqlState(error) === "23514" && error.context.constraint === undefined
+    error instanceof PghaulError &&
+    (error.code === "TARGET_QUERY" || error.code === "SOURCE_QUERY") &&
+    sqlState(error) === "23514" &&
+    error.context.constraint === undefined
   );
 }
 
 /**
- * The error as it came, unless the target lacks a partition for a row: then PARTITION_MISSING, with the statements that make what the source
- * has more. The source's catalog is asked, so a partition that was dropped there since cannot be named.
+ * The error as it came, unless the side that a stream writes lacks a partition for a row: then PARTITION_MISSING, with the statements that
+ * make what the other side has more. That side's catalog is asked, so a partition that was dropped there since cannot be named.
  */
 export async function namePartitions(migration: Migration, error: unknown): Promise<unknown> {
   if (!isPartitionMissing(error)) return error;
+  const downstream: SideName = error.code === "SOURCE_QUERY" ? "source" : "target";
+  const upstream = otherSide(downstream);
   const tables = new TableStore(migration.state).all().map(({ table }) => table);
   const missing = await migration
-    .session("source", "partitions", (source) =>
-      migration.session("target", "partitions", (target) => missingPartitions(source, target, tables)),
-    )
+    .session(upstream, "partitions", (has) => migration.session(downstream, "partitions", (lacks) => missingPartitions(has, lacks, tables)))
     .catch(() => null);
   const table = String(error.context.table ?? "");
   if (missing === null || missing.length === 0) {
     const why =
       missing === null
-        ? "the source could not be asked for it"
-        : "the source has none that the target lacks: it was dropped or detached there since";
-    return new PghaulError("PARTITION_MISSING", `${table}: the target has no partition for a row of the stream, and ${why}`, {
+        ? `the ${upstream} could not be asked for it`
+        : `the ${upstream} has none that the ${downstream} lacks: it was dropped or detached there since`;
+    return new PghaulError("PARTITION_MISSING", `${table}: the ${downstream} has no partition for a row of the stream, and ${why}`, {
       context: { table },
-      suggestion: `make a partition of ${table} at the target that takes it (create table ... partition of ... default); then: pghaul run, and pghaul verify run`,
+      side: downstream,
+      suggestion: `make a partition of ${table} at the ${downstream} that takes it (create table ... partition of ... default); then: pghaul run, and pghaul verify run`,
     });
   }
   const bounds = missing.map(({ name, bound }) => `${name} (${bound})`);
   const shown = bounds.slice(0, 5).join(", ") + (bounds.length > 5 ? ` and ${bounds.length - 5} more` : "");
-  return new PghaulError("PARTITION_MISSING", `${table}: the target has no partition for a row of the stream; it lacks ${shown}`, {
+  return new PghaulError("PARTITION_MISSING", `${table}: the ${downstream} has no partition for a row of the stream; it lacks ${shown}`, {
     context: { table },
-    suggestion: `${missing.map(({ sql }) => `${sql};`).join(" ")}   -- at the target; then: pghaul run`,
+    side: downstream,
+    suggestion: `${missing.map(({ sql }) => `${sql};`).join(" ")}   -- at the ${downstream}; then: pghaul run`,
   });
 }

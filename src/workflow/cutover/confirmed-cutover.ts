@@ -1,5 +1,5 @@
 /** A switch from the operator's wish to its result: plan, confirmation, gates, steps. */
-import type { SideName } from "../../cutover/ports.ts";
+import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { Migration } from "../open-migration.ts";
 import { type CheckedGates, type CutoverPlan, checkCutover, planCutover } from "./plan-cutover.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { SideName } from "../../cutover/ports.ts";
 import { canonicalJson } from "../../model/canonical-json.ts";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { describeConnection } from "../../postgres/connect.ts";
 import { fingerprintTables } from "../../source/catalog.ts";

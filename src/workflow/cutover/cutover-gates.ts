@@ -1,8 +1,9 @@
 /** Asks the gates of a cutover and writes the answers into the journal. */
+
 import type pg from "pg";
 import { checkGates } from "../../cutover/check-gates.ts";
 import type { GateContext, GateFacts, GateResult, GateSide } from "../../cutover/gate.ts";
-import type { SideName } from "../../cutover/ports.ts";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { readTables } from "../../source/catalog.ts";
 import { ProgressStore } from "../../state/progress-store.ts";

@@ -1,16 +1,18 @@
 /** The streaming process as a cutover sees it: through the databases, the state directory and the change log. */
+
 import type pg from "pg";
-import type { CutoverSide, ForeignWrites, SideName, StreamControl } from "../../cutover/ports.ts";
+import type { CutoverSide, ForeignWrites, StreamControl } from "../../cutover/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import { type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
+import { type SideName, streamOutOf } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { readSlot } from "../../source/slot.ts";
 import { leaseHolder } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
-import { originPrefix, type StreamName, sidesOf, slotName } from "../names.ts";
+import { originPrefix, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemIdentifier } from "../prepare/prepare-slot.ts";
 import { logDirectory } from "../stream/run-stream.ts";
@@ -60,7 +62,7 @@ export class CutoverStream implements StreamControl {
   async notRunning(side: SideName): Promise<string | null> {
     const { migration, clients } = this.#options;
     if ((await leaseHolder(migration.config.state.dir, "stream")) === null) return "no process streams";
-    const stream = streamFrom(side);
+    const stream = streamOutOf(side);
     if (stream === "reverse" && !new MilestoneStore(migration.state).has("way-back-ready")) return "the way back has not been made";
     if (new TailStore(migration.state).get(stream) === null) return `the ${stream} stream has not begun`;
     const name = slotName(migration.name, stream);
@@ -98,7 +100,7 @@ export class CutoverStream implements StreamControl {
 
   async #openLog(side: SideName): Promise<WatchedLog> {
     const { migration, clients } = this.#options;
-    const stream = streamFrom(side);
+    const stream = streamOutOf(side);
     const tails = new TailStore(migration.state);
     const tail = tails.get(stream);
     if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
@@ -124,10 +126,6 @@ export class CutoverStream implements StreamControl {
     if (systemClock.now() > until) throw new PghaulError("STREAM_NOT_RUNNING", fault, { suggestion: "pghaul status" });
     await systemClock.sleep(POLL_MILLIS, new AbortController().signal);
   }
-}
-
-function streamFrom(side: SideName): StreamName {
-  return sidesOf("forward").origin === side ? "forward" : "reverse";
 }
 
 async function writtenUpTo(client: pg.Client): Promise<Lsn> {

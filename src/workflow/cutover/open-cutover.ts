@@ -1,11 +1,13 @@
 /** Everything a cutover works with, opened: sessions to both sides, the route, the memory. Nothing is changed by opening it. */
+
 import type pg from "pg";
-import type { Route, SideName } from "../../cutover/ports.ts";
+import type { Route } from "../../cutover/ports.ts";
 import { PostgresSide } from "../../cutover/postgres/postgres-side.ts";
 import type { SwitchSettings } from "../../cutover/switch-parts.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { JournalStore } from "../../state/audit/journal.ts";

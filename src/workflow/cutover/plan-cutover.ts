@@ -1,9 +1,10 @@
 /** `pghaul cutover plan` and `check`: what a switch would do, and whether it may. Both only read. */
+
 import { gatesTo } from "../../cutover/check-gates.ts";
 import type { GateResult } from "../../cutover/gate.ts";
 import { type CutoverState, stateOf } from "../../cutover/machine.ts";
-import type { SideName } from "../../cutover/ports.ts";
 import { POINT_OF_NO_RETURN } from "../../cutover/switch-steps.ts";
+import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { Migration } from "../open-migration.ts";
 import { cutoverDigest } from "./cutover-digest.ts";

@@ -1,7 +1,8 @@
 /** What `cutover status` and `cutover log` show, from the state on this machine alone. */
+
 import { type ConfigLocation, loadStateLocation } from "../../config/load-config.ts";
 import { type CutoverState, eventsIn, primaryIn, stateOf } from "../../cutover/machine.ts";
-import type { SideName } from "../../cutover/ports.ts";
+import type { SideName } from "../../model/side.ts";
 import { type JournalCheck, type JournalEntry, JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { type LeaseHolder, leaseHolder } from "../../state/lease.ts";

@@ -1,10 +1,12 @@
 /** `pghaul cutover run` and `rollback`: one engine, two directions. */
+
 import { randomBytes } from "node:crypto";
 import type { GateResult } from "../../cutover/gate.ts";
 import { type CutoverState, nextState, stateOf } from "../../cutover/machine.ts";
-import type { Attempt, SideName } from "../../cutover/ports.ts";
+import type { Attempt } from "../../cutover/ports.ts";
 import { runSwitch, settle } from "../../cutover/run-switch.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { acquireLease, type Lease, leaseHolder } from "../../state/lease.ts";
 import type { Migration } from "../open-migration.ts";

@@ -75,7 +75,13 @@ async function measure(sides: Sides, { tables, planned }: Measured, signal: Abor
 }
 
 async function measureReads(sides: Sides, tables: readonly Table[], signal: AbortSignal): Promise<readonly MeasuredRead[]> {
-  const reader = openSourceReader({ connect: (purpose) => sides.connect("source", purpose, { signal }), tables, workers: 1, signal });
+  const reader = openSourceReader({
+    side: "source",
+    connect: (purpose) => sides.connect("source", purpose, { signal }),
+    tables,
+    workers: 1,
+    signal,
+  });
   const reads: MeasuredRead[] = [];
   try {
     for (const table of tables) {

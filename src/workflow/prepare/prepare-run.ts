@@ -119,7 +119,13 @@ async function planTables(
 
 async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<void> {
   bus.emit({ kind: "phase", phase: "barrier" });
-  const reader = openSourceReader({ connect: (purpose) => migration.connect("source", purpose, { signal }), tables, workers: 1, signal });
+  const reader = openSourceReader({
+    side: "source",
+    connect: (purpose) => migration.connect("source", purpose, { signal }),
+    tables,
+    workers: 1,
+    signal,
+  });
   try {
     await reader.barrier((who) => bus.emit({ kind: "waiting", why: `the load waits for older transactions: ${who}` }), signal);
   } finally {

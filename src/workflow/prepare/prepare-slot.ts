@@ -1,8 +1,9 @@
 /** Publication, then slot, then its record: in that order, each step repeatable (research: a slot decodes with the catalog of its WAL position). */
+
 import type pg from "pg";
-import type { SideName } from "../../cutover/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
+import { type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
@@ -10,7 +11,7 @@ import { ensurePublication } from "../../source/publication.ts";
 import { checkSlot, createSlot, dropSlot, readSlot } from "../../source/slot.ts";
 import { type Milestone, MilestoneStore } from "../../state/milestone-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
-import { ORIGIN_OF, publicationName, type StreamName, slotName } from "../names.ts";
+import { publicationName, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
 
@@ -32,7 +33,7 @@ export async function prepareSlot(
   tables: readonly Table[],
   bus: ProgressBus,
 ): Promise<TailRecord> {
-  const side = ORIGIN_OF[stream];
+  const side = upstreamOf(stream);
   await publish(migration, side, tables, bus);
   const client = await migration.connect(side, `prepare ${stream} slot`);
   const watch = await migration.connect(side, `watch ${stream} slot`);
@@ -54,7 +55,7 @@ async function publish(migration: Migration, side: SideName, tables: readonly Ta
   try {
     for (;;) {
       try {
-        await ensurePublication(client, publicationName(migration.name), tables);
+        await ensurePublication(client, { side, name: publicationName(migration.name) }, tables);
         return;
       } catch (error) {
         const state = sqlState(error);
@@ -94,27 +95,29 @@ interface SlotContext {
 async function ensureSlot(migration: Migration, stream: StreamName, { client, watch, bus }: SlotContext): Promise<TailRecord> {
   const tails = new TailStore(migration.state);
   const milestones = new MilestoneStore(migration.state);
+  const side = upstreamOf(stream);
   const name = slotName(migration.name, stream);
   const slot = await readSlot(client, name);
   const known = tails.get(stream);
   if (known !== null) {
-    checkSlot(slot, name, { database: migration.specs[ORIGIN_OF[stream]].database, durable: known.durableLsn });
+    checkSlot(slot, { side, name }, { database: migration.specs[side].database, durable: known.durableLsn });
     return known;
   }
   if (slot !== null) {
     // Ours, made by a process that died before it could write it down: nothing was read from it yet.
-    if (!milestones.has(INTENDED[stream])) throw foreign(name);
-    await dropSlot(client, name);
+    if (!milestones.has(INTENDED[stream])) throw foreign(name, side);
+    await dropSlot(client, { side, name });
   }
   milestones.reach(INTENDED[stream]);
   const waiting = (who: string): void => bus.emit({ kind: "waiting", why: `the slot waits for older transactions: ${who}` });
-  const startLsn = await createSlot(client, watch, { name, failover: false, timeoutMillis: SLOT_TIMEOUT_MILLIS, waiting });
+  const startLsn = await createSlot(client, watch, { side, name, failover: false, timeoutMillis: SLOT_TIMEOUT_MILLIS, waiting });
   return tails.create(stream, { name, startLsn, xidReference: await nextXid(client) });
 }
 
-function foreign(name: string): PghaulError {
+function foreign(name: string, side: SideName): PghaulError {
   return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists, and this state directory did not make it`, {
     context: { slot: name },
+    side,
     suggestion: `select pg_drop_replication_slot('${name}');   -- if it is left over from a migration of the same name`,
   });
 }

@@ -7,13 +7,15 @@
  * was made, from a snapshot of the catalog that holds all of that; what is passed over so is waited for like what came before the slot.
  * Then the server decodes from there once, into nothing. Where that fails all the same, it costs another slot and not the migration.
  */
+
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { type StreamName, sideCode, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
 import { dropSlot, logRunningTransactions, moveSlot } from "../../source/slot.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
-import { ORIGIN_OF, publicationName, type StreamName } from "../names.ts";
+import { publicationName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
 import { insertLsn, prepareSlot, whileOldReaderEnds } from "./prepare-slot.ts";
@@ -46,7 +48,7 @@ export async function provedSlot(migration: Migration, { stream, proved, tables,
       await decodeOnce(migration, stream, tail, signal);
       return tail;
     } catch (error) {
-      if (!(error instanceof PghaulError) || error.code !== "SOURCE_QUERY" || tried === SLOTS_TRIED) throw error;
+      if (!(error instanceof PghaulError) || error.code !== sideCode(upstreamOf(stream), "QUERY") || tried === SLOTS_TRIED) throw error;
       bus.emit({
         kind: "warning",
         code: "SLOT_MADE_ANEW",
@@ -65,13 +67,17 @@ async function moveOn(migration: Migration, stream: StreamName, made: TailRecord
   const tails = new TailStore(migration.state);
   let tail = made;
   for (let moves = 1; moves <= MOVES; moves += 1) {
-    await logRunningTransactions(await migration.connect(ORIGIN_OF[stream], "prove slot"), probeName(made.slot), signal);
-    const hasLeft = await migration.session(ORIGIN_OF[stream], "prove slot", async (client) => {
+    await logRunningTransactions(
+      await migration.connect(upstreamOf(stream), "prove slot"),
+      { side: upstreamOf(stream), name: probeName(made.slot) },
+      signal,
+    );
+    const hasLeft = await migration.session(upstreamOf(stream), "prove slot", async (client) => {
       const lsn = await insertLsn(client);
       // Before the slot moves: a slot behind its record is read from the record on; one ahead of it would be another's.
       tails.remove(stream);
       tail = tails.create(stream, { name: made.slot, startLsn: lsn, xidReference: made.xidReference });
-      return moveSlot(client, made.slot, { made: made.startLsn, lsn });
+      return moveSlot(client, { side: upstreamOf(stream), name: made.slot }, { made: made.startLsn, lsn });
     });
     if (hasLeft) return tail;
     await systemClock.sleep(MOVE_MILLIS, signal);
@@ -80,12 +86,18 @@ async function moveOn(migration: Migration, stream: StreamName, made: TailRecord
 }
 
 async function decodeOnce(migration: Migration, stream: StreamName, { slot, startLsn }: TailRecord, signal: AbortSignal): Promise<void> {
-  const goal = await migration.session(ORIGIN_OF[stream], "prove slot", async (client) => {
+  const goal = await migration.session(upstreamOf(stream), "prove slot", async (client) => {
     const { rows } = await client.query<{ lsn: string }>("select pg_logical_emit_message(true, 'pghaul', '')::text as lsn");
     return rows.length === 1 ? insertLsn(client) : startLsn;
   });
-  const session = await migration.connect(ORIGIN_OF[stream], "prove slot", { replication: true, signal });
-  const decoded = await openReplicationStream(session, { slot, publications: [publicationName(migration.name)], from: startLsn, signal });
+  const session = await migration.connect(upstreamOf(stream), "prove slot", { replication: true, signal });
+  const decoded = await openReplicationStream(session, {
+    side: upstreamOf(stream),
+    slot,
+    publications: [publicationName(migration.name)],
+    from: startLsn,
+    signal,
+  });
   try {
     // Nothing is acknowledged, so the slot stays where it is and the tail reads the same again.
     for (;;) {
@@ -104,6 +116,9 @@ function probeName(slot: string): string {
 }
 
 async function giveUp(migration: Migration, stream: StreamName, { slot }: TailRecord, bus: ProgressBus): Promise<void> {
-  await whileOldReaderEnds(() => migration.session(ORIGIN_OF[stream], "drop slot", (client) => dropSlot(client, slot)), bus);
+  await whileOldReaderEnds(
+    () => migration.session(upstreamOf(stream), "drop slot", (client) => dropSlot(client, { side: upstreamOf(stream), name: slot })),
+    bus,
+  );
   new TailStore(migration.state).remove(stream);
 }

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Config } from "../../config/config.ts";
 import type { ChunkRange } from "../../engine/ports.ts";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
 import { readLeafSamples } from "../../source/chunk-bounds.ts";
@@ -12,7 +13,7 @@ export function chunkBytesOf({ tables, throttle }: Pick<Config, "tables" | "thro
 
 /** The ranges in which a table is loaded. */
 export async function loadRanges(client: pg.Client, table: Table, chunkBytes: number): Promise<readonly ChunkRange[]> {
-  return planChunks(table, await readLeafSamples(client, table), chunkBytes);
+  return planChunks(table, await readLeafSamples(client, "source", table), chunkBytes);
 }
 
 /** A snapshot of a verification reads about this much. */
@@ -22,9 +23,9 @@ const VERIFY_BYTES = 1024 ** 3;
 const SAME_ORDER = /^(smallint|integer|bigint|oid|uuid|date|numeric.*|timestamp.*)$/;
 
 /** The pieces in which a table is verified; one null stands for all of it, where its order cannot be trusted to be the same on both sides. */
-export async function verifyRanges(client: pg.Client, table: Table): Promise<readonly (ChunkRange | null)[]> {
+export async function verifyRanges(client: pg.Client, side: SideName, table: Table): Promise<readonly (ChunkRange | null)[]> {
   const leading = table.columns[table.key?.[0] ?? -1];
   if (table.leaves.length !== 1 || leading === undefined || !SAME_ORDER.test(leading.type)) return [null];
-  const ranges = await loadRanges(client, table, VERIFY_BYTES);
+  const ranges = planChunks(table, await readLeafSamples(client, side, table), VERIFY_BYTES);
   return ranges.length === 1 ? [null] : ranges;
 }

@@ -13,13 +13,11 @@ import { ControlStore } from "../../state/control-store.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TableStore } from "../../state/table-store.ts";
-import { namePartitions } from "../changes/name-partitions.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { insertLsn } from "../prepare/prepare-slot.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
 import { runTogether } from "../run-together.ts";
-import { noteDrift } from "../stream/adopt-drift.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
 import { runVerify } from "../verify/run-verify.ts";
@@ -162,9 +160,6 @@ class Run {
       streaming: (stream) => {
         this.#stream = stream;
       },
-    }).catch(async (error: unknown) => {
-      noteDrift(migration.state, error);
-      throw await namePartitions(migration, error);
     });
   }
 

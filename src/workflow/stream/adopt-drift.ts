@@ -1,10 +1,12 @@
 /**
- * A table whose columns changed at the source. The stream stops before the first change in the new shape, with everything before it applied;
- * once the target has followed, the next run goes on with the columns that the stream brings. Nothing is guessed: who changed what, and
- * whether the target shall have it too, is the operator's to say.
+ * A table whose columns changed at the side that a stream reads. The stream stops before the first change in the new shape, with everything
+ * before it applied; once the other side has followed, the next run goes on with the columns that the stream brings. Nothing is guessed: who changed what, and
+ * whether the other side shall have it too, is the operator's to say.
  */
+
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { downstreamOf, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
@@ -17,6 +19,7 @@ import type { Migration } from "../open-migration.ts";
 
 /** Columns in the stream's order, as it stands at `lsn`. */
 interface Drift {
+  readonly stream: StreamName;
   readonly table: string;
   readonly lsn: string;
   readonly columns: readonly string[];
@@ -26,16 +29,16 @@ function driftStore(state: StateDatabase): DocumentStore<Drift | null> {
   return new DocumentStore(state, "drift");
 }
 
-/** Remembers what the forward stream stopped at, when it was a change of columns. */
-export function noteDrift(state: StateDatabase, error: unknown): void {
+/** Remembers what a stream stopped at, when it was a change of columns. */
+export function noteDrift(state: StateDatabase, stream: StreamName, error: unknown): void {
   if (!(error instanceof PghaulError) || error.code !== "SCHEMA_DRIFT") return;
   const { table, lsn, columns } = error.context;
   if (table === undefined || lsn === undefined || typeof columns !== "string") return;
   const store = driftStore(state);
-  store.put({ table, lsn, columns: JSON.parse(columns) as string[] }, store.get()?.version ?? 0);
+  store.put({ stream, table, lsn, columns: JSON.parse(columns) as string[] }, store.get()?.version ?? 0);
 }
 
-/** The tables as they are to be streamed now. Throws SCHEMA_DRIFT, with what is missing at the target, when the change cannot be followed yet. */
+/** The tables as they are to be streamed now. Throws SCHEMA_DRIFT, with what is missing at the other side, when the change cannot be followed yet. */
 export async function adoptDrift(
   migration: Migration,
   sides: { readonly source: pg.Client; readonly target: pg.Client },
@@ -48,10 +51,10 @@ export async function adoptDrift(
   const record = records.find(({ table }) => table.id === seen?.body?.table);
   if (seen?.body == null || record === undefined) return tables;
 
-  const current = (await readTables(sides.source, migration.config.tables)).find(({ id }) => id === record.table.id);
+  const current = (await readTables(sides[upstreamOf(seen.body.stream)], migration.config.tables)).find(({ id }) => id === record.table.id);
   const changed = current === undefined ? null : reshaped(record.table, current, seen.body.columns);
   if (changed === null || (record.phase !== "joined" && record.phase !== "live")) throw cannotFollow(migration, seen.body);
-  const differences = await schemaDifferences(sides.target, [changed]);
+  const differences = await schemaDifferences(sides[downstreamOf(seen.body.stream)], [changed]);
   if (differences.length > 0) throw notFollowed(seen.body, record.table, changed, differences);
 
   const adopted = tables.map((table) => (table.id === changed.id ? changed : table));
@@ -72,7 +75,8 @@ function reshaped(before: Table, current: Table, names: readonly string[]): Tabl
   return { ...before, columns, key };
 }
 
-function notFollowed({ table, lsn }: Drift, before: Table, changed: Table, differences: readonly string[]): PghaulError {
+function notFollowed({ stream, table, lsn }: Drift, before: Table, changed: Table, differences: readonly string[]): PghaulError {
+  const [up, down] = [upstreamOf(stream), downstreamOf(stream)];
   const relation = qualifiedName(changed.schema, changed.name);
   const known = new Set(before.columns.map(({ name }) => name));
   const added = changed.columns.filter(({ name }) => !known.has(name));
@@ -84,16 +88,18 @@ function notFollowed({ table, lsn }: Drift, before: Table, changed: Table, diffe
   const statements = renamed
     ? [`alter table ${relation} rename column ${quoteIdent(gone.name)} to ${quoteIdent(first.name)};`]
     : added.map(({ name, type }) => `alter table ${relation} add column ${quoteIdent(name)} ${type};`);
-  const remark = renamed ? "at the target, if that is what was done at the source" : "at the target, with the source's default";
-  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the source, and the target has not followed: ${differences.join("; ")}`, {
+  const remark = renamed ? `at the ${down}, if that is what was done at the ${up}` : `at the ${down}, with the ${up}'s default`;
+  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the ${up}, and the ${down} has not followed: ${differences.join("; ")}`, {
     context: { table, lsn },
+    side: up,
     ...(statements.length === 0 ? {} : { suggestion: `${statements.join(" ")}   -- ${remark}; then: pghaul run` }),
   });
 }
 
-function cannotFollow({ config }: Migration, { table, lsn }: Drift): PghaulError {
-  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the source in a way that cannot be followed`, {
+function cannotFollow({ config }: Migration, { stream, table, lsn }: Drift): PghaulError {
+  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the ${upstreamOf(stream)} in a way that cannot be followed`, {
     context: { table, lsn },
+    side: upstreamOf(stream),
     suggestion: `pghaul cdc teardown; then an empty target and another state directory than ${config.state.dir}; then pghaul run`,
   });
 }

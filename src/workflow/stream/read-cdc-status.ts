@@ -1,9 +1,9 @@
 import { type ConfigLocation, loadStateLocation } from "../../config/load-config.ts";
 import { formatLsn } from "../../model/lsn.ts";
+import type { StreamName } from "../../model/side.ts";
 import { openExistingState } from "../../state/open-state.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
-import type { StreamName } from "../names.ts";
 
 /** `lag`, `slot` and `appliedLsn` are those of the forward stream; null before it has begun. */
 export interface CdcStatus {

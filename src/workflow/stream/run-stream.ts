@@ -2,8 +2,10 @@
  * One stream, whole: tail (slot -> log) and engine (log -> other side) side by side. The tail never waits for the engine: while the other
  * side is away, changes gather here, not as WAL at the origin.
  */
+
 import path from "node:path";
 import { LocalLog } from "../../log/local-log.ts";
+import { downstreamOf, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
@@ -11,13 +13,15 @@ import { openSourceReader } from "../../source/source-reader.ts";
 import { ChunkStore } from "../../state/chunk-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
 import { openPostgresTarget } from "../../target/postgres/postgres-target.ts";
+import { namePartitions } from "../changes/name-partitions.ts";
 import { crashPoints } from "../crash-point.ts";
 import { keepRunning } from "../keep-running.ts";
-import { ORIGIN_OF, originPrefix, publicationName, type StreamName, sidesOf } from "../names.ts";
+import { originPrefix, publicationName } from "../names.ts";
 import { applierToken, type Migration } from "../open-migration.ts";
 import type { EngineWatch } from "../run/watch-engine.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
+import { noteDrift } from "./adopt-drift.ts";
 import { refreshXids } from "./refresh-xids.ts";
 import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
@@ -62,12 +66,15 @@ export async function runStream(request: StreamRequest): Promise<void> {
   const xids = (signal: AbortSignal): Promise<void> =>
     refreshXids({
       log,
-      connect: (inner) => migration.connect(ORIGIN_OF[name], `xids ${name}`, { signal: inner }),
+      connect: (inner) => migration.connect(upstreamOf(name), `xids ${name}`, { signal: inner }),
       clock: systemClock,
       signal: AbortSignal.any([signal, tailStop.signal]),
     });
   try {
     await runTogether([tail, engine, xids], request.signal);
+  } catch (error) {
+    noteDrift(migration.state, name, error);
+    throw await namePartitions(migration, error);
   } finally {
     await log.close();
   }
@@ -90,8 +97,14 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
   const tails = new TailStore(migration.state);
   return runTail({
     openStream: async (from) => {
-      const client = await migration.connect(ORIGIN_OF[name], `tail ${name}`, { replication: true, signal });
-      return openReplicationStream(client, { slot: tail.slot, publications: [publicationName(migration.name)], from, signal });
+      const client = await migration.connect(upstreamOf(name), `tail ${name}`, { replication: true, signal });
+      return openReplicationStream(client, {
+        side: upstreamOf(name),
+        slot: tail.slot,
+        publications: [publicationName(migration.name)],
+        from,
+        signal,
+      });
     },
     log,
     recordDurable: ({ lsn, ...step }) => tails.advance(name, { durableLsn: lsn, ...step }),
@@ -104,18 +117,24 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
 
 function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
   const { migration, name, tables, load, watch, streaming } = request;
-  const { origin, other } = sidesOf(name);
+  const upstream = upstreamOf(name);
   const readers = load?.readers ?? 1;
   return {
     tables: new Map(tables.map((table) => [table.id, table])),
     openSource: async (signal) => {
       // What is read before there is a stream would be taken for older than a lost one, and read again.
       while (load !== null && log.streams() === 0 && !request.stop.aborted) await systemClock.sleep(FIRST_STREAM_POLL_MILLIS, signal);
-      return openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: readers, signal });
+      return openSourceReader({
+        side: upstream,
+        connect: (purpose) => migration.connect(upstream, purpose, { signal }),
+        tables,
+        workers: readers,
+        signal,
+      });
     },
     openTarget: (signal) =>
       openPostgresTarget({
-        connect: (purpose) => migration.connect(other, purpose, { signal }),
+        connect: (purpose) => migration.connect(downstreamOf(name), purpose, { signal }),
         migration: migration.name,
         stream: name,
         loadLanes: readers,

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
+import { type StreamName, upstreamOf } from "../../model/side.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { forgetMigration } from "../../target/postgres/progress/forget-migration.ts";
-import { originPrefix, publicationName, type StreamName, sidesOf, slotName } from "../names.ts";
+import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 
 /** What a teardown removes, as the operator reviews it. */
@@ -18,11 +19,11 @@ const STREAMS: readonly StreamName[] = ["forward", "reverse"];
 
 export function planTeardown(migration: Migration): TeardownPlan {
   const drops = STREAMS.flatMap((stream) => {
-    const { origin } = sidesOf(stream);
+    const side = upstreamOf(stream);
     return [
-      `${origin}: drop replication slot ${slotName(migration.name, stream)}`,
-      `${origin}: drop publication ${publicationName(migration.name)}`,
-      `${origin}: forget the migration's progress, drop replication origins ${originPrefix(migration.name)}*`,
+      `${side}: drop replication slot ${slotName(migration.name, stream)}`,
+      `${side}: drop publication ${publicationName(migration.name)}`,
+      `${side}: forget the migration's progress, drop replication origins ${originPrefix(migration.name)}*`,
     ];
   });
   // A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way.
@@ -43,18 +44,19 @@ export async function tearDown(migration: Migration): Promise<void> {
     // First, so that a teardown that is killed half-way is never taken for a migration that can go on.
     new MilestoneStore(migration.state).reach("torn-down");
     for (const stream of STREAMS)
-      await migration.session(sidesOf(stream).origin, "teardown", (client) => tearDownSide(migration, stream, client));
+      await migration.session(upstreamOf(stream), "teardown", (client) => tearDownSide(migration, stream, client));
   } finally {
     lease.release();
   }
 }
 
 async function tearDownSide(migration: Migration, stream: StreamName, client: pg.Client): Promise<void> {
-  await dropSlot(client, slotName(migration.name, stream));
+  await dropSlot(client, { side: upstreamOf(stream), name: slotName(migration.name, stream) });
   await client.query(`drop publication if exists ${quoteIdent(publicationName(migration.name))}`);
   const { rows } = await client.query("select 1 where to_regclass('pghaul.meta') is not null");
   if (rows.length === 0) return;
   await forgetMigration(client, {
+    side: upstreamOf(stream),
     migration: migration.name,
     originPrefix: originPrefix(migration.name),
     signal: new AbortController().signal,

@@ -1,8 +1,8 @@
 import type { ChangeLog, Clock, LogRange } from "../../engine/ports.ts";
 import type { ReadOnlyLog } from "../../log/read-only-log.ts";
 import type { Lsn } from "../../model/lsn.ts";
+import type { StreamName } from "../../model/side.ts";
 import type { TailStore } from "../../state/tail-store.ts";
-import type { StreamName } from "../names.ts";
 
 const POLL_MILLIS = 20;
 

@@ -1,9 +1,9 @@
-import type { SideName } from "../../cutover/ports.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { VisibleFloor } from "../../engine/visible-floor.ts";
 import { nearestName } from "../../errors/nearest.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../../log/read-only-log.ts";
+import { downstreamOf, type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
@@ -16,7 +16,7 @@ import { VerifyStore } from "../../state/verify-store.ts";
 import type { CompareParts } from "../../verify/compare-scope.ts";
 import { PostgresOrigin, PostgresReplica } from "../../verify/postgres-sides.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
-import { originPrefix, type StreamName, sidesOf } from "../names.ts";
+import { originPrefix } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
@@ -62,7 +62,8 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
       parts,
       {
         tables,
-        ranges: (table) => migration.session(sidesOf(stream).origin, `plan verify ${table.id}`, (client) => verifyRanges(client, table)),
+        ranges: (table) =>
+          migration.session(upstreamOf(stream), `plan verify ${table.id}`, (client) => verifyRanges(client, upstreamOf(stream), table)),
         workers: WORKERS,
         differences: task.differences,
         now: () => systemClock.now(),
@@ -149,13 +150,19 @@ async function openParts(
   tables: readonly Table[],
 ): Promise<{ parts: CompareParts; close: () => Promise<void> }> {
   const { migration, runId, bus, signal } = task;
-  const { origin, other } = sidesOf(stream);
+  const [origin, other] = [upstreamOf(stream), downstreamOf(stream)];
   const control = await migration.connect(origin, "verify", { signal });
   const connect = (side: SideName, purpose: string, inner?: AbortSignal): ReturnType<Migration["connect"]> =>
     migration.connect(side, purpose, inner === undefined ? {} : { signal: inner });
   const clock = whileStreaming(migration.config.state.dir, systemClock);
   const log = await openLog({ migration, stream, tables, cluster: await systemIdentifier(control), clock });
-  const reader = openSourceReader({ connect: (purpose) => migration.connect(origin, purpose, { signal }), tables, workers: 1, signal });
+  const reader = openSourceReader({
+    side: origin,
+    connect: (purpose) => migration.connect(origin, purpose, { signal }),
+    tables,
+    workers: 1,
+    signal,
+  });
   const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
   const replica = new PostgresReplica({
     side: other,

@@ -1,6 +1,6 @@
 import { formatLsn, type Lsn, maxLsn } from "../../model/lsn.ts";
+import type { StreamName } from "../../model/side.ts";
 import type { RowDifference, TableVerdict } from "../../verify/ports.ts";
-import type { StreamName } from "../names.ts";
 
 /** A verification as commands return it. Counts and LSNs are text: both go past what a JSON number holds. */
 export interface VerifyResult {

@@ -24,6 +24,7 @@ import type { SimTargetParts } from "./target-state.ts";
 type Undo = (step: () => void) => void;
 
 export class SimTargetTransaction implements TargetTransaction {
+  readonly side = "target";
   readonly touched = new Set<string>();
   streamMoved = false;
   readonly #parts: SimTargetParts;

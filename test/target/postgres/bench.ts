@@ -51,8 +51,9 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.target.close();
     const client = await this.database.connect();
-    await createProgressSchema(client);
+    await createProgressSchema(client, "target");
     await forgetMigration(client, {
+      side: "target",
       migration: "bench",
       originPrefix: `pghaul_${this.database.name}_`,
       signal: new AbortController().signal,

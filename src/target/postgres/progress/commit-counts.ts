@@ -1,4 +1,5 @@
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../../../model/side.ts";
 import type { LaneRow } from "./progress-queries.ts";
 
 /**
@@ -10,7 +11,12 @@ import type { LaneRow } from "./progress-queries.ts";
  * last commit of some lane with it: who finds every lane where we left it has lost nothing, whatever lane he is himself.
  */
 export class CommitCounts {
+  readonly #side: SideName;
   readonly #known = new Map<string, bigint>();
+
+  constructor(side: SideName) {
+    this.#side = side;
+  }
 
   /** What the server must remember from now on. Take it before the question is sent: other lanes commit while the answer is on its way. */
   expected(): ReadonlyMap<string, bigint> {
@@ -27,17 +33,18 @@ export class CommitCounts {
     this.#known.set(lane, commits);
   }
 
-  /** `own`: the lane that asks. Nobody else commits on it, so there even a commit that we do not know of is a difference. Throws TARGET_LOST. */
+  /** `own`: the lane that asks. Nobody else commits on it, so there even a commit that we do not know of is a difference. Throws *_LOST. */
   insistOn(expected: ReadonlyMap<string, bigint>, own: string, rows: readonly LaneRow[]): void {
     const found = new Map(rows.map(({ lane, commits }) => [lane, BigInt(commits)]));
     for (const [lane, commits] of expected) {
       const there = found.get(lane) ?? 0n;
       if (lane === own ? there === commits : there >= commits) continue;
-      throw new PghaulError("TARGET_LOST", there < commits ? lost(lane, commits - there) : `somebody else commits as ${lane}`);
+      const what = there < commits ? lost(this.#side, lane, commits - there) : `somebody else commits as ${lane}`;
+      throw new PghaulError(sideCode(this.#side, "LOST"), what);
     }
   }
 }
 
-function lost(lane: string, commits: bigint): string {
-  return `the target has lost what it committed last: ${commits === 1n ? "1 transaction" : `${commits} transactions`} of ${lane}`;
+function lost(side: SideName, lane: string, commits: bigint): string {
+  return `the ${side} has lost what it committed last: ${commits === 1n ? "1 transaction" : `${commits} transactions`} of ${lane}`;
 }

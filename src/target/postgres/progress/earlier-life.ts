@@ -7,9 +7,11 @@
  * So every transaction holds a shared lock until it ends, and progress is read only once none is held. PostgreSQL lets go of a
  * transaction's locks after it has become visible (source: CommitTransaction), so what the reader then sees is all there will ever be.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { downstreamOf, sideCode } from "../../../model/side.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
 import type { StreamId } from "./progress-queries.ts";
 
@@ -22,7 +24,7 @@ export function sayUnderWay(id: StreamId): string {
   return `select pg_catalog.pg_advisory_xact_lock_shared(${lockOf(id)})`;
 }
 
-/** Returns once no transaction of the stream is under way in any session. `client` must not be in one. Errors: TARGET_QUERY with who it is. */
+/** Returns once no transaction of the stream is under way in any session. `client` must not be in one. Errors: *_QUERY with who it is. */
 export async function outliveEarlier(client: pg.Client, id: StreamId, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + PATIENCE_MILLIS;
   while (!(await isFree(client, id))) {
@@ -49,8 +51,8 @@ async function stillThere(client: pg.Client, id: StreamId): Promise<PghaulError>
   );
   const pids = rows[0]?.pids ?? "";
   return new PghaulError(
-    "TARGET_QUERY",
-    `an earlier process of this migration still has a transaction open at the target (backend ${pids})`,
+    sideCode(downstreamOf(id.stream), "QUERY"),
+    `an earlier process of this migration still has a transaction open at the ${downstreamOf(id.stream)} (backend ${pids})`,
     {
       suggestion: `select pg_terminate_backend(pid) from unnest(array[${pids}]) pid;`,
       context: { step: "progress" },

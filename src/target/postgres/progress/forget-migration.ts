@@ -1,8 +1,10 @@
 import type pg from "pg";
+import type { SideName } from "../../../model/side.ts";
 import { dropOrigins } from "../replication-origin.ts";
 import type { Queryable } from "./progress-queries.ts";
 
 export interface Forgotten {
+  readonly side: SideName;
   readonly migration: string;
   /** As in `PostgresTargetOptions`. */
   readonly originPrefix: string;
@@ -13,10 +15,10 @@ export interface Forgotten {
  * Removes what the migration left in a database beside its rows: progress and replication origins. The schema `pghaul` stays, other
  * migrations may use it. Only once the way back is closed: a reverse stream knows our commits by their origins.
  */
-export async function forgetMigration(client: pg.Client, { migration, originPrefix, signal }: Forgotten): Promise<void> {
+export async function forgetMigration(client: pg.Client, { side, migration, originPrefix, signal }: Forgotten): Promise<void> {
   for (const table of ["pending", "merged_chunk", "table_progress", "progress", "lane", "restored"])
     await deleteRows(client, table, migration);
-  await dropOrigins(client, originPrefix, signal);
+  await dropOrigins(client, originPrefix, { side, signal });
 }
 
 async function deleteRows(db: Queryable, table: string, migration: string): Promise<void> {

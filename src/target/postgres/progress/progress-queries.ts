@@ -1,10 +1,11 @@
 import type pg from "pg";
+import type { StreamName } from "../../../model/side.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
 
 /** Whose progress: one migration and one direction of it. A database can be the target of both directions, one after the other. */
 export interface StreamId {
   readonly migration: string;
-  readonly stream: "forward" | "reverse";
+  readonly stream: StreamName;
 }
 
 /**

@@ -2,8 +2,10 @@
  * The schema `pghaul` in a database that we write to: on the target from the first day, on the source from the day the reverse
  * stream exists. It is the truth on resume, for it commits together with the rows it speaks of.
  */
+
 import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../../../model/side.ts";
 import { asPghaulError, sqlState } from "../../../postgres/wrap-error.ts";
 import { selectVersion } from "./progress-queries.ts";
 
@@ -61,7 +63,7 @@ insert into pghaul.meta (version) values (${VERSION});`;
  * Creates the schema `pghaul` unless it is there. `client` must not be in a transaction; `side` only names the errors.
  * Errors: STATE_NEWER when a newer pghaul made it, SOURCE_PRIVILEGE / TARGET_PRIVILEGE with the GRANT.
  */
-export async function createProgressSchema(client: pg.Client, side: "source" | "target" = "target"): Promise<void> {
+export async function createProgressSchema(client: pg.Client, side: SideName): Promise<void> {
   try {
     if (isCurrent(await selectVersion(client))) return;
     await client.query("begin");
@@ -76,14 +78,10 @@ export async function createProgressSchema(client: pg.Client, side: "source" | "
     }
   } catch (error) {
     if (sqlState(error) !== "42501") throw asPghaulError(error, side, { step: "progress schema" });
-    throw new PghaulError(
-      side === "target" ? "TARGET_PRIVILEGE" : "SOURCE_PRIVILEGE",
-      `the role may not create the schema pghaul at the ${side}`,
-      {
-        suggestion: "select format('grant create on database %I to %I', current_database(), current_user) \\gexec",
-        context: { step: "progress schema" },
-      },
-    );
+    throw new PghaulError(sideCode(side, "PRIVILEGE"), `the role may not create the schema pghaul at the ${side}`, {
+      suggestion: "select format('grant create on database %I to %I', current_database(), current_user) \\gexec",
+      context: { step: "progress schema" },
+    });
   }
 }
 

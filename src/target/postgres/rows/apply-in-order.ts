@@ -2,9 +2,11 @@
  * Changes applied one by one, in the order in which the source made them: what a batch falls back to when a unique value changes hands
  * inside it, and the only exact way for a table without a key.
  */
+
 import type { PendingKey, Tolerance } from "../../../engine/ports.ts";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Change } from "../../../model/change.ts";
+import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import { isComplete, type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
@@ -31,7 +33,7 @@ interface Statement {
 type Write = (source: RowSource) => readonly { readonly sql: string; readonly onMiss: OnMiss }[];
 
 /**
- * Returns the keys whose incomplete update found no row (tolerant only). Throws TARGET_DRIFT for a strict one, and for any row of a
+ * Returns the keys whose incomplete update found no row (tolerant only). Throws *_DRIFT for a strict one, and for any row of a
  * table without a key: such a table is loaded whole from one snapshot, so even while it loads every row that changes is there.
  */
 export async function applyInOrder(
@@ -132,7 +134,7 @@ class Script {
     );
     statements.forEach(({ target, onMiss }, index) => {
       if (onMiss === "nothing" || (results[index]?.rowCount ?? 0) > 0) return;
-      if (onMiss === "drift") throw drift(target.table.id);
+      if (onMiss === "drift") throw drift(target.table.id, target.side);
       this.pending.push({ table: target.table.id, key: onMiss.pending });
     });
   }
@@ -221,8 +223,8 @@ function nullsOf(row: Row): ReadonlySet<number> {
   return new Set(row.flatMap((value, column) => (value === null ? [column] : [])));
 }
 
-function drift(table: string): PghaulError {
-  return new PghaulError("TARGET_DRIFT", `${table}: a row that the stream changes is not at the target`, {
+function drift(table: string, side: SideName): PghaulError {
+  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
     context: { table },
     suggestion: `pghaul verify diff --table ${table}`,
   });

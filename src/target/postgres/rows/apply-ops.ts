@@ -1,5 +1,6 @@
 import type { RowOps, Tolerance } from "../../../engine/ports.ts";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { sideCode } from "../../../model/side.ts";
 import { type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
 import { copyBlocks } from "./copy-in.ts";
@@ -19,7 +20,7 @@ interface PatchGroup {
 /**
  * Applies folded operations of one table in sets: deletes, patches, puts, in one round trip after the rows have arrived.
  *
- * Returns the keys of tolerant patches that found no row. Throws TARGET_DRIFT when a strict delete or patch finds none (the
+ * Returns the keys of tolerant patches that found no row. Throws *_DRIFT when a strict delete or patch finds none (the
  * transaction is then to be rolled back), ConstraintConflict after undoing its own part.
  */
 export async function applyOps(session: TargetSession, target: TargetTable, ops: RowOps, tolerance: Tolerance): Promise<readonly Row[]> {
@@ -167,7 +168,7 @@ function keyValues(target: TargetTable, row: PartialRow): Row {
 function expectAll(target: TargetTable, { what, asked, found }: { what: string; asked: number; found: number }): void {
   if (asked === found) return;
   const table = target.table.id;
-  throw new PghaulError("TARGET_DRIFT", `${table}: of ${asked} rows ${what}, the target holds ${found}`, {
+  throw new PghaulError(sideCode(target.side, "DRIFT"), `${table}: of ${asked} rows ${what}, the ${target.side} holds ${found}`, {
     context: { table, asked, found },
     suggestion: `pghaul verify diff --table ${table}`,
   });

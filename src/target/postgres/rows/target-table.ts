@@ -1,4 +1,5 @@
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
 import type { Queryable } from "../progress/progress-queries.ts";
@@ -7,6 +8,8 @@ import { type IndexColumnRow, selectColumns, selectIndexColumns, selectRelation 
 /** A table as the target's own catalog describes it, in the terms that statements are made of. Columns are those of `table.columns`. */
 export interface TargetTable {
   readonly table: Table;
+  /** Where it is: the source, on the way back. */
+  readonly side: SideName;
   /** Quoted, with its schema. */
   readonly relation: string;
   /** `only "s"."t"`, for a plain table may have inheritance children of its own; a partitioned root without ONLY. */
@@ -30,25 +33,27 @@ export interface TargetColumn {
   readonly indexed: boolean;
 }
 
-/** Errors: TARGET_SCHEMA when the table or a column of it is missing, or is generated at the target. */
-export async function readTargetTable(db: Queryable, table: Table): Promise<TargetTable> {
+/** Errors: *_SCHEMA when the table or a column of it is missing at the side, or is generated there. */
+export async function readTargetTable(db: Queryable, side: SideName, table: Table): Promise<TargetTable> {
+  const fault = (what: string): PghaulError =>
+    new PghaulError(sideCode(side, "SCHEMA"), `${table.id} ${what} at the ${side}`, { context: { table: table.id } });
   const relation = await selectRelation(db, table.schema, table.name);
-  if (relation === null) throw schemaError(table, "is missing at the target");
-  if (relation.relkind !== "r" && relation.relkind !== "p") throw schemaError(table, "is not a table at the target");
+  if (relation === null) throw fault("is missing");
+  if (relation.relkind !== "r" && relation.relkind !== "p") throw fault("is not a table");
   const columns = new Map((await selectColumns(db, relation.oid)).map((column) => [column.name, column]));
   const indexed = await selectIndexColumns(db, relation.oid);
   const name = qualifiedName(table.schema, table.name);
   const partitioned = relation.relkind === "p";
   return {
     table,
+    side,
     relation: name,
     reach: partitioned ? name : `only ${name}`,
     partitioned,
     columns: table.columns.map((column) => {
       const found = columns.get(column.name);
-      if (found === undefined) throw schemaError(table, `has no column ${quoteIdent(column.name)} at the target`);
-      if (found.generated !== "")
-        throw schemaError(table, `has a generated column ${quoteIdent(column.name)} at the target, which the source fills itself`);
+      if (found === undefined) throw fault(`has no column ${quoteIdent(column.name)}`);
+      if (found.generated !== "") throw fault(`has ${quoteIdent(column.name)} as a generated column, which the stream fills,`);
       return {
         name: quoteIdent(column.name),
         type: found.base_type,
@@ -69,8 +74,4 @@ export function keyOf({ table }: TargetTable): readonly number[] {
 
 function equality(index: IndexColumnRow | undefined): string {
   return index === undefined ? "=" : `operator(${quoteIdent(index.operator_schema)}.${index.operator_name})`;
-}
-
-function schemaError(table: Table, what: string): PghaulError {
-  return new PghaulError("TARGET_SCHEMA", `${table.id} ${what}`, { context: { table: table.id } });
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import type { SideName } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../../postgres/wrap-error.ts";
@@ -27,7 +28,7 @@ import { selectMissingTablespaces, selectRestored, selectSettingNames, selectUnu
 
 export interface SchemaMoveOptions {
   readonly source: ConnectionSpec;
-  readonly connect: (side: "source" | "target", purpose: string) => Promise<pg.Client>;
+  readonly connect: (side: SideName, purpose: string) => Promise<pg.Client>;
   /** Holds the archive between runs; inside the state directory. */
   readonly dir: string;
   readonly migration: string;
@@ -262,7 +263,7 @@ async function readSource(client: pg.Client) {
 }
 
 async function readTarget(client: pg.Client, source: { readonly roles: readonly string[]; readonly tablespaces: readonly string[] }) {
-  await createProgressSchema(client);
+  await createProgressSchema(client, "target");
   return {
     settings: await selectSettingNames(client),
     losses: {
@@ -272,7 +273,7 @@ async function readTarget(client: pg.Client, source: { readonly roles: readonly 
   };
 }
 
-async function withClient<T>(options: SchemaMoveOptions, side: "source" | "target", work: (client: pg.Client) => Promise<T>): Promise<T> {
+async function withClient<T>(options: SchemaMoveOptions, side: SideName, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = await options.connect(side, "schema");
   try {
     return await work(client);

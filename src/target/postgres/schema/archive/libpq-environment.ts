@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { getCACertificates } from "node:tls";
+import type { SideName } from "../../../../model/side.ts";
 import { readPassword } from "../../../../postgres/password.ts";
 import type { ConnectionSpec, HostSpec } from "../../../../postgres/resolve-connection.ts";
 import { sslModeOf } from "../../../../postgres/ssl-options.ts";
@@ -16,7 +17,7 @@ export interface LibpqEnvironment {
  * The connection as libpq's environment variables. Secrets go into files that only we can read, never into arguments or the
  * environment, which other users of the machine may see. `dir` is ours alone, and always the same: what a killed run left there goes.
  */
-export async function libpqEnvironment(spec: ConnectionSpec, side: "source" | "target", dir: string): Promise<LibpqEnvironment> {
+export async function libpqEnvironment(spec: ConnectionSpec, side: SideName, dir: string): Promise<LibpqEnvironment> {
   const dispose = (): Promise<void> => rm(dir, { recursive: true, force: true });
   await dispose();
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -68,7 +69,7 @@ function surroundings(): Record<string, string> {
   );
 }
 
-async function writePassfile(dir: string, spec: ConnectionSpec, side: "source" | "target"): Promise<Record<string, string>> {
+async function writePassfile(dir: string, spec: ConnectionSpec, side: SideName): Promise<Record<string, string>> {
   if (spec.password.kind === "passfile") return spec.password.path === undefined ? {} : { PGPASSFILE: spec.password.path };
   const lines = await Promise.all(
     spec.hosts.map(async (host) => {
