@@ -3,7 +3,7 @@
  * until it is merged, so memory is bounded by readers, not by how far the target is behind.
  */
 import { type Lsn, minLsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
+import type { Table, TableLeaf } from "../model/table.ts";
 import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, ReadGate, TableProgress, TargetProgress } from "./ports.ts";
 import { TableLoad } from "./table-load.ts";
 import { VisibleFloor } from "./visible-floor.ts";
@@ -12,7 +12,8 @@ import { loadWhole } from "./whole-load.ts";
 export interface LoadOptions {
   /** In the order in which they should start. */
   readonly tables: readonly Table[];
-  readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
+  /** Ranges over these leaves of the table. */
+  readonly ranges: (table: Table, leaves: readonly TableLeaf[]) => Promise<readonly ChunkRange[]>;
   readonly budget: (table: Table) => ChunkBudget;
   readonly readers: number;
   /** Without one, nothing holds the reads back. */
@@ -167,8 +168,8 @@ export class TablesLoad {
   async #openTable(table: Table): Promise<void> {
     const { store } = this.#ports;
     const progress = this.#known.tables.get(table.id) ?? null;
-    const planned = store.chunks(table.id);
-    const chunks = planned.length > 0 ? planned : store.planChunks(table.id, await this.#options.ranges(table));
+    if (progress?.state !== "loaded") await this.#planMissing(table);
+    const chunks = store.chunks(table.id);
     const load = new TableLoad(table, this.#ports, { progress, pending: this.#known.pending.get(table.id) ?? [] }, this.#options.signal);
     const open: OpenTable = { table, load, chunks: [], busy: 0 };
     for (const chunk of chunks) {
@@ -180,6 +181,15 @@ export class TablesLoad {
     this.#open.push(open);
     this.#held.delete(table.id);
     if (open.chunks.length === 0) await this.#finish(open);
+  }
+
+  /** Plans what no chunk covers of the leaves that the table has now. */
+  async #planMissing(table: Table): Promise<readonly ChunkRecord[]> {
+    const { source, store } = this.#ports;
+    const covered = new Set(store.chunks(table.id).map(({ range }) => range.leaf));
+    const missing = (await source.leaves(table, this.#options.signal)).filter(({ id }) => !covered.has(id));
+    if (missing.length === 0) return [];
+    return store.planChunks(table.id, await this.#options.ranges(table, missing)).filter(({ range }) => !covered.has(range.leaf));
   }
 
   async #readAndMerge(open: OpenTable, chunk: ChunkRecord): Promise<void> {
@@ -199,8 +209,15 @@ export class TablesLoad {
     await this.#loaded(table, progress);
   }
 
+  /** Ends a table's load, or finds chunks that are still to be read. */
   async #finish(open: OpenTable): Promise<void> {
     const known = this.#known.tables.get(open.table.id);
+    if (known?.state !== "loaded") {
+      // The cursor began at a visible floor before this look, so the rows of a leaf that it does not find were committed above: they stream.
+      await open.load.begin(this.#floor);
+      open.chunks.push(...(await this.#planMissing(open.table)));
+      if (open.chunks.length > 0) return;
+    }
     const progress = known?.state === "loaded" ? known : await open.load.finish(this.#floor);
     this.#held.set(open.table.id, progress.cursor);
     this.#open.splice(this.#open.indexOf(open), 1);

@@ -12,7 +12,7 @@
 import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { SideName } from "../model/side.ts";
-import type { KeyText, Table } from "../model/table.ts";
+import type { KeyText, Table, TableLeaf } from "../model/table.ts";
 import type { PartialRow, Row } from "../model/value.ts";
 
 /**
@@ -31,9 +31,9 @@ export interface KeyBound {
   readonly inclusive: boolean;
 }
 
-/** A piece of a table: a key range of one leaf partition, in the order of the source's own index. Null = open end. */
+/** A piece of a table: a key range of one leaf partition (`TableLeaf.id`), in the order of the source's own index. Null = open end. */
 export interface ChunkRange {
-  readonly leaf: number;
+  readonly leaf: string;
   readonly from: KeyBound | null;
   readonly to: KeyBound | null;
 }
@@ -85,7 +85,12 @@ export interface SourceReader {
    * idle server.
    */
   heartbeat(): Promise<ReadView>;
-  /** Reads a chunk: REPEATABLE READ, LOCK TABLE ACCESS SHARE first, then the snapshot and `hi`, then COPY in key order. */
+  /** The leaves that the table has now, whatever it had when it was planned. */
+  leaves(table: Table, signal: AbortSignal): Promise<readonly TableLeaf[]>;
+  /**
+   * Reads a chunk: REPEATABLE READ, LOCK TABLE ACCESS SHARE first, then the snapshot and `hi`, then COPY in key order. A leaf that does not
+   * belong to the table in that snapshot has no rows.
+   */
   readChunk(table: Table, range: ChunkRange, budget: ChunkBudget, signal: AbortSignal): Promise<ChunkRead>;
   /** Point re-read: the rows of these keys (absent ones are simply missing), in a snapshot of their own. `cutAfter` is null. */
   readKeys(table: Table, keys: readonly Row[], signal: AbortSignal): Promise<ChunkRead>;
@@ -224,7 +229,7 @@ export interface ChunkRecord {
 /** The load's memory on this machine. Every method is one durable transaction. */
 export interface LoadStore {
   chunks(table: string): readonly ChunkRecord[];
-  /** First plan of a table; no-op when it has chunks already. Returns its chunks. */
+  /** Plans the leaves that have no chunk yet; ranges of the others change nothing. Returns the table's chunks. */
   planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[];
   /** Shortens the chunk to end with `after` (inclusive) and records the rest of its range as a new chunk, which is returned. */
   cutChunk(chunk: number, after: Row): ChunkRecord;

@@ -64,6 +64,11 @@ export class TableLoad {
     return [...this.#openReads].reduce<Lsn | null>((oldest, { floor }) => minLsn(oldest ?? floor, floor), this.#cursor.position);
   }
 
+  /** Gives the cursor a place where no chunk has done so: the table has had no leaf so far. */
+  async begin(floor: VisibleFloor): Promise<void> {
+    this.#cursor.position ??= await floor.current(this.#signal);
+  }
+
   /**
    * To be called before the snapshot of any chunk of this table is taken: the cursor starts below the first of them, so that a row
    * inserted meanwhile is brought by the stream where no chunk sees it.
@@ -88,8 +93,8 @@ export class TableLoad {
   /** After the last merge: settles what the log could not tell, then records the table as loaded. Returns its progress. */
   async finish(floor: VisibleFloor): Promise<TableProgress> {
     await this.#settlePending(floor);
-    const cursor = this.#cursor.position ?? (await floor.current(this.#signal));
-    const progress: TableProgress = { cursor, state: "loaded", filter: null };
+    await this.begin(floor);
+    const progress: TableProgress = { cursor: this.#cursor.position as Lsn, state: "loaded", filter: null };
     await this.#ports.target.transaction("load", (transaction) => transaction.setTableProgress(this.table.id, progress));
     return progress;
   }

@@ -6,8 +6,11 @@
 import type { Table } from "../model/table.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
 import { passLog } from "./pass-log.ts";
-import type { EnginePorts, TableProgress } from "./ports.ts";
+import type { ChunkRange, EnginePorts, TableProgress } from "./ports.ts";
 import type { VisibleFloor } from "./visible-floor.ts";
+
+/** One range over all leaves that the table has when it is read. */
+export const WHOLE: ChunkRange = { leaf: "", from: null, to: null };
 
 /** Loads the table, or goes on after a crash. Returns its progress, state `loaded`. */
 export async function loadWhole(
@@ -45,7 +48,7 @@ export async function loadWhole(
 async function copyWhole(cursor: TableCursor, ports: EnginePorts, visibleFloor: VisibleFloor, signal: AbortSignal): Promise<void> {
   const { source, target, store, observer, crashPoint } = ports;
   const { table } = cursor;
-  const [chunk] = store.planChunks(table.id, [{ leaf: -1, from: null, to: null }]);
+  const [chunk] = store.planChunks(table.id, [WHOLE]);
   if (chunk === undefined) throw new Error(`load: no chunk planned for ${table.id}`);
   const floor = await visibleFloor.current(signal);
   observer.chunkStarted(table.id, chunk.id);

@@ -24,13 +24,21 @@ export interface Table {
   readonly oid: number;
   readonly columns: readonly Column[];
   readonly key: Key;
-  /** Leaf partitions to read chunks from (`ONLY`); for an ordinary table the table itself. Changes carry the root's name. */
+  /** The root of a partitioned table: its leaves come and go. */
+  readonly partitioned: boolean;
+  /**
+   * Leaf partitions to read chunks from (`ONLY`), as they were when the catalog was read; for an ordinary table the table itself. Changes
+   * carry the root's name.
+   */
   readonly leaves: readonly TableLeaf[];
 }
 
 export interface TableLeaf {
-  /** By which it is found again under another name; absent in what was planned by an earlier version. */
-  readonly oid?: number;
+  /**
+   * Which relation it is, and since when it belongs to the table: chunks are tied to it, for a name may go over to another relation, and a
+   * relation may leave the table and come back with other rows. Only the source's adapter looks inside.
+   */
+  readonly id: string;
   readonly schema: string;
   readonly name: string;
   /** Estimates of pg_class; bytes include TOAST. */

@@ -3,7 +3,8 @@
  * its budget is cut, and the rest goes on as a chunk of its own.
  */
 import type { ChunkRange } from "../engine/ports.ts";
-import type { Table } from "../model/table.ts";
+import { WHOLE } from "../engine/whole-load.ts";
+import type { Table, TableLeaf } from "../model/table.ts";
 
 /** What is known of the leading key column in one leaf. `values` are in the order of the key's index. */
 export interface LeafValues {
@@ -14,20 +15,25 @@ export interface LeafValues {
 const MOST_RANGES = 64;
 
 /**
- * Ranges that together hold every key exactly once, leaf by leaf; a table without a key is one whole range. `samples` are in the order of
- * `table.leaves`; a leaf without one gets a single range. `chunkBytes` is what one chunk is to read, about.
+ * Ranges that together hold every key of these leaves exactly once, leaf by leaf; a table without a key is one whole range. `samples` are in
+ * the order of `leaves`; a leaf without one gets a single range. `chunkBytes` is what one chunk is to read, about.
  */
-export function planChunks(table: Table, samples: readonly LeafValues[], chunkBytes: number): readonly ChunkRange[] {
-  if (table.key === null) return [{ leaf: -1, from: null, to: null }];
-  return table.leaves.flatMap(({ bytes }, leaf) => {
+export function planChunks(
+  { key }: Pick<Table, "key">,
+  leaves: readonly TableLeaf[],
+  samples: readonly LeafValues[],
+  chunkBytes: number,
+): readonly ChunkRange[] {
+  if (key === null) return [WHOLE];
+  return leaves.flatMap(({ id, bytes }, place) => {
     const wanted = Math.min(MOST_RANGES, Math.max(1, Math.ceil(bytes / chunkBytes)));
-    const sample = samples[leaf];
-    return rangesBetween(leaf, sample === undefined ? [] : boundaries(sample, wanted));
+    const sample = samples[place];
+    return rangesBetween(id, sample === undefined ? [] : boundaries(sample, wanted));
   });
 }
 
 /** Each boundary begins a range. The first is open below, the last above: rows that come later have a place as well. */
-function rangesBetween(leaf: number, bounds: readonly string[]): ChunkRange[] {
+function rangesBetween(leaf: string, bounds: readonly string[]): ChunkRange[] {
   return [null, ...bounds].map((lower, place) => {
     const upper = bounds[place] ?? null;
     return {

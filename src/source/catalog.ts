@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Key, Table } from "../model/table.ts";
+import type { Key, Table, TableLeaf } from "../model/table.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { type IdentityFacts, type RowIdentity, rowIdentity } from "./catalog/row-identity.ts";
 import { tablePattern } from "./catalog/table-pattern.ts";
@@ -100,7 +100,7 @@ async function describe(client: pg.Client, selected: readonly RelationRow[]): Pr
   const leftOut: LeftOut[] = [];
   const candidates = selected.filter((row) => movable(row, leftOut));
   const roots = candidates.map(({ oid }) => oid);
-  const leaves = await selectLeaves(client, roots);
+  const leaves = await selectLeaves(client, roots, true);
   const oids = [...new Set([...roots, ...leaves.map(({ oid }) => oid)])];
   const facts = new CatalogFacts(
     await selectColumns(client, oids),
@@ -161,15 +161,24 @@ class CatalogFacts {
         notNull: not_null === "true",
       })),
       key,
-      leaves: leaves.map(({ oid, schema, name, bytes, rows }) => ({
-        oid: Number(oid),
-        schema,
-        name,
-        bytes: Number(bytes),
-        rows: Number(rows),
-      })),
+      partitioned: row.kind === "p",
+      leaves: leaves.map(toLeaf),
     };
   }
+}
+
+/** The leaves of a table as they are now, those that are left out aside. Takes no lock, and may so be asked at any time. */
+export async function readLeaves(client: pg.Client, table: Table): Promise<readonly TableLeaf[]> {
+  return (await selectLeaves(client, [String(table.oid)], false)).filter(isOurs).map(toLeaf);
+}
+
+function toLeaf({ id, schema, name, bytes, rows }: LeafRow): TableLeaf {
+  return { id, schema, name, bytes: Number(bytes), rows: Number(rows) };
+}
+
+/** Whether its rows are in the stream. */
+export function isOurs({ kind, persistence }: RelationRow): boolean {
+  return kind !== "f" && persistence !== "u";
 }
 
 /** Foreign rows live elsewhere, and unlogged ones are never in WAL (manual: "CREATE TABLE", UNLOGGED). */

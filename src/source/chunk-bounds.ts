@@ -19,17 +19,22 @@ const UNDEFINED_TABLE = "42P01";
 const INTEGERS = new Set(['"pg_catalog"."int2"', '"pg_catalog"."int4"', '"pg_catalog"."int8"']);
 
 /**
- * One sample a leaf, in the order of `table.leaves`. Reads statistics and at most both ends of an index, never a table's rows. Empty for a
+ * One sample a leaf, in the order of `leaves`. Reads statistics and at most both ends of an index, never a table's rows. Empty for a
  * table without a key. Throws what the side answers.
  */
-export async function readLeafSamples(client: pg.Client, side: SideName, table: Table): Promise<readonly LeafSample[]> {
+export async function readLeafSamples(
+  client: pg.Client,
+  side: SideName,
+  table: Table,
+  leaves: readonly TableLeaf[],
+): Promise<readonly LeafSample[]> {
   if (table.key === null) return [];
   try {
     const [leading] = await readKeyOrder(client, table);
     const column = table.columns[table.key[0] as number]?.name;
-    if (leading === undefined || column === undefined) return table.leaves.map(() => ({ values: [], extremes: null }));
+    if (leading === undefined || column === undefined) return leaves.map(() => ({ values: [], extremes: null }));
     const samples: LeafSample[] = [];
-    for (const leaf of table.leaves) samples.push(await sampleLeaf(client, leaf, column, leading).catch(nothingWhenGone));
+    for (const leaf of leaves) samples.push(await sampleLeaf(client, leaf, column, leading).catch(nothingWhenGone));
     return samples;
   } catch (error) {
     throw asPghaulError(error, side, { table: table.id });

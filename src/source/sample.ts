@@ -25,7 +25,7 @@ const WAL_MILLIS = 2_000;
  */
 export async function sampleRead(reader: Pick<SourceReader, "readChunk">, table: Table, signal: AbortSignal): Promise<ReadSample | null> {
   if (table.key === null || table.leaves.length === 0) return null;
-  const leaf = table.leaves.reduce((largest, { bytes }, index) => (bytes > (table.leaves[largest]?.bytes ?? 0) ? index : largest), 0);
+  const { id: leaf } = table.leaves.reduce((largest, one) => (one.bytes > largest.bytes ? one : largest));
   const started = performance.now();
   const { rows } = await reader.readChunk(table, { leaf, from: null, to: null }, READ_BUDGET, signal);
   return rows.count === 0

@@ -2,9 +2,10 @@ import type pg from "pg";
 import type { ChunkBudget, ChunkRange, ChunkRead, ReadView, SourceReader, WholeRead } from "../engine/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
-import type { Table } from "../model/table.ts";
+import type { Table, TableLeaf } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { asPghaulError } from "../postgres/wrap-error.ts";
+import { readLeaves } from "./catalog.ts";
 import { waitForOlderWriters } from "./chunk/barrier.ts";
 import { copyKeys, copyRange, type ReadContext } from "./chunk/copy-chunk.ts";
 import { copyWhole } from "./chunk/copy-whole.ts";
@@ -61,6 +62,11 @@ class PostgresSourceReader implements SourceReader {
       return snapshotView(await selectSnapshot(client));
     };
     return this.#told({ step: "heartbeat" }, undefined, () => this.#sessions.named("heartbeat", beat, relaxCommits));
+  }
+
+  async leaves(table: Table, signal: AbortSignal): Promise<readonly TableLeaf[]> {
+    if (!table.partitioned) return table.leaves;
+    return this.#told({ table: table.id }, signal, () => this.#sessions.named("leaves", (client) => readLeaves(client, table)));
   }
 
   async readChunk(table: Table, range: ChunkRange, budget: ChunkBudget, signal: AbortSignal): Promise<ChunkRead> {

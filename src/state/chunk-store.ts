@@ -5,7 +5,7 @@ import type { StateDatabase } from "./state-database.ts";
 interface ChunkRow {
   readonly id: number;
   readonly table_id: string;
-  readonly leaf: number;
+  readonly leaf: string;
   readonly from_key: string | null;
   readonly from_inclusive: number;
   readonly to_key: string | null;
@@ -29,9 +29,9 @@ export class ChunkStore implements LoadStore {
 
   planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[] {
     return this.#database.write(() => {
-      const planned = this.#select(table);
-      if (planned.length > 0) return planned;
-      return ranges.map((range) => this.#insert(table, range));
+      const covered = new Set(this.#select(table).map(({ range }) => range.leaf));
+      for (const range of ranges) if (!covered.has(range.leaf)) this.#insert(table, range);
+      return this.#select(table);
     });
   }
 

@@ -71,9 +71,7 @@ function fromSql(table: Table, scope: DigestScope): string {
 
 /** A partition root with its leaves; any other table without the children that inherit from it, which are tables of their own. */
 export function relationSql(table: Table): string {
-  // A root that had no partition when it was planned has no leaves on record, and may have rows by now.
-  const partitioned = table.leaves.length === 0 || table.leaves.some(({ schema, name }) => schema !== table.schema || name !== table.name);
-  return `${partitioned ? "" : "only "}${qualifiedName(table.schema, table.name)}`;
+  return `${table.partitioned ? "" : "only "}${qualifiedName(table.schema, table.name)}`;
 }
 
 /** Which of the listed keys lie in a range: their places in the list, from 1 on, each as a row `place`. */

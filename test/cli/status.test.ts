@@ -32,7 +32,8 @@ function table(name: string, bytes: number): Table {
     oid: 1,
     columns: [{ name: "id", type: "bigint", identityAlways: false, notNull: true }],
     key: [0],
-    leaves: [{ schema: "public", name, bytes, rows: bytes / 10 }],
+    partitioned: false,
+    leaves: [{ id: "0", schema: "public", name, bytes, rows: bytes / 10 }],
   };
 }
 
@@ -45,9 +46,9 @@ async function halfLoaded(t: TestContext): Promise<{ directory: string; state: S
   const chunks = new ChunkStore(state);
   chunks.planChunks(
     "public.orders",
-    [0, 1, 2, 3].map((leaf) => ({ leaf, from: null, to: null })),
+    ["0", "1", "2", "3"].map((leaf) => ({ leaf, from: null, to: null })),
   );
-  chunks.planChunks("public.items", [{ leaf: 0, from: null, to: null }]);
+  chunks.planChunks("public.items", [{ leaf: "0", from: null, to: null }]);
   tables.reached("public.orders", "loading");
   chunks.chunkMerged(1, 100, 1000);
   chunks.chunkMerged(5, 120, 1300);

@@ -16,7 +16,7 @@ export const LIMITS: GateLimits = {
 
 export function table(id: string): Table {
   const [schema = "", name = ""] = id.split(".");
-  return { id, schema, name, oid: 1, columns: [], key: [0], leaves: [{ schema, name, bytes: 0, rows: 0 }] };
+  return { id, schema, name, oid: 1, columns: [], key: [0], partitioned: false, leaves: [{ id: "0", schema, name, bytes: 0, rows: 0 }] };
 }
 
 export function samples(

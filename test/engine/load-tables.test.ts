@@ -44,7 +44,7 @@ interface WorldOptions {
 
 function world({ known = NONE, readers = 1, stop = never, noted = false }: WorldOptions = {}) {
   const asked = { heartbeats: 0, reads: 0, loaded: 0 };
-  const chunks = [1, 2].map((id) => ({ id, table: T.id, range: { leaf: 0, from: null, to: null }, merged: noted }));
+  const chunks = [1, 2].map((id) => ({ id, table: T.id, range: { leaf: "0", from: null, to: null }, merged: noted }));
   const transaction: Partial<TargetTransaction> = {
     setTableProgress: async () => {},
     insertAbsent: async () => 1,
@@ -52,6 +52,7 @@ function world({ known = NONE, readers = 1, stop = never, noted = false }: World
   };
   const ports = {
     source: {
+      leaves: async () => T.leaves,
       heartbeat: async () => {
         asked.heartbeats += 1;
         return viewOf();

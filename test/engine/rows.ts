@@ -11,7 +11,8 @@ export const T: Table = {
   oid: 1,
   columns: ["id", "u", "big"].map((name) => ({ name, type: "text", identityAlways: false, notNull: false })),
   key: [0],
-  leaves: [{ schema: "public", name: "t", bytes: 0, rows: 0 }],
+  partitioned: false,
+  leaves: [{ id: "0", schema: "public", name: "t", bytes: 0, rows: 0 }],
 };
 
 export const NO_KEY: Table = { ...T, id: "public.n", name: "n", oid: 2, key: null };

@@ -10,7 +10,7 @@ const never = new AbortController().signal;
 const READ: ChunkRead = { view: viewOf(), hi: 20n, rows: new PlainRows(["1", "a", "x"]), cutAfter: null };
 
 function chunk(id: number) {
-  return { id, table: T.id, range: { leaf: 0, from: null, to: null }, merged: false };
+  return { id, table: T.id, range: { leaf: "0", from: null, to: null }, merged: false };
 }
 
 /** Ports over an empty log that stands at 100; the target loses its first `fails` transactions and counts the others. */

@@ -21,6 +21,7 @@ export function tableOf(name: string, columns: readonly string[], key: Table["ke
     name,
     oid: 0,
     key,
+    partitioned: false,
     leaves: [],
     columns: columns.map((column) => ({ name: column, type: "text", identityAlways: false, notNull: false })),
   };

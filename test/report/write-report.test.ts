@@ -25,7 +25,8 @@ function table(name: string): Table {
     oid: 1,
     columns: [{ name: "id", type: "bigint", identityAlways: false, notNull: true }],
     key: [0],
-    leaves: [{ schema: "public", name, bytes: 1_000, rows: 10 }],
+    partitioned: false,
+    leaves: [{ id: "0", schema: "public", name, bytes: 1_000, rows: 10 }],
   };
 }
 

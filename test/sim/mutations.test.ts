@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { OracleName } from "./failure.ts";
-import { cursorNotRecorded, floorAtPassed, lsnRule, noBarrier, noReread, positionApart, truncateIgnored } from "./mutations.ts";
+import {
+  cursorNotRecorded,
+  floorAtPassed,
+  leavesAsOpened,
+  leavesAsPlanned,
+  lsnRule,
+  noBarrier,
+  noReread,
+  positionApart,
+  truncateIgnored,
+} from "./mutations.ts";
 import { type Mutation, runSimulation } from "./run-simulation.ts";
 
 interface Case {
@@ -23,6 +33,8 @@ const CASES: readonly Case[] = [
   { without: "the point re-read", mutation: noReread, caught: 2, of: 1_000, oracles: ROWS },
   { without: "the visible floor, the log's end in its place", mutation: floorAtPassed, caught: 5, of: 200, oracles: ROWS },
   { without: "TRUNCATE in the roll-forward", mutation: truncateIgnored, caught: 1, of: 3_000, oracles: ROWS },
+  { without: "a look at the leaves after planning", mutation: leavesAsPlanned, caught: 5, of: 1_000, oracles: [...ROWS, "end"] },
+  { without: "a look at the leaves after the last chunk", mutation: leavesAsOpened, caught: 2, of: 2_000, oracles: [...ROWS, "end"] },
   { without: "a position in the rows' own transaction", mutation: positionApart, caught: 5, of: 200, oracles: ROWS },
   { without: "a cursor on record before the first merge", mutation: cursorNotRecorded, caught: 5, of: 50, oracles: ["position"] },
   {

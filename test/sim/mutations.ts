@@ -1,7 +1,7 @@
 /** Ports that break one rule of the specification each: a simulation that cannot tell them from the right ones proves nothing. */
 import type { ChunkRead, ReadView, SourceReader, Target, TargetTransaction, WholeRead } from "../../src/engine/ports.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
-import { keyText } from "../../src/model/table.ts";
+import { keyText, type TableLeaf } from "../../src/model/table.ts";
 import { SimRows } from "./postgres/rows.ts";
 import type { Mutation } from "./run-simulation.ts";
 
@@ -63,6 +63,23 @@ export const truncateIgnored: Mutation = (ports, { server }) => {
   };
 };
 
+/** The leaves of a table are those that it was planned with. */
+export const leavesAsPlanned: Mutation = (ports) => ({
+  ...ports,
+  source: reader(ports.source, { leaves: async (table) => table.leaves }),
+});
+
+/** The leaves are looked at when a table opens, and never again. */
+export const leavesAsOpened: Mutation = (ports) => {
+  const opened = new Map<string, Promise<readonly TableLeaf[]>>();
+  const leaves: SourceReader["leaves"] = (table, signal) => {
+    const known = opened.get(table.id) ?? ports.source.leaves(table, signal);
+    opened.set(table.id, known);
+    return known;
+  };
+  return { ...ports, source: reader(ports.source, { leaves }) };
+};
+
 /** The cursor of a loading table is kept in memory alone. */
 export const cursorNotRecorded: Mutation = (ports) => ({
   ...ports,
@@ -99,6 +116,7 @@ function reader(source: SourceReader, changed: Partial<SourceReader>): SourceRea
   return {
     barrier: (waiting, signal) => source.barrier(waiting, signal),
     heartbeat: () => source.heartbeat(),
+    leaves: (table, signal) => source.leaves(table, signal),
     readChunk: (...args) => source.readChunk(...args),
     readKeys: (...args) => source.readKeys(...args),
     readWhole: (table, consume, signal) => source.readWhole(table, consume, signal),

@@ -62,7 +62,7 @@ export class Oracle {
     const pending = state.pending.get(id);
     if (progress.state === "loading" && rows.sim.table.key !== null) {
       this.#sameRows(rows, source);
-      this.#covered(state, rows, source);
+      this.#covered(state, rows, { source, position });
     } else {
       if (progress.state !== "loading" && pending !== undefined && pending.size > 0) {
         throw new SimulationFailure("end", `${id} is ${progress.state} with pending keys`);
@@ -83,12 +83,17 @@ export class Oracle {
   }
 
   /** Every row of the source that a merged chunk covers is at the target, unless its key is pending. */
-  #covered(state: TargetState, { sim, rows }: TableRows, source: TableState): void {
+  #covered(
+    state: TargetState,
+    { sim, rows }: TableRows,
+    { source, position }: { readonly source: TableState; readonly position: Lsn },
+  ): void {
+    const leafId = (place: number) => sim.leaves.idAt(place, position);
     const pending = state.pending.get(sim.table.id);
     const merged = this.#store.chunks.filter(({ table, id }) => table === sim.table.id && state.merged.has(id));
     for (const [key, row] of source.rows) {
       if (rows.has(key) || pending?.has(key)) continue;
-      const chunk = merged.find(({ range }) => inRange(sim, range, keyOf(sim, row)));
+      const chunk = merged.find(({ range }) => inRange(sim, range, keyOf(sim, row), leafId));
       if (chunk !== undefined)
         throw new SimulationFailure("missing-row", `${sim.table.id}: ${key} of chunk ${chunk.id} is not at the target`);
     }

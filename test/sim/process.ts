@@ -4,7 +4,7 @@ import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
 import { StreamApply } from "../../src/engine/stream-apply.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { type Lsn, minLsn } from "../../src/model/lsn.ts";
-import type { Table } from "../../src/model/table.ts";
+import type { Table, TableLeaf } from "../../src/model/table.ts";
 import type { DurableStore } from "./store.ts";
 
 const BUDGET = { millis: 3_000, bytes: 1_000_000 };
@@ -18,7 +18,7 @@ export interface ProcessParts {
   readonly tables: readonly Table[];
   readonly store: DurableStore;
   readonly readers: number;
-  readonly ranges: (table: Table) => readonly ChunkRange[];
+  readonly ranges: (table: Table, leaves: readonly TableLeaf[]) => readonly ChunkRange[];
   /** How long the indexes of a loaded table take. */
   readonly indexMillis: () => number;
   /** How long a reader is held back before its next read. */
@@ -95,7 +95,7 @@ export class Process {
     this.#stream = stream;
     const load = new TablesLoad(ports, known, {
       tables,
-      ranges: async (table) => this.#parts.ranges(table),
+      ranges: async (table, leaves) => this.#parts.ranges(table, leaves),
       budget: () => BUDGET,
       readers,
       gate: { mayRead: (ended) => ports.clock.sleep(this.#parts.holdMillis(), ended) },

@@ -92,7 +92,7 @@ class Simulation {
     this.#trace = trace === true ? this.#scheduler.keepTrace() : [];
     this.#tables = makeTables(this.#random);
     this.#server = new Server(this.#tables, new Random(seed, 3));
-    this.#workload = new Workload(this.#server, new Random(seed, 4));
+    this.#workload = new Workload(this.#server, new Random(seed, 4), (what) => this.#count(what));
     this.#target = new TargetState(this.#tables);
     this.#faults = new Faults(new Random(seed, 5));
     this.#oracle = new Oracle(this.#server.commits, this.#store, blind ?? []);
@@ -176,7 +176,7 @@ class Simulation {
       tables: this.#tables.map(({ table }) => table),
       store: this.#store,
       readers: this.#random.between(1, 4),
-      ranges: (table) => drawRanges(this.#tables.find((sim) => sim.table === table) as SimTable, this.#random),
+      ranges: (table, leaves) => drawRanges(this.#tables.find((sim) => sim.table === table) as SimTable, leaves, this.#random),
       indexMillis: () => this.#random.pick([0, 50, 3_000]),
       holdMillis: () => (this.#holds.chance(this.#holdOdds) ? this.#holds.pick([50, 3_000, 20_000]) : 0),
     });

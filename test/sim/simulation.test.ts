@@ -12,6 +12,8 @@ const TROUBLE = [
   "stop",
   "conflict",
   "truncate",
+  "leaf made",
+  "leaf attached anew",
   "move at the target",
   "move of an absent row",
   "re-read",

@@ -24,7 +24,8 @@ export class SimStore implements LoadStore {
 
   planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[] {
     this.#life.demand();
-    if (this.chunks(table).length === 0) for (const range of ranges) this.#add(table, range);
+    const covered = new Set(this.chunks(table).map(({ range }) => range.leaf));
+    for (const range of ranges) if (!covered.has(range.leaf)) this.#add(table, range);
     return this.chunks(table);
   }
 

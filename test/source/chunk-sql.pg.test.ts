@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
+import type { ChunkRange } from "../../src/engine/ports.ts";
 import type { Table } from "../../src/model/table.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { copyRangeSql } from "../../src/source/chunk/chunk-sql.ts";
@@ -39,8 +40,8 @@ for (const version of [13, 18] as const) {
       await server?.[Symbol.asyncDispose]();
     });
 
-    const selectOf = (table: Table, range: Parameters<typeof copyRangeSql>[1], order: KeyOrder, limit = 1_000_000) =>
-      /^copy \(([^]*)\) to stdout$/.exec(copyRangeSql(table, range, order, limit))?.[1] ?? "";
+    const selectOf = (table: Table, bounds: Pick<ChunkRange, "from" | "to">, order: KeyOrder, limit = 1_000_000) =>
+      /^copy \(([^]*)\) to stdout$/.exec(copyRangeSql(table, table, { range: { leaf: "", ...bounds }, order, limit }))?.[1] ?? "";
 
     test("every chunk walks its index and sorts nothing", async () => {
       await client.query("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off; set enable_incremental_sort = off");
@@ -48,7 +49,7 @@ for (const version of [13, 18] as const) {
       for (const table of tables) {
         const order = await readKeyOrder(client, table);
         const middle =
-          (await query<Record<string, string>>(client, `${selectOf(table, { leaf: 0, from: null, to: null }, order)} offset 40`))[0] ?? {};
+          (await query<Record<string, string>>(client, `${selectOf(table, { from: null, to: null }, order)} offset 40`))[0] ?? {};
         const values = (table.key ?? []).map((index) => String(middle[table.columns[index]?.name ?? ""]));
         const from = { values, inclusive: false };
         for (const bounds of [
@@ -56,7 +57,7 @@ for (const version of [13, 18] as const) {
           { from: null, to: from },
           { from: { values: values.slice(0, 1), inclusive: true }, to: null },
         ]) {
-          const plan = (await query<Record<string, string>>(client, `explain ${selectOf(table, { leaf: 0, ...bounds }, order, 10)}`))
+          const plan = (await query<Record<string, string>>(client, `explain ${selectOf(table, bounds, order, 10)}`))
             .map((row) => row["QUERY PLAN"])
             .join("\n");
           assert.match(plan, /Index (Only )?Scan/, table.id);
@@ -79,13 +80,13 @@ for (const version of [13, 18] as const) {
         first,
         { ...second, operators: { lt: spelled(lt), le: spelled(le), eq: spelled(eq), ge: spelled(ge), gt: spelled(gt) } },
       ];
-      const longhand = selectOf(pairs, { leaf: 0, from: { values: ["3", "4"], inclusive: false }, to: null }, mixed);
+      const longhand = selectOf(pairs, { from: { values: ["3", "4"], inclusive: false }, to: null }, mixed);
       assert.match(longhand, / and \(\(.* or \(/);
       for (const inclusive of [true, false]) {
         for (const values of [["3", "4"], ["3"], ["0", "0"], ["9", "9"], ["12", "-1"]]) {
           for (const range of [
-            { leaf: 0, from: { values, inclusive }, to: null },
-            { leaf: 0, from: null, to: { values, inclusive } },
+            { from: { values, inclusive }, to: null },
+            { from: null, to: { values, inclusive } },
           ]) {
             assert.deepEqual(await query(client, selectOf(pairs, range, mixed)), await query(client, selectOf(pairs, range, order)));
           }
@@ -114,7 +115,7 @@ for (const version of [13, 18] as const) {
       assert.equal((await reader.readKeys(raw, keys, signal)).rows.count, 3);
       const after = await reader.readChunk(
         raw,
-        { leaf: 0, from: { values: ["\xe9t\xe9"], inclusive: false }, to: null },
+        { leaf: String(raw.oid), from: { values: ["\xe9t\xe9"], inclusive: false }, to: null },
         { millis: 10_000, bytes: 1e6 },
         signal,
       );

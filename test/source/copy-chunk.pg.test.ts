@@ -7,7 +7,7 @@ import { toByteText } from "../../src/model/value.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { openSourceReader } from "../../src/source/source-reader.ts";
 import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
-import { LARGE, NEVER, readAll, rowsOf } from "./read-all.ts";
+import { firstLeaf, LARGE, NEVER, readAll, rowsOf } from "./read-all.ts";
 import { sessionsAt } from "./source-session.ts";
 
 const SCHEMA = `
@@ -133,7 +133,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     test("a read ends after its budget of bytes, behind a whole row", async () => {
       const read = await reader.readChunk(
         table("public.huge"),
-        { leaf: 0, from: null, to: null },
+        firstLeaf(table("public.huge")),
         { millis: 60_000, bytes: 1_000_000 },
         NEVER,
       );
@@ -152,7 +152,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       const [slow] = await readTables(client, { include: ["public.slow"], exclude: [] });
       assert.ok(slow);
       const started = performance.now();
-      const reading = reader.readChunk(slow, { leaf: 0, from: null, to: null }, { millis: 40, bytes: 1e10 }, NEVER);
+      const reading = reader.readChunk(slow, firstLeaf(slow), { millis: 40, bytes: 1e10 }, NEVER);
       const read = await reading;
       const took = performance.now() - started;
       assert.ok(read.cutAfter !== null && read.rows.count > 0 && read.rows.count < 600_000, `${read.rows.count} rows`);
@@ -167,7 +167,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     });
 
     test("hi lies above the commit of everything the view contains", async () => {
-      const range: ChunkRange = { leaf: 0, from: null, to: { values: ["1"], inclusive: true } };
+      const range: ChunkRange = { ...firstLeaf(table("public.numbers")), to: { values: ["1"], inclusive: true } };
       const written = await client.query<{ xid: string }>(
         "insert into numbers values (-1, '') returning pg_current_xact_id()::text as xid",
       );

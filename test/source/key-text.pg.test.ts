@@ -5,6 +5,7 @@ import { parseCopyLine } from "../../src/postgres/copy-text.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { openSourceReader } from "../../src/source/source-reader.ts";
 import { startServer } from "../support/pg-server.ts";
+import { firstLeaf } from "./read-all.ts";
 import { sessionsAt } from "./source-session.ts";
 
 /** The key's type, and values whose text depends on settings, on escapes or on scale. */
@@ -59,7 +60,7 @@ for (const version of [13, 18] as const) {
           .split("\n")
           .slice(0, -1)
           .map((line) => parseCopyLine(line)[0] ?? "");
-      const chunk = await reader.readChunk(table, { leaf: 0, from: null, to: null }, { millis: 10_000, bytes: 1e6 }, signal);
+      const chunk = await reader.readChunk(table, firstLeaf(table), { millis: 10_000, bytes: 1e6 }, signal);
       const copied = await texts(chunk.rows.copyText());
       assert.equal(copied.length, values.length, type);
       assert.deepEqual(copied.toSorted(), streamed.get(table.name)?.toSorted(), type);

@@ -13,7 +13,7 @@ export async function readAll(
   budget: ChunkBudget,
 ): Promise<{ keys: string[]; reads: ChunkRead[] }> {
   const reads: ChunkRead[] = [];
-  for (let leaf = 0; leaf < table.leaves.length; leaf++) {
+  for (const { id: leaf } of table.leaves) {
     let range: ChunkRange | null = { leaf, from: null, to: null };
     while (range !== null) {
       const read: ChunkRead = await reader.readChunk(table, range, budget, NEVER);
@@ -30,4 +30,9 @@ export function rowsOf({ rows }: Pick<ChunkRead, "rows">): Row[] {
     .split("\n")
     .slice(0, -1)
     .map(parseCopyLine);
+}
+
+/** All of a table's first leaf. */
+export function firstLeaf(table: Table): ChunkRange {
+  return { leaf: table.leaves[0]?.id ?? "", from: null, to: null };
 }

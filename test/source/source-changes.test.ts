@@ -4,7 +4,7 @@ import type { Table } from "../../src/model/table.ts";
 import type { Footprint, LeafFootprint } from "../../src/source/changes/footprint.ts";
 import { changesBetween } from "../../src/source/changes/source-changes.ts";
 
-const TABLE: Table = { id: "public.t", schema: "public", name: "t", oid: 1, columns: [], key: [0], leaves: [] };
+const TABLE: Table = { id: "public.t", schema: "public", name: "t", oid: 1, columns: [], key: [0], partitioned: false, leaves: [] };
 
 function leaf(name: string, change: Partial<LeafFootprint> = {}): LeafFootprint {
   return { schema: "public", name, kind: "r", persistence: "p", node: "1", attached: "100", born: true, identified: true, ...change };

@@ -6,7 +6,7 @@ import { readTables } from "../../src/source/catalog.ts";
 import { openSourceReader } from "../../src/source/source-reader.ts";
 import { waitFor } from "../support/database.ts";
 import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
-import { LARGE, NEVER, readAll, rowsOf } from "./read-all.ts";
+import { firstLeaf, LARGE, NEVER, readAll, rowsOf } from "./read-all.ts";
 import { sessionsAt } from "./source-session.ts";
 
 const SCHEMA = `
@@ -47,7 +47,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     test("the session says in pg_stat_activity which table is read", async () => {
       const lock = await sessionsAt(server.url())("locker");
       await lock.query("begin; lock table numbers in access exclusive mode");
-      const reading = reader.readChunk(table("public.numbers"), { leaf: 0, from: null, to: null }, LARGE, NEVER);
+      const reading = reader.readChunk(table("public.numbers"), firstLeaf(table("public.numbers")), LARGE, NEVER);
       await waitFor(() => count("pg_stat_activity where application_name ~ '^pghaul \\[snapshot public.numbers c\\d+\\]$'"), {
         deadlineMs: 5_000,
         what: "the label",
@@ -63,7 +63,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       assert.ok(doomed);
       const other = await sessionsAt(server.url())("truncater");
       await other.query("begin; truncate doomed; insert into doomed values (99)");
-      const reading = reader.readChunk(doomed, { leaf: 0, from: null, to: null }, LARGE, NEVER);
+      const reading = reader.readChunk(doomed, firstLeaf(doomed), LARGE, NEVER);
       await waitFor(() => count("pg_locks where not granted"), { deadlineMs: 5_000, what: "the reader to wait" });
       await other.query("commit");
       await other.end();
@@ -103,16 +103,13 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       );
       await assert.rejects(reading, reason);
       assert.equal((await readAll(reader, table("public.ids"), LARGE)).keys.length, 3000);
-      await assert.rejects(
-        reader.readChunk(table("public.ids"), { leaf: 0, from: null, to: null }, LARGE, AbortSignal.abort(reason)),
-        reason,
-      );
+      await assert.rejects(reader.readChunk(table("public.ids"), firstLeaf(table("public.ids")), LARGE, AbortSignal.abort(reason)), reason);
     });
 
     test("a lost session is SOURCE_LOST; the next read opens another", async () => {
       const lock = await sessionsAt(server.url())("locker");
       await lock.query("begin; lock table numbers in access exclusive mode");
-      const reading = reader.readChunk(table("public.numbers"), { leaf: 0, from: null, to: null }, LARGE, NEVER);
+      const reading = reader.readChunk(table("public.numbers"), firstLeaf(table("public.numbers")), LARGE, NEVER);
       reading.catch(() => undefined);
       await waitFor(
         () => count("pg_stat_activity, pg_terminate_backend(pid) where application_name like 'pghaul [snapshot public.numbers %'"),

@@ -6,7 +6,7 @@ import { overrideFaults, refuseOverrides } from "../../src/source/catalog/table-
 
 function table(id: string, key: readonly number[] | null): Table {
   const [schema = "", name = ""] = id.split(".");
-  return { id, schema, name, oid: 1, columns: [], key, leaves: [] };
+  return { id, schema, name, oid: 1, columns: [], key, partitioned: false, leaves: [] };
 }
 
 const tables = [table("public.events", [0]), table("public.notes", null)];

@@ -27,7 +27,7 @@ test("a new state is durable and closed to others, whatever the umask", async (t
   const previous = process.umask(0);
   t.after(() => process.umask(previous));
   const database = await temporaryState(t);
-  new ChunkStore(database).planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+  new ChunkStore(database).planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   assert.equal(mode(database.directory), "700");
   for (const file of readdirSync(database.directory)) assert.equal(mode(path.join(database.directory, file)), "600", file);
   assert.deepEqual(readdirSync(database.directory).sort(), ["state.db", "state.db-shm", "state.db-wal"]);
@@ -54,7 +54,7 @@ test("an empty directory that others may read is closed; one with other files in
 test("what was written is there when it is opened again", async (t) => {
   const directory = path.join(temporaryDirectory(t), "deep", "state");
   const first = await openState(directory);
-  const planned = new ChunkStore(first).planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+  const planned = new ChunkStore(first).planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   first.close();
   const second = await openState(directory);
   t.after(() => second.close());
@@ -119,7 +119,7 @@ test("a full disk says so, nothing of the transaction stays, and work goes on on
   const pages = database.sqlite.pragma("page_count", { simple: true });
   database.sqlite.pragma(`max_page_count = ${pages}`);
   const key = "k".repeat(20_000);
-  const range = { leaf: 0, from: { values: [key], inclusive: true }, to: null };
+  const range = { leaf: "0", from: { values: [key], inclusive: true }, to: null };
   assert.throws(
     () => store.planChunks("public.a", [range]),
     refusedWith("STATE_DISK_FULL", /^no space left for the state directory .+ \(SQLITE_FULL\)$/),
@@ -138,7 +138,7 @@ test("a state directory that is a file is a matter of the configuration", async 
 test("an older schema is brought up to date, but not under a process that streams", async (t) => {
   const directory = temporaryDirectory(t);
   const older = await openState(directory);
-  new ChunkStore(older).planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+  new ChunkStore(older).planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   older.close();
   const newer = [...MIGRATIONS, "alter table chunk add column weight integer not null default 7"];
 
@@ -170,7 +170,7 @@ test("two stores write in one transaction: together or not at all", async (t) =>
   assert.throws(
     () =>
       database.write(() => {
-        store.planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+        store.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
         throw new Error("the second store fails");
       }),
     /the second store fails/,

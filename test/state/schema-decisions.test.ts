@@ -10,7 +10,7 @@ import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
  */
 const DECISIONS: readonly { readonly schema: string; readonly decision: string }[] = [
   {
-    schema: "bfbe2114d768ba5385ca83aa059666d13d1b146e40f4aaaa69614c3768b3cb11",
+    schema: "394c951e1cdcb62a56d170f44113b1ee70caaf35fa31ccdd111403bf7d158bd4",
     decision:
       "The first schema. Not released yet: until 0.1.0 is out it may change in place, and a state directory of a build in between is started anew.",
   },

@@ -29,7 +29,7 @@ test("a note that fails leaves nothing behind, nor a state that no longer waits 
   const chunks = new ChunkStore(database);
   assert.throws(() =>
     database.note(() => {
-      chunks.planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+      chunks.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
       throw new Error("no");
     }),
   );
@@ -40,7 +40,7 @@ test("a note that fails leaves nothing behind, nor a state that no longer waits 
 test("a note inside a write belongs to it", async (t) => {
   const database = await temporaryState(t);
   const chunks = new ChunkStore(database);
-  const [chunk] = chunks.planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+  const [chunk] = chunks.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   assert.throws(() =>
     database.write(() => {
       chunks.chunkMerged(chunk?.id ?? 0, 1, 1);
@@ -54,7 +54,7 @@ test("a note inside a write belongs to it", async (t) => {
 test("another process sees a note at once", async (t) => {
   const database = await temporaryState(t);
   const chunks = new ChunkStore(database);
-  const [chunk] = chunks.planChunks("public.a", [{ leaf: 0, from: null, to: null }]);
+  const [chunk] = chunks.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   chunks.chunkMerged(chunk?.id ?? 0, 1, 1);
   const other = await openState(database.directory);
   t.after(() => other.close());

@@ -13,7 +13,8 @@ function table(name: string, leaves: readonly { rows: number; bytes: number }[])
     oid: 16384,
     columns: [{ name: "id", type: "numeric(12,2)", identityAlways: false, notNull: true }],
     key: [0],
-    leaves: leaves.map(({ rows, bytes }, index) => ({ schema: "public", name: `${name}_${index}`, rows, bytes })),
+    partitioned: true,
+    leaves: leaves.map(({ rows, bytes }, index) => ({ id: String(index), schema: "public", name: `${name}_${index}`, rows, bytes })),
   };
 }
 
@@ -46,7 +47,7 @@ test("progress is the sum of the merged chunks", async (t) => {
   tables.plan([table("a", []), table("b", [])]);
   chunks.planChunks(
     "public.a",
-    [0, 1, 2].map((leaf) => ({ leaf, from: null, to: null })),
+    ["0", "1", "2"].map((leaf) => ({ leaf, from: null, to: null })),
   );
   chunks.chunkMerged(1, 10, 100);
   chunks.chunkMerged(3, 20, 200);

@@ -133,9 +133,7 @@ async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
     );
   const empty = catalog.tables.filter(({ leaves }) => leaves.length === 0);
   if (empty.length > 0) return warn(`partitioned, without a partition: ${named(empty.map(({ id }) => id))}`);
-  const roots = catalog.tables.filter(
-    ({ schema, name, leaves }) => leaves.length > 1 || leaves[0]?.name !== name || leaves[0]?.schema !== schema,
-  );
+  const roots = catalog.tables.filter(({ partitioned }) => partitioned);
   const leaves = roots.reduce((sum, table) => sum + table.leaves.length, 0);
   if (roots.length === 0) return pass("none");
   // Manual: "CREATE PUBLICATION", publish_via_partition_root.

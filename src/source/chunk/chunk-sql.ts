@@ -4,13 +4,21 @@
 import type { ChunkRange, KeyBound } from "../../engine/ports.ts";
 import type { Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
+import type { QualifiedName, TableReach } from "../../postgres/catalog/partition-tree.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
 import { byteLiteral } from "./byte-literal.ts";
 import type { Comparison, KeyOrder } from "./key-order.ts";
 
+export interface RangeRead {
+  readonly range: ChunkRange;
+  readonly order: KeyOrder;
+  /** Rows, at most. */
+  readonly limit: number;
+}
+
 /** Rows of one leaf between two bounds, in the order of the key's index, the first `limit` of them. */
-export function copyRangeSql(table: Table, range: ChunkRange, order: KeyOrder, limit: number): string {
-  return `copy (select ${columnList(table)} from only ${leafName(table, range.leaf)} as t${whereSql(range, order)}
+export function copyRangeSql(table: Table, leaf: QualifiedName, { range, order, limit }: RangeRead): string {
+  return `copy (select ${columnList(table)} from only ${qualifiedName(leaf.schema, leaf.name)} as t${whereSql(range, order)}
     order by ${order.map(({ expression, operators }) => `${expression} using ${operators.lt}`).join(", ")} limit ${limit}) to stdout`;
 }
 
@@ -18,32 +26,15 @@ export function copyRangeSql(table: Table, range: ChunkRange, order: KeyOrder, l
  * The rows of some keys, in no order. Where equal keys have different texts (`1.0` and `1.00`, citext), a row may come for a key that was
  * not asked for, or for two that were.
  */
-export function copyKeysSql(table: Table, keys: readonly Row[], order: KeyOrder): string {
+export function copyKeysSql(table: Table, { from }: TableReach, keys: readonly Row[], order: KeyOrder): string {
   const values = keys.map((key) => `(${order.map(({ type }, place) => literal(key[place], type)).join(", ")})`);
   const on = order.map(({ expression, operators }, place) => `${expression} ${operators.eq} k.k${place}`);
   return `copy (select ${columnList(table)} from (values ${values.join(", ")}) as k(${order.map((_, place) => `k${place}`).join(", ")})
-    join ${wholeName(table)} as t on ${on.join(" and ")}) to stdout`;
+    join ${from} as t on ${on.join(" and ")}) to stdout`;
 }
 
-export function copyWholeSql(table: Table): string {
-  return `copy (select ${columnList(table)} from ${wholeName(table)} as t) to stdout`;
-}
-
-/** One leaf, for LOCK and FROM without ONLY's keyword. */
-export function leafName(table: Table, leaf: number): string {
-  const found = table.leaves[leaf];
-  if (found === undefined) throw new RangeError(`${table.id} has no leaf ${leaf}`);
-  return qualifiedName(found.schema, found.name);
-}
-
-/** All rows: a partitioned table with its partitions, an ordinary one without the tables that inherit from it. */
-export function wholeName(table: Table): string {
-  const name = qualifiedName(table.schema, table.name);
-  return isPartitioned(table) ? name : `only ${name}`;
-}
-
-function isPartitioned({ schema, name, leaves }: Table): boolean {
-  return leaves.length !== 1 || leaves[0]?.schema !== schema || leaves[0]?.name !== name;
+export function copyWholeSql(table: Table, { from }: TableReach): string {
+  return `copy (select ${columnList(table)} from ${from} as t) to stdout`;
 }
 
 /** ` where ...`, or nothing for an unbounded range. */

@@ -7,12 +7,11 @@ import type { ChunkBudget, ChunkRange, ChunkRead } from "../../engine/ports.ts";
 import type { SideName } from "../../model/side.ts";
 import { type KeyText, keyText, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
-import { sqlState } from "../../postgres/wrap-error.ts";
-import { endSnapshot, selectName } from "../queries/read-queries.ts";
+import { endSnapshot } from "../queries/read-queries.ts";
 import { CopyChunkRows } from "./chunk-rows.ts";
-import { copyKeysSql, copyRangeSql, leafName, wholeName } from "./chunk-sql.ts";
+import { copyKeysSql, copyRangeSql } from "./chunk-sql.ts";
 import type { KeyOrder } from "./key-order.ts";
-import { openSnapshot } from "./open-snapshot.ts";
+import { openLeaf, openTable } from "./open-table.ts";
 import type { RowLimit } from "./row-limit.ts";
 import { runCopy } from "./run-copy.ts";
 
@@ -51,55 +50,39 @@ export interface RangeRequest {
   readonly limit: RowLimit;
 }
 
-const UNDEFINED_TABLE = "42P01";
-
 /**
  * Reads the beginning of a range: all of it, or as many rows as the budget allows, at least one. A partition that was renamed since it was
- * planned is read under its new name; of one that was dropped no row is left to be read.
+ * planned is read under its new name; one that was dropped or detached has no rows of the table.
  */
-export async function copyRange(context: ReadContext, table: Table, request: RangeRequest): Promise<ChunkRead> {
-  const leaf = table.leaves[request.range.leaf];
-  try {
-    return await copyLeaf(context, table, request);
-  } catch (error) {
-    if (sqlState(error) !== UNDEFINED_TABLE || leaf?.oid === undefined || leaf.oid === table.oid) throw error;
-    await endSnapshot(context.client);
-    const now = await selectName(context.client, leaf.oid);
-    if (now === null) return copyKeys(context, table, []);
-    // Still the same name: it came back meanwhile, or it is something else that is missing.
-    if (now.schema === leaf.schema && now.name === leaf.name) throw error;
-    return copyLeaf(context, { ...table, leaves: table.leaves.with(request.range.leaf, { ...leaf, ...now }) }, request);
-  }
-}
-
-async function copyLeaf(context: ReadContext, table: Table, { range, budget, limit }: RangeRequest): Promise<ChunkRead> {
+export async function copyRange(context: ReadContext, table: Table, { range, budget, limit }: RangeRequest): Promise<ChunkRead> {
   const { client, side, order, label, signal } = context;
   const asked = limit.next(budget);
   const started = performance.now();
-  const snapshot = await openSnapshot(client, { side, lock: `only ${leafName(table, range.leaf)}`, label, settings: INDEX_WALK }, signal);
+  const opened = await openLeaf({ client, side, signal, label, settings: INDEX_WALK }, table, range.leaf);
+  if (opened === null) return copyKeys(context, table, []);
   const begun = performance.now();
-  const outcome = await runCopy(client, copyRangeSql(table, range, order, asked), {
+  const outcome = await runCopy(client, copyRangeSql(table, opened.leaf, { range, order, limit: asked }), {
     budget: { bytes: budget.bytes, millis: budget.millis - (begun - started) },
-    cancel: () => context.cancel(snapshot.pid),
+    cancel: () => context.cancel(opened.pid),
     signal,
   });
   await endSnapshot(client);
   const { rows } = outcome;
   limit.learn(rows.count, rows.bytes, performance.now() - begun);
   const cut = outcome.cut || rows.count === asked;
-  return { view: snapshot.view, hi: snapshot.hi, rows, cutAfter: cut ? rows.lastKey(table.key ?? []) : null };
+  return { view: opened.view, hi: opened.hi, rows, cutAfter: cut ? rows.lastKey(table.key ?? []) : null };
 }
 
 /** Reads the rows of these keys, exactly: an equal key of another text (`1.0` and `1.00`, citext) is another key. */
 export async function copyKeys(context: ReadContext, table: Table, keys: readonly Row[]): Promise<ChunkRead> {
   const { client, side, order, label, signal } = context;
   const distinct = new Map<KeyText, Row>(keys.map((key) => [keyText(key), key]));
-  const { view, hi, pid } = await openSnapshot(client, { side, lock: wholeName(table), label, settings: KEY_LOOKUP }, signal);
+  const { view, hi, pid, reach } = await openTable({ client, side, signal, label, settings: KEY_LOOKUP }, table);
   if (distinct.size === 0) {
     await endSnapshot(client);
     return { view, hi, rows: new CopyChunkRows([], 0), cutAfter: null };
   }
-  const sql = copyKeysSql(table, [...distinct.values()], order);
+  const sql = copyKeysSql(table, reach, [...distinct.values()], order);
   const { rows } = await runCopy(client, sql, { budget: null, cancel: () => context.cancel(pid), signal });
   await endSnapshot(client);
   return { view, hi, rows: rows.only(table.key ?? [], new Set(distinct.keys())), cutAfter: null };

@@ -7,8 +7,8 @@ import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { asPghaulError } from "../../postgres/wrap-error.ts";
 import { endSnapshot } from "../queries/read-queries.ts";
-import { copyWholeSql, wholeName } from "./chunk-sql.ts";
-import { openSnapshot } from "./open-snapshot.ts";
+import { copyWholeSql } from "./chunk-sql.ts";
+import { openTable } from "./open-table.ts";
 import { abandon } from "./read-sessions.ts";
 
 export interface WholeContext {
@@ -31,8 +31,8 @@ export async function copyWhole<T>(
 ): Promise<T> {
   // The transaction is idle while the target commits; that must not end it.
   const settings = { idle_in_transaction_session_timeout: "0" };
-  const { view, hi } = await openSnapshot(client, { side, lock: wholeName(table), label, settings }, signal);
-  const stream = client.query(copyTo(copyWholeSql(table)));
+  const { view, hi, reach } = await openTable({ client, side, signal, label, settings }, table);
+  const stream = client.query(copyTo(copyWholeSql(table, reach)));
   // The consumer hears of an error by reading; nobody may be reading yet.
   stream.on("error", () => undefined);
   const drop = () => abandon(client);

@@ -18,6 +18,8 @@ export interface OpenSnapshot {
   readonly hi: Lsn;
   /** The backend's process id, as a cancel needs it; behind a pooler the driver knows another one. */
   readonly pid: string;
+  /** What the request's `check` yielded. */
+  readonly checked: string | null;
 }
 
 /**
@@ -32,8 +34,8 @@ export async function openSnapshot(
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
-      const { snapshot, lsn, pid } = await beginSnapshot(client, request);
-      return { view: snapshotView(snapshot), hi: parseLsn(lsn), pid };
+      const { snapshot, lsn, pid, checked } = await beginSnapshot(client, request);
+      return { view: snapshotView(snapshot), hi: parseLsn(lsn), pid, checked };
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
       await endSnapshot(client);

@@ -2,6 +2,7 @@
  * What the catalog says of tables. Every value is cast to text, so that the answer is the same whatever types the client parses.
  * Names of types come qualified because the reader empties its search path first (`beginCatalogRead`).
  */
+import { LEAF_ID, PARTITION_TREE } from "../../postgres/catalog/partition-tree.ts";
 import type { Queryable } from "./queryable.ts";
 
 /** One snapshot for all statements; `format_type` then qualifies every type that is not built in. */
@@ -38,29 +39,29 @@ export async function selectRelations(db: Queryable): Promise<readonly RelationR
 
 export interface LeafRow extends RelationRow {
   readonly root: string;
+  /** `TableLeaf.id`. */
+  readonly id: string;
   readonly bytes: string;
   readonly rows: string;
 }
 
 /**
- * The tables that really hold rows, in the order of their oids: a partition made later comes last, so the numbers of the others stay.
- * Sizes are the planner's; only a table that was never vacuumed nor analysed is measured, which takes a lock on it for a moment.
+ * The tables that really hold rows, in the order of their oids. Sizes are the planner's; `measured`: one that was never vacuumed nor
+ * analysed is measured, which takes a lock on it for a moment.
  */
-export async function selectLeaves(db: Queryable, roots: readonly string[]): Promise<readonly LeafRow[]> {
+export async function selectLeaves(db: Queryable, roots: readonly string[], measured: boolean): Promise<readonly LeafRow[]> {
   const { rows } = await db.query<LeafRow>(
-    `
-    select r.root::text, c.oid::text, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
+    `${PARTITION_TREE}
+    select tree.root::text, ${LEAF_ID} as id, c.oid::text, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
            c.relpersistence::text as persistence, greatest(c.reltuples, 0)::numeric::text as rows,
            (case when c.relpages > 0 then (c.relpages + coalesce(t.relpages, 0))::bigint * current_setting('block_size')::bigint
-                 when c.relkind = 'r' then pg_catalog.pg_table_size(c.oid) else 0 end)::text as bytes
-      from unnest($1::oid[]) as r(root)
-     cross join lateral (select p.relid from pg_catalog.pg_partition_tree(r.root) p where p.isleaf
-                          union select r.root where not exists (select from pg_catalog.pg_partitioned_table where partrelid = r.root)) as leaf
-      join pg_catalog.pg_class c on c.oid = leaf.relid
+                 when c.relkind = 'r' and $2 then pg_catalog.pg_table_size(c.oid) else 0 end)::text as bytes
+      from tree
+      join pg_catalog.pg_class c on c.oid = tree.oid and c.relkind in ('r', 'f')
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
-     order by r.root, c.oid`,
-    [roots],
+     order by tree.root, c.oid`,
+    [roots, measured],
   );
   return rows;
 }

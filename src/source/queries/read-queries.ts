@@ -2,6 +2,7 @@
  * The statements around a read: its snapshot, its end, and what makes the stream move. LSNs and snapshots come as text.
  */
 import type { QueryResult } from "pg";
+import { leafIdsSql, leafOid, type QualifiedName, treeTextSql } from "../../postgres/catalog/partition-tree.ts";
 import { quoteLiteral } from "../../postgres/quote.ts";
 import type { Queryable } from "./queryable.ts";
 
@@ -9,11 +10,18 @@ export interface SnapshotRow {
   readonly snapshot: string;
   readonly lsn: string;
   readonly pid: string;
+  /** What `check` yields in this snapshot. */
+  readonly checked: string | null;
 }
 
 export interface SnapshotRequest {
-  /** Table name as LOCK takes it, ONLY included. */
+  /** Table names as LOCK takes them, ONLY included. */
   readonly lock: string;
+  /**
+   * An expression that tells whether what was locked by name is what was meant: between looking a name up and locking it, it may have gone
+   * over to another relation. Once locked, no relation can lose its name.
+   */
+  readonly check: string;
   /** Told in pg_stat_activity while the read lasts. */
   readonly label: string;
   /** Server settings of this transaction. */
@@ -26,7 +34,7 @@ export interface SnapshotRequest {
  * "Concurrency Control"): a snapshot older than the lock could see an empty table. Nothing before the SELECT takes a snapshot, SET LOCAL
  * and LOCK included, and the LSN is read after it, in the same statement, so whatever is visible has its commit record below that LSN.
  */
-export async function beginSnapshot(db: Queryable, { lock, label, settings }: SnapshotRequest): Promise<SnapshotRow> {
+export async function beginSnapshot(db: Queryable, { lock, check, label, settings }: SnapshotRequest): Promise<SnapshotRow> {
   const all = { application_name: label, lock_timeout: "2s", max_parallel_workers_per_gather: "0", jit: "off", ...settings };
   const results = (await db.query(`begin isolation level repeatable read read only;
 ${Object.entries(all)
@@ -34,7 +42,8 @@ ${Object.entries(all)
   .join("\n")}
 lock table ${lock} in access share mode;
 set local lock_timeout = 0;
-select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn, pg_catalog.pg_backend_pid()::text as pid`)) as unknown as QueryResult<SnapshotRow>[];
+select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn, pg_catalog.pg_backend_pid()::text as pid,
+       ${check} as checked`)) as unknown as QueryResult<SnapshotRow>[];
   return results.at(-1)?.rows[0] as SnapshotRow;
 }
 
@@ -97,12 +106,19 @@ export async function selectOlderWriters(db: Queryable, xid: bigint): Promise<re
   return rows;
 }
 
-/** The name that a relation bears now; null when it is gone. */
-export async function selectName(db: Queryable, oid: number): Promise<{ readonly schema: string; readonly name: string } | null> {
+/** The name that a part of a table (`TableLeaf.id`) bears now; null when it is no part of it any more. */
+export async function selectPartName(db: Queryable, root: number, part: string): Promise<QualifiedName | null> {
   const { rows } = await db.query<{ schema: string; name: string }>(
     `select n.nspname::text as schema, c.relname::text as name
-       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $1`,
-    [oid],
+       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = $1 and ${leafIdsSql(root, "c.oid = $1")} = $2`,
+    [leafOid(part), part],
   );
   return rows[0] ?? null;
+}
+
+/** See `treeTextSql`. */
+export async function selectTreeText(db: Queryable, root: number): Promise<string> {
+  const { rows } = await db.query<{ tree: string | null }>(`select ${treeTextSql(root)} as tree`);
+  return rows[0]?.tree ?? "";
 }

@@ -53,7 +53,7 @@ async function planTables(sides: Sides): Promise<{ readonly catalog: Catalog; re
     refuseOverrides(config.tables.overrides, catalog);
     const tables: PlannedTable[] = [];
     for (const table of catalog.tables)
-      tables.push(plannedTable(table, (await loadRanges(client, table, chunkBytesOf(config, table))).length));
+      tables.push(plannedTable(table, (await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))).length));
     return { catalog, tables };
   });
 }

@@ -35,7 +35,8 @@ export async function planSnapshot(migration: Migration): Promise<SnapshotPlan> 
     const planned: PlannedTable[] = [];
     const selected = await readTables(client, config.tables);
     refuseOverrides(config.tables.overrides, { tables: selected, leftOut: [] });
-    for (const table of selected) planned.push(plannedTable(table, await loadRanges(client, table, chunkBytesOf(config, table))));
+    for (const table of selected)
+      planned.push(plannedTable(table, await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))));
     return planned;
   });
   return { chunks: { done: 0, total: tables.reduce((sum, { ranges }) => sum + ranges.length, 0) }, tables };
@@ -52,8 +53,8 @@ function plannedTable(table: Table, ranges: readonly ChunkRange[]): PlannedTable
   };
 }
 
-function leafName(table: Table, leaf: number): string {
-  const found = table.leaves[leaf];
+function leafName(table: Table, leaf: string): string {
+  const found = table.leaves.find(({ id }) => id === leaf);
   return found === undefined ? table.id : `${found.schema}.${found.name}`;
 }
 

@@ -22,6 +22,7 @@ export async function markerTable(client: pg.Client): Promise<Table> {
     oid: Number(rows[0]?.oid),
     columns: COLUMNS.map((column) => ({ ...column, identityAlways: false })),
     key: [0],
-    leaves: [{ schema: "pghaul", name: "marker", bytes: 0, rows: 0 }],
+    partitioned: false,
+    leaves: [{ id: rows[0]?.oid ?? "", schema: "pghaul", name: "marker", bytes: 0, rows: 0 }],
   };
 }

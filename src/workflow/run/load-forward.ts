@@ -1,5 +1,5 @@
 import type { ChunkRange } from "../../engine/ports.ts";
-import type { Table } from "../../model/table.ts";
+import type { Table, TableLeaf } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
@@ -19,7 +19,7 @@ export function loadForward(
   const { throttle } = migration.config;
   return {
     order: prepared.tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
-    ranges: (table) => rangesOf(migration, table),
+    ranges: (table, leaves) => rangesOf(migration, table, leaves),
     budget: (table) => ({ millis: throttle.chunkSeconds * 1000, bytes: chunkBytesOf(migration.config, table) }),
     readers: throttle.workers,
     openGate: governLoad(migration, prepared.tail.slot, bus),
@@ -37,11 +37,11 @@ export function loadForward(
   };
 }
 
-async function rangesOf(migration: Migration, table: Table): Promise<readonly ChunkRange[]> {
+async function rangesOf(migration: Migration, table: Table, leaves: readonly TableLeaf[]): Promise<readonly ChunkRange[]> {
   const chunkBytes = chunkBytesOf(migration.config, table);
   // A range a leaf, whatever its statistics say: for hundreds of small tables a session each would be most of the load.
-  if (table.leaves.every(({ bytes }) => bytes <= chunkBytes)) return planChunks(table, [], chunkBytes);
-  return migration.session("source", `plan ${table.id}`, (client) => loadRanges(client, table, chunkBytes));
+  if (leaves.every(({ bytes }) => bytes <= chunkBytes)) return planChunks(table, leaves, [], chunkBytes);
+  return migration.session("source", `plan ${table.id}`, (client) => loadRanges(client, table, leaves, chunkBytes));
 }
 
 function bytesOf(table: Table): number {

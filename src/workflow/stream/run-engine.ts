@@ -16,7 +16,7 @@ import type {
 } from "../../engine/ports.ts";
 import { StreamApply } from "../../engine/stream-apply.ts";
 import { type Lsn, minLsn } from "../../model/lsn.ts";
-import type { Table } from "../../model/table.ts";
+import type { Table, TableLeaf } from "../../model/table.ts";
 import type { OpenTarget } from "../../target/target.ts";
 import { runTogether } from "../run-together.ts";
 
@@ -40,7 +40,7 @@ export interface EngineParts {
 export interface LoadSettings {
   /** In the order in which they should start. */
   readonly order: readonly Table[];
-  readonly ranges: (table: Table) => Promise<readonly ChunkRange[]>;
+  readonly ranges: (table: Table, leaves: readonly TableLeaf[]) => Promise<readonly ChunkRange[]>;
   readonly budget: (table: Table) => ChunkBudget;
   readonly readers: number;
   /** Holds reads back while the source should be spared; for one life of the engine. */

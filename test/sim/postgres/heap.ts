@@ -50,6 +50,7 @@ export class Heap {
 
   insert(transaction: Transaction, row: Row): boolean {
     const id = this.#idOf(row);
+    if (!this.#hasLeafFor(row)) return false;
     if (!this.#mayWrite(transaction, id) || this.live.has(id) || !this.#uniqueFree(transaction, row, id)) return false;
     this.#add(transaction, id, row);
     transaction.changes.push({ kind: "insert", table: this.sim.table.id, row });
@@ -72,6 +73,7 @@ export class Heap {
     const version = this.live.get(id);
     if (version === undefined || !this.#mayWrite(transaction, id) || !this.#mayFree(transaction, version.row)) return false;
     const newId = this.sim.table.key === null ? id : this.#idOf(row);
+    if (!this.#hasLeafFor(row)) return false;
     if (newId !== id && (this.live.has(newId) || !this.#mayWrite(transaction, newId))) return false;
     if (!this.#uniqueFree(transaction, row, id)) return false;
     this.#drop(transaction, id, version);
@@ -91,6 +93,16 @@ export class Heap {
     this.#lockExclusively(transaction);
     for (const [id, version] of [...this.live]) this.#drop(transaction, id, version);
     transaction.effects.push({ kind: "clear", table: this.sim.table.id });
+  }
+
+  /** Makes the place's leaf, or detaches it and attaches it again: no row changes, and nothing is streamed. */
+  remakeLeaf(transaction: Transaction, place: number): void {
+    this.#lockExclusively(transaction);
+    this.sim.leaves.make(transaction, place);
+  }
+
+  #hasLeafFor(row: Row): boolean {
+    return this.sim.table.key === null || this.sim.leaves.has(this.sim.placeOf(keyOf(this.sim, row)));
   }
 
   #lockExclusively(transaction: Transaction): void {
@@ -169,7 +181,7 @@ export class Heap {
     const oldKey = keyOf(this.sim, old);
     const newKey = keyOf(this.sim, row);
     // A row that changes partition is deleted in one and inserted in the other, and is sent so.
-    if (this.sim.leafOf(oldKey) !== this.sim.leafOf(newKey)) {
+    if (this.sim.placeOf(oldKey) !== this.sim.placeOf(newKey)) {
       transaction.changes.push({ kind: "delete", table: table.id, oldKey }, { kind: "insert", table: table.id, row });
       return;
     }

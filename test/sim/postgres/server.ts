@@ -77,6 +77,7 @@ export class Server {
       return;
     }
     const commitLsn = this.#insertLsn;
+    transaction.commitLsn = commitLsn;
     this.writeRecord();
     const endLsn = this.#insertLsn;
     // The next record may start behind a page header.

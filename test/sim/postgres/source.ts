@@ -3,7 +3,7 @@
 import type { ChunkBudget, ChunkRange, ChunkRead, ReadView, SourceReader, WholeRead } from "../../../src/engine/ports.ts";
 import { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import { isVisible, parseSnapshot } from "../../../src/model/snapshot.ts";
-import { keyText, type Table } from "../../../src/model/table.ts";
+import { keyText, type Table, type TableLeaf } from "../../../src/model/table.ts";
 import type { Row } from "../../../src/model/value.ts";
 import type { Life } from "../crash.ts";
 import type { Faults } from "../faults.ts";
@@ -11,7 +11,7 @@ import type { Random } from "../random.ts";
 import type { Heap } from "./heap.ts";
 import { encodeRow, SimRows } from "./rows.ts";
 import type { Server, ServerSnapshot } from "./server.ts";
-import { inRange, keyOf } from "./tables.ts";
+import { inRange, keyOf, leavesSeenBy } from "./tables.ts";
 
 const LOCK_RETRY_MILLIS = 40;
 
@@ -48,11 +48,20 @@ export class SimSource implements SourceReader {
     return this.restoreView(text);
   }
 
+  async leaves(table: Table, signal: AbortSignal): Promise<readonly TableLeaf[]> {
+    await this.#turn("source.leaves", signal);
+    const { sim } = this.#heapOf(table);
+    const { sees } = this.#server.snapshot();
+    await this.#turn("source.leaves", signal);
+    return leavesSeenBy(sim.leaves, table.name, sees);
+  }
+
   async readChunk(table: Table, range: ChunkRange, _budget: ChunkBudget, signal: AbortSignal): Promise<ChunkRead> {
     const heap = this.#heapOf(table);
     const limit = this.#random.chance(0.5) ? Number.POSITIVE_INFINITY : this.#random.between(1, 6);
     return await this.#reading(heap, signal, async (snapshot, hi) => {
-      const rows = heap.rowsSeenBy(snapshot.sees).filter((row) => inRange(heap.sim, range, keyOf(heap.sim, row)));
+      const leafId = (place: number) => heap.sim.leaves.idSeenBy(place, snapshot.sees);
+      const rows = heap.rowsSeenBy(snapshot.sees).filter((row) => inRange(heap.sim, range, keyOf(heap.sim, row), leafId));
       rows.sort((a, b) => heap.sim.compare(keyOf(heap.sim, a), keyOf(heap.sim, b)));
       const read = rows.slice(0, limit);
       const last = read.at(-1);

@@ -1,8 +1,10 @@
 /** The tables of a simulated source, and the keys, ranges and values that a seed draws for them. */
 import type { ChunkRange } from "../../../src/engine/ports.ts";
-import { keyText, type Table } from "../../../src/model/table.ts";
+import { keyText, type Table, type TableLeaf } from "../../../src/model/table.ts";
 import type { Row } from "../../../src/model/value.ts";
 import type { Random } from "../random.ts";
+import { Leaves } from "./leaves.ts";
+import type { Transaction } from "./transaction.ts";
 
 export interface SimTable {
   readonly table: Table;
@@ -14,7 +16,9 @@ export interface SimTable {
   readonly keys: readonly Row[];
   /** The source's collation: JavaScript's order of the same texts is another one, as with ICU. */
   compare(a: Row, b: Row): number;
-  leafOf(key: Row): number;
+  /** The place (`Leaves`) of a key. */
+  placeOf(key: Row): number;
+  readonly leaves: Leaves;
 }
 
 export function makeTables(random: Random): SimTable[] {
@@ -31,38 +35,52 @@ function keyedTable(id: string, oid: number, random: Random): SimTable {
   const names = [...(composite ? ["a", "b"] : ["id"]), "u", "v", "big"];
   const keyLength = composite ? 2 : 1;
   const unique = random.chance(0.6) ? keyLength : null;
-  const leafNames = partitioned ? [`${id}_even`, `${id}_odd`] : [id];
+  const leaves = new Leaves(partitioned ? [random.chance(0.8), random.chance(0.6)] : [true]);
   return {
-    table: describe(id, oid, { names, key: Array.from(names.slice(0, keyLength).keys()), leaves: leafNames }),
+    table: describe(id, oid, { names, key: Array.from(names.slice(0, keyLength).keys()), leaves, partitioned }),
+    leaves,
     unique,
     big: names.length - 1,
     keys,
     compare: composite || random.chance(0.5) ? compareScrambled : compareNumbers,
-    leafOf: (key) => (partitioned ? Number(key[0]) % 2 : 0),
+    placeOf: (key) => (partitioned ? Number(key[0]) % 2 : 0),
   };
 }
 
 function keylessTable(id: string, oid: number): SimTable {
+  const leaves = new Leaves([true]);
   return {
-    table: describe(id, oid, { names: ["v", "big"], key: null, leaves: [id] }),
+    table: describe(id, oid, { names: ["v", "big"], key: null, leaves, partitioned: false }),
+    leaves,
     unique: null,
     big: 1,
     keys: [],
     compare: () => 0,
-    leafOf: () => 0,
+    placeOf: () => 0,
   };
 }
 
 interface Shape {
   readonly names: readonly string[];
   readonly key: readonly number[] | null;
-  readonly leaves: readonly string[];
+  readonly leaves: Leaves;
+  readonly partitioned: boolean;
 }
 
-function describe(id: string, oid: number, { names, key, leaves }: Shape): Table {
+/** As planned: what becomes of the leaves later is the engine's to find out. */
+function describe(id: string, oid: number, { names, key, leaves, partitioned }: Shape): Table {
   const columns = names.map((name) => ({ name, type: "text", identityAlways: false, notNull: false }));
-  const leaf = (leafId: string) => ({ schema: "public", name: leafId.slice("public.".length), bytes: 8192, rows: 10 });
-  return { id, schema: "public", name: id.slice("public.".length), oid, columns, key, leaves: leaves.map(leaf) };
+  const name = id.slice("public.".length);
+  const planned = leavesSeenBy(leaves, name, () => true);
+  return { id, schema: "public", name, oid, columns, key, partitioned, leaves: planned };
+}
+
+/** The leaves of a table for who sees these transactions. */
+export function leavesSeenBy(leaves: Leaves, name: string, sees: (maker: Transaction) => boolean): TableLeaf[] {
+  return leaves.places.flatMap((place) => {
+    const id = leaves.idSeenBy(place, sees);
+    return id === null ? [] : [{ id, schema: "public", name: `${name}_${place}`, bytes: 8192, rows: 10 }];
+  });
 }
 
 function compositeKeys(): Row[] {
@@ -88,9 +106,9 @@ function rank(text: string): number {
   return hash;
 }
 
-/** Random bounds over the key, so that every key lies in exactly one range. */
-export function drawRanges(sim: SimTable, random: Random): ChunkRange[] {
-  return sim.table.leaves.flatMap((_, leaf) => {
+/** Random bounds over the key, so that every key of these leaves lies in exactly one range. */
+export function drawRanges(sim: SimTable, leaves: readonly TableLeaf[], random: Random): ChunkRange[] {
+  return leaves.flatMap(({ id: leaf }) => {
     const bounds = sim.keys
       .filter(() => random.chance(0.15))
       .toSorted(sim.compare)
@@ -103,8 +121,9 @@ export function drawRanges(sim: SimTable, random: Random): ChunkRange[] {
   });
 }
 
-export function inRange(sim: SimTable, range: ChunkRange, key: Row): boolean {
-  if (sim.leafOf(key) !== range.leaf) return false;
+/** Whether a range holds a key while the key's place has this leaf. */
+export function inRange(sim: SimTable, range: ChunkRange, key: Row, leafId: (place: number) => string | null): boolean {
+  if (leafId(sim.placeOf(key)) !== range.leaf) return false;
   if (range.from !== null) {
     const order = sim.compare(key, range.from.values);
     if (order < 0 || (order === 0 && !range.from.inclusive)) return false;

@@ -1,4 +1,5 @@
 import type { Change, TransactionHeader } from "../../../src/model/change.ts";
+import type { Lsn } from "../../../src/model/lsn.ts";
 import type { KeyText } from "../../../src/model/table.ts";
 import type { Row } from "../../../src/model/value.ts";
 
@@ -32,6 +33,8 @@ export class Transaction {
   left: number | null = null;
   /** Set by a savepoint: the next write takes an xid of its own, which no snapshot lists. */
   needsSubxid = false;
+  /** Of its commit record; null before. */
+  commitLsn: Lsn | null = null;
   lastXid: bigint | null = null;
   readonly undo: (() => void)[] = [];
   readonly changes: Change[] = [];

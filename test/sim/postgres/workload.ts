@@ -14,6 +14,7 @@ interface Habits {
   readonly exposes: number;
   readonly asynchronous: number;
   readonly truncates: number;
+  readonly leaves: number;
   readonly moves: number;
   readonly savepoints: number;
   readonly quiet: number;
@@ -25,6 +26,7 @@ export class Workload implements Actor {
   readonly #server: Server;
   readonly #random: Random;
   readonly #habits: Habits;
+  readonly #note: (what: string) => void;
   readonly #weight: number;
   #transactions: Transaction[] = [];
   #movesLeft: number;
@@ -33,7 +35,8 @@ export class Workload implements Actor {
   #standbyDown = false;
   #values = 0;
 
-  constructor(server: Server, random: Random) {
+  constructor(server: Server, random: Random, note: (what: string) => void) {
+    this.#note = note;
     this.#server = server;
     this.#random = random;
     this.#habits = {
@@ -42,6 +45,7 @@ export class Workload implements Actor {
       exposes: random.pick([0.05, 0.3, 0.8]),
       asynchronous: random.pick([0, 0.2, 0.6]),
       truncates: random.pick([0, 0, 0.05, 0.15]),
+      leaves: random.pick([0, 0.02, 0.1]),
       moves: random.pick([0.1, 0.3]),
       savepoints: random.pick([0, 0.1]),
       quiet: random.pick([0, 0.02, 0.1]),
@@ -105,6 +109,7 @@ export class Workload implements Actor {
     else if (random.chance(habits.commits)) this.#end(transaction, random.chance(0.9));
     else if (random.chance(0.02)) transaction.status = "prepared";
     else if (random.chance(habits.truncates)) this.#truncate(transaction);
+    else if (random.chance(habits.leaves)) this.#remakeLeaf(transaction);
     else if (random.chance(habits.savepoints)) this.#savepoint(transaction);
     else this.#write(transaction);
   }
@@ -141,6 +146,17 @@ export class Workload implements Actor {
     this.#server.beforeWrite(transaction);
     for (const heap of heaps) heap.truncate(transaction);
     transaction.changes.push({ kind: "truncate", tables: heaps.map(({ sim }) => sim.table.id) });
+  }
+
+  #remakeLeaf(transaction: Transaction): void {
+    const partitioned = [...this.#server.heaps.values()].filter(({ sim }) => sim.table.partitioned);
+    if (partitioned.length === 0) return;
+    const heap = this.#random.pick(partitioned);
+    const place = this.#random.pick(heap.sim.leaves.places);
+    if (!heap.mayTruncate(transaction)) return;
+    this.#server.beforeWrite(transaction);
+    this.#note(heap.sim.leaves.has(place) ? "leaf attached anew" : "leaf made");
+    heap.remakeLeaf(transaction, place);
   }
 
   #write(transaction: Transaction): void {

@@ -291,6 +291,7 @@ async function oddTable(bench: Bench): Promise<Table> {
     name: 'Ta.ble "x',
     oid: 0,
     key: [0, 2],
+    partitioned: false,
     leaves: [],
     columns: columns.map((column) => ({
       name: String(column.name),

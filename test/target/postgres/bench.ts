@@ -102,6 +102,7 @@ export async function describeTable(database: TestDatabase, id: string, key: rea
       notNull: column.notnull,
     })),
     key: key === null ? null : key.map((wanted) => columns.findIndex((column) => column.name === wanted)),
+    partitioned: false,
     leaves: [],
   };
 }

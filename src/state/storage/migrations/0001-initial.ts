@@ -29,7 +29,7 @@ create table migration_table (
 create table chunk (
   id             integer primary key autoincrement,
   table_id       text not null,
-  leaf           integer not null,
+  leaf           text not null,
   from_key       text,
   from_inclusive integer not null check (from_inclusive in (0, 1)),
   to_key         text,

@@ -1,0 +1,120 @@
+/**
+ * Leaves that come, go and change names between the plan and the end of their table's load: what is moved is what the partition tree holds
+ * when the table is loaded, whatever it held when it was planned.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { query, waitFor } from "../support/database.ts";
+import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
+
+const SCHEMA = `
+  create table big (id int primary key, v text);
+  create table ev (id int, day int, v text, primary key (id, day)) partition by range (day);
+  create table ev_1 partition of ev for values from (0) to (10);
+  create table ev_2 partition of ev for values from (10) to (20);
+  create table ev_3 partition of ev for values from (20) to (30);
+  create table bare (id int, day int, primary key (id, day)) partition by range (day);
+  create table bag (day int, v text) partition by range (day);
+  alter table bag replica identity full;
+  create table bag_1 partition of bag for values from (0) to (10);
+  alter table bag_1 replica identity full;`;
+const SQL = `${SCHEMA}
+  insert into big select i, repeat(md5(i::text), 8) from generate_series(1, 30000) i;
+  insert into ev select i, i % 30, 'v' from generate_series(1, 900) i;
+  insert into bag select i % 10, 'v' from generate_series(1, 30) i;
+  analyze;`;
+const VERIFIED = ["run", "--until", "verified"];
+const ONE_READER = "{ workers: 1, chunkSeconds: 1, chunkBytes: 256KB }";
+
+describe("leaves between the plan and the load", { timeout: 240_000, concurrency: 2 }, () => {
+  let pair: Pair;
+  before(async () => {
+    pair = await startPair({ version: 14, settings: MANY_ORIGINS }, { version: 15, settings: MANY_ORIGINS });
+  });
+  after(() => pair[Symbol.asyncDispose]());
+
+  it("made, renamed, replaced and detached before a later start", async () => {
+    const move = await newMove(pair, { sql: SQL, targetSql: SCHEMA, throttle: ONE_READER });
+    const killed = await move.run(VERIFIED, { PGHAUL_CRASH_AT: "after-copy-before-merge" });
+    assert.equal(killed.signal, "SIGKILL", killed.stderr);
+    assert.deepEqual(await query(move.targetDb, "select from ev limit 1"), [], "nothing but the largest table was begun");
+    await query(
+      move.sourceDb,
+      `create table ev_4 partition of ev for values from (30) to (40);
+       alter table ev_2 rename to ev_two;
+       create table ev_2 (like ev including all);
+       insert into ev_2 select i, 45, 'attached' from generate_series(1, 20) i;
+       alter table ev attach partition ev_2 for values from (40) to (50);
+       alter table ev detach partition ev_3;
+       insert into ev_3 values (-1, 25, 'detached');
+       create table bare_1 partition of bare for values from (0) to (10);
+       create table bag_2 partition of bag for values from (10) to (20);
+       alter table bag_2 replica identity full`,
+    );
+    await query(
+      move.sourceDb,
+      `insert into ev select i, 30 + i % 10, 'new' from generate_series(1, 150) i;
+       insert into bare select i, 1 from generate_series(1, 50) i;
+       insert into bag select 11, 'new' from generate_series(1, 7)`,
+    );
+    await query(
+      move.targetDb,
+      `alter table ev_2 rename to ev_two; drop table ev_3;
+       create table ev_4 partition of ev for values from (30) to (40);
+       create table ev_2 partition of ev for values from (40) to (50);
+       create table bare_1 partition of bare for values from (0) to (10);
+       create table bag_2 partition of bag for values from (10) to (20);
+       alter table bag_2 replica identity full`,
+    );
+    const result = await move.run(VERIFIED);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assert.deepEqual(await counts(move), { ev: "770", bare: "50", bag: "37" });
+  });
+
+  it("made, attached, renamed and replaced while their table is read", async () => {
+    const move = await newMove(pair, { sql: SQL, targetSql: SCHEMA, throttle: ONE_READER });
+    const running = move.start(VERIFIED);
+    await waitFor(async () => (await query(move.targetDb, "select from big limit 1")).length > 0, {
+      deadlineMs: 60_000,
+      what: "a chunk",
+      everyMs: 5,
+    });
+    const holder = await move.sourceDb.connect();
+    try {
+      await holder.query("begin; lock table ev_3 in access exclusive mode");
+      const waits = "select from pg_locks where relation = 'ev_3'::regclass and not granted";
+      await waitFor(async () => (await query(move.sourceDb, waits)).length > 0, {
+        deadlineMs: 60_000,
+        what: "the reader of ev_3",
+        everyMs: 10,
+      });
+      await query(
+        move.targetDb,
+        `alter table ev_3 rename to ev_three;
+         create table ev_3 partition of ev for values from (30) to (40);
+         create table ev_4 partition of ev for values from (40) to (50);`,
+      );
+      await query(
+        move.sourceDb,
+        `create table ev_4 (like ev including all);
+         insert into ev_4 select i, 45, 'attached' from generate_series(1, 20) i;
+         alter table ev attach partition ev_4 for values from (40) to (50)`,
+      );
+      await holder.query(`alter table ev_3 rename to ev_three;
+        create table ev_3 partition of ev for values from (30) to (40);
+        insert into ev select i, 33, 'new' from generate_series(1, 40) i;
+        commit`);
+    } finally {
+      await holder.end();
+    }
+    const result = await running.done;
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assert.deepEqual(await counts(move), { ev: "960", bare: "0", bag: "30" });
+  });
+});
+
+async function counts(move: Move): Promise<Record<string, string> | undefined> {
+  const sql = ["ev", "bare", "bag"].map((table) => `(select count(*) from ${table})::text as ${table}`).join(", ");
+  const [row] = await query<Record<string, string>>(move.targetDb, `select ${sql}`);
+  return row;
+}
