@@ -117,7 +117,9 @@ async function migrationWithTables(t: Parameters<typeof temporaryFiles>[0], name
       'version: 1\nmigration: orders-move\nsource: { url: "${SOURCE_URL}" }\ntarget: { kind: postgres, url: "${TARGET_URL}" }\n',
   });
   const state = await openState(path.join(directory, ".pghaul"));
-  new TableStore(state).plan(names.map((id, oid) => ({ id, schema: "public", name: id, oid, columns: [], key: [0], leaves: [] })));
+  new TableStore(state).plan(
+    names.map((id, oid) => ({ id, schema: "public", name: id, oid, columns: [], key: [0], partitioned: false, leaves: [] })),
+  );
   state.close();
   return directory;
 }
