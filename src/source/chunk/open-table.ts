@@ -1,7 +1,7 @@
 /** Opens what is read: what a chunk or a table was planned as, under the name that it bears now. */
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { SideName } from "../../model/side.ts";
+import { type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import {
   leafByLeaf,
@@ -40,26 +40,26 @@ export async function openLeaf(
     const opened = await unlessGone(client, openSnapshot(client, { side, lock, check: isNamed(table, name), label, settings }, signal));
     if (opened?.checked === leaf) return { ...opened, leaf: name };
     await endSnapshot(client);
-    if (attempt === ATTEMPTS) throw unsettled(table);
+    if (attempt === ATTEMPTS) throw unsettled(table, side);
     name = await selectPartName(client, table.oid, leaf);
   }
   return null;
 }
 
-/** All rows of a table under lock and snapshot, with what FROM takes for them. Throws SOURCE_QUERY when the table is gone. */
+/** All rows of a table under lock and snapshot, with what FROM takes for them. Throws *_QUERY when the table is gone. */
 export async function openTable(
   { client, side, signal, label, settings }: OpenRequest,
   table: Table,
 ): Promise<OpenSnapshot & { readonly reach: TableReach }> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const name = attempt === 1 ? table : await selectPartName(client, table.oid, String(table.oid));
-    if (name === null) throw gone(table);
+    if (name === null) throw gone(table, side);
     const { reach, check, wanted } = await reachOf(client, table, name);
     const opened = await unlessGone(client, openSnapshot(client, { side, lock: reach.lock, check, label, settings }, signal));
     if (opened?.checked === wanted) return { ...opened, reach };
     await endSnapshot(client);
   }
-  throw unsettled(table);
+  throw unsettled(table, side);
 }
 
 interface Reach {
@@ -98,12 +98,12 @@ async function unlessGone(client: pg.Client, opening: Promise<OpenSnapshot>): Pr
   }
 }
 
-function gone({ id }: Table): PghaulError {
-  return new PghaulError("SOURCE_QUERY", `${id} was dropped at the source`, { context: { table: id } });
+function gone({ id }: Table, side: SideName): PghaulError {
+  return new PghaulError(sideCode(side, "QUERY"), `${id} was dropped at the ${side}`, { context: { table: id } });
 }
 
-function unsettled({ id }: Table): PghaulError {
-  return new PghaulError("SOURCE_QUERY", `${id} changed its name or its partitions in each of ${ATTEMPTS} attempts to read it`, {
+function unsettled({ id }: Table, side: SideName): PghaulError {
+  return new PghaulError(sideCode(side, "QUERY"), `${id} changed its name or its partitions in each of ${ATTEMPTS} attempts to read it`, {
     context: { table: id },
     suggestion: "pghaul run",
   });
