@@ -28,15 +28,21 @@ export type FenceState = "none" | "partial" | "whole";
 export interface CutoverSide {
   readonly name: SideName;
   /**
+   * Ends whatever an earlier process of ours still has under way here, and returns once it is gone: what this side shows from then on can be
+   * changed by us alone. Needed at the begin of a driver's work and after a statement that did not answer. Cheap where nothing is to be done.
+   */
+  takeOver(limitMillis: number): Promise<void>;
+  /**
    * Stops every writer but our appliers, in one transaction: locks the moved tables in SHARE ROW EXCLUSIVE (so each earlier writer has
    * ended), creates a statement trigger ENABLE ALWAYS on every table and partition, writes the marker and reads the sequences.
-   * Throws CUTOVER_DEADLINE, with who held what, when the locks are not had within `lockMillis`; nothing is changed then.
+   * Throws CUTOVER_DEADLINE, with who held what, when the locks are not had within `lockMillis`; nothing is changed then. The same when the
+   * server does not answer: then only `takeOver` tells.
    */
   fence(marker: string, lockMillis: number): Promise<FenceFact>;
   /** The same fence table by table, each in a transaction of its own: no barrier, for a side where nobody writes but our appliers. */
   guard(): Promise<void>;
   /** Lets writers in again and writes the marker, in one transaction that waits for no lock on a table. */
-  open(marker: string): Promise<void>;
+  open(marker: string, limitMillis: number): Promise<void>;
   /** Takes triggers that let everybody pass off the tables where that is to be had at once. Returns on how many tables one is left. */
   tidy(): Promise<number>;
   fenceState(): Promise<FenceState>;

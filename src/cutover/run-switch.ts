@@ -16,6 +16,8 @@ export interface SwitchRequest {
   readonly marker: string;
 }
 
+const LEFT_OVER = "left over by a process that ended in the middle";
+
 /**
  * Switches to `request.to`. Returns the attempt, outcome `switched`; throws after cancelling. With FENCE_BREACH the switch has been done,
  * and somebody must look at what passed the fence.
@@ -27,8 +29,10 @@ export async function runSwitch(steps: readonly Step[], request: SwitchRequest, 
   }
   if (left?.outcome === "running") {
     if (await isPastReturn(steps, left)) return goOn(steps, context);
-    await cancel(steps, context, "left over by a process that ended in the middle");
+    await cancel(steps, context, LEFT_OVER);
   }
+  // Before anything is looked at: a guard of last year's attempt must not fall on next year's primary.
+  for (const step of steps) await step.takeOver?.();
   begin(request, context);
   return walk(steps, context);
 }
@@ -38,7 +42,7 @@ export async function settle(steps: readonly Step[], context: WalkContext): Prom
   const left = context.store.load();
   if (left?.outcome !== "running") return left;
   if (await isPastReturn(steps, left)) return goOn(steps, context);
-  await cancel(steps, context, "left over by a process that ended in the middle");
+  await cancel(steps, context, LEFT_OVER);
   return context.store.load();
 }
 
@@ -52,7 +56,9 @@ async function walk(steps: readonly Step[], context: WalkContext): Promise<Attem
   try {
     await walkForward(steps, context);
   } catch (error) {
-    await afterFailure(steps, context, error);
+    await afterFailure(steps, context, error).catch((why: unknown) => {
+      throw unsettled(error, why, context);
+    });
     throw error;
   }
   return end(context);
@@ -69,10 +75,15 @@ async function cancel(steps: readonly Step[], context: WalkContext, why: string)
   });
 }
 
-/** Reality over memory: the new primary itself says whether it was opened. */
+/**
+ * Reality over memory: the new primary itself says whether it was opened, once nothing is under way there that could still open it. It is not
+ * asked where no opening was begun, which stands in the record before the act: a new primary that is away must not keep the old one closed.
+ */
 async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<boolean> {
+  if (attempt.steps[POINT_OF_NO_RETURN] === undefined) return false;
   const point = steps.find(({ id }) => id === POINT_OF_NO_RETURN);
   if (point === undefined) throw new Error("cutover: no point of no return");
+  await point.takeOver?.();
   const opened = await point.check();
   if (!opened && attempt.steps[POINT_OF_NO_RETURN]?.state === "done") {
     throw new PghaulError(
@@ -99,10 +110,22 @@ async function afterFailure(steps: readonly Step[], context: WalkContext, error:
   const attempt = context.store.load();
   if (attempt === null) return;
   const why = error instanceof Error ? error.message : String(error);
-  if (attempt.steps[POINT_OF_NO_RETURN] === undefined || !(await isPastReturn(steps, attempt))) return cancel(steps, context, why);
+  if (!(await isPastReturn(steps, attempt))) return cancel(steps, context, why);
   context.journal.append("stopped-past-return", { error: why });
   // Traffic has moved, and a rollback must stay possible; the breach is for a person to judge.
   if (error instanceof PghaulError && error.code === "FENCE_BREACH") end(context);
+}
+
+/** What went wrong first, and what kept it from being settled. */
+function unsettled(error: unknown, why: unknown, { journal }: WalkContext): unknown {
+  // What a person must judge is told as it is.
+  if (!(error instanceof Error && why instanceof PghaulError) || why.code === "REALITY_DIFFERS" || why.code === "CUTOVER_STATE") return why;
+  journal.append("unsettled", { error: error.message, why: why.message });
+  return new PghaulError("CUTOVER_UNSETTLED", `${error.message}; it could not be cancelled yet: ${why.message}`, {
+    cause: why,
+    context: why.context,
+    suggestion: "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled",
+  });
 }
 
 /** How long clients may have waited: from the start of the pause until `to`, or until the resume was done. */

@@ -33,6 +33,12 @@ export class StallBudget {
     return Math.max(1, Math.min(left, deadlines[step] ?? left));
   }
 
+  /** Throws CUTOVER_DEADLINE when nothing is left. */
+  refuseIfSpent(step: PausedStep): void {
+    const { maxStallMillis } = this.#limits;
+    if (this.#began !== null && this.#now() - this.#began > maxStallMillis) throw missed(step, maxStallMillis);
+  }
+
   /**
    * Runs `work` and stops waiting for it at its limit: a server that has frozen must not keep the clients waiting. What is left of `work`
    * goes on unheard, so it must be harmless however late. Throws CUTOVER_DEADLINE.

@@ -12,6 +12,8 @@ export interface SwitchSettings extends StallLimits {
   readonly proofMillis: number;
   /** For the route where nobody waits for it, ms. */
   readonly routeMillis: number;
+  /** For a side to be taken over, and to be opened again, ms. */
+  readonly sideMillis: number;
 }
 
 export interface SwitchParts {

@@ -27,7 +27,7 @@ export function switchSteps(parts: SwitchParts): readonly Step[] {
     drain(parts, budget),
     sequences(parts, budget),
     route(parts, budget),
-    open(parts),
+    open(parts, budget),
     resume(parts),
     tidyUp(parts),
     prove(parts),
@@ -63,7 +63,7 @@ function pause({ route: router, settings }: SwitchParts, budget: StallBudget): S
 }
 
 function fence(parts: SwitchParts, budget: StallBudget): Step {
-  const { from, store } = parts;
+  const { from, store, settings } = parts;
   return {
     id: "fence",
     title: `fence the ${from.name}: lock the tables, refuse every writer but our appliers, write the marker, read the sequences`,
@@ -73,7 +73,9 @@ function fence(parts: SwitchParts, budget: StallBudget): Step {
       store.save({ ...attemptOf(parts), fence: { lsn: formatLsn(lsn), sequences: read } });
       return { lsn: formatLsn(lsn), sequences: read.length, lockedMillis: Math.round(millis) };
     },
-    undo: () => from.open(`${attemptOf(parts).marker}-cancelled`),
+    takeOver: () => from.takeOver(settings.sideMillis),
+    undoFirst: true,
+    undo: () => from.open(`${attemptOf(parts).marker}-cancelled`, settings.sideMillis),
   };
 }
 
@@ -135,15 +137,18 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
   };
 }
 
-function open(parts: SwitchParts): Step {
-  const { to } = parts;
+function open(parts: SwitchParts, budget: StallBudget): Step {
+  const { to, settings } = parts;
   const opened = () => `${attemptOf(parts).marker}-open`;
   return {
     id: POINT_OF_NO_RETURN,
     title: `POINT OF NO RETURN: let the ${to.name} take writes`,
     check: () => to.sawMarker(opened()),
+    takeOver: () => to.takeOver(settings.sideMillis),
     act: async () => {
-      await to.open(opened());
+      // The last moment at which a miss costs nothing; an opening that is under way has to be waited for.
+      budget.refuseIfSpent(POINT_OF_NO_RETURN);
+      await to.open(opened(), settings.sideMillis);
       return {};
     },
     undo: "forward-only",

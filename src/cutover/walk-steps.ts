@@ -14,7 +14,11 @@ export interface Step {
   /** Asks reality whether the step's effect is there. A step that must always run again answers false. */
   readonly check: () => Promise<boolean>;
   readonly act: () => Promise<Evidence>;
+  /** Ends what an earlier process may still have under way of it; until then neither `check` nor `undo` says what will be so. */
+  readonly takeOver?: () => Promise<void>;
   readonly undo: (() => Promise<void>) | "forward-only" | "nothing";
+  /** Its undo ends the outage, and waits for no other. */
+  readonly undoFirst?: true;
   /** Set where the other undos are right even if this one fails; says what is left. */
   readonly undoMayFail?: string;
 }
@@ -64,7 +68,10 @@ async function runStep(step: Step, context: WalkContext): Promise<void> {
   }
 }
 
-/** Undoes, last first, every step that was started. Refuses when a forward-only step's effect is there. */
+/**
+ * Undoes every step that was started: first those that let the old primary take writes, then last first. Refuses when a forward-only step's effect is
+ * there. An undo that throws ends it there: what comes after would let clients run into a closed door.
+ */
 export async function walkBack(steps: readonly Step[], context: WalkContext): Promise<void> {
   const begun = steps.filter((step) => recordOf(context, step.id) !== undefined);
   for (const step of begun) {
@@ -75,8 +82,10 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
       });
     }
   }
-  for (const step of begun.toReversed()) {
+  const backwards = begun.toReversed();
+  for (const step of [...backwards.filter(({ undoFirst }) => undoFirst), ...backwards.filter(({ undoFirst }) => !undoFirst)]) {
     if (typeof step.undo !== "function") continue;
+    await step.takeOver?.();
     context.crashPoint(`cutover-undo-${step.id}`);
     await undo(step, step.undo, context);
   }

@@ -187,6 +187,11 @@ export const ERROR_CODES = {
     title: "A cutover step missed its deadline",
     help: "Everything was undone and the old primary takes writes. Look at the step's evidence and run again.",
   },
+  CUTOVER_UNSETTLED: {
+    kind: "try-later",
+    title: "A switch stopped in the middle and could not be settled yet",
+    help: "Both sides may refuse writes until it is settled. `pghaul run` tries again every few seconds; `pghaul cutover status` tells what keeps it.",
+  },
   FENCE_BREACH: {
     kind: "gate",
     title: "A write passed the fence",

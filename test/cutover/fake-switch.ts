@@ -31,6 +31,8 @@ export class FakeSide implements CutoverSide {
     this.name = name;
   }
 
+  async takeOver(): Promise<void> {}
+
   async fence(marker: string): Promise<FenceFact> {
     if (this.failFence !== null) throw this.failFence;
     this.fenced = true;
@@ -146,6 +148,7 @@ export class FakeWorld {
         sequenceMargin: 1000,
         proofMillis: 1,
         routeMillis: 100,
+        sideMillis: 100,
       },
       sleep: async (millis) => {
         this.#clock += millis;

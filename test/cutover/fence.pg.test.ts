@@ -10,6 +10,7 @@ import { type PgServer, type PgVersion, startServer } from "../support/pg-server
 import { openBench, type SideBench, stateOf, TOKEN } from "./side-bench.ts";
 
 const VERSIONS: readonly PgVersion[] = [13, 14, 18];
+const PARTED = ["public.parted", "public.parted_high", "public.parted_low", "public.parted_lowest"];
 const UPDATE = "update plain set note = 'late' where id = 1";
 
 for (const version of VERSIONS) {
@@ -185,7 +186,7 @@ for (const version of VERSIONS) {
       const old = await connect();
       await old.query("begin isolation level repeatable read; select 1 from plain");
       const began = performance.now();
-      await fenced.open("opened-1");
+      await fenced.open("opened-1", 5_000);
       assert.ok(performance.now() - began < 500);
       assert.equal(await fenced.sawMarker("opened-1"), true);
       assert.equal(await fenced.fenceState(), "none");
@@ -202,7 +203,7 @@ for (const version of VERSIONS) {
       await fenced.fence("marker-2", 1_000);
       assert.equal(await stateOf(between, UPDATE), "25006");
       assert.equal(await stateOf(writer, UPDATE), "25006");
-      await fenced.open("opened-2");
+      await fenced.open("opened-2", 5_000);
       assert.equal(await stateOf(writer, UPDATE), null);
     });
 
@@ -222,7 +223,7 @@ for (const version of VERSIONS) {
       const guarded = await side();
       for (const round of [1, 2, 3]) {
         await guarded.fence(`marker-${round}`, 1_000);
-        await guarded.open(`opened-${round}`);
+        await guarded.open(`opened-${round}`, 5_000);
       }
       await guarded.tidy();
       const applier = await connect();
@@ -247,12 +248,55 @@ for (const version of VERSIONS) {
       assert.deepEqual(await fenced.probeWrites(), ["public.parted_newer"]);
     });
 
+    withBench("is proven where rules and triggers of the application meet a probe", async ({ connect, side }) => {
+      const admin = await connect();
+      await admin.query(`
+        create rule keep as on delete to plain do instead nothing;
+        create rule swallow as on insert to plain do instead nothing;
+        create rule hold_it as on update to plain do instead nothing;
+        create function forbid() returns trigger language plpgsql as $$ begin raise exception 'not here' using errcode = 'P0007'; end $$;
+        create trigger a_first before insert or delete on "Odd Schema ""x""" for each statement execute function forbid()`);
+      const fenced = await side();
+      assert.ok((await fenced.probeWrites()).includes("public.plain"));
+      await fenced.fence("marker", 1_000);
+      assert.deepEqual(await fenced.probeWrites(), []);
+      await admin.query("create or replace function pghaul.refuse_write() returns trigger language plpgsql as 'begin return null; end'");
+      assert.ok((await fenced.probeWrites()).includes("public.plain"), "a function that refuses nothing is no fence");
+    });
+
+    withBench("is proven where the owner may not write, or row security binds it", async ({ connect, side }) => {
+      const admin = await connect();
+      for (const table of PARTED) {
+        await admin.query(`alter table ${table} owner to app; alter table ${table} enable row level security, force row level security`);
+      }
+      await admin.query(`revoke insert, delete on parted, parted_high from app;
+        grant all on schema pghaul to app; grant all on all tables in schema pghaul to app`);
+      const fenced = await side(["public.parted"], "app");
+      assert.deepEqual([...(await fenced.probeWrites())].sort(), PARTED);
+      await fenced.fence("marker", 1_000);
+      assert.deepEqual(await fenced.probeWrites(), []);
+    });
+
+    withBench("is found open where its trigger has lost an event", async ({ connect, side }) => {
+      const fenced = await side();
+      await fenced.fence("marker", 1_000);
+      const admin = await connect();
+      const { rows } = await admin.query<{ name: string }>(
+        "select tgname::text as name from pg_trigger where tgrelid = 'plain'::regclass and tgname like 'pghaul%'",
+      );
+      const name = rows[0]?.name ?? "";
+      await admin.query(`drop trigger ${name} on plain;
+        create trigger ${name} before insert or truncate on plain for each statement execute function pghaul.refuse_write();
+        alter table plain enable always trigger ${name}`);
+      assert.deepEqual(await fenced.probeWrites(), ["public.plain"]);
+    });
+
     withBench("opens even where a table has been dropped meanwhile", async ({ connect, side }) => {
       const fenced = await side();
       await fenced.fence("marker", 1_000);
       const admin = await connect();
       await admin.query("drop table parted cascade");
-      await fenced.open("opened");
+      await fenced.open("opened", 5_000);
       assert.equal(await stateOf(admin, UPDATE), null);
       await assert.rejects(fenced.fence("again", 1_000), (error: PghaulError) => error.code === "REALITY_DIFFERS");
     });
@@ -271,7 +315,7 @@ for (const version of VERSIONS) {
       const fenced = await side(Array.from({ length: 340 }, (_, n) => `many.t${n + 1}`));
       const { millis } = await fenced.fence("marker", 5_000);
       const opening = performance.now();
-      await fenced.open("opened");
+      await fenced.open("opened", 5_000);
       const opened = performance.now() - opening;
       const perStatement = await costOfOpenFence(admin);
       const tidying = performance.now();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
+import { DriverSession } from "../../src/cutover/postgres/driver-session.ts";
 import { PostgresSide } from "../../src/cutover/postgres/postgres-side.ts";
 import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
 import { createDatabase } from "../support/database.ts";
@@ -42,7 +43,7 @@ for (const version of [13, 18] as const satisfies readonly PgVersion[]) {
       if (name === "source") await client.query(USED);
       const side = new PostgresSide({
         name,
-        client,
+        session: new DriverSession({ side: name, migration: "bench", open: async () => client, now: () => performance.now() }),
         tables: [{ schema: "public", name: "t" }],
         applierToken: "x",
         now: () => performance.now(),

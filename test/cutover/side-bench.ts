@@ -1,5 +1,6 @@
 /** A server, a database with tables of every shape, and a PostgresSide over it. */
 import type pg from "pg";
+import { DriverSession } from "../../src/cutover/postgres/driver-session.ts";
 import { PostgresSide } from "../../src/cutover/postgres/postgres-side.ts";
 import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
@@ -12,7 +13,7 @@ export interface SideBench {
   /** Superuser; the application when `user` says so. */
   connect(user?: string): Promise<pg.Client>;
   /** A side over a session of its own. */
-  side(tables?: readonly string[]): Promise<PostgresSide>;
+  side(tables?: readonly string[], user?: string): Promise<PostgresSide>;
   close(): Promise<void>;
 }
 
@@ -50,11 +51,11 @@ export async function openBench(server: PgServer): Promise<SideBench> {
   return {
     database,
     connect,
-    side: async (tables = ROOTS) => {
-      const client = await connect();
+    side: async (tables = ROOTS, user) => {
+      const session = new DriverSession({ side: "source", migration: "bench", open: () => connect(user), now: () => performance.now() });
       const side = new PostgresSide({
         name: "source",
-        client,
+        session,
         tables: tables.map(tableName),
         applierToken: TOKEN,
         now: () => performance.now(),
@@ -66,7 +67,7 @@ export async function openBench(server: PgServer): Promise<SideBench> {
   };
 }
 
-function tableName(id: string): { schema: string; name: string } {
+export function tableName(id: string): { schema: string; name: string } {
   const dot = id.indexOf(".");
   return { schema: id.slice(0, dot), name: id.slice(dot + 1) };
 }

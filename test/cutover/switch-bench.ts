@@ -157,7 +157,7 @@ export async function openSwitchBench({ from = 14, to = 15, rows = 1_000, seed, 
     },
     open: async () => {
       const migration = await openMigration({ file: config });
-      const cutover = await openCutover(migration, createProgressBus());
+      const cutover = openCutover(migration, createProgressBus());
       const close = async (): Promise<void> => {
         await cutover.close();
         migration.close();

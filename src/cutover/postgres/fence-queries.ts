@@ -61,6 +61,9 @@ export interface FenceRequest {
   readonly sequences: string;
 }
 
+/** For the statements of a fence that wait for nobody, ms. */
+const REST_MILLIS = 2_000;
+
 /**
  * One simple-protocol call, one transaction: six round trips would be six times the network in the pause. SHARE ROW EXCLUSIVE waits for
  * each earlier writer (manual: "Table-Level Locks") and is all that CREATE TRIGGER needs, so readers go on. The answer's last two rows
@@ -76,7 +79,8 @@ export function fenceSql({ relations, trigger, marker, lockMillis, impatient, se
     `set local statement_timeout = ${limit}`,
     ...impatience(impatient),
     ...(names.length > 0 ? [`lock table only ${names.join(", only ")} in share row exclusive mode`] : []),
-    "set local statement_timeout = 0",
+    // Whoever waits for us has gone by then, or will.
+    `set local statement_timeout = ${Math.max(limit, REST_MILLIS)}`,
     ...names.flatMap((table) => createTriggerSql(table, trigger)),
     markerSql(marker),
     // Async commits of a role's own settings must not make the barrier a wish.
@@ -113,10 +117,11 @@ function createTriggerSql(table: string, trigger: string): string[] {
 }
 
 /** Opens fences, and writes a marker in the same transaction: who sees the marker knows that they are open. */
-export function openSql(triggers: readonly string[], marker: string): string {
+export function openSql(triggers: readonly string[], marker: string, limitMillis: number): string {
   const rows = [...triggers.map(openingOf), marker].map((id) => `(${quoteLiteral(id)})`);
   return [
     "begin",
+    `set local statement_timeout = ${Math.max(1, Math.round(limitMillis))}`,
     "set local synchronous_commit = on",
     `insert into pghaul.marker (id) values ${rows.join(", ")} on conflict (id) do nothing`,
     "commit",
@@ -144,7 +149,12 @@ export interface RelationRow {
   readonly trigger: string | null;
   /** 'closed', 'open' (lets everybody pass), or 'disabled'. */
   readonly state: "closed" | "open" | "disabled" | null;
+  /** 'true': it is as we made it, for every event and every row. */
+  readonly intact: string;
 }
+
+/** pg_trigger.tgtype of ours: BEFORE (2), INSERT (4), DELETE (8), UPDATE (16), TRUNCATE (32), without ROW (1); source: catalog/pg_trigger.h. */
+const FENCE_TYPE = 2 + 4 + 8 + 16 + 32;
 
 /**
  * The moved tables with all their partitions, as they are now, and the fences on them. Partitions of every level: a write straight into one
@@ -154,7 +164,8 @@ export function relationsSql(): string {
   return `
     select r.place::text as root, n.nspname::text as schema, c.relname::text as name, c.oid::text as oid, t.tgname::text as trigger,
            case when t.tgname is null then null when t.tgenabled <> 'A' then 'disabled'
-                when exists (select from pghaul.marker m where m.id = 'open ' || t.tgname) then 'open' else 'closed' end as state
+                when exists (select from pghaul.marker m where m.id = 'open ' || t.tgname) then 'open' else 'closed' end as state,
+           coalesce(t.tgtype = ${FENCE_TYPE} and t.tgqual is null and t.tgfoid = to_regproc('pghaul.refuse_write'), false)::text as intact
       from unnest($1::text[], $2::text[]) with ordinality as r(schema, name, place)
       join pg_catalog.pg_namespace rn on rn.nspname = r.schema
       join pg_catalog.pg_class rc on rc.relnamespace = rn.oid and rc.relname = r.name

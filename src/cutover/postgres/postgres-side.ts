@@ -7,14 +7,15 @@ import type { SideName } from "../../model/side.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import type { CutoverSide, FenceFact, FenceState, SequenceValue } from "../ports.ts";
+import type { DriverSession } from "./driver-session.ts";
 import { blockersSql, fenceFunctionSql, fenceSql, fenceTrigger, guardSql, openSql, tidySql } from "./fence-queries.ts";
 import { sequencesSql, takeSequencesSql, type UnusedSequence, unusedSequencesSql } from "./sequence-queries.ts";
-import { readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
+import { type Queryable, readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
 
 export interface PostgresSideOptions {
   readonly name: SideName;
-  /** As the tables' owner, opened before the switch; every query has been run once by `warmUp`. */
-  readonly client: pg.Client;
+  /** As the tables' owner; every query of the pause has been run once by `warmUp`. */
+  readonly session: DriverSession;
   /** The moved tables, without our own. Their partitions are looked up whenever they matter: one may be made at any time. */
   readonly tables: readonly TableName[];
   readonly applierToken: string;
@@ -32,25 +33,36 @@ const FIRST_SLICE_MILLIS = 50;
 /** Less than this is not worth another try. */
 const SPARE_MILLIS = 15;
 
+/** A server that has ended a statement at its own deadline says so within it; one that does not has frozen. */
+const ANSWER_MILLIS = 250;
+
 /** A guarded table is held by our applier at most, for the length of a batch. */
 const GUARD_LOCK_MILLIS = 5_000;
 
-/** A CutoverSide over one plain connection. */
+/** A CutoverSide over PostgreSQL. */
 export class PostgresSide implements CutoverSide {
   readonly name: SideName;
-  readonly #client: pg.Client;
+  readonly #session: DriverSession;
   readonly #tables: readonly TableName[];
   readonly #token: string;
   readonly #now: () => number;
   #impatient = false;
   #unused: readonly UnusedSequence[] = [];
 
-  constructor({ name, client, tables, applierToken, now }: PostgresSideOptions) {
+  constructor({ name, session, tables, applierToken, now }: PostgresSideOptions) {
     this.name = name;
-    this.#client = client;
+    this.#session = session;
     this.#tables = tables;
     this.#token = applierToken;
     this.#now = now;
+  }
+
+  async takeOver(limitMillis: number): Promise<void> {
+    await this.#told(() => this.#session.takeOver(limitMillis));
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
   }
 
   /** Installs the refusing function and fills the session's caches, so that the pause pays for neither. */
@@ -58,9 +70,9 @@ export class PostgresSide implements CutoverSide {
     await this.#told(async () => {
       await this.#installFunction();
       this.#impatient = await this.#maySetDeadlockTimeout();
-      this.#unused = (await this.#client.query<UnusedSequence>(unusedSequencesSql())).rows;
-      await this.#client.query(sequencesSql(this.#unused));
-      await this.#client.query(takeSequencesSql(), [[], [], [], "0"]);
+      this.#unused = (await this.#session.query<UnusedSequence>(unusedSequencesSql())).rows;
+      await this.#session.query(sequencesSql(this.#unused));
+      await this.#session.query(takeSequencesSql(), [[], [], [], "0"]);
       await this.#relations();
       await this.sawMarker("");
     });
@@ -68,13 +80,16 @@ export class PostgresSide implements CutoverSide {
 
   async fence(marker: string, lockMillis: number): Promise<FenceFact> {
     const began = this.#now();
-    const relations = (await this.#relations()).filter(({ fenced }) => !fenced);
+    const relations = (await this.#relations(lockMillis)).filter(({ fenced }) => !fenced);
     for (let slice = FIRST_SLICE_MILLIS; ; slice *= 2) {
       const left = lockMillis - (this.#now() - began);
       try {
-        return { ...(await this.#fenceOnce(relations, marker, Math.min(slice, left))), millis: this.#now() - began };
+        return {
+          ...(await this.#fenceOnce(relations, marker, { lockMillis: Math.min(slice, left), limitMillis: left + ANSWER_MILLIS })),
+          millis: this.#now() - began,
+        };
       } catch (error) {
-        await this.#client.query("rollback").catch(() => undefined);
+        await this.#rollback();
         if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "fence" });
         if (this.#now() - began >= lockMillis - SPARE_MILLIS) throw await this.#tooLate(relations, error, lockMillis);
       }
@@ -89,9 +104,12 @@ export class PostgresSide implements CutoverSide {
     }
   }
 
-  async open(marker: string): Promise<void> {
-    const closed = new Set((await this.#whatIsThere()).flatMap((relation) => relation.closing));
-    await this.#told(() => this.#client.query(openSql([...closed], marker)));
+  async open(marker: string, limitMillis: number): Promise<void> {
+    const until = this.#now() + limitMillis;
+    const there = await this.#told(() => readRelations(this.#limited(limitMillis), this.#tables));
+    const closed = new Set(there.flatMap((relation) => relation.closing));
+    const left = Math.max(1, until - this.#now());
+    await this.#told(() => this.#session.query(openSql([...closed], marker, left), undefined, left + ANSWER_MILLIS));
   }
 
   async tidy(): Promise<number> {
@@ -110,25 +128,25 @@ export class PostgresSide implements CutoverSide {
   }
 
   async writeMarker(id: string): Promise<void> {
-    await this.#told(() => this.#client.query("insert into pghaul.marker (id) values ($1) on conflict (id) do nothing", [id]));
+    await this.#told(() => this.#session.query("insert into pghaul.marker (id) values ($1) on conflict (id) do nothing", [id]));
   }
 
   async sawMarker(id: string): Promise<boolean> {
-    const { rowCount } = await this.#told(() => this.#client.query("select 1 from pghaul.marker where id = $1", [id]));
+    const { rowCount } = await this.#told(() => this.#session.query("select 1 from pghaul.marker where id = $1", [id]));
     return rowCount === 1;
   }
 
   async takeSequences(values: readonly SequenceValue[], margin: number): Promise<void> {
     const columns = [values.map(({ schema }) => schema), values.map(({ name }) => name), values.map(({ lastValue }) => lastValue)];
     await this.#told(async () => {
-      await this.#client.query("begin; set local synchronous_commit = on");
+      await this.#session.query("begin; set local synchronous_commit = on");
       try {
-        await this.#client.query(takeSequencesSql(), [...columns, String(margin)]);
+        await this.#session.query(takeSequencesSql(), [...columns, String(margin)]);
         // The applier commits asynchronously. A synchronous commit flushes all WAL before it: after this, what was applied survives a crash.
-        await this.#client.query("select pg_logical_emit_message(true, 'pghaul', 'durable')");
-        await this.#client.query("commit");
+        await this.#session.query("select pg_logical_emit_message(true, 'pghaul', 'durable')");
+        await this.#session.query("commit");
       } catch (error) {
-        await this.#client.query("rollback").catch(() => undefined);
+        await this.#rollback();
         throw error;
       }
     });
@@ -136,25 +154,34 @@ export class PostgresSide implements CutoverSide {
 
   async probeWrites(): Promise<readonly string[]> {
     const open: string[] = [];
-    for (const { schema, name } of await this.#relations()) if (await this.#takesWrite(schema, name)) open.push(`${schema}.${name}`);
+    for (const relation of await this.#relations()) {
+      if (!relation.intact || (await this.#takesWrite(relation))) open.push(`${relation.schema}.${relation.name}`);
+    }
     return open;
   }
 
-  async #takesWrite(schema: string, name: string): Promise<boolean> {
-    await this.#client.query("begin; set local lock_timeout = '100ms'");
+  /**
+   * COPY without a row: no rule rewrites it (manual: "COPY", notes), and a statement trigger fires for zero rows too. Where anything but our
+   * fence refuses it (a right, row security, a trigger or lock of somebody's) it tells nothing, and the catalog has the word.
+   */
+  async #takesWrite({ schema, name }: SideRelation): Promise<boolean> {
+    await this.#session.query("begin; set local lock_timeout = '100ms'");
     try {
-      // A statement trigger fires for zero rows too, so the probe touches nothing.
-      await this.#client.query(`delete from only ${qualifiedName(schema, name)} where false`);
+      await this.#session.copyNothing(`copy ${qualifiedName(schema, name)} from stdin`);
       return true;
     } catch (error) {
-      if (sqlState(error) === "25006") return false;
-      throw asPghaulError(error, this.name, { step: "probe", table: `${schema}.${name}` });
+      if (sqlState(error) === undefined) throw asPghaulError(error, this.name, { step: "probe", table: `${schema}.${name}` });
+      return false;
     } finally {
-      await this.#client.query("rollback").catch(() => undefined);
+      await this.#rollback();
     }
   }
 
-  async #fenceOnce(relations: readonly SideRelation[], marker: string, lockMillis: number): Promise<Pick<FenceFact, "lsn" | "sequences">> {
+  async #fenceOnce(
+    relations: readonly SideRelation[],
+    marker: string,
+    { lockMillis, limitMillis }: { readonly lockMillis: number; readonly limitMillis: number },
+  ): Promise<Pick<FenceFact, "lsn" | "sequences">> {
     const sql = fenceSql({
       relations,
       trigger: this.#newTrigger(),
@@ -163,7 +190,7 @@ export class PostgresSide implements CutoverSide {
       impatient: this.#impatient,
       sequences: sequencesSql(this.#unused),
     });
-    const answers = (await this.#client.query(sql)) as unknown as pg.QueryResult[];
+    const answers = (await this.#session.query(sql, undefined, limitMillis)) as unknown as pg.QueryResult[];
     return {
       lsn: parseLsn(answers.at(-3)?.rows[0]?.lsn as string),
       sequences: (answers.at(-2)?.rows ?? []).map(({ schema, name, last }) => ({ schema, name, lastValue: last })),
@@ -174,10 +201,10 @@ export class PostgresSide implements CutoverSide {
     const began = this.#now();
     for (;;) {
       try {
-        await this.#client.query(guardSql(relation, trigger, GUARD_LOCK_MILLIS, this.#impatient));
+        await this.#session.query(guardSql(relation, trigger, GUARD_LOCK_MILLIS, this.#impatient));
         return;
       } catch (error) {
-        await this.#client.query("rollback").catch(() => undefined);
+        await this.#rollback();
         if (!TOO_LATE.has(sqlState(error)))
           throw asPghaulError(error, this.name, { step: "guard", table: `${relation.schema}.${relation.name}` });
         if (this.#now() - began > GUARD_LOCK_MILLIS) throw await this.#tooLate([relation], error, GUARD_LOCK_MILLIS);
@@ -189,10 +216,10 @@ export class PostgresSide implements CutoverSide {
   /** False when the lock was not to be had at once. */
   async #quickly(sql: string): Promise<boolean> {
     try {
-      await this.#client.query(sql);
+      await this.#session.query(sql);
       return true;
     } catch (error) {
-      await this.#client.query("rollback").catch(() => undefined);
+      await this.#rollback();
       if (TOO_LATE.has(sqlState(error))) return false;
       throw asPghaulError(error, this.name, { step: "tidy" });
     }
@@ -202,37 +229,47 @@ export class PostgresSide implements CutoverSide {
     return fenceTrigger({ side: this.name, unique: randomBytes(5).toString("hex") });
   }
 
-  #relations(): Promise<readonly SideRelation[]> {
-    return this.#told(() => readAllRelations(this.#client, this.name, this.#tables));
+  #relations(limitMillis?: number): Promise<readonly SideRelation[]> {
+    return this.#told(() => readAllRelations(this.#limited(limitMillis), this.name, this.#tables));
+  }
+
+  #limited(limitMillis: number | undefined): Queryable {
+    return { query: (text, values) => this.#session.query(text, values, limitMillis) };
+  }
+
+  async #rollback(): Promise<void> {
+    await this.#session.query("rollback", undefined, ANSWER_MILLIS).catch(() => undefined);
   }
 
   #whatIsThere(): Promise<readonly SideRelation[]> {
-    return this.#told(() => readRelations(this.#client, this.#tables));
+    return this.#told(() => readRelations(this.#session, this.#tables));
   }
 
   /** Two processes that prepare at the same time both replace the function: "tuple concurrently updated" of one of them is no fault. */
   async #installFunction(): Promise<void> {
-    await this.#client.query("begin; select pg_advisory_xact_lock(hashtext('pghaul'))");
-    await this.#client.query(fenceFunctionSql(this.#token));
-    await this.#client.query("commit");
+    await this.#session.query("begin; select pg_advisory_xact_lock(hashtext('pghaul'))");
+    await this.#session.query(fenceFunctionSql(this.#token));
+    await this.#session.query("commit");
   }
 
   /** deadlock_timeout may be set by superusers, or by a role with GRANT SET ON PARAMETER (15+). */
   async #maySetDeadlockTimeout(): Promise<boolean> {
-    await this.#client.query("begin");
+    await this.#session.query("begin");
     try {
-      await this.#client.query("set local deadlock_timeout = '10ms'");
+      await this.#session.query("set local deadlock_timeout = '10ms'");
       return true;
     } catch {
       return false;
     } finally {
-      await this.#client.query("rollback");
+      await this.#session.query("rollback");
     }
   }
 
   async #tooLate(relations: readonly SideRelation[], error: unknown, lockMillis: number): Promise<PghaulError> {
-    const { rows } = await this.#client.query<{ who: string }>(blockersSql(), [relations.map(({ oid }) => oid)]);
-    const who = rows.map((row) => row.who).join("; ");
+    const who = await this.#session.query<{ who: string }>(blockersSql(), [relations.map(({ oid }) => oid)], ANSWER_MILLIS).then(
+      ({ rows }) => rows.map((row) => row.who).join("; "),
+      () => "the server did not say",
+    );
     return new PghaulError("CUTOVER_DEADLINE", `the fence did not get its locks at the ${this.name} within ${Math.round(lockMillis)} ms`, {
       cause: asPghaulError(error, this.name),
       context: { step: "fence", blockers: who === "" ? "none seen any more" : who },

@@ -8,7 +8,7 @@ import { relationsSql } from "./fence-queries.ts";
 export type TableName = FencedRelation;
 
 /** What runs a statement: any client. */
-interface Queryable {
+export interface Queryable {
   query(text: string, values: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
 
@@ -16,6 +16,8 @@ export interface SideRelation extends FencedRelation {
   readonly oid: string;
   /** A closed fence is on it. */
   readonly fenced: boolean;
+  /** One that nobody has altered: no event, row or function is other than we made it. */
+  readonly intact: boolean;
   /** Triggers that refuse. */
   readonly closing: readonly string[];
   /** Triggers of earlier fences, which let everybody pass; those of them that are not disabled cost a call a statement. */
@@ -63,6 +65,7 @@ function toRelation(rows: readonly [RelationRow, ...RelationRow[]]): SideRelatio
     name,
     oid,
     fenced: closing.length > 0,
+    intact: rows.some(({ state, intact }) => state === "closed" && intact === "true"),
     closing,
     passing: triggers(["open", "disabled"]),
     enabledPassing: triggers(["open"]),

@@ -21,7 +21,7 @@ export async function askGates(cutover: OpenCutover, to: SideName): Promise<read
     name,
     role: specs[name].user,
     query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
-      (await watch[name].query(sql, [...values])).rows as Row[],
+      (await (await watch(name)).query(sql, [...values])).rows as Row[],
   });
   const context: GateContext = {
     migration: migration.name,
@@ -49,8 +49,8 @@ function factsOf({ migration, stream, watch, tables }: OpenCutover): GateFacts {
     lagSamples: () => new SampleStore(state).all(),
     lastError: () => new ProgressStore(state).get()?.lastError ?? null,
     verdicts: () => new VerifyStore(state).latest(),
-    sourceChanges: () => unsettledChanges({ migration, tables }, watch.source),
-    drift: async () => driftOf(tables, await tablesNow(migration.config.tables, watch.source)),
+    sourceChanges: async () => unsettledChanges({ migration, tables }, await watch("source")),
+    drift: async () => driftOf(tables, await tablesNow(migration.config.tables, await watch("source"))),
   };
 }
 

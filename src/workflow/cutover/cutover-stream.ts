@@ -24,7 +24,7 @@ export interface CutoverStreamOptions {
   readonly migration: Migration;
   readonly sides: Readonly<Record<SideName, CutoverSide>>;
   /** Sessions of their own, so that asking about the stream does not queue behind a fence. */
-  readonly clients: Readonly<Record<SideName, pg.Client>>;
+  readonly watch: (side: SideName) => Promise<pg.Client>;
   readonly bus: ProgressBus;
 }
 
@@ -60,13 +60,13 @@ export class CutoverStream implements StreamControl {
   }
 
   async notRunning(side: SideName): Promise<string | null> {
-    const { migration, clients } = this.#options;
+    const { migration, watch } = this.#options;
     if ((await leaseHolder(migration.config.state.dir, "stream")) === null) return "no process streams";
     const stream = streamOutOf(side);
     if (stream === "reverse" && !new MilestoneStore(migration.state).has("way-back-ready")) return "the way back has not been made";
     if (new TailStore(migration.state).get(stream) === null) return `the ${stream} stream has not begun`;
     const name = slotName(migration.name, stream);
-    const slot = await readSlot(clients[side], name);
+    const slot = await readSlot(await watch(side), name);
     if (slot === null) return `the replication slot ${name} does not exist at the ${side}`;
     return slot.activePid === null ? `nobody reads the replication slot ${name} at the ${side}` : null;
   }
@@ -76,8 +76,8 @@ export class CutoverStream implements StreamControl {
    * log does not get there. What the log holds no more is left out: the answer then is about its last minutes.
    */
   async foreignWrites(side: SideName, from: Lsn): Promise<ForeignWrites> {
-    const { migration, sides, clients } = this.#options;
-    const goal = await writtenUpTo(clients[side]);
+    const { migration, sides, watch } = this.#options;
+    const goal = await writtenUpTo(await watch(side));
     await sides[side].writeMarker(`proof-${side}-${process.pid}-${Date.now()}`);
     const log = await this.#openLog(side);
     const limit = AbortSignal.timeout(LOG_LIMIT_MILLIS);
@@ -99,7 +99,7 @@ export class CutoverStream implements StreamControl {
   }
 
   async #openLog(side: SideName): Promise<WatchedLog> {
-    const { migration, clients } = this.#options;
+    const { migration, watch } = this.#options;
     const stream = streamOutOf(side);
     const tails = new TailStore(migration.state);
     const tail = tails.get(stream);
@@ -108,7 +108,7 @@ export class CutoverStream implements StreamControl {
     const log = await ReadOnlyLog.open(
       {
         dir: logDirectory(migration.config.state.dir, stream),
-        identity: { systemIdentifier: await systemIdentifier(clients[side]), slot: tail.slot, stream },
+        identity: { systemIdentifier: await systemIdentifier(await watch(side)), slot: tail.slot, stream },
         tables,
         skipOriginPrefix: originPrefix(migration.name),
       },

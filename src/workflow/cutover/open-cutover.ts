@@ -2,6 +2,7 @@
 
 import type pg from "pg";
 import type { Route } from "../../cutover/ports.ts";
+import { DriverSession } from "../../cutover/postgres/driver-session.ts";
 import { PostgresSide } from "../../cutover/postgres/postgres-side.ts";
 import type { SwitchSettings } from "../../cutover/switch-parts.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
@@ -23,8 +24,8 @@ export interface OpenCutover {
   readonly migration: Migration;
   readonly route: Route;
   readonly sides: Readonly<Record<SideName, PostgresSide>>;
-  /** Second sessions, for what must not queue behind a fence. */
-  readonly watch: Readonly<Record<SideName, pg.Client>>;
+  /** Second sessions, for what must not queue behind a fence; opened when they are first asked for. */
+  readonly watch: (side: SideName) => Promise<pg.Client>;
   readonly stream: CutoverStream;
   readonly store: CutoverStore;
   readonly journal: JournalStore;
@@ -40,19 +41,27 @@ export interface OpenCutover {
 
 /** For questions to the route that no client waits for, and for its resume, which is worth more than a deadline. */
 const ROUTE_LIMIT_MILLIS = 10_000;
+/** For a side to be taken over and to be opened again: an earlier backend is gone within milliseconds, a frozen server is not. */
+const SIDE_LIMIT_MILLIS = 5_000;
+const CLOSE_MILLIS = 1_000;
 /** After the switch the log is read this much later for the proof of the fence. */
 const PROOF_MILLIS = 500;
 
-/** Throws CONFIG_INVALID without a route, STREAM_NOT_RUNNING before `run` has planned the tables, and what connecting throws. */
-export async function openCutover(migration: Migration, bus: ProgressBus): Promise<OpenCutover> {
+/**
+ * Connects to a side when it is first needed: a switch that only needs the source to be cancelled must not wait for the target. Throws
+ * CONFIG_INVALID without a route, STREAM_NOT_RUNNING before `run` has planned the tables.
+ */
+export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover {
   const route = openRoute(migration.config);
   const tables = movedTables(migration);
-  const clients = await connectAll(migration);
-  const side = (name: SideName, client: pg.Client): PostgresSide =>
-    new PostgresSide({ name, client, tables, applierToken: applierToken(migration.name), now: () => systemClock.now() });
-  const sides = { source: side("source", clients.source), target: side("target", clients.target) };
-  const watch = { source: clients.watchSource, target: clients.watchTarget };
-  const stream = new CutoverStream({ migration, sides, clients: watch, bus });
+  const sides = { source: openSide(migration, "source", tables), target: openSide(migration, "target", tables) };
+  const watching = new Map<SideName, Promise<pg.Client>>();
+  const watch = (side: SideName): Promise<pg.Client> => {
+    const opened = watching.get(side) ?? migration.connect(side, "cutover watch");
+    watching.set(side, opened);
+    return opened;
+  };
+  const stream = new CutoverStream({ migration, sides, watch, bus });
   const store = new CutoverStore(migration.state);
   const journal = new JournalStore(migration.state, migration.name);
   return {
@@ -87,38 +96,38 @@ export async function openCutover(migration: Migration, bus: ProgressBus): Promi
       crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
     }),
     warmUp: async () => {
-      await Promise.all([sides.source.warmUp(), sides.target.warmUp()]);
+      await Promise.all([sides.source, sides.target].map((side) => side.takeOver(SIDE_LIMIT_MILLIS).then(() => side.warmUp())));
     },
-    close: async () => void (await Promise.allSettled(Object.values(clients).map((client) => client.end()))),
+    close: async () => {
+      await Promise.all([sides.source.close(), sides.target.close(), ...[...watching.values()].map(endSoon)]);
+    },
   };
+}
+
+function openSide(migration: Migration, name: SideName, tables: readonly Table[]): PostgresSide {
+  const now = (): number => systemClock.now();
+  const session = new DriverSession({
+    side: name,
+    migration: migration.name,
+    open: (signal) => migration.connect(name, "cutover", { signal }),
+    now,
+  });
+  return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), now });
+}
+
+/** A server that has frozen does not say good-bye. */
+async function endSoon(opening: Promise<pg.Client>): Promise<void> {
+  const client = await opening.catch(() => null);
+  if (client === null) return;
+  const timer = setTimeout(() => client.connection.stream.destroy(), CLOSE_MILLIS);
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
 }
 
 function movedTables(migration: Migration): readonly Table[] {
   const tables = new TableStore(migration.state).all().map(({ table }) => table);
   if (tables.length > 0) return tables;
   throw new PghaulError("STREAM_NOT_RUNNING", "nothing has been moved yet: there is nothing to switch", { suggestion: "pghaul run" });
-}
-
-type Clients = Readonly<Record<"source" | "target" | "watchSource" | "watchTarget", pg.Client>>;
-
-async function connectAll(migration: Migration): Promise<Clients> {
-  const opened: pg.Client[] = [];
-  const open = async (side: SideName, purpose: string): Promise<pg.Client> => {
-    const client = await migration.connect(side, purpose);
-    opened.push(client);
-    return client;
-  };
-  try {
-    return {
-      source: await open("source", "cutover"),
-      target: await open("target", "cutover"),
-      watchSource: await open("source", "cutover watch"),
-      watchTarget: await open("target", "cutover watch"),
-    };
-  } catch (error) {
-    await Promise.allSettled(opened.map((client) => client.end()));
-    throw error;
-  }
 }
 
 function settingsOf({ config }: Migration): SwitchSettings {
@@ -131,5 +140,6 @@ function settingsOf({ config }: Migration): SwitchSettings {
     sequenceMargin,
     proofMillis: PROOF_MILLIS,
     routeMillis: ROUTE_LIMIT_MILLIS,
+    sideMillis: SIDE_LIMIT_MILLIS,
   };
 }

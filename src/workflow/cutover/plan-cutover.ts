@@ -63,7 +63,7 @@ async function describePlan(cutover: OpenCutover, to: SideName): Promise<Cutover
       pointOfNoReturn: id === POINT_OF_NO_RETURN,
     }),
   );
-  const tables = await tablesNow(migration.config.tables, watch.source);
+  const tables = await tablesNow(migration.config.tables, await watch("source"));
   const { maxStall, deadlines } = migration.config.cutover;
   return {
     migration: migration.name,
@@ -85,7 +85,7 @@ async function describePlan(cutover: OpenCutover, to: SideName): Promise<Cutover
 }
 
 export async function withCutover<T>(migration: Migration, bus: ProgressBus, work: (cutover: OpenCutover) => Promise<T>): Promise<T> {
-  const cutover = await openCutover(migration, bus);
+  const cutover = openCutover(migration, bus);
   try {
     return await work(cutover);
   } finally {

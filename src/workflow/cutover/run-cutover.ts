@@ -79,7 +79,6 @@ async function drive(cutover: OpenCutover, { to, planDigest, confirmation, bus }
   const context = cutover.context(planDigest);
   const left = cutover.store.load();
   if (left?.outcome === "running" && left.to === to) {
-    await cutover.warmUp();
     const settled = await settle(cutover.steps(to), context);
     if (settled?.outcome === "switched") return resultOf(settled, []);
   }

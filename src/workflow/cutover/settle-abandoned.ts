@@ -57,7 +57,6 @@ export class AbandonedCutover {
       if (left?.outcome !== "running") return;
       this.#warn(`the process that drove the switch to the ${left.to} has ended in the middle; settling it`);
       await withCutover(this.#migration, this.#bus, async (cutover) => {
-        await cutover.warmUp();
         const settled = await settle(cutover.steps(left.to), cutover.context(left.planDigest));
         this.#warn(
           settled?.outcome === "switched"
