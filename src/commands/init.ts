@@ -1,19 +1,27 @@
 import path from "node:path";
 import { Flags } from "@oclif/core";
-import { askText } from "../cli/ask.ts";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { processTerminal } from "../cli/confirm.ts";
+import { askInit, type InitChecks, type InitRoute } from "../cli/init-questions.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { describeSource } from "../workflow/init/look-at-source.ts";
+import { refuseName, refuseSource, refuseTables, refuseTarget } from "../workflow/init/refuse-answer.ts";
 import { type InitResult, initConfig, refuseExisting, suggestName } from "../workflow/init/write-config.ts";
 
-const PASSWORD_HINT = "(better without a password: PGPASSWORD, ~/.pgpass or passwordFile give it)";
+const CHECKS: InitChecks = {
+  source: (url) => refuseSource(url, process.env),
+  target: (url) => refuseTarget(url, process.env),
+  name: refuseName,
+  tables: (patterns, source) => refuseTables(patterns, source, process.env),
+  suggestName: (source) => suggestName(source, process.env),
+};
 
 export default class InitCommand extends PghaulCommand<InitResult> {
   static override summary = "Write pghaul.yaml: asks, or takes flags, and looks at the source.";
   static override description = `Connects to the source and reads its catalog; changes nothing in any database.
 A connection string with a password becomes \${SOURCE_URL} or \${TARGET_URL} in the file, so that no secret stands in it.
-Refuses to overwrite a file unless --force is given. In a terminal it asks for what no flag says.`;
+Refuses to overwrite a file unless --force is given. In a terminal it asks for what no flag says, and checks each
+answer at once.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --source postgresql://app@db1/orders --target postgresql://app@db2/orders --migration orders-move",
@@ -29,6 +37,12 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
       multiple: true,
       helpValue: "PATTERN",
     }),
+    "route-document": Flags.string({
+      summary: "A JSON file that applications read to find the primary; the switch rewrites it.",
+      helpValue: "FILE",
+      exclusive: ["route-hook"],
+    }),
+    "route-hook": Flags.string({ summary: "A program of yours that leads the traffic to the other side.", helpValue: "PROGRAM" }),
     force: Flags.boolean({ summary: "Overwrite the file." }),
   };
 
@@ -36,19 +50,17 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
     const { flags } = await this.parse(InitCommand);
     refuseExisting(flags.config, flags.force);
     const { interactive } = processTerminal(!flags["no-input"] && !this.jsonEnabled());
-    const source = flags.source ?? (await required(interactive, "--source", `Connection string of the source ${PASSWORD_HINT}:`));
-    const target = flags.target ?? (await required(interactive, "--target", `Connection string of the target ${PASSWORD_HINT}:`));
-    const migration =
-      flags.migration ?? (interactive ? await askText("Name of the migration:", suggestName(source, process.env) ?? undefined) : undefined);
-    const tables =
-      flags.tables ??
-      (interactive ? (await askText("Tables to move, as SCHEMA.TABLE with *, blanks between:", "*.*")).split(/\s+/) : ["*.*"]);
+    const given = { source: flags.source, target: flags.target, migration: flags.migration, tables: flags.tables, route: routeOf(flags) };
+    const { source, target, migration, tables, route } = interactive ? await askInit(given, CHECKS) : given;
+    if (source === undefined || source === "") throw missing("--source");
+    if (target === undefined || target === "") throw missing("--target");
     const result = await initConfig({
       file: flags.config,
       migration,
       source,
       target,
-      tables,
+      tables: tables ?? ["*.*"],
+      route: route ?? null,
       force: flags.force,
       schema: path.join(this.config.root, "schema", "pghaul.schema.json"),
       environment: process.env,
@@ -71,15 +83,22 @@ Refuses to overwrite a file unless --force is given. In a terminal it asks for w
   }
 }
 
-async function required(interactive: boolean, flag: string, question: string): Promise<string> {
-  const answer = interactive ? await askText(question) : "";
-  if (answer === "")
-    throw new PghaulError("USAGE", `${flag} is missing`, { suggestion: "pghaul init --source URL --target URL --migration NAME" });
-  return answer;
+function routeOf(flags: {
+  readonly "route-document"?: string | undefined;
+  readonly "route-hook"?: string | undefined;
+}): InitRoute | undefined {
+  if (flags["route-document"] !== undefined) return { kind: "document", file: flags["route-document"] };
+  return flags["route-hook"] === undefined ? undefined : { kind: "hook", program: flags["route-hook"] };
 }
 
-function nextStep({ missing }: InitResult): string {
+function missing(flag: string): PghaulError {
+  return new PghaulError("USAGE", `${flag} is missing`, { suggestion: "pghaul init --source URL --target URL --migration NAME" });
+}
+
+function nextStep({ missing, routed }: InitResult): string {
+  const route = routed ? "" : "No route is set yet; `pghaul cutover run` will need one under cutover.routing.\n";
   return missing.length === 0
-    ? "Next: pghaul check"
-    : `Set ${missing.join(" and ")} to the connection ${missing.length === 1 ? "string" : "strings"} given here, then: pghaul check`;
+    ? `${route}Next: pghaul check`
+    : route +
+        `Set ${missing.join(" and ")} to the connection ${missing.length === 1 ? "string" : "strings"} given here, then: pghaul check`;
 }

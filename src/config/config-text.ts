@@ -6,12 +6,17 @@ export interface ConfigAnswers {
   readonly tables: readonly string[];
   /** What was seen at the source, a line for a comment; null when nobody looked. */
   readonly seen: string | null;
+  /** How applications find the primary; null where that is not decided. */
+  readonly route: RouteAnswer | null;
   /** Where the JSON Schema lies, for editors: a path relative to the file. */
   readonly schema: string;
 }
 
+/** A JSON document that applications read, or a program that changes the route. */
+export type RouteAnswer = { readonly kind: "document"; readonly file: string } | { readonly kind: "hook"; readonly program: string };
+
 /** A `pghaul.yaml` with comments. Settings that have a good default are shown, commented out, with that default. */
-export function configText({ migration, source, target, tables, seen, schema }: ConfigAnswers): string {
+export function configText({ migration, source, target, tables, seen, route, schema }: ConfigAnswers): string {
   return `# yaml-language-server: $schema=${schema}
 version: 1
 
@@ -48,12 +53,23 @@ state:
 #   maxSlotBytes: 50GB         # nor while our slot holds back more WAL at the source
 #   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin"   # nor in these hours
 
-# cutover:
+${cutoverText(route)}`;
+}
+
+/** Without a route the whole section is a comment: `cutover` says what is missing. */
+function cutoverText(route: RouteAnswer | null): string {
+  const mark = route === null ? "# " : "";
+  return `${mark}cutover:
 #   maxStall: 250ms            # longest time writes may stand still during the switch
-#   routing:
-#     - { kind: document, file: route.json }
+${mark}  routing:
+${mark}    - ${routeText(route ?? { kind: "document", file: "route.json" })}
 #   gates: { maxLagSeconds: 5, verifiedWithin: 24h }
 `;
+}
+
+function routeText(route: RouteAnswer): string {
+  if (route.kind === "hook") return `{ kind: hook, command: [${quoted(route.program)}] }`;
+  return `{ kind: document, file: ${route.file === "route.json" ? route.file : quoted(route.file)} }`;
 }
 
 /** JSON's strings are YAML's double-quoted ones (yaml.org/spec/1.2.2, section 7.3.1). */

@@ -10,6 +10,7 @@ const answers: ConfigAnswers = {
   target: "postgresql://t/b",
   tables: ["public.*"],
   seen: null,
+  route: null,
   schema: "schema/pghaul.schema.json",
 };
 const file = "/anywhere/pghaul.yaml";
@@ -44,4 +45,13 @@ test("any answer comes back as it was given; what was seen stays a comment", () 
       assert.deepEqual([config.tables.include, config.source.connection.url], [[table], "postgresql://s/a"]);
     }),
   );
+});
+
+test("a route that was given stands in the file, and loads", () => {
+  const routing = (route: ConfigAnswers["route"]) =>
+    loadConfigText({ file, environment: {} }, configText({ ...answers, route })).cutover.routing;
+  assert.deepEqual(routing(null), []);
+  assert.deepEqual(routing({ kind: "document", file: '/srv/route "1".json' }), [{ kind: "document", file: '/srv/route "1".json' }]);
+  const [hook] = routing({ kind: "hook", program: "/usr/local/bin/route it" });
+  assert.deepEqual(hook?.kind === "hook" && hook.command, ["/usr/local/bin/route it"]);
 });

@@ -1,12 +1,11 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type ConfigAnswers, configText } from "../../config/config-text.ts";
+import { type ConfigAnswers, configText, type RouteAnswer } from "../../config/config-text.ts";
 import { loadConfigText } from "../../config/load-config.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { registerSecret } from "../../observe/redact.ts";
 import { formatBytes } from "../../observe/units.ts";
-import { type Conninfo, parseConninfo } from "../../postgres/parse-conninfo.ts";
+import { connectionAnswer, parsedAnswer } from "./connection-answer.ts";
 import { describeSource, lookAtSource, type SourceSight } from "./look-at-source.ts";
 
 export interface InitRequest {
@@ -17,6 +16,7 @@ export interface InitRequest {
   readonly source: string;
   readonly target: string;
   readonly tables: readonly string[];
+  readonly route: RouteAnswer | null;
   readonly force: boolean;
   /** Absolute path of the JSON Schema. */
   readonly schema: string;
@@ -29,11 +29,11 @@ export interface InitResult {
   readonly file: string;
   readonly migration: string;
   readonly source: SourceSight;
+  /** False: a switch needs `cutover.routing` first. */
+  readonly routed: boolean;
   /** Variables that the file refers to and that are not set now. */
   readonly missing: readonly string[];
 }
-
-const REFERENCE = /\$\{[A-Za-z_]\w*\}/;
 
 /** Refuses early, before anybody is asked anything. Throws USAGE. */
 export function refuseExisting(file: string, force: boolean): void {
@@ -48,14 +48,15 @@ export function refuseExisting(file: string, force: boolean): void {
 export async function initConfig(request: InitRequest): Promise<InitResult> {
   const { file, environment } = request;
   refuseExisting(file, request.force);
-  const source = written(request.source, "SOURCE_URL", environment);
-  const target = written(request.target, "TARGET_URL", environment);
+  const source = connectionAnswer(request.source, "SOURCE_URL", environment);
+  const target = connectionAnswer(request.target, "TARGET_URL", environment);
   const answers: ConfigAnswers = {
     migration: request.migration ?? suggestName(request.source, environment) ?? refuseNameless(),
     source: source.text,
     target: target.text,
     tables: request.tables,
     seen: null,
+    route: request.route,
     schema: path.relative(path.dirname(path.resolve(file)), request.schema),
   };
   const given = { ...environment, ...source.variables, ...target.variables };
@@ -66,7 +67,7 @@ export async function initConfig(request: InitRequest): Promise<InitResult> {
   writeText(file, text, request.force);
   warn(sight, request.bus);
   const missing = Object.keys({ ...source.variables, ...target.variables }).filter((name) => environment[name] !== given[name]);
-  return { file: path.resolve(file), migration: config.migration, source: sight, missing };
+  return { file: path.resolve(file), migration: config.migration, source: sight, routed: request.route !== null, missing };
 }
 
 function warn({ leftOut, unmatched, otherDatabases }: SourceSight, bus: ProgressBus): void {
@@ -78,27 +79,10 @@ function warn({ leftOut, unmatched, otherDatabases }: SourceSight, bus: Progress
   }
 }
 
-interface Written {
-  readonly text: string;
-  /** What the text refers to, with the value that was given. */
-  readonly variables: Readonly<Record<string, string>>;
-}
-
-function written(url: string, variable: string, environment: InitRequest["environment"]): Written {
-  if (REFERENCE.test(url)) return { text: url, variables: {} };
-  if (url === environment[variable] || holdsSecret(url)) return { text: `\${${variable}}`, variables: { [variable]: url } };
-  return { text: url.replaceAll("${", "$${"), variables: {} };
-}
-
-function holdsSecret(url: string): boolean {
-  const { password, sslpassword } = parsed(url);
-  return password !== undefined || sslpassword !== undefined;
-}
-
 /** `orders` -> `orders-move`, from the database's name in the connection string; null where there is none. The name must fit a slot's. */
 export function suggestName(source: string, environment: InitRequest["environment"]): string | null {
   const reference = /^\$\{(\w+)\}$/.exec(source)?.[1];
-  const { dbname } = parsed(reference === undefined ? source : (environment[reference] ?? ""));
+  const { dbname } = parsedAnswer(reference === undefined ? source : (environment[reference] ?? ""));
   const database = (dbname ?? "")
     .toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, "-")
@@ -118,14 +102,5 @@ function writeText(file: string, text: string, force: boolean): void {
   } catch (error) {
     refuseExisting(file, force);
     throw new PghaulError("CONFIG_INVALID", `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`, { cause: error });
-  }
-}
-
-function parsed(url: string): Conninfo {
-  try {
-    return parseConninfo(url);
-  } catch (error) {
-    registerSecret(url);
-    throw error;
   }
 }
