@@ -6,7 +6,7 @@ import { announcedPoints, dieAt, POINTS, survive } from "./crash-lives.ts";
 const LIVES: readonly (readonly string[])[] = [
   ["before-segment-sync", "after-copy-before-merge", "before-join", "before-stream-commit"],
   ["after-segment-sync", "after-merge-before-record", "before-whole-commit", "after-stream-commit"],
-  ["before-seal", "before-acknowledge", "before-cursor-recorded", "after-reread-before-replace"],
+  ["before-seal", "before-record", "before-acknowledge", "before-cursor-recorded", "after-reread-before-replace"],
 ];
 
 describe("kill -9 at every named point of run", () => {

@@ -26,7 +26,14 @@ import {
 
 const ROWS = 400;
 const CHILD = new URL("tail-child.ts", import.meta.url).pathname;
-const CRASH_POINTS = ["before-segment-sync:20", "after-segment-sync:20", "before-acknowledge:20", "before-seal:1", "before-seal:2"];
+const CRASH_POINTS = [
+  "before-segment-sync:20",
+  "after-segment-sync:20",
+  "before-record:4",
+  "before-acknowledge:4",
+  "before-seal:1",
+  "before-seal:2",
+];
 
 for (const version of [13, 18] as const) {
   test(`a tail that is killed again and again loses nothing and doubles nothing (PostgreSQL ${version})`, async () => {

@@ -1,13 +1,14 @@
 /**
- * The tail: slot -> log, for as long as it is not stopped. A group commit is append, fsync, record, acknowledge, in this order: the slot
- * hears only of what both the log and the state hold. Losing the connection loses nothing: the slot sends again from the last
- * acknowledgement, and the log leaves out what it holds.
+ * The tail: slot -> log, for as long as it is not stopped. A group commit is append and fsync; then the appliers see it. Record and
+ * acknowledgement follow at intervals, in this order: the slot hears only of what both the log and the state hold. Losing the connection loses
+ * nothing: the slot sends again from the last acknowledgement, and the log leaves out what it holds.
  */
 import type { Clock, CrashPoints } from "../../engine/ports.ts";
 import type { DurableStep, LocalLog } from "../../log/local-log.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { ReplicationStream } from "../../source/replication-stream.ts";
 import { keepRunning } from "../keep-running.ts";
+import { DurableRecord } from "./durable-record.ts";
 
 /** How far the tail is, for people and for the governor. */
 export interface TailLag {
@@ -18,11 +19,13 @@ export interface TailLag {
   readonly lastCommitMicros: bigint | null;
 }
 
+export type TailStream = Pick<ReplicationStream, "next" | "bufferedBytes" | "silentMillis" | "acknowledge" | "close">;
+
 export interface TailOptions {
   /** Opens a session and a stream that goes on from `from`; called again after a connection was lost. */
-  readonly openStream: (from: Lsn) => Promise<ReplicationStream>;
+  readonly openStream: (from: Lsn) => Promise<TailStream>;
   readonly log: LocalLog;
-  /** Makes the point durable in the state; called before the slot hears of it, and once at the start. Counts are of this step. */
+  /** Makes the point durable in the state; called before the slot hears of it, and once at the start. Counts are since the last time. */
   readonly recordDurable: (step: DurableStep) => void;
   readonly clock: Clock;
   /** Stops the tail: what is in hand is made durable and acknowledged. */
@@ -34,6 +37,10 @@ export interface TailOptions {
 
 /** On a quiet server the log is asked this often whether its position is worth writing down. */
 const IDLE_MILLIS = 1_000;
+/** Between the beginnings of two group commits: each costs an fsync, and the source waits for the same disk where it is one. */
+const PACE_MILLIS = 4;
+/** So much is worth a group commit at once. */
+const LARGE_BYTES = 256 * 1024;
 /** Several times what a healthy server needs to answer; the stream itself waits for minutes before it gives up. */
 const TELL_SILENCE_MILLIS = 30_000;
 
@@ -49,19 +56,20 @@ export async function runTail(options: TailOptions): Promise<void> {
 }
 
 async function tailOnce(options: TailOptions): Promise<never> {
-  const { log, recordDurable, signal, onLag, crashPoint } = options;
+  const { log, recordDurable, clock, signal, onLag, crashPoint = () => undefined } = options;
   signal.throwIfAborted();
   const stream = await options.openStream(log.durable().lsn);
+  const record = new DurableRecord({ recordDurable, acknowledge: (lsn) => stream.acknowledge(lsn), clock, crashPoint });
   try {
     // Not before it is open: what is read of the source meanwhile must be known to be older than the stream.
     await log.startStream();
     let lastCommitMicros: bigint | null = null;
     let walEnd: Lsn | null = null;
     let told = false;
-    recordDurable({ ...log.durable(), transactions: 0, changes: 0, bytes: 0, lastCommitMicros });
-    stream.acknowledge(log.durable().lsn);
+    record.add({ ...log.durable(), transactions: 0, changes: 0, bytes: 0, lastCommitMicros });
+    record.settle();
     for (;;) {
-      const batch = await stream.next(IDLE_MILLIS);
+      const batch = await stream.next(Math.min(IDLE_MILLIS, record.dueMillis));
       const isSilent = stream.silentMillis > TELL_SILENCE_MILLIS;
       if (isSilent && !told)
         options.waiting?.(`the server has not answered for ${TELL_SILENCE_MILLIS / 1000} s: it hangs, or the network does`);
@@ -69,16 +77,22 @@ async function tailOnce(options: TailOptions): Promise<never> {
       log.append(batch.frames);
       if (batch.walEnd !== null) log.keepalive(batch.walEnd);
       walEnd = batch.walEnd ?? walEnd;
+      const begun = clock.now();
       const step = await log.flush();
       if (step !== null) {
-        recordDurable(step);
-        crashPoint?.("before-acknowledge");
-        stream.acknowledge(step.lsn);
+        record.add(step);
         lastCommitMicros = step.lastCommitMicros ?? lastCommitMicros;
       }
+      if (record.dueMillis === 0) record.settle();
       onLag?.({ walEnd, durable: log.durable().lsn, lastCommitMicros });
+      const early = PACE_MILLIS - (clock.now() - begun);
+      if (step !== null && early > 0 && stream.bufferedBytes < LARGE_BYTES) await clock.sleep(early, signal);
     }
   } finally {
-    await stream.close();
+    try {
+      record.settle();
+    } finally {
+      await stream.close();
+    }
   }
 }
