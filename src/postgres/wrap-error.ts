@@ -75,6 +75,13 @@ export function asPghaulError(error: unknown, side: SideName, context: ErrorCont
   return new PghaulError(sideCode(side, fault), message, { context, cause: error, ...suggestionFor(code, message) });
 }
 
+/** Whether a server, a driver or a socket threw it, and not a fault of ours. */
+export function isOfConnection(error: unknown): boolean {
+  if (isServerError(error)) return true;
+  const { code, message } = describe(error);
+  return LOST_TEXT.has(message) || (code !== undefined && (LOST_ERRNO.has(code) || UNREACHABLE_ERRNO.has(code)));
+}
+
 /** The SQLSTATE of a raw server error or of a PghaulError made from one. */
 export function sqlState(error: unknown): string | undefined {
   if (isServerError(error)) return error.code;

@@ -8,7 +8,9 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Key, Table, TableLeaf } from "../model/table.ts";
+import { explained } from "../postgres/lock-refused.ts";
 import { qualifiedName } from "../postgres/quote.ts";
+import { isOfConnection } from "../postgres/wrap-error.ts";
 import { type IdentityFacts, type RowIdentity, rowIdentity } from "./catalog/row-identity.ts";
 import { tablePattern } from "./catalog/table-pattern.ts";
 import {
@@ -61,6 +63,8 @@ export async function readCatalog(client: pg.Client, selection: TableSelection):
     const selected = all.filter((row) => matchesAny(include, row) && !matchesAny(exclude, row));
     const unmatched = include.filter((one) => !all.some((row) => one.matches(row.schema, row.name))).map(({ text }) => text);
     return { ...(await describe(client, selected)), unmatched };
+  } catch (error) {
+    throw isOfConnection(error) ? await explained(error, "source", client) : error;
   } finally {
     await endCatalogRead(client);
   }

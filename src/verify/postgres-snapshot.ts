@@ -1,9 +1,9 @@
 import type pg from "pg";
 import type { ChunkRange } from "../engine/ports.ts";
-import { PghaulError } from "../errors/pghaul-error.ts";
-import { type SideName, sideCode } from "../model/side.ts";
+import type { SideName } from "../model/side.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import { displayText, type Row, toByteText } from "../model/value.ts";
+import { LOCK_NOT_AVAILABLE, lockRefused } from "../postgres/lock-refused.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import {
   bucketsSql,
@@ -30,7 +30,6 @@ export interface OpenedSnapshot {
   readonly encoding: string;
 }
 
-const LOCK_NOT_AVAILABLE = "55P03";
 const LOCK_ATTEMPTS = 30;
 const LOCK_PAUSE_MILLIS = 500;
 const ROWS_AT_ONCE = 1_000;
@@ -61,18 +60,10 @@ select ${select}, pg_backend_pid()::text as pid, current_setting('server_encodin
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw asPghaulError(error, side, { table: table.id });
       await client.query("rollback");
-      if (attempt === LOCK_ATTEMPTS) throw locked(table, side);
+      if (attempt === LOCK_ATTEMPTS) throw await lockRefused(client, side, table.id);
     }
     await sleep(LOCK_PAUSE_MILLIS, signal);
   }
-}
-
-function locked({ id }: Table, side: SideName): PghaulError {
-  return new PghaulError(sideCode(side, "QUERY"), `${id} is locked by somebody else at the ${side}`, {
-    context: { table: id },
-    suggestion:
-      "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
-  });
 }
 
 /** A table under the open REPEATABLE READ transaction of a client that this object owns. */

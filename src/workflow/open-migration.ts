@@ -9,7 +9,9 @@ import type { Config } from "../config/config.ts";
 import { type ConfigLocation, loadConfig } from "../config/load-config.ts";
 import type { SideName } from "../model/side.ts";
 import { type ConnectOptions, connect } from "../postgres/connect.ts";
+import { explained } from "../postgres/lock-refused.ts";
 import { type ConnectionSpec, resolveConnection } from "../postgres/resolve-connection.ts";
+import { isOfConnection } from "../postgres/wrap-error.ts";
 import { openState } from "../state/open-state.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 
@@ -65,6 +67,8 @@ export function openSides(location: ConfigLocation): Sides {
       const client = await open(side, purpose);
       try {
         return await work(client);
+      } catch (error) {
+        throw isOfConnection(error) ? await explained(error, side, client) : error;
       } finally {
         await client.end().catch(() => undefined);
       }

@@ -44,6 +44,24 @@ describe("bad input before a run", { timeout: 300_000 }, () => {
     await assertGoesOn(move);
   });
 
+  it("a table that somebody has locked: who it is, in check, plan and run", async () => {
+    const move = await newMove(pair, { sql: ITEMS });
+    const holder = await move.sourceDb.connect();
+    const { rows } = await holder
+      .query("begin; select pg_backend_pid() as pid; set application_name = 'nightly'; lock table items")
+      .then((results) => (results as unknown as { rows: { pid: number }[] }[])[1] as { rows: { pid: number }[] });
+    const says = new RegExp(`public\\.items is held ACCESS EXCLUSIVE by pid ${rows[0]?.pid}, nightly, idle in transaction, for \\d+s`);
+    await assertRefuses(move, ["plan"], { code: "SOURCE_QUERY", exit: 20, says });
+    await assertRefuses(move, RUN, { code: "SOURCE_QUERY", exit: 20, says });
+    const check = (await move.run(["check", "--json"])).json();
+    const selected = check.result.checks.find(({ id }: { id: string }) => id === "tables-selected");
+    assert.match(selected.evidence, says);
+    assert.match(selected.fix, new RegExp(`pg_terminate_backend\\(${rows[0]?.pid}\\)`));
+    await holder.query("rollback");
+    await holder.end();
+    await assertGoesOn(move);
+  });
+
   it("a role that may not replicate, then one that may not write at the target", async () => {
     const move = await newMove(pair, { sql: ITEMS });
     move.configure({ urls: { source: pair.source.url(move.sourceDb.name, "mover") } });

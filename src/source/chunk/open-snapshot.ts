@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { ReadView } from "../../engine/ports.ts";
-import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type Lsn, parseLsn } from "../../model/lsn.ts";
-import { type SideName, sideCode } from "../../model/side.ts";
+import type { SideName } from "../../model/side.ts";
 import { isVisible, parseSnapshot } from "../../model/snapshot.ts";
+import { LOCK_NOT_AVAILABLE, lockRefused } from "../../postgres/lock-refused.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import { beginSnapshot, endSnapshot, type SnapshotRequest } from "../queries/read-queries.ts";
 
-const LOCK_NOT_AVAILABLE = "55P03";
 const LOCK_ATTEMPTS = 30;
 const LOCK_PAUSE_MS = 500;
 
@@ -39,7 +38,7 @@ export async function openSnapshot(
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
       await endSnapshot(client);
-      if (attempt === LOCK_ATTEMPTS) throw locked(request);
+      if (attempt === LOCK_ATTEMPTS) throw await lockRefused(client, request.side, request.lock);
     }
     await sleep(LOCK_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
@@ -49,15 +48,4 @@ export async function openSnapshot(
 export function snapshotView(text: string): ReadView {
   const snapshot = parseSnapshot(text);
   return { text, contains: ({ xid }) => isVisible(snapshot, xid) };
-}
-
-function locked({ lock: relation, side }: { readonly lock: string; readonly side: SideName }): PghaulError {
-  return new PghaulError(
-    sideCode(side, "QUERY"),
-    `${relation} is locked by somebody else, ${LOCK_ATTEMPTS} attempts to read it timed out`,
-    {
-      suggestion:
-        "select pid, mode, granted, pg_blocking_pids(pid) from pg_locks where relation is not null and mode = 'AccessExclusiveLock';",
-    },
-  );
 }

@@ -1,0 +1,63 @@
+import type pg from "pg";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../model/side.ts";
+import { formatDuration } from "../observe/units.ts";
+import { asPghaulError, sqlState } from "./wrap-error.ts";
+
+/** SQLSTATE of a lock that was not granted in time. */
+export const LOCK_NOT_AVAILABLE = "55P03";
+
+/** What a session met, as an error of its side; a lock that was not granted comes with who holds it. Ends the session's transaction. */
+export async function explained(error: unknown, side: SideName, client: pg.Client): Promise<PghaulError> {
+  if (error instanceof PghaulError || sqlState(error) !== LOCK_NOT_AVAILABLE) return asPghaulError(error, side);
+  await client.query("rollback").catch(() => undefined);
+  return await lockRefused(client, side);
+}
+
+interface LockHolder {
+  readonly pid: string;
+  /** Qualified where the search path needs it. */
+  readonly relation: string;
+  /** What it says of itself; null where this role may not see it. */
+  readonly application: string | null;
+  readonly state: string | null;
+  readonly seconds: number | null;
+}
+
+/**
+ * The error for a table that may not even be read: it names who holds it. Only ACCESS EXCLUSIVE refuses a reader (manual: "Table-Level Locks").
+ * `client` must be in no failed transaction; where nobody can be asked any more the error says less.
+ */
+export async function lockRefused(client: pg.Client, side: SideName, table?: string): Promise<PghaulError> {
+  const holders = await selectHolders(client).catch(() => []);
+  const context = table === undefined ? {} : { table };
+  const [first] = holders;
+  if (first === undefined) {
+    return new PghaulError(sideCode(side, "QUERY"), `${table ?? "a table"} of the ${side} was locked by another session`, {
+      context,
+      suggestion: "Run the same command again; the lock is gone.",
+    });
+  }
+  return new PghaulError(sideCode(side, "QUERY"), `locked at the ${side}: ${holders.map(describe).join("; ")}`, {
+    context: { table: first.relation, ...context },
+    suggestion: `Wait until that session ends, or end it at the ${side}: select pg_terminate_backend(${first.pid});`,
+  });
+}
+
+function describe({ pid, relation, application, state, seconds }: LockHolder): string {
+  const who = [`pid ${pid}`, application ?? "", state ?? ""].filter((part) => part !== "").join(", ");
+  return `${relation} is held ACCESS EXCLUSIVE by ${who}${seconds === null ? "" : `, for ${formatDuration(seconds)}`}`;
+}
+
+async function selectHolders(client: pg.Client): Promise<readonly LockHolder[]> {
+  const { rows } = await client.query<Omit<LockHolder, "seconds"> & { seconds: string | null }>(`
+    select l.pid::text, l.relation::pg_catalog.regclass::text as relation, a.application_name::text as application, a.state::text,
+           extract(epoch from pg_catalog.clock_timestamp() - a.xact_start)::text as seconds
+      from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+     where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
+       and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+       and exists (select from pg_catalog.pg_class c where c.oid = l.relation and c.relkind in ('r', 'p', 'm'))
+     order by a.xact_start nulls last, l.relation
+     limit 5`);
+  return rows.map(({ seconds, ...holder }) => ({ ...holder, seconds: seconds === null ? null : Number(seconds) }));
+}
