@@ -7,6 +7,8 @@ interface ServerError extends Error {
   readonly severity: string;
   readonly hint?: string;
   readonly where?: string;
+  /** The function of the server that reported it; the same in every language. */
+  readonly routine?: string;
   readonly schema?: string;
   readonly table?: string;
   readonly column?: string;
@@ -51,6 +53,7 @@ const NO_TLS = "The server does not support SSL connections";
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECRYPT)|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED/;
 
 const SUGGESTIONS: Readonly<Record<string, string>> = {
+  "22P05": "Give the other side an encoding that has the character (UTF8 has all), or change the rows that hold it.",
   "25006": "The server is a standby, or read-only by its settings. Add target_session_attrs=primary to the connection string.",
   "28000": "See that the role exists and may log in, and that pg_hba.conf has a line for it, the database and this client's address.",
   "28P01": "Try the same user with psql; then look at .pgpass, passwordFile or passwordCommand.",
@@ -92,7 +95,7 @@ export function sqlState(error: unknown): string | undefined {
 function fromServer(error: ServerError, side: SideName, context: ErrorContext): PghaulError {
   const table = error.table === undefined ? undefined : `${error.schema}.${error.table}`;
   const place = /^COPY ([^,]+), line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? "");
-  const suggestion = SUGGESTIONS[error.code] ?? error.hint;
+  const suggestion = enumSuggestion(error) ?? SUGGESTIONS[error.code] ?? error.hint;
   return new PghaulError(sideCode(side, serverFault(error.code, error.severity)), withoutValues(error), {
     context: {
       ...defined({ table, constraint: error.constraint, column: error.column ?? place?.[3], copyLine: place?.[2] }),
@@ -118,11 +121,22 @@ function serverFault(sqlstate: string, severity: string): SideFault {
 
 /**
  * Messages of class 22 (data exceptions) quote the value itself: `invalid input syntax for type date: "..."`. The outermost pair
- * of quotes is what holds it, in whatever language the server speaks.
+ * of quotes is what holds it, in whatever language the server speaks. A label of an enum is a word of the schema and not of a row, and a
+ * character that an encoding lacks is told by its bytes: both stay, for they are what has to be acted on.
  */
 function withoutValues(error: ServerError): string {
-  if (!error.code.startsWith("22")) return error.message;
+  if (!error.code.startsWith("22") || error.routine === "enum_in" || error.code === UNTRANSLATABLE) return error.message;
   return error.message.replace(/(["«„“]).*(["»“”])/s, "$1...$2");
+}
+
+/** untranslatable_character: `character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent in encoding "LATIN1"`. */
+const UNTRANSLATABLE = "22P05";
+
+/** `invalid input value for enum public.mood: "glad"` (enum_in of PostgreSQL): the statement that makes the label. */
+function enumSuggestion({ routine, message }: ServerError): string | undefined {
+  const [, type, label] = (routine === "enum_in" && /enum (.+): "(.*)"$/s.exec(message)) || [];
+  if (type === undefined || label === undefined) return undefined;
+  return `alter type ${type} add value '${label.replaceAll("'", "''")}';`;
 }
 
 function faultOf(error: unknown, code: string | undefined, message: string, name: string): SideFault {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, test } from "node:test";
 import { inspect } from "node:util";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { isRetried } from "../../src/errors/policy.ts";
@@ -118,4 +118,22 @@ it("sqlState reads both", () => {
   assert.equal(sqlState(server("40001")), "40001");
   assert.equal(sqlState(asPghaulError(server("40001"), "source")), "40001");
   for (const other of [node("EPIPE"), new PghaulError("BUG", "b"), null, undefined, "40001"]) assert.equal(sqlState(other), undefined);
+});
+
+test("a label that an enum lacks is named with the statement that makes it; a value of a row is not", () => {
+  const label = asPghaulError(server("22P02", 'invalid input value for enum shop.mood: "it\'s "fine""', { routine: "enum_in" }), "target");
+  assert.equal(label.message, 'invalid input value for enum shop.mood: "it\'s "fine""');
+  assert.equal(label.suggestion, "alter type shop.mood add value 'it''s \"fine\"';");
+  const value = asPghaulError(
+    server("22P02", 'invalid input syntax for type integer: "4111-secret"', { routine: "pg_strtoint32_safe" }),
+    "target",
+  );
+  assert.doesNotMatch(value.message + value.suggestion, /4111/);
+});
+
+test("a character that an encoding lacks is told by its bytes, with both encodings", () => {
+  const message = 'character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent in encoding "LATIN1"';
+  const error = asPghaulError(server("22P05", message), "source");
+  assert.equal(error.message, message);
+  assert.match(error.suggestion ?? "", /UTF8/);
 });
