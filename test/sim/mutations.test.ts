@@ -11,6 +11,7 @@ import {
   noBarrier,
   noReread,
   positionApart,
+  replacedByOperator,
   truncateIgnored,
 } from "./mutations.ts";
 import { type Mutation, runSimulation } from "./run-simulation.ts";
@@ -31,6 +32,7 @@ const CASES: readonly Case[] = [
   { without: "the barrier behind slot creation", mutation: noBarrier, caught: 5, of: 200, oracles: ROWS },
   { without: "the xid rule, an LSN rule in its place", mutation: lsnRule, caught: 5, of: 200, oracles: ROWS },
   { without: "the point re-read", mutation: noReread, caught: 2, of: 1_000, oracles: ROWS },
+  { without: "texts as names of rows, the operator in their place", mutation: replacedByOperator, caught: 1, of: 3_000, oracles: ROWS },
   { without: "the visible floor, the log's end in its place", mutation: floorAtPassed, caught: 5, of: 200, oracles: ROWS },
   { without: "TRUNCATE in the roll-forward", mutation: truncateIgnored, caught: 1, of: 3_000, oracles: ROWS },
   { without: "a look at the leaves after planning", mutation: leavesAsPlanned, caught: 5, of: 1_000, oracles: [...ROWS, "end"] },

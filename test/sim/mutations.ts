@@ -3,7 +3,9 @@ import type { ChunkRead, ReadView, SourceReader, Target, TargetTransaction, Whol
 import type { Lsn } from "../../src/model/lsn.ts";
 import { keyText, type TableLeaf } from "../../src/model/table.ts";
 import { SimRows } from "./postgres/rows.ts";
+import { keyOf } from "./postgres/tables.ts";
 import type { Mutation } from "./run-simulation.ts";
+import type { TableRows } from "./target/table-rows.ts";
 
 /** Chunks may start before the writers that the slot did not wait for are visible (research, scenario B). */
 export const noBarrier: Mutation = (ports) => ({ ...ports, source: reader(ports.source, { barrier: () => Promise.resolve() }) });
@@ -38,6 +40,21 @@ export const noReread: Mutation = (ports, { target }) => ({
       return { ...read, rows: new SimRows(held.filter((row) => row !== undefined)) };
     },
   }),
+});
+
+/** A point re-read replaces whatever the operator finds equal, and not the rows of the very texts that were asked for. */
+export const replacedByOperator: Mutation = (ports, { target }) => ({
+  ...ports,
+  target: within(ports.target, (transaction) =>
+    overlay(transaction, {
+      replace: async (table, keys, rows) => {
+        const held = target.tables.get(table.id) as TableRows;
+        const names = new Set(keys.map((key) => held.sim.nameOf(key)));
+        const equal = [...held.rows.values()].map((row) => keyOf(held.sim, row)).filter((key) => names.has(held.sim.nameOf(key)));
+        await transaction.replace(table, [...keys, ...equal], rows);
+      },
+    }),
+  ),
 });
 
 /** The visible floor is where the log stands: commits that are streamed but not visible yet are taken for seen. */

@@ -4,7 +4,7 @@
  */
 import { type KeyText, keyText } from "../../../src/model/table.ts";
 import { type PartialRow, type Row, UNCHANGED } from "../../../src/model/value.ts";
-import { keyOf, rowText, type SimTable } from "./tables.ts";
+import { keyOf, rowText, type SimTable, uniqueValues } from "./tables.ts";
 import { letsPass, type Transaction } from "./transaction.ts";
 
 interface Version {
@@ -118,19 +118,14 @@ export class Heap {
   }
 
   #mayFree(transaction: Transaction, row: Row): boolean {
-    const value = this.#uniqueValue(row);
-    return value === null || letsPass(this.#uniqueWriter.get(value), transaction);
+    return uniqueValues(this.sim, row).every((value) => letsPass(this.#uniqueWriter.get(value), transaction));
   }
 
   #uniqueFree(transaction: Transaction, row: Row, id: KeyText): boolean {
-    const value = this.#uniqueValue(row);
-    if (value === null) return true;
-    const owner = this.#uniqueOwner.get(value);
-    return (owner === undefined || owner === id) && letsPass(this.#uniqueWriter.get(value), transaction);
-  }
-
-  #uniqueValue(row: Row): string | null {
-    return this.sim.unique === null ? null : (row[this.sim.unique] as string | null);
+    return uniqueValues(this.sim, row).every((value) => {
+      const owner = this.#uniqueOwner.get(value);
+      return (owner === undefined || owner === id) && letsPass(this.#uniqueWriter.get(value), transaction);
+    });
   }
 
   #idOf(row: Row): KeyText {
@@ -142,12 +137,12 @@ export class Heap {
     this.#versions.push(version);
     this.live.set(id, version);
     this.#touch(transaction, id, row);
-    const value = this.#uniqueValue(row);
-    if (value !== null) this.#uniqueOwner.set(value, id);
+    const values = uniqueValues(this.sim, row);
+    for (const value of values) this.#uniqueOwner.set(value, id);
     transaction.undo.push(() => {
       this.#versions.splice(this.#versions.indexOf(version), 1);
       this.live.delete(id);
-      if (value !== null) this.#uniqueOwner.delete(value);
+      for (const value of values) this.#uniqueOwner.delete(value);
     });
   }
 
@@ -155,12 +150,12 @@ export class Heap {
     version.deleter = transaction;
     this.live.delete(id);
     this.#touch(transaction, id, version.row);
-    const value = this.#uniqueValue(version.row);
-    if (value !== null) this.#uniqueOwner.delete(value);
+    const values = uniqueValues(this.sim, version.row);
+    for (const value of values) this.#uniqueOwner.delete(value);
     transaction.undo.push(() => {
       version.deleter = null;
       this.live.set(id, version);
-      if (value !== null) this.#uniqueOwner.set(value, id);
+      for (const value of values) this.#uniqueOwner.set(value, id);
     });
   }
 
@@ -168,8 +163,7 @@ export class Heap {
   #touch(transaction: Transaction, id: KeyText, row: Row): void {
     this.#writers.add(transaction);
     this.#lastWriter.set(id, transaction);
-    const value = this.#uniqueValue(row);
-    if (value !== null) this.#uniqueWriter.set(value, transaction);
+    for (const value of uniqueValues(this.sim, row)) this.#uniqueWriter.set(value, transaction);
   }
 
   #logUpdate(transaction: Transaction, old: Row, row: Row): void {

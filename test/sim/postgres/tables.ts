@@ -14,6 +14,8 @@ export interface SimTable {
   readonly big: number;
   /** Every key that can occur; few, so that transactions meet. */
   readonly keys: readonly Row[];
+  /** Equal for the texts of a key that the key's operator finds equal (numeric 1 and 1.0); its unique index holds one of them at a time. */
+  nameOf(key: Row): string;
   /** The source's collation: JavaScript's order of the same texts is another one, as with ICU. */
   compare(a: Row, b: Row): number;
   /** The place (`Leaves`) of a key. */
@@ -31,18 +33,21 @@ export function makeTables(random: Random): SimTable[] {
 function keyedTable(id: string, oid: number, random: Random): SimTable {
   const composite = random.chance(0.25);
   const partitioned = !composite && random.chance(0.25);
-  const keys = composite ? compositeKeys() : Array.from({ length: random.between(6, 24) }, (_, index) => [String(index + 1)]);
+  const numeric = !composite && random.chance(0.35);
+  const keys = composite ? compositeKeys() : numeric ? numericKeys(random) : integerKeys(random);
   const names = [...(composite ? ["a", "b"] : ["id"]), "u", "v", "big"];
   const keyLength = composite ? 2 : 1;
   const unique = random.chance(0.6) ? keyLength : null;
   const leaves = new Leaves(partitioned ? [random.chance(0.8), random.chance(0.6)] : [true]);
+  const order = !numeric && (composite || random.chance(0.5)) ? compareScrambled : compareNumbers;
   return {
     table: describe(id, oid, { names, key: Array.from(names.slice(0, keyLength).keys()), leaves, partitioned }),
     leaves,
     unique,
     big: names.length - 1,
     keys,
-    compare: composite || random.chance(0.5) ? compareScrambled : compareNumbers,
+    nameOf: (key) => (numeric ? String(Number(key[0])) : keyText(key)),
+    compare: order,
     placeOf: (key) => (partitioned ? Number(key[0]) % 2 : 0),
   };
 }
@@ -55,6 +60,7 @@ function keylessTable(id: string, oid: number): SimTable {
     unique: null,
     big: 1,
     keys: [],
+    nameOf: () => "",
     compare: () => 0,
     placeOf: () => 0,
   };
@@ -83,6 +89,18 @@ export function leavesSeenBy(leaves: Leaves, name: string, sees: (maker: Transac
   });
 }
 
+function integerKeys(random: Random): Row[] {
+  return Array.from({ length: random.between(6, 24) }, (_, index) => [String(index + 1)]);
+}
+
+function numericKeys(random: Random): Row[] {
+  return Array.from({ length: random.between(3, 8) }, (_, index) => String(index + 1)).flatMap((text) => [
+    [text],
+    [`${text}.0`],
+    [`${text}.00`],
+  ]);
+}
+
 function compositeKeys(): Row[] {
   return ["1", "12", "2"].flatMap((a) => ["1", "2", "21", "x"].map((b) => [a, b]));
 }
@@ -106,11 +124,16 @@ function rank(text: string): number {
   return hash;
 }
 
+/** What unique indexes hold of a row: its key, as equal as the operator finds it, and the value of the other one. */
+export function uniqueValues(sim: SimTable, row: Row): string[] {
+  const value = sim.unique === null ? null : (row[sim.unique] as string | null);
+  return [...(sim.table.key === null ? [] : [`key ${sim.nameOf(keyOf(sim, row))}`]), ...(value === null ? [] : [value])];
+}
+
 /** Random bounds over the key, so that every key of these leaves lies in exactly one range. */
 export function drawRanges(sim: SimTable, leaves: readonly TableLeaf[], random: Random): ChunkRange[] {
   return leaves.flatMap(({ id: leaf }) => {
-    const bounds = sim.keys
-      .filter(() => random.chance(0.15))
+    const bounds = [...new Map(sim.keys.filter(() => random.chance(0.15)).map((key) => [sim.nameOf(key), key])).values()]
       .toSorted(sim.compare)
       .map((values) => ({ values, inclusive: random.chance(0.5) }));
     return [null, ...bounds].map((low, index) => ({

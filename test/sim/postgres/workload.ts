@@ -181,7 +181,7 @@ export class Workload implements Actor {
   #remove(transaction: Transaction, heap: Heap, id: string): void {
     const row = heap.live.get(id)?.row;
     if (heap.remove(transaction, id) && row !== undefined && this.#random.chance(0.3)) {
-      heap.insert(transaction, this.#random.chance(0.5) ? row : this.#newRow(heap, keyOf(heap.sim, row)));
+      heap.insert(transaction, this.#random.chance(0.5) ? row : this.#newRow(heap, this.#equalKey(heap, keyOf(heap.sim, row))));
     }
   }
 
@@ -194,10 +194,16 @@ export class Workload implements Actor {
     const row = old.map((value, index) => (index === sim.big && this.#random.chance(0.8) ? value : (fresh[index] as string | null)));
     if (sim.unique !== null && this.#random.chance(0.6)) row[sim.unique] = old[sim.unique] as string | null;
     if (sim.table.key !== null && this.#random.chance(this.#habits.moves)) {
-      const moved = this.#random.pick(sim.keys);
+      const moved = this.#random.chance(0.5) ? this.#random.pick(sim.keys) : this.#equalKey(heap, keyOf(sim, old));
       for (const [index, column] of sim.table.key.entries()) row[column] = moved[index] as string;
     }
     heap.update(transaction, id, row);
+  }
+
+  /** One of the texts of a key. */
+  #equalKey({ sim }: Heap, key: Row): Row {
+    if (sim.table.key === null) return key;
+    return this.#random.pick(sim.keys.filter((other) => sim.nameOf(other) === sim.nameOf(key)));
   }
 
   /** A unique value changes hands: freed by one row, taken by the other, in one transaction. */

@@ -2,7 +2,7 @@
 import type { KeyText } from "../../../src/model/table.ts";
 import { keyText } from "../../../src/model/table.ts";
 import type { Row } from "../../../src/model/value.ts";
-import { keyOf, rowText, type SimTable } from "../postgres/tables.ts";
+import { keyOf, rowText, type SimTable, uniqueValues } from "../postgres/tables.ts";
 
 /** A unique index, the primary key's or another, refused a row. */
 export class UniqueViolation extends Error {}
@@ -29,10 +29,9 @@ export class TableRows {
       return;
     }
     const key = keyText(keyOf(this.sim, row));
-    const value = this.#uniqueValue(row);
-    if (this.rows.has(key)) throw new UniqueViolation(`${this.sim.table.id}: key ${key} is there already`);
-    if (value !== null && this.#uniques.has(value)) {
-      throw new UniqueViolation(`${this.sim.table.id}: key ${key} wants ${value}, which ${this.#uniques.get(value)} has`);
+    for (const value of uniqueValues(this.sim, row)) {
+      const owner = this.#uniques.get(value);
+      if (owner !== undefined) throw new UniqueViolation(`${this.sim.table.id}: key ${key} wants ${value}, which ${owner} has`);
     }
     this.#place(key, row);
     undo(() => this.#unplace(key, row));
@@ -73,17 +72,11 @@ export class TableRows {
 
   #place(key: KeyText, row: Row): void {
     this.rows.set(key, row);
-    const value = this.#uniqueValue(row);
-    if (value !== null) this.#uniques.set(value, key);
+    for (const value of uniqueValues(this.sim, row)) this.#uniques.set(value, key);
   }
 
   #unplace(key: KeyText, row: Row): void {
     this.rows.delete(key);
-    const value = this.#uniqueValue(row);
-    if (value !== null) this.#uniques.delete(value);
-  }
-
-  #uniqueValue(row: Row): string | null {
-    return this.sim.unique === null ? null : (row[this.sim.unique] as string | null);
+    for (const value of uniqueValues(this.sim, row)) this.#uniques.delete(value);
   }
 }

@@ -30,6 +30,8 @@ export interface ColumnRow {
   readonly generated: string;
   /** 'true' when INSERT may leave it out. */
   readonly fills_itself: string;
+  /** 'false' for a collation under which different texts are equal; 'true' where there is none. */
+  readonly deterministic: string;
 }
 
 export async function selectColumns(db: Queryable, oid: string): Promise<readonly ColumnRow[]> {
@@ -38,18 +40,19 @@ export async function selectColumns(db: Queryable, oid: string): Promise<readonl
     with recursive base as (
       select a.attnum, a.attname, a.attidentity, a.attgenerated, a.atttypid as typid, a.atttypmod as typmod,
              pg_catalog.format_type(a.atttypid, a.atttypmod) as type, not a.attnotnull or a.atthasdef or a.attidentity <> '' as fills_itself,
-             t.typtype, t.typbasetype, t.typtypmod
+             coalesce(l.collisdeterministic, true) as deterministic, t.typtype, t.typbasetype, t.typtypmod
         from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+        left join pg_catalog.pg_collation l on l.oid = a.attcollation
        where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
       union all
       select b.attnum, b.attname, b.attidentity, b.attgenerated, b.typbasetype,
-             case when b.typmod = -1 then b.typtypmod else b.typmod end, b.type, b.fills_itself,
+             case when b.typmod = -1 then b.typtypmod else b.typmod end, b.type, b.fills_itself, b.deterministic,
              t.typtype, t.typbasetype, t.typtypmod
         from base b join pg_catalog.pg_type t on t.oid = b.typbasetype
        where b.typtype = 'd')
     select attnum::text, attname::text as name, pg_catalog.format_type(typid, typmod) as base_type,
            pg_catalog.format_type(typid, -1) as bare_type,
-           attidentity::text as identity, attgenerated::text as generated, type, fills_itself::text
+           attidentity::text as identity, attgenerated::text as generated, type, fills_itself::text, deterministic::text
       from base where typtype <> 'd' order by base.attnum`,
     [oid],
   );
@@ -68,13 +71,17 @@ export interface IndexColumnRow {
   /** The operator that the index itself finds equal values with, as `schema`, `name`. */
   readonly operator_schema: string;
   readonly operator_name: string;
+  /** 'always': what the operator finds equal has equal bytes; 'deterministic': under a deterministic collation; null: not known to. */
+  readonly equal_image: "always" | "deterministic" | null;
 }
 
 /** Plain columns of the valid, whole-table btree indexes. */
 export async function selectIndexColumns(db: Queryable, oid: string): Promise<readonly IndexColumnRow[]> {
   const { rows } = await db.query<IndexColumnRow>(
     `
-    select i.indexrelid::text as index, i.indisunique::text as is_unique, i.indnkeyatts::text as columns, k.attnum::text, k.place::text, n.nspname::text as operator_schema, o.oprname::text as operator_name
+    select i.indexrelid::text as index, i.indisunique::text as is_unique, i.indnkeyatts::text as columns, k.attnum::text, k.place::text, n.nspname::text as operator_schema, o.oprname::text as operator_name,
+           case p.amproc when 'pg_catalog.btequalimage'::pg_catalog.regproc then 'always'
+                         when 'pg_catalog.btvarstrequalimage'::pg_catalog.regproc then 'deterministic' end as equal_image
       from pg_catalog.pg_index i
       join pg_catalog.pg_class c on c.oid = i.indexrelid
       join pg_catalog.pg_am am on am.oid = c.relam and am.amname = 'btree'
@@ -82,6 +89,8 @@ export async function selectIndexColumns(db: Queryable, oid: string): Promise<re
       join pg_catalog.pg_opclass oc on oc.oid = i.indclass[k.place - 1]
       join pg_catalog.pg_amop ao on ao.amopfamily = oc.opcfamily and ao.amopstrategy = 3
        and ao.amoplefttype = oc.opcintype and ao.amoprighttype = oc.opcintype
+      left join pg_catalog.pg_amproc p on p.amprocfamily = oc.opcfamily and p.amprocnum = 4
+       and p.amproclefttype = oc.opcintype and p.amprocrighttype = oc.opcintype
       join pg_catalog.pg_operator o on o.oid = ao.amopopr
       join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
      where i.indrelid = $1 and i.indisvalid and i.indpred is null and k.place <= i.indnkeyatts and k.attnum > 0

@@ -83,11 +83,17 @@ function oneImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<num
     where ${where} and ${narrowed.join("")}row(${stored.join(", ")})::record *= row(${wanted.join(", ")})::record limit 1) as i`;
 }
 
+/**
+ * A key names a row by its text, as everywhere in the engine. The operator finds candidates through the index; where it also takes other
+ * texts for equal, only the row with the very bytes counts: the equal key of another text is another row of another time, and what is done
+ * to the one must not be done to the other.
+ */
 function matches(target: TargetTable, alias: string): string {
   return keyOf(target)
-    .map((column) => {
-      const { name, equals } = target.columns[column] as TargetTable["columns"][number];
-      return `t.${name} ${equals} ${alias}.c${column}`;
+    .flatMap((column) => {
+      const { name, equals, equalImage, type } = target.columns[column] as TargetTable["columns"][number];
+      const found = `t.${name} ${equals} ${alias}.c${column}`;
+      return equalImage ? [found] : [found, `row(t.${name}::${type})::record *= row(${alias}.c${column}::${type})::record`];
     })
     .join(" and ");
 }

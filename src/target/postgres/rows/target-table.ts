@@ -29,6 +29,11 @@ export interface TargetColumn {
   readonly updatable: boolean;
   /** Equality by the type's btree operator family, `operator("s".=)`: found whatever search_path hides an extension's type. */
   readonly equals: string;
+  /**
+   * False where `equals` may hold between values of different text: numeric 0.5 and 0.50, float -0, interval, jsonb, citext, arrays and
+   * composites of such, a nondeterministic collation. btree tells by its support function 4, `equalimage` (manual: "B-Tree Support Functions").
+   */
+  readonly equalImage: boolean;
   /** True when some index starts with this column. */
   readonly indexed: boolean;
 }
@@ -54,13 +59,15 @@ export async function readTargetTable(db: Queryable, side: SideName, table: Tabl
       const found = columns.get(column.name);
       if (found === undefined) throw fault(`has no column ${quoteIdent(column.name)}`);
       if (found.generated !== "") throw fault(`has ${quoteIdent(column.name)} as a generated column, which the stream fills,`);
+      const index = indexed.find(({ attnum }) => attnum === found.attnum);
       return {
         name: quoteIdent(column.name),
         type: found.base_type,
         bareType: found.bare_type,
         updatable: found.identity !== "a",
-        equals: equality(indexed.find((index) => index.attnum === found.attnum)),
-        indexed: indexed.some((index) => index.attnum === found.attnum && index.place === "1"),
+        equals: equality(index),
+        equalImage: index?.equal_image === "always" || (index?.equal_image === "deterministic" && found.deterministic === "true"),
+        indexed: indexed.some(({ attnum, place }) => attnum === found.attnum && place === "1"),
       };
     }),
   };
