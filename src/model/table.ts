@@ -3,7 +3,7 @@ export interface Column {
   readonly name: string;
   /** `format_type(atttypid, atttypmod)`, schema-qualified where the search path needs it, e.g. `numeric(12,2)`. */
   readonly type: string;
-  /** GENERATED ALWAYS AS IDENTITY: INSERT needs OVERRIDING SYSTEM VALUE, UPDATE may not name it. */
+  /** GENERATED ALWAYS AS IDENTITY: INSERT needs OVERRIDING SYSTEM VALUE, UPDATE may set it to DEFAULT alone. */
   readonly identityAlways: boolean;
   readonly notNull: boolean;
 }

@@ -156,6 +156,54 @@ for (const version of [13, 15, 18] as const) {
       assert.deepEqual(await bench.rows("t"), ["(1,1,b)"]);
     });
 
+    for (const { way, padding } of SIZES) {
+      test(`an identity column that the source set to its default is changed by patches and moves, ${way}`, async () => {
+        await using bench = await Bench.open(
+          server,
+          `create table t (id int primary key, nr int generated always as identity unique, v text, big text);
+          create table k (nr int generated always as identity primary key, v text, big text);
+          insert into t (id, v, big) select i, 'a', 'kept' from generate_series(1, 100) i; insert into k (v, big) values ('a', 'kept');
+          create table twin (id int primary key, nr int generated always as identity); insert into twin values (1, default)`,
+        );
+        const [t, k, twin] = [
+          await bench.table("public.t", ["id"]),
+          await bench.table("public.k", ["nr"]),
+          await bench.table("public.twin", ["id"]),
+        ];
+        const more = Array.from({ length: padding }, (_, index): PartialRow => [String(index + 10), String(index + 2000), "b", UNCHANGED]);
+        await bench.apply((tx) =>
+          tx.apply(t, { ...NOTHING, patches: [["1", "1001", "b", UNCHANGED], ["2", "2", "b", UNCHANGED], ...more] }, "strict"),
+        );
+        assert.deepEqual(await bench.rows("(select * from t where id < 3)"), ["(1,1001,b,kept)", "(2,2,b,kept)"]);
+        assert.deepEqual(
+          await bench.rows("(select from t where nr >= 2000 and v = 'b')"),
+          Array.from({ length: padding }, () => "()"),
+        );
+        const absent = await bench.apply((tx) =>
+          tx.apply(
+            t,
+            {
+              ...NOTHING,
+              patches: [
+                ["999", "1", "b", UNCHANGED],
+                ["3", "1003", "c", UNCHANGED],
+              ],
+            },
+            "tolerant",
+          ),
+        );
+        assert.deepEqual(absent, [["999"]]);
+        assert.deepEqual(await bench.rows("(select * from t where id = 3)"), ["(3,1003,c,kept)"]);
+        await bench.apply((tx) => tx.apply(twin, { ...NOTHING, patches: [["1", "7"]] }, "strict"));
+        assert.deepEqual(await bench.rows("twin"), ["(1,7)"]);
+        assert.equal(await bench.apply((tx) => tx.move(t, ["1"], ["501", "1002", "c", UNCHANGED])), true);
+        assert.equal(await bench.apply((tx) => tx.move(t, ["1"], ["502", "1002", "c", UNCHANGED])), false);
+        assert.deepEqual(await bench.rows("(select * from t where id > 500)"), ["(501,1002,c,kept)"]);
+        assert.equal(await bench.apply((tx) => tx.move(k, ["1"], ["2", "b", UNCHANGED])), true);
+        assert.deepEqual(await bench.rows("k"), ["(2,b,kept)"]);
+      });
+    }
+
     test("partitioned: rows move between partitions, truncate empties the root", async () => {
       await using bench = await Bench.open(
         server,

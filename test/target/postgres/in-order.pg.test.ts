@@ -37,6 +37,31 @@ suite("apply in order", () => {
     assert.deepEqual(await bench.rows("items"), ["(1,one,x)", '(2,a,"takes the freed name")', "(30,c,moved)", '(40,d,"moved whole")']);
   });
 
+  for (const tolerance of ["strict", "tolerant"] as const) {
+    test(`${tolerance}: an identity column that the source set to its default changes, with a key and without`, async () => {
+      await using bench = await Bench.open(
+        server,
+        `create table t (id int primary key, nr int generated always as identity, big text); insert into t values (1, default, 'kept'), (2, default, 'kept');
+      create table bag (nr int generated always as identity, v text); insert into bag (v) values ('a'), ('a')`,
+      );
+      const [t, bag] = [await bench.table("public.t", ["id"]), await bench.table("public.bag", null)];
+      const changes: Change[] = [
+        { kind: "update", table: t.id, oldKey: null, row: ["1", "11", UNCHANGED] },
+        { kind: "update", table: t.id, oldKey: ["2"], row: ["3", "13", UNCHANGED] },
+        { kind: "update-row", table: bag.id, old: row("2", "a"), row: row("9", "b") },
+        { kind: "update-row", table: bag.id, old: row("1", "a"), row: row("1", "c") },
+      ];
+      await bench.apply((tx) => tx.applyInOrder(tablesOf(t, bag), changes, tolerance));
+      assert.deepEqual(await bench.rows("t"), ["(1,11,kept)", "(3,13,kept)"]);
+      assert.deepEqual(await bench.rows("bag"), ["(1,c)", "(9,b)"]);
+      const missing: Change = { kind: "update-row", table: bag.id, old: row("5", "a"), row: row("6", "a") };
+      await assert.rejects(
+        bench.apply((tx) => tx.applyInOrder(tablesOf(bag), [missing], tolerance)),
+        hasCode("TARGET_DRIFT"),
+      );
+    });
+  }
+
   for (const change of [
     { kind: "update", table: "public.items", oldKey: null, row: ["9", "z", UNCHANGED] },
     { kind: "update", table: "public.items", oldKey: null, row: ["9", UNCHANGED, UNCHANGED] },

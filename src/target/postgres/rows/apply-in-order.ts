@@ -8,11 +8,11 @@ import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Change } from "../../../model/change.ts";
 import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
-import { isComplete, type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
+import { isComplete, type PartialRow, type Row } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
-import { insertPuts, keyRow, settableColumns } from "./apply-ops.ts";
+import { insertPuts, keyRow, knownColumns, updateStatements } from "./apply-ops.ts";
 import { provideRows, stageRows } from "./provide-rows.ts";
-import { deleteByKey, deleteImage, insertRows, moveByKey, selectPresent, updateByKey, updateImage } from "./row-queries.ts";
+import { deleteByKey, deleteImage, insertRows, moveByKey, replaceImage, updateImage } from "./row-queries.ts";
 import { DELETE_OP, literalSource, PUT_OP, type RowSource, type SourceRow } from "./row-source.ts";
 import type { TargetTable } from "./target-table.ts";
 import { truncateTables } from "./truncate-tables.ts";
@@ -103,7 +103,7 @@ class Script {
             { op: DELETE_OP, values: change.old },
             { op: 1, values: change.row },
           ],
-          (source) => [{ sql: updateImage(target, source, nullsOf(change.old)), onMiss: "drift" }],
+          (source) => [{ sql: imageToImage(target, change)(target, source, nullsOf(change.old)), onMiss: "drift" }],
         );
       case "delete-row":
         return this.#write(target, [{ op: DELETE_OP, values: change.old }], (source) => [
@@ -153,11 +153,11 @@ class Script {
 
   #update(target: TargetTable, row: PartialRow): Promise<void> {
     if (this.#tolerance === "tolerant" && isComplete(row)) return this.#upsert(target, [keyOfRow(target, row)], row);
-    const columns = settableColumns(target, row);
     const onMiss = this.#tolerance === "strict" ? "drift" : { pending: keyOfRow(target, row) };
-    return this.#write(target, [{ op: 1, values: row }], (source) => [
-      { sql: columns.length === 0 ? selectPresent(target, source, [1, 1]) : updateByKey(target, source, [1, 1], columns), onMiss },
-    ]);
+    return this.#write(target, [{ op: 1, values: row }], (source) => {
+      const statements = updateStatements(target, source, [1, 1], knownColumns(row));
+      return statements.map((sql, place) => ({ sql, onMiss: place === statements.length - 1 ? onMiss : "nothing" }));
+    });
   }
 
   /** A tolerant complete row replaces whatever the old key and the new key hold; everything else moves the row in place. */
@@ -209,9 +209,9 @@ function moveRows(target: TargetTable, oldKey: Row, row: PartialRow): SourceRow[
   return [keyRow(target, oldKey), { op: 1, values: row }];
 }
 
-/** A move sets the key too; a source whose key is GENERATED ALWAYS cannot have changed it. */
-function knownColumns(row: PartialRow): readonly number[] {
-  return row.flatMap((value, column) => (value === UNCHANGED ? [] : [column]));
+function imageToImage(target: TargetTable, { old, row }: Extract<Change, { kind: "update-row" }>): typeof updateImage {
+  const anew = target.columns.some(({ updatable }, column) => !updatable && old[column] !== row[column]);
+  return anew ? replaceImage : updateImage;
 }
 
 function keyOfRow({ table }: TargetTable, row: PartialRow): Row {

@@ -5,16 +5,16 @@ import { type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
 import { copyBlocks } from "./copy-in.ts";
 import { provideRows } from "./provide-rows.ts";
-import { copyIntoTable, deleteByKey, insertRows, selectAbsent, selectPresent, updateByKey } from "./row-queries.ts";
+import { copyIntoTable, deleteByKey, insertRows, reinsertByKey, selectAbsent, selectPresent, updateByKey } from "./row-queries.ts";
 import { DELETE_OP, literalSource, PUT_OP, type RowSource, type SourceRow } from "./row-source.ts";
 import { RELEASE, SAVEPOINT, undoneOnConflict } from "./savepoint.ts";
 import { keyOf, type TargetTable } from "./target-table.ts";
 
-/** Patches that set the same columns, numbered `first` to `last`: one UPDATE. */
+/** Patches that know the same columns, numbered `first` to `last`: one UPDATE. */
 interface PatchGroup {
   readonly first: number;
   readonly last: number;
-  readonly columns: readonly number[];
+  readonly known: readonly number[];
 }
 
 /**
@@ -24,7 +24,7 @@ interface PatchGroup {
  * transaction is then to be rolled back), ConstraintConflict after undoing its own part.
  */
 export async function applyOps(session: TargetSession, target: TargetTable, ops: RowOps, tolerance: Tolerance): Promise<readonly Row[]> {
-  const { patches, groups } = groupPatches(target, ops.patches);
+  const { patches, groups } = groupPatches(ops.patches);
   const rows = sourceRows(target, { ...ops, patches });
   if (rows.length === 0) return [];
   if (rows.length === ops.puts.length && literalSource(target, rows) === null) {
@@ -55,7 +55,11 @@ interface Asked {
 function setStatements(target: TargetTable, source: RowSource, { ops, groups, tolerance }: Asked): readonly SetStatement[] {
   const statements: SetStatement[] = [];
   if (ops.deletes.length > 0) statements.push({ sql: deleteByKey(target, source), tells: "deleted" });
-  for (const group of groups) statements.push({ sql: updateGroup(target, source, group), tells: "patched" });
+  for (const { first, last, known } of groups) {
+    const [update, ...before] = updateStatements(target, source, [first, last], known).toReversed();
+    for (const sql of before) statements.push({ sql, tells: null });
+    statements.push({ sql: update as string, tells: "patched" });
+  }
   if (tolerance === "tolerant") {
     for (const { first, last } of groups) statements.push({ sql: selectAbsent(target, source, [first, last]), tells: "absent" });
   }
@@ -103,22 +107,27 @@ async function copyPuts(session: TargetSession, target: TargetTable, puts: reado
   await session.script([RELEASE]);
 }
 
-function updateGroup(target: TargetTable, source: RowSource, { first, last, columns }: PatchGroup): string {
-  if (columns.length === 0) return selectPresent(target, source, [first, last]);
-  return updateByKey(target, source, [first, last], columns);
+/** Brings what the patches `ops` know to their rows. The row count of the last statement tells how many were there. */
+export function updateStatements(
+  target: TargetTable,
+  source: RowSource,
+  ops: readonly [first: number, last: number],
+  known: readonly number[],
+): readonly string[] {
+  const reinsert = reinsertByKey(target, source, ops, known);
+  const columns = settableColumns(target, known);
+  const update = columns.length === 0 ? selectPresent(target, source, ops) : updateByKey(target, source, ops, columns);
+  return reinsert === null ? [update] : [reinsert, update];
 }
 
 /** Puts patches that know the same columns side by side. */
-function groupPatches(
-  target: TargetTable,
-  patches: readonly PartialRow[],
-): { patches: readonly PartialRow[]; groups: readonly PatchGroup[] } {
-  const byColumns = new Map<string, { columns: readonly number[]; patches: PartialRow[] }>();
+function groupPatches(patches: readonly PartialRow[]): { patches: readonly PartialRow[]; groups: readonly PatchGroup[] } {
+  const byColumns = new Map<string, { known: readonly number[]; patches: PartialRow[] }>();
   for (const patch of patches) {
     const signature = unchangedColumns(patch);
     let group = byColumns.get(signature);
     if (group === undefined) {
-      group = { columns: settableColumns(target, patch), patches: [] };
+      group = { known: knownColumns(patch), patches: [] };
       byColumns.set(signature, group);
     }
     group.patches.push(patch);
@@ -127,7 +136,7 @@ function groupPatches(
   const groups = [...byColumns.values()].map((group) => {
     const first = sorted.length + 1;
     for (const patch of group.patches) sorted.push(patch);
-    return { first, last: sorted.length, columns: group.columns };
+    return { first, last: sorted.length, known: group.known };
   });
   return { patches: sorted, groups };
 }
@@ -138,12 +147,14 @@ function unchangedColumns(patch: PartialRow): string {
   return signature;
 }
 
-/** Known columns that UPDATE may set; the key names the row and stays. */
-export function settableColumns(target: TargetTable, patch: PartialRow): readonly number[] {
+export function knownColumns(patch: PartialRow): readonly number[] {
+  return patch.flatMap((value, column) => (value === UNCHANGED ? [] : [column]));
+}
+
+/** Those that UPDATE may set; the key names the row and stays. */
+function settableColumns(target: TargetTable, known: readonly number[]): readonly number[] {
   const key = new Set(keyOf(target));
-  return patch.flatMap((value, column) =>
-    value !== UNCHANGED && !key.has(column) && target.columns[column]?.updatable === true ? [column] : [],
-  );
+  return known.filter((column) => !key.has(column) && target.columns[column]?.updatable === true);
 }
 
 function sourceRows(target: TargetTable, { deletes, patches, puts }: RowOps): SourceRow[] {

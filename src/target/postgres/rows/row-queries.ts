@@ -22,6 +22,20 @@ export function updateByKey(target: TargetTable, source: RowSource, ops: OpRange
   return `update ${target.reach} as t set ${assignments(target, columns)} from ${item} where ${where} and ${matches(target, "s")}`;
 }
 
+/**
+ * The rows that the patches `ops` name, and whose GENERATED ALWAYS identity changes, are deleted and inserted anew: no UPDATE may name such a
+ * column, though the source's `update t set c = default` did. Of `known` columns the patch has the value, of the others the row. Null where
+ * no such column is known; otherwise to be run ahead of `updateByKey`.
+ */
+export function reinsertByKey(target: TargetTable, source: RowSource, ops: OpRange, known: readonly number[]): string | null {
+  const key = new Set(keyOf(target));
+  const fixed = fixedColumns(target, known).filter((column) => !key.has(column));
+  if (fixed.length === 0) return null;
+  const { item, where } = source.from("s", ops, [...new Set([...key, ...known])]);
+  const changed = fixed.map((column) => `t.${target.columns[column]?.name} is distinct from s.c${column}`).join(" or ");
+  return insertAnew(target, `using ${item} where ${where} and ${matches(target, "s")} and (${changed})`, known);
+}
+
 /** For a patch that has nothing to set: its row must be there all the same. The row count is the answer. */
 export function selectPresent(target: TargetTable, source: RowSource, ops: OpRange): string {
   const { item, where } = source.from("s", ops, keyOf(target));
@@ -49,6 +63,9 @@ export function insertAbsentRows(target: TargetTable, source: RowSource): string
 export function moveByKey(target: TargetTable, source: RowSource, columns: readonly number[]): string {
   const old = source.from("o", DELETES, keyOf(target));
   const next = source.from("s", [1, 1], columns);
+  if (fixedColumns(target, columns).length > 0) {
+    return insertAnew(target, `using ${old.item}, ${next.item} where ${old.where} and ${next.where} and ${matches(target, "o")}`, columns);
+  }
   return `update ${target.reach} as t set ${assignments(target, columns)} from ${old.item}, ${next.item}
     where ${old.where} and ${next.where} and ${matches(target, "o")}`;
 }
@@ -64,6 +81,14 @@ export function updateImage(target: TargetTable, source: RowSource, nulls: Reado
   const next = source.from("s", [1, 1], columns);
   return `update ${target.reach} as t set ${assignments(target, columns)} from ${oneImage(target, source, nulls)}, ${next.item}
     where ${next.where} and t.tableoid = i.part and t.ctid = i.place`;
+}
+
+/** The same where a GENERATED ALWAYS identity changes, which no UPDATE may name. */
+export function replaceImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
+  const { item, where } = source.from("s", [1, 1], allColumns(target));
+  return `with gone as (${deleteImage(target, source, nulls)} returning 1)
+    insert into ${target.relation} (${names(target)}) overriding system value
+    select ${values(target)} from ${item} where ${where} and exists (select from gone)`;
 }
 
 /**
@@ -96,6 +121,18 @@ function matches(target: TargetTable, alias: string): string {
       return equalImage ? [found] : [found, `row(t.${name}::${type})::record *= row(${alias}.c${column}::${type})::record`];
     })
     .join(" and ");
+}
+
+/** Deletes rows and inserts each of them again, with the values of `s` where they are known. Its row count is that of the rows. */
+function insertAnew(target: TargetTable, which: string, known: readonly number[]): string {
+  const kept = allColumns(target).map((column) => (known.includes(column) ? `s.c${column}` : `t.${target.columns[column]?.name}`));
+  return `with gone(${names(target)}) as (delete from ${target.reach} as t ${which} returning ${kept.join(", ")})
+    insert into ${target.relation} (${names(target)}) overriding system value select ${names(target)} from gone`;
+}
+
+/** Those that no UPDATE may name. */
+function fixedColumns(target: TargetTable, columns: readonly number[]): readonly number[] {
+  return columns.filter((column) => target.columns[column]?.updatable === false);
 }
 
 function assignments(target: TargetTable, columns: readonly number[]): string {

@@ -25,7 +25,7 @@ export interface TargetColumn {
   readonly type: string;
   /** `type` without its modifier: what is too long for the column must be refused by it, where a cast would cut it off in silence. */
   readonly bareType: string;
-  /** UPDATE may not name a GENERATED ALWAYS AS IDENTITY column. */
+  /** UPDATE may not name a GENERATED ALWAYS AS IDENTITY column but to set it to DEFAULT. */
   readonly updatable: boolean;
   /** Equality by the type's btree operator family, `operator("s".=)`: found whatever search_path hides an extension's type. */
   readonly equals: string;
