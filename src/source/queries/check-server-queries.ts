@@ -46,16 +46,20 @@ export async function selectReplicationUse(db: Queryable, slot: string): Promise
   return rows[0] as ReplicationUseRow;
 }
 
+/** What `replication-origin.ts` puts behind the migration's prefix. */
+const OF_THIS_DATABASE = "(select oid::text || '/' from pg_catalog.pg_database where datname = current_database())";
+
 /** Replication origins that are not ours. Who may see which occupy a state of the server counts those; others count what exists. */
 export async function selectOrigins(db: Queryable, prefix: string): Promise<{ readonly others: number; readonly exact: boolean }> {
   const { rows } = await db.query<{ exists: string; visible: string }>(
-    `select (select count(*) from pg_catalog.pg_replication_origin where not starts_with(roname, $1))::text as exists,
+    `select (select count(*) from pg_catalog.pg_replication_origin where not starts_with(roname, $1::text || ${OF_THIS_DATABASE}))::text as exists,
             has_function_privilege('pg_catalog.pg_show_replication_origin_status()', 'execute')::text as visible`,
     [prefix],
   );
   if (rows[0]?.visible !== "true") return { others: Number(rows[0]?.exists ?? 0), exact: false };
   const active = await db.query<{ n: string }>(
-    "select count(*)::text as n from pg_catalog.pg_show_replication_origin_status() where not coalesce(starts_with(external_id, $1), false)",
+    `select count(*)::text as n from pg_catalog.pg_show_replication_origin_status()
+      where not coalesce(starts_with(external_id, $1::text || ${OF_THIS_DATABASE}), false)`,
     [prefix],
   );
   return { others: Number(active.rows[0]?.n ?? 0), exact: true };

@@ -23,7 +23,7 @@ export interface PostgresTargetOptions {
   readonly stream: StreamId["stream"];
   /** Connections of the load; each holds a replication origin, of which the server has max_replication_slots. */
   readonly loadLanes: number;
-  /** `pghaul_<migration>_`: what the reverse stream knows our commits by. The lane is appended. */
+  /** `pghaul_<migration>/`: what the reverse stream knows our commits by. The database's number and the lane are appended. */
   readonly originPrefix: string;
   /** Value of the setting `pghaul.applier` in our sessions, for which the fence lets them pass. */
   readonly applierToken?: string;
@@ -137,7 +137,7 @@ class PostgresTarget implements OpenTarget {
       connect,
       lane,
       purpose,
-      origin: `${originPrefix}${lane}`,
+      originPrefix,
       applierToken: applierToken ?? null,
       synchronousCommit,
       tables,

@@ -20,14 +20,21 @@ const BUSY_PAUSE_MILLIS = 200;
 /** object_in_use: another session has it. unique_violation, duplicate_object: another session is creating it this moment. */
 const BUSY: ReadonlySet<string | undefined> = new Set(["55006", "23505", "42710"]);
 
-/** Creates the origin when it is missing and marks every further commit of the session with it. Errors: *_PRIVILEGE, *_QUERY. */
-export async function setUpOrigin(
-  client: pg.Client,
-  { side, name }: { readonly side: SideName; readonly name: string },
-  signal: AbortSignal,
-): Promise<void> {
+/** Origins are the server's and not the database's: this one's number, between prefix and lane, keeps those of two databases apart. */
+const OF_THIS_DATABASE = "(select oid::text || '/' from pg_catalog.pg_database where datname = current_database())";
+
+export interface OriginName {
+  readonly side: SideName;
+  /** As `originPrefix`: no other migration's origin begins with it. */
+  readonly prefix: string;
+  readonly lane: string;
+}
+
+/** Creates the lane's origin when it is missing and marks every further commit of the session with it. Errors: *_PRIVILEGE, *_QUERY. */
+export async function setUpOrigin(client: pg.Client, { side, prefix, lane }: OriginName, signal: AbortSignal): Promise<void> {
   await whileBusy(
     async () => {
+      const name = await originName(client, prefix, lane);
       await createOrigin(client, name);
       await useOrigin(client, name);
     },
@@ -35,7 +42,7 @@ export async function setUpOrigin(
   );
 }
 
-/** Removes the origins whose names start with `prefix`; waits a while for sessions that still hold one. */
+/** Removes the origins of this database whose names start with `prefix`; waits a while for sessions that still hold one. */
 export async function dropOrigins(
   client: pg.Client,
   prefix: string,
@@ -62,6 +69,11 @@ async function whileBusy(
   }
 }
 
+async function originName(client: pg.Client, prefix: string, lane: string): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(`select $1::text || ${OF_THIS_DATABASE} || $2::text as name`, [prefix, lane]);
+  return rows[0]?.name ?? "";
+}
+
 async function createOrigin(client: pg.Client, name: string): Promise<void> {
   await client.query(
     `select pg_catalog.pg_replication_origin_create($1::text)
@@ -77,7 +89,7 @@ async function useOrigin(client: pg.Client, name: string): Promise<void> {
 async function dropOriginsNow(client: pg.Client, prefix: string): Promise<void> {
   await client.query(
     `select pg_catalog.pg_replication_origin_drop(roname)
-    from pg_catalog.pg_replication_origin where pg_catalog.starts_with(roname, $1)`,
+    from pg_catalog.pg_replication_origin where pg_catalog.starts_with(roname, $1::text || ${OF_THIS_DATABASE})`,
     [prefix],
   );
 }

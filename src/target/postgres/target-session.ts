@@ -16,7 +16,7 @@ export interface SessionRequest {
   readonly lane: string;
   /** For pg_stat_activity. */
   readonly purpose: string;
-  readonly origin: string;
+  readonly originPrefix: string;
   /** Where the fence looks to let our own writes pass; null until there is one. */
   readonly applierToken: string | null;
   readonly synchronousCommit: boolean;
@@ -138,12 +138,12 @@ export class TargetSession {
     return error;
   }
 
-  async #become({ applierToken, synchronousCommit, origin, signal }: SessionRequest): Promise<void> {
+  async #become({ applierToken, synchronousCommit, originPrefix, lane, signal }: SessionRequest): Promise<void> {
     await this.#replicaRole();
     await this.client.query(tuning(synchronousCommit));
     await this.client.query(ANY_BYTES);
     if (applierToken !== null) await this.client.query("select set_config('pghaul.applier', $1, false)", [applierToken]);
-    await setUpOrigin(this.client, { side: this.side, name: origin }, signal);
+    await setUpOrigin(this.client, { side: this.side, prefix: originPrefix, lane }, signal);
   }
 
   /** As an apply worker: ordinary triggers, rules and foreign keys stay silent, for their effects are in the stream themselves. */

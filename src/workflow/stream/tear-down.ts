@@ -23,7 +23,7 @@ export function planTeardown(migration: Migration): TeardownPlan {
     return [
       `${side}: drop replication slot ${slotName(migration.name, stream)}`,
       `${side}: drop publication ${publicationName(migration.name)}`,
-      `${side}: forget the migration's progress, drop replication origins ${originPrefix(migration.name)}*`,
+      `${side}: forget the migration's progress, drop its replication origins ${originPrefix(migration.name)}*`,
     ];
   });
   // A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way.

@@ -302,7 +302,7 @@ for (const version of [13, 15, 18] as const) {
         assert.equal(padded?.bytes, 6);
         // The key's own operator though the test's search_path hides it; and of what citext finds equal only the very spelling.
         const client = await bench.database.connect();
-        assert.equal((await readTargetTable(client, odd)).columns[0]?.equals, 'operator("ext".=)');
+        assert.equal((await readTargetTable(client, "target", odd)).columns[0]?.equals, 'operator("ext".=)');
         await client.end();
         const deleted = (spelling: string) =>
           bench.apply((tx) => tx.apply(odd, { deletes: [row(spelling, "ab")], patches: more, puts: [] }, "strict"));
