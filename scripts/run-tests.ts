@@ -1,4 +1,4 @@
-// Runs a named set of test files: node scripts/run-tests.ts SET [FILE-PART...]; file parts narrow the set.
+// Runs a named set of test files: node scripts/run-tests.ts SET [FILE-PART...]; file parts narrow the set. With options, `sim` runs seeds.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,6 +41,7 @@ function main([name = "", ...parts]: readonly string[]): number {
     console.error(`Error: no test set "${name}". Sets: ${Object.keys(SETS).join(", ")}`);
     return 2;
   }
+  if (name === "sim" && parts.some((part) => part.startsWith("--"))) return runSeeds(parts);
   const found = globSync(set.include, { cwd: root }).sort();
   const files = found.filter((file) => !set.exclude.test(file) && (parts.length === 0 || parts.some((part) => file.includes(part))));
   if (files.length === 0) {
@@ -54,6 +55,11 @@ function main([name = "", ...parts]: readonly string[]): number {
   // Tests with deadlines meet a machine that is busy with others' work. What fails twice, the second time alone, has failed.
   console.log(`failed once, run again alone: ${failed.join(", ")}`);
   return runFiles(failed, 1).length === 0 ? 0 : 1;
+}
+
+/** What a failing seed tells one to run: `npm run test:sim -- --seed N --trace`. */
+function runSeeds(options: readonly string[]): number {
+  return spawnSync(process.execPath, ["test/sim/cli.ts", ...options], { cwd: root, stdio: "inherit" }).status ?? 1;
 }
 
 /** Runs the files and returns those in which a test failed; all of them when the runner itself broke. */

@@ -10,6 +10,7 @@ import {
   lsnRule,
   noBarrier,
   noReread,
+  noticedByTheStream,
   positionApart,
   replacedByOperator,
   truncateIgnored,
@@ -37,6 +38,13 @@ const CASES: readonly Case[] = [
   { without: "TRUNCATE in the roll-forward", mutation: truncateIgnored, caught: 1, of: 3_000, oracles: ROWS },
   { without: "a look at the leaves after planning", mutation: leavesAsPlanned, caught: 5, of: 1_000, oracles: [...ROWS, "end"] },
   { without: "a look at the leaves after the last chunk", mutation: leavesAsOpened, caught: 2, of: 2_000, oracles: [...ROWS, "end"] },
+  {
+    without: "the load's lanes noticing a target that went back",
+    mutation: noticedByTheStream,
+    caught: 3,
+    of: 1_000,
+    oracles: [...ROWS, "end", "position"],
+  },
   { without: "a position in the rows' own transaction", mutation: positionApart, caught: 5, of: 200, oracles: ROWS },
   { without: "a cursor on record before the first merge", mutation: cursorNotRecorded, caught: 5, of: 50, oracles: ["position"] },
   {

@@ -6,6 +6,7 @@ import { SimRows } from "./postgres/rows.ts";
 import { keyOf } from "./postgres/tables.ts";
 import type { Mutation } from "./run-simulation.ts";
 import type { TableRows } from "./target/table-rows.ts";
+import type { SimTarget } from "./target/target.ts";
 
 /** Chunks may start before the writers that the slot did not wait for are visible (research, scenario B). */
 export const noBarrier: Mutation = (ports) => ({ ...ports, source: reader(ports.source, { barrier: () => Promise.resolve() }) });
@@ -108,6 +109,12 @@ export const cursorNotRecorded: Mutation = (ports) => ({
     }),
   ),
 });
+
+/** A target that went back is noticed by the stream alone: the load goes on from its own memory. */
+export const noticedByTheStream: Mutation = (ports) => {
+  (ports.target as SimTarget).noticing = "the stream";
+  return ports;
+};
 
 /** Positions go to the target in a transaction of their own, behind the rows. */
 export const positionApart: Mutation = (ports) => ({

@@ -78,8 +78,8 @@ export class Process {
     if (this.#load === null || this.#stream === null) return;
     const recorded = this.#stream.recordedPosition;
     const needed = [recorded, this.#load.oldestPosition()].filter((position) => position !== null);
-    // What the stream has on record a crash of the target may still take back.
-    if (recorded !== null) await this.#parts.makeDurable();
+    // What the stream has on record a crash of the target may still take back; and a target that went back is noticed here at the latest.
+    await this.#parts.makeDurable();
     if (needed.length > 0) this.#parts.ports.log.release(needed.reduce(minLsn));
   }
 

@@ -80,7 +80,10 @@ class Simulation {
   #crashesLeft: number;
   #stopsLeft: number;
   #targetCrashesLeft: number;
+  #failOversLeft: number;
   readonly #limits: BatchLimits;
+  /** How quickly the target's standby follows; 0 for one that does only when the log is released, which keeps what it may need. */
+  readonly #standbyWeight: number;
   #current: Current | null = null;
   #verdict: SimulationFailure | null = null;
 
@@ -102,7 +105,9 @@ class Simulation {
     this.#crashesLeft = this.#random.pick([0, 1, 3, 6]);
     this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);
     this.#targetCrashesLeft = this.#random.pick([0, 0, 1, 3]);
+    this.#failOversLeft = this.#random.pick([0, 0, 0, 1, 2]);
     this.#limits = { changes: this.#random.pick([1, 3, 8, 10_000]), bytes: this.#random.pick([300, 16 * 1024 * 1024]) };
+    this.#standbyWeight = this.#random.pick([0, 0.1, 1]);
     // Some history before the slot; what is running then gets its commit record before the slot is consistent, visible or not.
     for (let moves = this.#random.between(0, 15); moves > 0; moves--) this.#workload.move();
     this.#workload.endRunning();
@@ -149,7 +154,7 @@ class Simulation {
       return false;
     }
     this.#count("stop");
-    return ending.loaded && this.#arrived && this.#current?.target.crashed === false;
+    return ending.loaded && this.#arrived && this.#current?.target.remembers === true;
   }
 
   #arrived = false;
@@ -157,7 +162,7 @@ class Simulation {
   /** Once the application has ended and the stream has everything, the process is stopped as an operator would. Never true itself. */
   #mayEnd(process: Process): boolean {
     const last = this.#server.commits.at(-1)?.header.endLsn ?? 0n;
-    if (this.#current?.target.crashed === false && this.#workload.ended && process.loaded && (process.position ?? 0n) >= last) {
+    if (this.#current?.target.remembers === true && this.#workload.ended && process.loaded && (process.position ?? 0n) >= last) {
       this.#arrived = true;
       process.stop();
     }
@@ -171,7 +176,11 @@ class Simulation {
     const ports = this.#mutation(this.#portsOf(life, log, target), { server: this.#server, target: this.#target, random: this.#random });
     const process = new Process({
       ports,
-      makeDurable: () => target.makeDurable(),
+      makeDurable: async () => {
+        await target.makeDurable();
+        // The log is kept for as long as a standby may be behind.
+        this.#target.standbyFollows();
+      },
       stopsAtOnce: this.#random.chance(0.5),
       tables: this.#tables.map(({ table }) => table),
       store: this.#store,
@@ -245,6 +254,22 @@ class Simulation {
         this.#current?.target.crash();
         this.#count("target crash");
       },
+    });
+    scheduler.addActor({
+      name: "target fails over",
+      background: true,
+      weight: () => (this.#failOversLeft > 0 ? 0.03 : 0),
+      move: () => {
+        this.#failOversLeft -= 1;
+        this.#current?.target.failOver();
+        if (this.#current?.target.remembers === false) this.#count("target went back");
+      },
+    });
+    scheduler.addActor({
+      name: "standby follows",
+      background: true,
+      weight: () => this.#standbyWeight,
+      move: () => this.#target.standbyFollows(),
     });
     scheduler.addActor({
       name: "stop",

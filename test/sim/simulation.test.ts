@@ -9,6 +9,7 @@ const TROUBLE = [
   "crash",
   "connection lost",
   "target crash",
+  "target went back",
   "stop",
   "conflict",
   "truncate",

@@ -8,6 +8,12 @@ import type { SimTable } from "../postgres/tables.ts";
 import type { Random } from "../random.ts";
 import { TableRows } from "./table-rows.ts";
 
+export interface RecentCommit {
+  durable: boolean;
+  /** How to take it back. */
+  readonly undo: readonly (() => void)[];
+}
+
 /** What the target's disk holds. */
 export class TargetState {
   readonly tables: ReadonlyMap<string, TableRows>;
@@ -15,13 +21,31 @@ export class TargetState {
   readonly progress = new Map<string, TableProgress>();
   readonly merged = new Set<number>();
   readonly pending = new Map<string, Map<KeyText, Row>>();
-  /** How to take back what was committed asynchronously and is not on disk yet. */
-  volatile: (() => void)[] = [];
+  /** The last commits, the oldest first: those that a standby has not replayed, and those that are not on disk yet, all of them at the end. */
+  recent: RecentCommit[] = [];
   /** Which transaction has written a table and not ended yet; others wait. */
   readonly locks = new Map<string, object>();
 
   constructor(tables: readonly SimTable[]) {
     this.tables = new Map(tables.map((sim) => [sim.table.id, new TableRows(sim)]));
+  }
+
+  /** A commit that waits for the disk takes all earlier ones along. */
+  makeDurable(): void {
+    for (const commit of this.recent) commit.durable = true;
+  }
+
+  /** A standby replays all that is on disk. */
+  standbyFollows(): void {
+    this.recent = this.recent.filter(({ durable }) => !durable);
+  }
+
+  /** Forgets what is not on disk, or, the standby taking over, what that has not replayed. Returns how many commits. */
+  forget(what: "volatile" | "unreplayed"): number {
+    const lost = this.recent.filter(({ durable }) => what === "unreplayed" || !durable);
+    this.recent = this.recent.filter((commit) => !lost.includes(commit));
+    for (const { undo } of lost.toReversed()) for (const step of undo.toReversed()) step();
+    return lost.length;
   }
 }
 
