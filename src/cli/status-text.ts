@@ -1,11 +1,13 @@
 import { formatBytes, formatCount, formatDuration } from "../observe/units.ts";
 import { renderTable } from "./table.ts";
+import { type UnsettledView, unsettledText } from "./unsettled-text.ts";
 
 /** What the text is made of; `readStatus` in the workflow returns it. */
 export interface StatusView {
   readonly migration: string;
   readonly phase: string;
   readonly running: { readonly pid: number; readonly host: string; readonly command: string; readonly since: string } | null;
+  readonly unsettled: UnsettledView | null;
   readonly waiting: string | null;
   readonly tables: readonly TableView[];
   readonly lag: { readonly bytes: number; readonly seconds: number } | null;
@@ -45,6 +47,7 @@ const COLUMNS = [
  */
 export function statusText(status: StatusView, terminal?: boolean, lines = Number.POSITIVE_INFINITY): string {
   const facts = [
+    ...(status.unsettled === null ? [] : unsettledText(status.unsettled).split("\n")),
     headLine(status),
     waitingLine(status),
     loadLine(status),

@@ -57,6 +57,8 @@ export interface CutoverSide {
 /** The way applications find their database. Every method may be repeated, and ends, done or failed, within `limitMillis`. */
 export interface Route {
   readonly kind: string;
+  /** Ends what an earlier call, of whatever process, still does; returns once it is gone. Throws ROUTE_FAILED where it does not end. */
+  takeOver(limitMillis: number): Promise<void>;
   /** Holds new transactions, where the route can; no-op elsewhere. */
   pause(limitMillis: number): Promise<void>;
   resume(limitMillis: number): Promise<void>;
@@ -88,7 +90,8 @@ export interface AttemptStore {
 }
 
 export interface StepRecord {
-  readonly state: "started" | "done" | "failed" | "undone";
+  /** `left`: its undo failed where the others need not wait for it, and is tried again. */
+  readonly state: "started" | "done" | "failed" | "undone" | "left";
   /** When the step was started, ISO 8601. */
   readonly at: string;
   readonly millis?: number;

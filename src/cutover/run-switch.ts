@@ -7,7 +7,7 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
 import type { Attempt } from "./ports.ts";
 import { POINT_OF_NO_RETURN } from "./switch-steps.ts";
-import { type Step, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
+import { type Step, undoWhatIsLeft, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
 
 export interface SwitchRequest {
   readonly to: SideName;
@@ -40,16 +40,21 @@ export async function runSwitch(steps: readonly Step[], request: SwitchRequest, 
 /** Finishes or cancels an attempt that no process drives any more. `steps` are those of its own direction. */
 export async function settle(steps: readonly Step[], context: WalkContext): Promise<Attempt | null> {
   const left = context.store.load();
-  if (left?.outcome !== "running") return left;
+  if (left?.outcome !== "running") {
+    await undoWhatIsLeft(steps, context);
+    return context.store.load();
+  }
   if (await isPastReturn(steps, left)) return goOn(steps, context);
   await cancel(steps, context, LEFT_OVER);
   return context.store.load();
 }
 
 /** From the point of no return on: what was before it is over, and a second pause would be a second stall. */
-function goOn(steps: readonly Step[], context: WalkContext): Promise<Attempt> {
+async function goOn(steps: readonly Step[], context: WalkContext): Promise<Attempt> {
   context.journal.append("going-on", { from: POINT_OF_NO_RETURN });
-  return walk(steps.slice(steps.findIndex(({ id }) => id === POINT_OF_NO_RETURN)), context);
+  const ahead = steps.slice(steps.findIndex(({ id }) => id === POINT_OF_NO_RETURN));
+  for (const step of ahead) await step.takeOver?.();
+  return walk(ahead, context);
 }
 
 async function walk(steps: readonly Step[], context: WalkContext): Promise<Attempt> {

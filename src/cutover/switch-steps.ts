@@ -58,6 +58,7 @@ function pause({ route: router, settings }: SwitchParts, budget: StallBudget): S
       await router.pause(budget.limitOf("pause"));
       return {};
     },
+    takeOver: () => router.takeOver(settings.routeMillis),
     undo: () => router.resume(settings.routeMillis),
   };
 }
@@ -129,9 +130,14 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
       }
       return { route: now ?? "not told" };
     },
+    takeOver: () => router.takeOver(settings.routeMillis),
     undo: async () => {
       const now = await router.current(settings.routeMillis).catch(() => null);
-      if (now !== from.name) await router.switchTo(from.name, settings.routeMillis);
+      if (now === from.name) return;
+      await router.switchTo(from.name, settings.routeMillis);
+      const then = await router.current(settings.routeMillis);
+      if (then === to.name)
+        throw new PghaulError("ROUTE_FAILED", `the route was led back to the ${from.name}, and still leads to the ${then}`);
     },
     undoMayFail: `the route could not be led back to the ${from.name}; it takes writes again, the ${to.name} does not`,
   };
@@ -159,6 +165,7 @@ function resume({ route: router, settings }: SwitchParts): Step {
   return {
     id: "resume",
     title: "let transactions go on at the route",
+    takeOver: () => router.takeOver(settings.routeMillis),
     check: async () => false,
     act: async () => {
       // The primary is open by now: what is left of the stall is no limit any more.

@@ -85,19 +85,32 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
   const backwards = begun.toReversed();
   for (const step of [...backwards.filter(({ undoFirst }) => undoFirst), ...backwards.filter(({ undoFirst }) => !undoFirst)]) {
     if (typeof step.undo !== "function") continue;
-    await step.takeOver?.();
     context.crashPoint(`cutover-undo-${step.id}`);
     await undo(step, step.undo, context);
+  }
+}
+
+/** Undoes what an earlier walk back had to leave. Throws what keeps it. */
+export async function undoWhatIsLeft(steps: readonly Step[], context: WalkContext): Promise<void> {
+  for (const step of steps) {
+    if (recordOf(context, step.id)?.state !== "left" || typeof step.undo !== "function") continue;
+    await undo(step, step.undo, context);
+    if (recordOf(context, step.id)?.state === "left")
+      throw new PghaulError("ROUTE_FAILED", step.undoMayFail ?? "", { context: { step: step.id } });
   }
 }
 
 async function undo(step: Step, act: () => Promise<void>, context: WalkContext): Promise<void> {
   const at = context.at();
   try {
+    await step.takeOver?.();
     await act();
   } catch (error) {
     if (step.undoMayFail === undefined) throw error;
-    context.journal.append("undo-failed", { step: step.id, left: step.undoMayFail, error: messageOf(error) });
+    const evidence = { left: step.undoMayFail, error: messageOf(error) };
+    // Once: the watchdog comes back every few seconds.
+    if (recordOf(context, step.id)?.state !== "left")
+      note(context, step, { record: { state: "left", at, evidence }, kind: "undo-failed", evidence });
     context.watcher.step(step.id, step.undoMayFail, "failed");
     return;
   }

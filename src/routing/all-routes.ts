@@ -12,6 +12,10 @@ export class AllRoutes implements Route {
     this.kind = routes.map(({ kind }) => kind).join(" + ");
   }
 
+  async takeOver(limitMillis: number): Promise<void> {
+    await all(this.#routes, (route) => route.takeOver(limitMillis));
+  }
+
   async pause(limitMillis: number): Promise<void> {
     await all(this.#routes, (route) => route.pause(limitMillis));
   }

@@ -30,6 +30,9 @@ export class DocumentRoute implements Route {
     this.#options = options;
   }
 
+  /** Nothing of it outlives the process. */
+  async takeOver(): Promise<void> {}
+
   async pause(): Promise<void> {}
 
   async resume(): Promise<void> {}

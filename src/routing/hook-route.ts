@@ -2,14 +2,21 @@
  * A route that an executable of the operator changes: `COMMAND pause|resume|status` and `COMMAND switch source|target`.
  *
  * Contract (docs/routing.md): exit 0 = done; exit 64 = "I don't know this verb", fine for all but switch; anything else = not done.
- * `status` prints `source` or `target`. No shell in between. The hook inherits the environment, with PGHAUL_MIGRATION and
- * PGHAUL_ROUTE_VERB added, and reads the same as one JSON object on its standard input.
+ * `status` prints `source` or `target`. No shell reads the command. The hook inherits the environment, with PGHAUL_MIGRATION and
+ * PGHAUL_ROUTE_VERB added, and reads the same as one JSON object on its standard input; in a switch also the attempt's number, and the turn:
+ * it grows with each process that takes the switch up, so a hook can refuse one that comes late.
+ *
+ * A hook must not outlive the process that called it, or it leads the route away after that has been settled. Its process group is ended when
+ * we die, by a guard inside it that reads a pipe of ours; and whoever takes over looks that it is gone.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, constants, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { Writable } from "node:stream";
 import type { Route } from "../cutover/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
+import { endGroup, groupOf, type ProcessGroup } from "./process-group.ts";
 
 /** EX_USAGE of sysexits.h. */
 const UNKNOWN_VERB = 64;
@@ -25,6 +32,21 @@ export interface HookOptions {
   /** The hook is killed after this long, or earlier where the switch has less time left. */
   readonly timeoutMillis: number;
   readonly migration: string;
+  /** Where it is noted which call is under way, for whoever takes over. */
+  readonly record: string;
+  /** Number of the attempt that is under way. */
+  readonly attempt: () => number | null;
+}
+
+interface Noted {
+  readonly turn: number;
+  /** What the last call has started; it may have ended. */
+  readonly group: ProcessGroup | null;
+}
+
+interface Request {
+  readonly verb: string;
+  readonly to?: SideName;
 }
 
 interface Ended {
@@ -33,13 +55,32 @@ interface Ended {
   readonly stderr: string;
 }
 
+/**
+ * Ends its process group when the pipe at descriptor 3 closes without a word, as it does when we die; then the hook takes its place in the
+ * process. So the hook is still called without a shell, as far as it and its arguments are concerned.
+ */
+const GUARDED = '{ read -r done <&3 || kill -KILL 0; } </dev/null >/dev/null 2>&1 & exec "$@" 3<&-';
+
 export class HookRoute implements Route {
   readonly kind = "hook";
   readonly #options: HookOptions;
+  /** Not null once this process drives the switch. */
+  #turn: number | null = null;
+  #group: ProcessGroup | null = null;
 
   constructor(options: HookOptions) {
     if (options.command.length === 0) throw new PghaulError("CONFIG_INVALID", "cutover.routing: a hook needs a command");
     this.#options = options;
+  }
+
+  async takeOver(limitMillis: number): Promise<void> {
+    if (this.#turn === null) {
+      const noted = readNoted(this.#options.record);
+      this.#group = noted.group;
+      await this.#endEarlier(limitMillis);
+      this.#turn = noted.turn + 1;
+      this.#note();
+    } else await this.#endEarlier(limitMillis);
   }
 
   async pause(limitMillis: number): Promise<void> {
@@ -61,8 +102,11 @@ export class HookRoute implements Route {
   }
 
   /** Standard output; null when the hook does not know the verb and need not. */
-  async #call(request: { readonly verb: string; readonly to?: SideName }, limitMillis: number): Promise<string | null> {
+  async #call(request: Request, limitMillis: number): Promise<string | null> {
     const limit = Math.min(this.#options.timeoutMillis, limitMillis);
+    const missing = whyNotExecutable(this.#options.command[0] ?? "");
+    if (missing !== null) throw this.#failed(request, `could not be started (${missing})`);
+    await this.#endEarlier(limit);
     const { code, stdout, stderr } = await this.#run(request, limit);
     if (code === 0) return stdout;
     if (code === UNKNOWN_VERB && request.verb !== "switch") return null;
@@ -73,15 +117,17 @@ export class HookRoute implements Route {
     );
   }
 
-  async #run(request: { readonly verb: string; readonly to?: SideName }, limitMillis: number): Promise<Ended> {
-    const [file, ...given] = this.#options.command as [string, ...string[]];
-    const { migration } = this.#options;
-    const child = spawn(file, [...given, request.verb, ...(request.to === undefined ? [] : [request.to])], {
-      env: { ...process.env, PGHAUL_MIGRATION: migration, PGHAUL_ROUTE_VERB: request.verb },
-      stdio: ["pipe", "pipe", "pipe"],
+  async #run(request: Request, limitMillis: number): Promise<Ended> {
+    const { migration, command } = this.#options;
+    const driven = this.#turn === null ? {} : { attempt: this.#options.attempt(), turn: this.#turn };
+    const child = spawn("/bin/sh", ["-c", GUARDED, "sh", ...command, request.verb, ...(request.to === undefined ? [] : [request.to])], {
+      env: { ...process.env, PGHAUL_MIGRATION: migration, PGHAUL_ROUTE_VERB: request.verb, ...environmentOf(driven) },
+      stdio: ["pipe", "pipe", "pipe", "pipe"],
       // A process group of its own: it can be killed with all its children, and Ctrl-C at our terminal does not end it half way.
       detached: true,
     });
+    this.#group = child.pid === undefined ? null : groupOf(child.pid);
+    this.#note();
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -89,29 +135,88 @@ export class HookRoute implements Route {
       });
     }
     child.stdin.on("error", () => undefined);
-    child.stdin.end(`${JSON.stringify({ migration, ...request })}\n`);
-    return { code: await endOf(child, limitMillis), ...output };
+    child.stdin.end(`${JSON.stringify({ migration, ...request, ...driven })}\n`);
+    const { code, isKilled } = await endOf(child, limitMillis);
+    // What a hook leaves behind when it has ended by itself is meant to stay.
+    if (!isKilled) this.#group = null;
+    return { code, ...output };
   }
 
-  #failed({ verb, to }: { readonly verb: string; readonly to?: SideName }, how: string): PghaulError {
+  async #endEarlier(limitMillis: number): Promise<void> {
+    if (this.#group === null) return;
+    const { pid } = this.#group;
+    if (!(await endGroup(this.#group, limitMillis))) {
+      throw new PghaulError("ROUTE_FAILED", `a route hook that was called earlier still runs and cannot be ended (process group ${pid})`, {
+        context: { hook: this.#options.command[0] ?? "", pid },
+        suggestion: `kill -KILL -- -${pid}   # as its owner, then run again`,
+      });
+    }
+    this.#group = null;
+    this.#note();
+  }
+
+  /** Only who drives the switch: others ask for the status, and their hooks are nobody's business. */
+  #note(): void {
+    if (this.#turn === null) return;
+    const { record } = this.#options;
+    const noted: Noted = { turn: this.#turn, group: this.#group };
+    writeFileSync(`${record}.new`, `${JSON.stringify(noted)}\n`, { mode: 0o600 });
+    renameSync(`${record}.new`, record);
+  }
+
+  #failed({ verb, to }: Request, how: string): PghaulError {
     return new PghaulError("ROUTE_FAILED", `the route hook ${how} on "${[verb, to].filter(Boolean).join(" ")}"`, {
       context: { step: verb, hook: this.#options.command[0] ?? "" },
     });
   }
 }
 
+function environmentOf(driven: { readonly attempt?: number | null; readonly turn?: number }): Record<string, string> {
+  const { attempt, turn } = driven;
+  return { ...(attempt == null ? {} : { PGHAUL_ATTEMPT: String(attempt) }), ...(turn === undefined ? {} : { PGHAUL_TURN: String(turn) }) };
+}
+
+function readNoted(record: string): Noted {
+  try {
+    return JSON.parse(readFileSync(record, "utf8")) as Noted;
+  } catch {
+    return { turn: 0, group: null };
+  }
+}
+
+/** The system's word for it; null where it is there. A name without a folder is for the PATH. */
+function whyNotExecutable(file: string): string | null {
+  const places = file.includes("/") ? [file] : (process.env.PATH ?? "").split(":").map((folder) => `${folder}/${file}`);
+  let why = "ENOENT";
+  for (const place of places) {
+    try {
+      accessSync(place, constants.X_OK);
+      return null;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== undefined && code !== "ENOENT") why = code;
+    }
+  }
+  return why;
+}
+
 /** The exit code, or in words what else became of it. Kills it, with its children, at the limit. */
-async function endOf(child: ChildProcess, limitMillis: number): Promise<number | string> {
+async function endOf(child: ChildProcess, limitMillis: number): Promise<{ readonly code: number | string; readonly isKilled: boolean }> {
   const { promise, resolve } = Promise.withResolvers<number | string>();
+  const guard = child.stdio[3] as Writable;
+  guard.on("error", () => undefined);
+  let isKilled = false;
   const timer = setTimeout(() => {
+    isKilled = true;
     kill(child);
     resolve(`did not end within ${Math.round(limitMillis)} ms`);
   }, limitMillis);
   child.on("error", (error: NodeJS.ErrnoException) => resolve(`could not be started (${error.code ?? error.message})`));
   child.on("close", (code, signal) => resolve(code ?? `was ended by ${signal}`));
+  child.on("exit", () => guard.end("done\n"));
   child.on("exit", (code, signal) => setTimeout(() => resolve(code ?? `was ended by ${signal}`), LAST_WORDS_MILLIS).unref());
   try {
-    return await promise;
+    return { code: await promise, isKilled };
   } finally {
     clearTimeout(timer);
     for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.destroy();

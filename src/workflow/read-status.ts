@@ -11,6 +11,7 @@ import { SampleStore } from "../state/storage/sample-store.ts";
 import { type TablePhase, TableStore } from "../state/table-store.ts";
 import { VerifyStore } from "../state/verify-store.ts";
 import { type NotedChange, NotedChanges } from "./changes/noted-changes.ts";
+import { readUnsettled, type Unsettled } from "./cutover/read-unsettled.ts";
 
 export interface TableStatus {
   readonly table: string;
@@ -29,6 +30,8 @@ export interface Status extends Progress {
   readonly migration: string;
   /** What happened at the source and does not stream, of tables that no comparison has found equal since. */
   readonly changes: readonly NotedChange[];
+  /** A switch that stopped in the middle, or null. */
+  readonly unsettled: Unsettled | null;
   /** The process that streams now, or null. */
   readonly running: LeaseHolder | null;
   readonly tables: readonly TableStatus[];
@@ -42,6 +45,7 @@ const RATE_WINDOW_MILLIS = 5 * 60_000;
 
 const NOTHING: Omit<Status, "migration"> = {
   phase: "not-started",
+  unsettled: null,
   running: null,
   waiting: null,
   tables: [],
@@ -66,7 +70,17 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
     const running = await leaseHolder(directory, "stream");
     const tables = readTables(state);
     const changes = new NotedChanges(state).unsettled();
-    return { ...NOTHING, ...progress, migration, running, tables, changes, etaSeconds: running === null ? null : readEta(state, tables) };
+    const unsettled = await readUnsettled(state, directory);
+    return {
+      ...NOTHING,
+      ...progress,
+      migration,
+      running,
+      unsettled,
+      tables,
+      changes,
+      etaSeconds: running === null ? null : readEta(state, tables),
+    };
   } finally {
     state.close();
   }

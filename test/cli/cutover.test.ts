@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { JournalStore } from "../../src/state/audit/journal.ts";
 import { CutoverStore } from "../../src/state/cutover-store.ts";
+import { acquireLease } from "../../src/state/lease.ts";
 import { openState } from "../../src/state/open-state.ts";
 import type { StateDatabase } from "../../src/state/state-database.ts";
 import { temporaryDirectory } from "../state/temporary-state.ts";
@@ -69,6 +70,52 @@ describe("cutover commands", () => {
     const newer = await runCli(["cutover", "status", "--json"], { cwd: directory });
     assert.equal(newer.code, 3);
     assert.equal(newer.json().error?.code, "STATE_NEWER");
+  });
+
+  it("both status commands shout while a switch is not settled and nobody drives it", async (t) => {
+    const directory = configured(t);
+    const attempt = {
+      id: 3,
+      to: "target",
+      planDigest: "d",
+      marker: "m",
+      startedAt: "2026-11-21T12:00:00Z",
+      outcome: "running",
+      fence: null,
+      stallMillis: null,
+      steps: { pause: { state: "done", at: "2026-11-21T12:00:01Z" }, fence: { state: "started", at: "2026-11-21T12:00:01Z" } },
+    } as const;
+    await withState(directory, (state) => {
+      const store = new CutoverStore(state);
+      store.save(attempt);
+      store.noteSettling({ attempt: 2, tries: 9, why: "of an attempt before", at: "2026-11-21T12:00:02Z" });
+      store.noteSettling({ attempt: 3, tries: 4, why: "the target did not answer", at: "2026-11-21T12:00:09Z" });
+    });
+    for (const command of [["status"], ["cutover", "status"]]) {
+      const { stdout } = await runCli(command, { cwd: directory });
+      assert.match(stdout, /^CUTOVER NOT SETTLED: attempt 3 to the target, .* stopped at "fence"\. Both sides may refuse writes\.$/m);
+      assert.match(stdout, /^Nobody settles it: start pghaul run, or pghaul cutover run; 4 tries failed, .* the target did not answer$/m);
+      const { unsettled } = (await runCli([...command, "--json"], { cwd: directory })).json().result;
+      assert.deepEqual([unsettled.attempt, unsettled.step, unsettled.isTried, unsettled.tries], [3, "fence", false, 4]);
+    }
+    const lease = await acquireLease(path.join(directory, ".pghaul"), "stream", "run");
+    assert.match(
+      (await runCli(["status"], { cwd: directory })).stdout,
+      /^pghaul run tries to settle it every few seconds; 4 tries failed/m,
+    );
+    lease.release();
+    const driver = await acquireLease(path.join(directory, ".pghaul"), "cutover", "cutover run");
+    assert.doesNotMatch((await runCli(["status"], { cwd: directory })).stdout, /NOT SETTLED/);
+    driver.release();
+    await withState(directory, (state) => {
+      const store = new CutoverStore(state);
+      store.load();
+      store.save({ ...attempt, outcome: "cancelled", steps: { route: { state: "left", at: "2026-11-21T12:00:01Z" } } });
+    });
+    assert.match(
+      (await runCli(["cutover", "status"], { cwd: directory })).stdout,
+      /^CUTOVER NOT SETTLED: .*the route does not lead back to the source yet/m,
+    );
   });
 
   it("log: prints the journal and verifies its chain", async (t) => {

@@ -209,6 +209,7 @@ test("100% is only said of a table whose load is done", () => {
     throttle: { held: false, why: null },
     lastError: null,
     changes: [],
+    unsettled: null,
     updatedAt: "t",
     tables: [
       { table: "a", phase: "loading", rows: 1, bytes: 999, expectedBytes: 999, chunks: { done: 9, total: 10 }, verified: null },

@@ -17,6 +17,7 @@ const EMPTY: StatusView = {
   throttle: { held: false, why: null },
   lastError: null,
   changes: [],
+  unsettled: null,
   updatedAt: "2026-11-26T20:00:00.000Z",
 };
 

@@ -5,6 +5,7 @@ import { runSwitch, settle } from "../../src/cutover/run-switch.ts";
 import type { StallLimits } from "../../src/cutover/stall-budget.ts";
 import { switchSteps } from "../../src/cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../src/cutover/walk-steps.ts";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { SideName } from "../../src/model/side.ts";
 
 /** Thrown at a crash point: the process is gone, nothing after it runs. */
@@ -22,6 +23,8 @@ export class FakeSide implements CutoverSide {
   peer: FakeSide | null = null;
   /** Set when a side was opened while the other took writes: two primaries. */
   bothOpen = false;
+  /** It cannot be reached. */
+  away = false;
   /** Resolves never: the server has frozen. */
   frozen = false;
   /** False: markers do not arrive at the peer. */
@@ -31,7 +34,9 @@ export class FakeSide implements CutoverSide {
     this.name = name;
   }
 
-  async takeOver(): Promise<void> {}
+  async takeOver(): Promise<void> {
+    if (this.away) throw new PghaulError(this.name === "source" ? "SOURCE_UNREACHABLE" : "TARGET_UNREACHABLE", "away");
+  }
 
   async fence(marker: string): Promise<FenceFact> {
     if (this.failFence !== null) throw this.failFence;
@@ -88,6 +93,8 @@ export class FakeRoute implements Route {
   resumeMillis = 0;
   /** False: it cannot say where it leads. */
   tells = true;
+
+  async takeOver(): Promise<void> {}
 
   async pause(): Promise<void> {
     this.paused = true;

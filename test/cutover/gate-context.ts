@@ -45,7 +45,14 @@ export function facts(change: Partial<GateFacts> = {}): GateFacts {
 const NOBODY: Pick<GateSide, "role" | "query"> = { role: "pghaul", query: async () => [] };
 
 export function route(leadsTo: () => Promise<"source" | "target" | null>): Route {
-  return { kind: "fake", pause: async () => {}, resume: async () => {}, switchTo: async () => {}, current: leadsTo };
+  return {
+    kind: "fake",
+    takeOver: async () => {},
+    pause: async () => {},
+    resume: async () => {},
+    switchTo: async () => {},
+    current: leadsTo,
+  };
 }
 
 export function context(change: Partial<GateContext> = {}): GateContext {

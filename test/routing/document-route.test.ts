@@ -78,6 +78,7 @@ describe("several routes", () => {
         await new Promise((resolve) => setImmediate(resolve));
         resumed.push(name);
       },
+      takeOver: async () => {},
       switchTo: async () => {},
       current: async () => null,
     });

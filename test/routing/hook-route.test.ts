@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { HookRoute } from "../../src/routing/hook-route.ts";
+import { type HookOptions, HookRoute } from "../../src/routing/hook-route.ts";
+import { groupOf } from "../../src/routing/process-group.ts";
 import { temporaryDirectory } from "../state/temporary-state.ts";
+import { waitFor } from "../support/database.ts";
 
 interface Hook {
   readonly route: HookRoute;
@@ -17,7 +19,27 @@ function hook(t: TestContext, script: string, timeoutMillis = 5_000): Hook {
   const file = path.join(directory, "hook.sh");
   writeFileSync(file, `#!/bin/sh\ncd "${directory}"\n${script}\n`);
   chmodSync(file, 0o755);
-  return { route: new HookRoute({ command: [file, "--given"], timeoutMillis, migration: "orders-move" }), directory };
+  return { route: new HookRoute({ command: [file, "--given"], timeoutMillis, migration: "orders-move", ...noted(directory) }), directory };
+}
+
+function noted(directory: string): Pick<HookOptions, "record" | "attempt"> {
+  return { record: path.join(directory, "hook-1.json"), attempt: () => 7 };
+}
+
+/** No process of the group is left, but for those that nobody has waited for yet. */
+async function groupEnds(pid: number): Promise<void> {
+  const members = () =>
+    execFileSync("ps", ["-eo", "pgid=,stat="], { encoding: "utf8" })
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([group, state]) => Number(group) === pid && state?.startsWith("Z") === false);
+  await waitFor(async () => members().length === 0, { deadlineMs: 20_000, what: `the process group ${pid} to end` });
+}
+
+function sleeper(t: TestContext): number {
+  const child = spawn("sleep", ["6177"], { detached: true, stdio: "ignore" });
+  t.after(() => child.kill("SIGKILL"));
+  return child.pid as number;
 }
 
 function failure(pattern: RegExp): (error: PghaulError) => boolean {
@@ -76,8 +98,66 @@ describe("hook route", () => {
     process.kill(Number(readFileSync(path.join(directory, "pid"), "utf8")), "SIGKILL");
   });
 
+  it("tells the hook attempt and turn in a switch, and a higher turn to whoever takes over", async (t) => {
+    const script = 'echo "$PGHAUL_ATTEMPT/$PGHAUL_TURN" >> turns; cat > json';
+    const { route, directory } = hook(t, script);
+    await route.resume(5_000);
+    await route.takeOver(5_000);
+    await route.resume(5_000);
+    await route.takeOver(5_000);
+    await route.resume(5_000);
+    const next = new HookRoute({ command: [path.join(directory, "hook.sh")], timeoutMillis: 5_000, migration: "m", ...noted(directory) });
+    await next.takeOver(5_000);
+    await next.resume(5_000);
+    assert.equal(readFileSync(path.join(directory, "turns"), "utf8"), "/\n7/1\n7/1\n7/2\n");
+    assert.deepEqual(JSON.parse(readFileSync(path.join(directory, "json"), "utf8")), {
+      migration: "m",
+      verb: "resume",
+      attempt: 7,
+      turn: 2,
+    });
+  });
+
+  it("ends with the process that called it, before it has done its work", async (t) => {
+    const { directory } = hook(t, "echo $$ > pid.new; mv pid.new pid; sleep 60; touch late");
+    const driver = path.join(directory, "driver.mjs");
+    const options = { command: [path.join(directory, "hook.sh")], timeoutMillis: 60_000, migration: "m", record: noted(directory).record };
+    writeFileSync(
+      driver,
+      `const { HookRoute } = await import(${JSON.stringify(new URL("../../src/routing/hook-route.ts", import.meta.url).href)});
+      const route = new HookRoute({ ...${JSON.stringify(options)}, attempt: () => 1 });
+      await route.takeOver(1000);
+      await route.switchTo("target", 60000);`,
+    );
+    const child = spawn(process.execPath, [driver], { stdio: "ignore" });
+    const file = path.join(directory, "pid");
+    await waitFor(async () => existsSync(file), { deadlineMs: 20_000, what: "the hook to start" });
+    child.kill("SIGKILL");
+    await groupEnds(Number(readFileSync(file, "utf8")));
+    assert.equal(existsSync(path.join(directory, "late")), false);
+  });
+
+  it("is ended by whoever takes over, where the guard was ended too; a number given out again is not touched", async (t) => {
+    const { route, directory } = hook(t, "echo source");
+    const [left, other] = [sleeper(t), sleeper(t)];
+    const { record } = noted(directory);
+    writeFileSync(record, JSON.stringify({ turn: 4, group: groupOf(left) }));
+    await route.takeOver(5_000);
+    await groupEnds(left);
+    writeFileSync(record, JSON.stringify({ turn: 4, group: { pid: other, startTicks: "1" } }));
+    const next = new HookRoute({ command: ["true"], timeoutMillis: 5_000, migration: "m", ...noted(directory) });
+    await next.takeOver(5_000);
+    assert.equal(process.kill(other, 0), true);
+    assert.equal(JSON.parse(readFileSync(record, "utf8")).turn, 5);
+  });
+
   it("survives a hook that is not there, reads nothing, or babbles", async (t) => {
-    const missing = new HookRoute({ command: ["/no/such/hook"], timeoutMillis: 1_000, migration: "m" });
+    const missing = new HookRoute({
+      command: ["/no/such/hook"],
+      timeoutMillis: 1_000,
+      migration: "m",
+      ...noted(temporaryDirectory(t)),
+    });
     await assert.rejects(missing.pause(1_000), failure(/could not be started \(ENOENT\)/));
     await hook(t, "exec <&-; exit 0").route.pause(5_000);
     await hook(t, "yes | head -c 3000000; exit 0").route.pause(5_000);

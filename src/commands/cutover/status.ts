@@ -1,5 +1,6 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { stepsText } from "../../cli/cutover-text.ts";
+import { unsettledText } from "../../cli/unsettled-text.ts";
 import { type CutoverStatus, readCutoverStatus } from "../../workflow/cutover/read-cutover-status.ts";
 
 export default class CutoverStatusCommand extends PghaulCommand<CutoverStatus> {
@@ -11,6 +12,7 @@ export default class CutoverStatusCommand extends PghaulCommand<CutoverStatus> {
     const { flags } = await this.parse(CutoverStatusCommand);
     const status = await readCutoverStatus({ file: flags.config, stateDirectory: flags["state-dir"] });
     const { migration, state, primary, driver, attempt, possible, steps, stallMs } = status;
+    if (status.unsettled !== null) this.print(unsettledText(status.unsettled));
     this.print(`${migration}: ${state}; the ${primary} is the primary`);
     if (driver !== null) this.print(`driven by pid ${driver.pid} (pghaul ${driver.command}) on ${driver.host} since ${driver.since}`);
     if (attempt !== null) {

@@ -52,7 +52,8 @@ const PROOF_MILLIS = 500;
  * CONFIG_INVALID without a route, STREAM_NOT_RUNNING before `run` has planned the tables.
  */
 export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover {
-  const route = openRoute(migration.config);
+  const store = new CutoverStore(migration.state);
+  const route = openRoute(migration.config, () => store.load()?.id ?? null);
   const tables = movedTables(migration);
   const sides = { source: openSide(migration, "source", tables), target: openSide(migration, "target", tables) };
   const watching = new Map<SideName, Promise<pg.Client>>();
@@ -62,7 +63,6 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
     return opened;
   };
   const stream = new CutoverStream({ migration, sides, watch, bus });
-  const store = new CutoverStore(migration.state);
   const journal = new JournalStore(migration.state, migration.name);
   return {
     migration,

@@ -7,12 +7,15 @@ import { type JournalCheck, type JournalEntry, JournalStore } from "../../state/
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { type LeaseHolder, leaseHolder } from "../../state/lease.ts";
 import { openExistingState } from "../../state/open-state.ts";
+import { readUnsettled, type Unsettled } from "./read-unsettled.ts";
 import { resultOf, type StepResult } from "./run-cutover.ts";
 
 export interface CutoverStatus {
   readonly migration: string;
   readonly state: CutoverState;
   readonly primary: SideName;
+  /** It stopped in the middle and no command drives it. */
+  readonly unsettled: Unsettled | null;
   /** Commands that the state allows now. */
   readonly possible: readonly string[];
   /** The process that drives a switch now. */
@@ -44,6 +47,7 @@ export async function readCutoverStatus(location: ConfigLocation): Promise<Cutov
       migration,
       state: now,
       primary: primaryIn(now),
+      unsettled: state === null ? null : await readUnsettled(state, directory),
       possible: [...unfinished, ...eventsIn(now).flatMap((event) => COMMANDS[event] ?? [])],
       driver: state === null ? null : await leaseHolder(directory, "cutover"),
       attempt:

@@ -5,6 +5,7 @@ import type { GateResult } from "../../cutover/gate.ts";
 import { type CutoverState, nextState, stateOf } from "../../cutover/machine.ts";
 import type { Attempt } from "../../cutover/ports.ts";
 import { runSwitch, settle } from "../../cutover/run-switch.ts";
+import { isUnsettled } from "../../cutover/watch-switch.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
@@ -78,9 +79,9 @@ async function takeLease(directory: string, command: string): Promise<Lease> {
 async function drive(cutover: OpenCutover, { to, planDigest, confirmation, bus }: CutoverRequest): Promise<CutoverResult> {
   const context = cutover.context(planDigest);
   const left = cutover.store.load();
-  if (left?.outcome === "running" && left.to === to) {
-    const settled = await settle(cutover.steps(to), context);
-    if (settled?.outcome === "switched") return resultOf(settled, []);
+  if (isUnsettled(left) && (left.to === to || left.outcome !== "running")) {
+    const settled = await settle(cutover.steps(left.to), context);
+    if (left.outcome === "running" && settled?.outcome === "switched") return resultOf(settled, []);
   }
   nextState(stateOf(cutover.store.load()), to === "target" ? "switch" : "rollback");
   bus.emit({ kind: "phase", phase: "cutover" });

@@ -1,6 +1,5 @@
 /**
- * What `run` does beside the forward stream: measures lag, listens to wishes, settles a switch that has lost its driver, and runs the reverse
- * stream as soon as a cutover has made the way back.
+ * What `run` does beside the forward stream: measures lag, listens to wishes, and runs the reverse stream as soon as a cutover has made the way back.
  */
 
 import type { Lsn } from "../../model/lsn.ts";
@@ -11,7 +10,6 @@ import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
-import { AbandonedCutover } from "../cutover/settle-abandoned.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import { runStream } from "../stream/run-stream.ts";
@@ -51,8 +49,7 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     },
     AbortSignal.any([signal, streamed]),
   );
-  const abandoned = new AbandonedCutover(migration, bus, () => systemClock.now());
-  await Promise.all([lag, poll(request, askedToStop), poll(request, () => abandoned.look()), runWayBack(request)]);
+  await Promise.all([lag, poll(request, askedToStop), runWayBack(request)]);
 }
 
 /** Looks a few times a second, until the stream has ended or is about to. */

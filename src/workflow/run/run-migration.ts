@@ -13,6 +13,7 @@ import { ControlStore } from "../../state/control-store.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TableStore } from "../../state/table-store.ts";
+import { settleAbandoned } from "../cutover/settle-abandoned.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { insertLsn } from "../prepare/prepare-slot.ts";
@@ -63,6 +64,9 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
   const untell = bus.subscribe(recorder(progress));
   const runs = new RunStore(migration.state);
   runs.start(request.runId, request.command);
+  const ended = new AbortController();
+  // From the first moment, whatever keeps us from streaming: an abandoned switch needs one side where the stream needs both.
+  const watchdog = settleAbandoned(migration, bus, ended.signal);
   try {
     const prepared = await prepareRun(migration, bus, request.now);
     const result = await new Run(request, prepared).run();
@@ -75,6 +79,8 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
     }
     throw error;
   } finally {
+    ended.abort();
+    await watchdog;
     untell();
     lease.release();
   }
