@@ -10,13 +10,18 @@ export interface StallLimits {
   readonly deadlines: Partial<Readonly<Record<PausedStep, number>>>;
 }
 
+/** Calls `late` after that many milliseconds, unless what it returns is called before. */
+export type Timer = (millis: number, late: () => void) => () => void;
+
 /** How much of the stall is left. A miss before the point of no return cancels the switch. */
 export class StallBudget {
   readonly #limits: StallLimits;
   readonly #now: () => number;
+  readonly #timer: Timer;
   #began: number | null = null;
 
-  constructor(limits: StallLimits, now: () => number) {
+  constructor(limits: StallLimits, now: () => number, timer: Timer = systemTimer) {
+    this.#timer = timer;
     this.#limits = limits;
     this.#now = now;
   }
@@ -45,22 +50,23 @@ export class StallBudget {
    */
   async within<T>(step: PausedStep, work: () => Promise<T>): Promise<T> {
     const limit = this.limitOf(step);
-    return await withinLimit(limit, step, work);
+    const late = Promise.withResolvers<never>();
+    late.promise.catch(() => undefined);
+    const stop = this.#timer(limit, () => late.reject(missed(step, limit)));
+    const running = work();
+    running.catch(() => undefined);
+    try {
+      return await Promise.race([running, late.promise]);
+    } finally {
+      stop();
+    }
   }
 }
 
-/** Throws CUTOVER_DEADLINE when `work` has not settled after `limitMillis`. */
-async function withinLimit<T>(limitMillis: number, step: string, work: () => Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(missed(step, limitMillis)), limitMillis);
-  const running = work();
-  running.catch(() => undefined);
-  try {
-    return await Promise.race([running, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const systemTimer: Timer = (millis, late) => {
+  const timer = setTimeout(late, millis);
+  return () => clearTimeout(timer);
+};
 
 function missed(step: string, limitMillis: number): PghaulError {
   return new PghaulError("CUTOVER_DEADLINE", `the step "${step}" was not done within ${Math.round(limitMillis)} ms`, {

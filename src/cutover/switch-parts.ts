@@ -1,7 +1,7 @@
 /** What the steps of a switch work on. */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Attempt, AttemptStore, CutoverSide, Route, StreamControl } from "./ports.ts";
-import type { StallLimits } from "./stall-budget.ts";
+import type { StallLimits, Timer } from "./stall-budget.ts";
 
 export interface SwitchSettings extends StallLimits {
   /** Each of the markers sent ahead must arrive within it, ms. */
@@ -25,6 +25,8 @@ export interface SwitchParts {
   readonly settings: SwitchSettings;
   readonly sleep: (millis: number) => Promise<void>;
   readonly now: () => number;
+  /** Where time is not the system's. */
+  readonly timer?: Timer;
 }
 
 /** The attempt that is under way. */

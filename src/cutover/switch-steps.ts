@@ -17,7 +17,7 @@ export const POINT_OF_NO_RETURN = "open";
 
 /** The steps of one switch. */
 export function switchSteps(parts: SwitchParts): readonly Step[] {
-  const budget = new StallBudget(parts.settings, parts.now);
+  const budget = new StallBudget(parts.settings, parts.now, parts.timer);
   return [
     wayBack(parts),
     guard(parts),
