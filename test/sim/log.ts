@@ -19,9 +19,10 @@ export class DurableLog {
   claimed: Lsn;
   #durable: Lsn;
 
-  /** The slot's consistent point: what committed before it is never streamed. */
+  /** The slot's consistent point, which is on disk: what committed before it is never streamed. */
   constructor(server: Server) {
     this.server = server;
+    server.flush();
     this.start = server.insertLsn;
     this.passed = this.start;
     this.claimed = this.start;
@@ -75,10 +76,14 @@ export class SimLog implements ChangeLog, Actor {
   readonly #random: Random;
   readonly #weight: number;
   #waiters: Waiter[] = [];
+  /** The server that the stream is of, and how many streams there were. */
+  #connectedTo: number;
+  #streams = 1;
 
   constructor(durable: DurableLog, life: Life, random: Random) {
     durable.restart();
     this.#durable = durable;
+    this.#connectedTo = durable.server.crashes;
     this.#life = life;
     this.#random = random;
     this.#weight = 2 ** (random.next() * 5 - 2);
@@ -88,12 +93,17 @@ export class SimLog implements ChangeLog, Actor {
   }
 
   weight(): number {
-    return this.#life.alive && this.#durable.passed < this.#durable.server.flushedLsn ? this.#weight : 0;
+    return this.#life.alive && (this.#isLost() || this.#durable.passed < this.#durable.server.flushedLsn) ? this.#weight : 0;
   }
 
   /** Streams to the end of what is flushed, or only to the beginning or the end of some commit. */
   move(): void {
     const { passed, server } = this.#durable;
+    if (this.#isLost()) {
+      this.#connectedTo = server.crashes;
+      this.#streams += 1;
+      return;
+    }
     const stops = [...this.#durable.commits({ from: passed, to: server.flushedLsn })]
       .flatMap(({ header }) => [header.commitLsn, header.endLsn])
       .filter((stop) => stop > passed);
@@ -111,9 +121,8 @@ export class SimLog implements ChangeLog, Actor {
     return this.#durable.passed;
   }
 
-  /** The simulation's server never crashes. */
   streams(): number {
-    return 1;
+    return this.#streams;
   }
 
   async waitPassed(lsn: Lsn, signal: AbortSignal): Promise<void> {
@@ -138,6 +147,10 @@ export class SimLog implements ChangeLog, Actor {
       signal.addEventListener("abort", aborted);
       this.#waiters.push(waiter);
     });
+  }
+
+  #isLost(): boolean {
+    return this.#connectedTo !== this.#durable.server.crashes;
   }
 
   async *read(range: LogRange, tables: ReadonlySet<string>, signal: AbortSignal): AsyncIterable<TransactionPiece> {

@@ -110,6 +110,20 @@ export const cursorNotRecorded: Mutation = (ports) => ({
   ),
 });
 
+/** A chunk read before a crash of the source counts after it: the log is said to have had one stream. */
+export const oneStream: Mutation = (ports) => ({
+  ...ports,
+  log: {
+    start: () => ports.log.start(),
+    passed: () => ports.log.passed(),
+    streams: () => 1,
+    waitPassed: (lsn, signal) => ports.log.waitPassed(lsn, signal),
+    read: (...args) => ports.log.read(...args),
+    headers: (...args) => ports.log.headers(...args),
+    release: (before) => ports.log.release(before),
+  },
+});
+
 /** A target that went back is noticed by the stream alone: the load goes on from its own memory. */
 export const noticedByTheStream: Mutation = (ports) => {
   (ports.target as SimTarget).noticing = "the stream";

@@ -81,6 +81,7 @@ class Simulation {
   #stopsLeft: number;
   #targetCrashesLeft: number;
   #failOversLeft: number;
+  #sourceCrashesLeft: number;
   readonly #limits: BatchLimits;
   /** How quickly the target's standby follows; 0 for one that does only when the log is released, which keeps what it may need. */
   readonly #standbyWeight: number;
@@ -106,6 +107,7 @@ class Simulation {
     this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);
     this.#targetCrashesLeft = this.#random.pick([0, 0, 1, 3]);
     this.#failOversLeft = this.#random.pick([0, 0, 0, 1, 2]);
+    this.#sourceCrashesLeft = this.#random.pick([0, 0, 1, 3]);
     this.#limits = { changes: this.#random.pick([1, 3, 8, 10_000]), bytes: this.#random.pick([300, 16 * 1024 * 1024]) };
     this.#standbyWeight = this.#random.pick([0, 0.1, 1]);
     // Some history before the slot; what is running then gets its commit record before the slot is consistent, visible or not.
@@ -253,6 +255,17 @@ class Simulation {
         this.#targetCrashesLeft -= 1;
         this.#current?.target.crash();
         this.#count("target crash");
+      },
+    });
+    scheduler.addActor({
+      name: "source crash",
+      background: true,
+      // Most often while it has something to forget.
+      weight: () => (this.#sourceCrashesLeft === 0 ? 0 : this.#server.forgetful ? 0.5 : 0.02),
+      move: () => {
+        this.#sourceCrashesLeft -= 1;
+        this.#workload.crash();
+        this.#count("source crash");
       },
     });
     scheduler.addActor({

@@ -8,6 +8,7 @@ const SEEDS = 2_000;
 const TROUBLE = [
   "crash",
   "connection lost",
+  "source crash",
   "target crash",
   "target went back",
   "stop",

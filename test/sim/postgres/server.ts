@@ -3,7 +3,7 @@
  * on its own: a commit record is written (and may be flushed and streamed) before the transaction leaves the ProcArray, and with an
  * asynchronous commit the other way round.
  */
-import type { Lsn } from "../../../src/model/lsn.ts";
+import { type Lsn, maxLsn } from "../../../src/model/lsn.ts";
 import type { Random } from "../random.ts";
 import { Heap } from "./heap.ts";
 import type { SimTable } from "./tables.ts";
@@ -20,8 +20,13 @@ export class Server {
   readonly heaps: ReadonlyMap<string, Heap>;
   /** In commit order. */
   readonly commits: Commit[] = [];
+  /** How often it came back without what was not flushed. */
+  crashes = 0;
   readonly #random: Random;
+  /** Whose `commits` are. */
+  readonly #committed: Transaction[] = [];
   readonly #inProcArray = new Set<Transaction>();
+  readonly #firstXid: bigint;
   #nextXid: bigint;
   #latestCompletedXid: bigint;
   #insertLsn: Lsn;
@@ -33,6 +38,7 @@ export class Server {
     this.heaps = new Map(tables.map((sim) => [sim.table.id, new Heap(sim)]));
     // Near the end of a 32-bit epoch as often as not.
     this.#nextXid = random.chance(0.5) ? BigInt(random.between(1, 3)) * 2n ** 32n - BigInt(random.between(1, 40)) : 731n;
+    this.#firstXid = this.#nextXid;
     this.#latestCompletedXid = this.#nextXid - 1n;
     this.#insertLsn = random.chance(0.5) ? 2n ** 32n * BigInt(random.between(1, 9)) - BigInt(random.below(3000)) : 0x15d_0028n;
     this.#flushedLsn = this.#insertLsn;
@@ -45,6 +51,11 @@ export class Server {
   /** The walsender sends no further than this. */
   get flushedLsn(): Lsn {
     return this.#flushedLsn;
+  }
+
+  /** A crash would take commits back. */
+  get forgetful(): boolean {
+    return (this.commits.at(-1)?.header.endLsn ?? 0n) > this.#flushedLsn;
   }
 
   /** Takes an xid at the transaction's first write, and one more for the first write of each subtransaction. */
@@ -85,8 +96,29 @@ export class Server {
     const commitMicros = 1_700_000_000_000_000n + BigInt(this.commits.length);
     const header = { xid: transaction.xid, commitLsn, endLsn, commitMicros, origin: null };
     this.commits.push({ header, changes: [...transaction.changes], effects: [...transaction.effects] });
+    this.#committed.push(transaction);
     if (transaction.asynchronous) this.leave(transaction);
     else this.flush();
+  }
+
+  /**
+   * Comes back with what was flushed: `running` transactions and the last asynchronous commits never were, and their xids and places in WAL
+   * go to others. Who was waiting for a standby is visible now.
+   */
+  crash(running: readonly Transaction[]): void {
+    this.crashes += 1;
+    for (const transaction of running) this.abort(transaction);
+    while ((this.commits.at(-1)?.header.endLsn ?? 0n) > this.#flushedLsn) {
+      this.commits.pop();
+      const transaction = this.#committed.pop() as Transaction;
+      transaction.rollbackTo({ undo: 0, changes: 0, effects: 0 });
+      transaction.status = "aborted";
+    }
+    for (const transaction of [...this.#inProcArray]) if (transaction.status === "committed") this.leave(transaction);
+    this.#insertLsn = this.#flushedLsn;
+    const known = [...this.#committed, ...this.#inProcArray].map(({ lastXid }) => lastXid ?? 0n);
+    this.#nextXid = known.reduce(maxLsn, this.#firstXid - 1n) + 1n;
+    this.#latestCompletedXid = this.#nextXid - 1n;
   }
 
   abort(transaction: Transaction): void {

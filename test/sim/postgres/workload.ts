@@ -74,6 +74,12 @@ export class Workload implements Actor {
     if (this.ended) this.#server.flush();
   }
 
+  /** The server crashes and comes back. */
+  crash(): void {
+    this.#server.crash(this.#transactions.filter(({ status }) => status === "running"));
+    this.#transactions = this.#transactions.filter(({ left }) => left === null);
+  }
+
   /** What slot creation waits for: every transaction that is writing now gets its commit record (or aborts). */
   endRunning(): void {
     for (const transaction of this.#transactions.filter(({ status }) => status === "running" || status === "prepared")) {
@@ -107,11 +113,17 @@ export class Workload implements Actor {
     const prepared = this.#transactions.find(({ status }) => status === "prepared");
     if (prepared !== undefined && random.chance(0.15)) this.#end(prepared, random.chance(0.8));
     else if (random.chance(habits.commits)) this.#end(transaction, random.chance(0.9));
-    else if (random.chance(0.02)) transaction.status = "prepared";
+    else if (random.chance(0.02)) this.#prepare(transaction);
     else if (random.chance(habits.truncates)) this.#truncate(transaction);
     else if (random.chance(habits.leaves)) this.#remakeLeaf(transaction);
     else if (random.chance(habits.savepoints)) this.#savepoint(transaction);
     else this.#write(transaction);
+  }
+
+  /** PREPARE TRANSACTION waits for the disk. */
+  #prepare(transaction: Transaction): void {
+    transaction.status = "prepared";
+    this.#server.flush();
   }
 
   #windUp(): void {
