@@ -35,8 +35,8 @@ export class Operator {
     if (code !== 0) throw new Error(`"pghaul ${args.join(" ")}" ended with ${code}`);
   }
 
-  /** Repeats a command, quietly, until it ends with `code`, then runs it once more for all to see. Throws after `limitMillis`. */
-  async until(args: readonly string[], code: number, limitMillis: number): Promise<void> {
+  /** Repeats a command, quietly, until it ends with `code` or the time is over, then runs it once more for all to see. Returns how that ends. */
+  async until(args: readonly string[], code: number, limitMillis: number): Promise<number> {
     const deadline = performance.now() + limitMillis;
     for (;;) {
       const child = this.#spawn(args, ["ignore", "ignore", "ignore"]);
@@ -44,7 +44,7 @@ export class Operator {
       if (last === code || performance.now() > deadline) break;
       await sleep(500);
     }
-    await this.must(args);
+    return await this.run(args);
   }
 
   /** The result object of `pghaul ARGS --json`, as a script would read it. */

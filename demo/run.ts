@@ -17,7 +17,7 @@ const DIRECTORY = fileURLToPath(new URL("../.demo", import.meta.url));
 async function main(): Promise<number> {
   const stages = new Stages();
   stages.next("A payments company on PostgreSQL 14: 14 tables, a million rows; and an empty PostgreSQL 15");
-  const servers = await startServers();
+  const servers = await startServers((line) => console.log(`  ${line} [${stages.elapsed}]`));
   try {
     return await withApplication(servers, stages);
   } finally {

@@ -14,15 +14,16 @@ export interface Servers {
   readonly target: PgServer;
 }
 
-/** PostgreSQL 14 with a million rows, and an empty PostgreSQL 15; both die with this process. */
-export async function startServers(): Promise<Servers> {
+/** PostgreSQL 14 with a million rows, and an empty PostgreSQL 15; both die with this process. `tell` hears how far it is. */
+export async function startServers(tell: (line: string) => void): Promise<Servers> {
   const [source, target] = await Promise.all([
     startServer({ version: 14, settings: SETTINGS }),
     startServer({ version: 15, settings: SETTINGS }),
   ]);
+  tell("both servers run; filling the first with rows takes 10 to 30 seconds:");
   for (const server of [source, target]) await withClient(server, "postgres", (client) => client.query(`create database ${DATABASE}`));
   await withClient(source, DATABASE, (client) => client.query(SCHEMA));
-  await fillPayments(() => source.connect(DATABASE));
+  await fillPayments(() => source.connect(DATABASE), tell);
   return { source, target };
 }
 

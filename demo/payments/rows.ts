@@ -93,17 +93,37 @@ select setval(pg_get_serial_sequence(t, 'id'), m) from (values
 /** Foreign keys hold by construction; checking each of a million rows would take most of the time. */
 const UNCHECKED = "set session_replication_role = replica;";
 
-/** Fills an empty database that has `SCHEMA`: the ledger on one connection, everything else on another, as there are two cores. */
-export async function fillPayments(connect: () => Promise<pg.Client>): Promise<void> {
-  await Promise.all([withClient(connect, [UNCHECKED, LEDGER]), withClient(connect, [UNCHECKED, PARTIES, MOVEMENTS, TRACES])]);
-  await withClient(connect, [UNCHECKED, BALANCES, INDEXES, SEQUENCES]);
-  await withClient(connect, ["vacuum analyze"]);
+interface Part {
+  readonly title: string;
+  readonly sql: string;
 }
 
-async function withClient(connect: () => Promise<pg.Client>, scripts: readonly string[]): Promise<void> {
+/**
+ * Fills an empty database that has `SCHEMA`: the ledger on one connection, everything else on another, as there are two cores. `tell` hears of
+ * each part that is done.
+ */
+export async function fillPayments(connect: () => Promise<pg.Client>, tell: (title: string) => void = () => {}): Promise<void> {
+  const everythingElse = [
+    { title: `${SIZE.merchants + SIZE.customers} merchants and customers`, sql: PARTIES },
+    { title: `${SIZE.payments} payments, with their refunds, disputes and payouts`, sql: MOVEMENTS },
+    { title: "webhooks, audit log, idempotency keys", sql: TRACES },
+  ];
+  await Promise.all([
+    fill(connect, [{ title: `${SIZE.ledgerEntries} entries of the ledger`, sql: LEDGER }], tell),
+    fill(connect, everythingElse, tell),
+  ]);
+  await fill(connect, [{ title: "balances, indexes, sequences", sql: BALANCES + INDEXES + SEQUENCES }], tell);
+  await fill(connect, [{ title: "statistics", sql: "vacuum analyze" }], tell);
+}
+
+async function fill(connect: () => Promise<pg.Client>, parts: readonly Part[], tell: (title: string) => void): Promise<void> {
   const client = await connect();
   try {
-    for (const script of scripts) await client.query(script);
+    await client.query(UNCHECKED);
+    for (const { title, sql } of parts) {
+      await client.query(sql);
+      tell(title);
+    }
   } finally {
     await client.end();
   }
