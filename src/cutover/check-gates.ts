@@ -8,7 +8,9 @@ import { routeGate } from "./gates/route.ts";
 import { sequencesGate } from "./gates/sequences.ts";
 import { slotGate } from "./gates/slot.ts";
 import { streamGate } from "./gates/stream.ts";
+import { subscriptionsGate } from "./gates/subscriptions.ts";
 import { transactionsGate } from "./gates/transactions.ts";
+import { updatesGate } from "./gates/updates.ts";
 import { verifiedGate } from "./gates/verified.ts";
 import { wayBackGate } from "./gates/way-back.ts";
 import { writableGate } from "./gates/writable.ts";
@@ -24,6 +26,8 @@ const GATES: readonly Gate[] = [
   slotGate,
   wayBackGate,
   writableGate,
+  subscriptionsGate,
+  updatesGate,
   fencePrivilegesGate,
   sequencesGate,
   routeGate,

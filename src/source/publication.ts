@@ -2,6 +2,7 @@ import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
+import { withQuietEventTriggers } from "../postgres/quiet-ddl.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import {
@@ -36,12 +37,9 @@ export async function ensurePublication(client: pg.Client, { side, name }: Publi
   });
   if (statements.length === 0) return false;
   try {
-    await client.query("begin");
-    for (const statement of statements) await client.query(statement);
-    await client.query("commit");
+    await withQuietEventTriggers(client, () => inOneTransaction(client, statements));
     return true;
   } catch (error) {
-    await client.query("rollback").catch(() => undefined);
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw asPghaulError(error, side, { step: "publication" });
     const { message } = asPghaulError(error, side);
     throw new PghaulError(
@@ -52,6 +50,17 @@ export async function ensurePublication(client: pg.Client, { side, name }: Publi
         suggestion: statements.map((statement) => `${statement};`).join("\n"),
       },
     );
+  }
+}
+
+async function inOneTransaction(client: pg.Client, statements: readonly string[]): Promise<void> {
+  try {
+    await client.query("begin");
+    for (const statement of statements) await client.query(statement);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => undefined);
+    throw error;
   }
 }
 

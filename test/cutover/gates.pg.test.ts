@@ -7,7 +7,9 @@ import { lagGate } from "../../src/cutover/gates/lag.ts";
 import { parityGate } from "../../src/cutover/gates/parity.ts";
 import { sequencesGate } from "../../src/cutover/gates/sequences.ts";
 import { slotGate } from "../../src/cutover/gates/slot.ts";
+import { subscriptionsGate } from "../../src/cutover/gates/subscriptions.ts";
 import { transactionsGate } from "../../src/cutover/gates/transactions.ts";
+import { updatesGate } from "../../src/cutover/gates/updates.ts";
 import { wayBackGate } from "../../src/cutover/gates/way-back.ts";
 import { writableGate } from "../../src/cutover/gates/writable.ts";
 import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
@@ -50,6 +52,50 @@ for (const version of [13, 18] as const) {
     }
 
     const ask = (gate: Gate, change: Partial<GateContext> = {}): Promise<GateAnswer> => gate.ask(context({ ...sides(), ...change }));
+
+    it("subscriptions: an enabled one over a moved table, found by a role that may not read all of pg_subscription", async () => {
+      await source.query("create subscription feed connection 'dbname=nowhere' publication p with (connect = false, slot_name = 'feed')");
+      await source.query(
+        "insert into pg_subscription_rel select oid, 't'::regclass, 'r', '0/0' from pg_subscription where subname = 'feed'",
+      );
+      try {
+        assert.equal((await ask(subscriptionsGate)).open, true, "it is off");
+        await source.query("alter subscription feed enable");
+        await source.query("set role stranger");
+        const closed = await ask(subscriptionsGate);
+        await source.query("reset role");
+        assert.deepEqual(closed.evidence, { side: "source", subscriptions: ["feed writes into public.t"] });
+        const { from, to } = sides();
+        assert.equal((await ask(subscriptionsGate, { from: to, to: from })).open, true, "the new primary may have one");
+        await source.query(String(closed.fix));
+        assert.equal((await ask(subscriptionsGate)).open, true, "the advice helps");
+      } finally {
+        await source.query("reset role; alter subscription feed disable; alter subscription feed set (slot_name = none)");
+        await source.query("drop subscription feed");
+      }
+    });
+
+    it("updates: a publication that makes one side refuse UPDATE or DELETE, in a transaction that leaves nothing", async () => {
+      assert.equal((await ask(updatesGate)).open, true);
+      await target.query("create table bare (v text); create publication bare_p for table bare");
+      await source.query("create table bare (v text)");
+      try {
+        const tables = [table("public.t"), table("public.bare")];
+        const closed = await ask(updatesGate, { tables });
+        assert.equal(closed.open, false);
+        assert.match(JSON.stringify(closed.evidence), /target: \\"public\\"\.\\"bare\\": cannot (update|delete)/);
+        const named = await target.query(String(closed.fix).replace(/--.*/, ""));
+        assert.deepEqual(named.rows, [{ pubname: "bare_p", tablename: "bare" }]);
+        await source.query("create publication bare_p for table bare");
+        assert.equal((await ask(updatesGate, { tables })).open, true, "nobody updates what both refuse");
+        if (version === 18) {
+          await source.query("alter publication bare_p set table t (v)");
+          assert.match(JSON.stringify((await ask(updatesGate)).evidence), /source: .*cannot (update|delete)/);
+        }
+      } finally {
+        await Promise.all([source, target].map((client) => client.query("drop publication if exists bare_p; drop table bare")));
+      }
+    });
 
     it("transactions: old writers, prepared transactions and maintenance, named; readers do not count", async () => {
       const limits = { ...LIMITS, maxTransactionAge: 100 };

@@ -24,10 +24,13 @@ create function noop() returns trigger language plpgsql as 'begin return new; en
 create table fired (id int primary key); create trigger always after insert on fired for each row execute function noop(); alter table fired enable always trigger always;
 create sequence loose; create table draws_a (id int default nextval('loose') primary key); create table draws_b (id int default nextval('loose') primary key);
 create function heard() returns event_trigger language plpgsql as 'begin end'; create event trigger on_ddl on ddl_command_end execute function heard();
+create trigger pghaul_fence_source_ab before insert on fired for each statement execute function noop(); alter table fired disable trigger pghaul_fence_source_ab;
+create table filled (id int primary key);
+insert into pg_subscription select 77777, d.oid, '0/0', 'feed', 10, true, false, 'f', 'd', false, false, false, false, 'dbname=nowhere', null, 'off', '{p}', 'any' from pg_database d where datname = 'postgres';
+insert into pg_subscription_rel values (77777, 'filled'::regclass, 'r', '0/0');
 create table guarded (id int primary key); alter table guarded enable row level security;
 create table sorted (id text collate "de-x-icu" primary key); update pg_collation set collversion = '0' where collname = 'de-x-icu';
 create table kept (id int primary key); alter table kept owner to keeper;
-create table filled (id int primary key);
 select lo_create(0);
 insert into pg_extension values (99999, 'imaginary', 10, 11, false, '1.0', null, null);
 alter database postgres set work_mem = '7MB'`;
@@ -79,6 +82,10 @@ const REASONS: Record<string, RegExp> = {
   "large-objects": /1 large objects are not moved/,
   "source-event-triggers": /on_ddl \(ddl_command_end\)/,
   "target-event-triggers": /on_ddl_there/,
+  "source-subscriptions": /feed writes into public.filled: its worker passes the fence/,
+  "target-subscriptions": /feed writes into public.filled: rows that pghaul does not know of/,
+  "source-fences-left": /left by an earlier migration, and open: pghaul_fence_source_ab on public.fired/,
+  "target-fences-left": /a fence of pghaul refuses writes to public.filled/,
   "target-empty": /holds rows already: "public"."filled"/,
   encoding: /the source is UTF8, the target LATIN1/,
   "collation-versions": /"de-x-icu" \(0, now/,
@@ -133,6 +140,9 @@ describe("prechecks between unfit servers", () => {
       target.url("there"),
       `create table filled (id int primary key); insert into filled values (1); grant select on filled to mover;
       create function heard() returns event_trigger language plpgsql as 'begin end'; create event trigger on_ddl_there on ddl_command_end execute function heard();
+      create trigger pghaul_fence_target_cd before insert on filled for each statement execute function suppress_redundant_updates_trigger();
+      insert into pg_subscription select 77777, d.oid, 'feed', 10, true, false, false, 'dbname=nowhere', null, 'off', '{p}' from pg_database d where datname = 'there';
+      insert into pg_subscription_rel values (77777, 'filled'::regclass, 'r', '0/0');
       create function public.clock_timestamp() returns timestamptz language sql as $$select pg_catalog.clock_timestamp() + interval '1 hour'$$;
       alter role mover set search_path = public, pg_catalog`,
     );

@@ -17,9 +17,17 @@ import { type Check, type CheckContext, type CheckResult, fail, pass, type Side 
 import { MACHINE_CHECKS } from "./machine-checks.ts";
 import { PRIVILEGE_CHECKS } from "./privilege-checks.ts";
 import { SERVER_CHECKS } from "./server-checks.ts";
+import { SURROUNDINGS_CHECKS } from "./surroundings-checks.ts";
 import { TABLE_CHECKS } from "./table-checks.ts";
 
-const CHECKS: readonly Check[] = [...SERVER_CHECKS, ...PRIVILEGE_CHECKS, ...TABLE_CHECKS, ...PARITY_CHECKS, ...MACHINE_CHECKS];
+const CHECKS: readonly Check[] = [
+  ...SERVER_CHECKS,
+  ...PRIVILEGE_CHECKS,
+  ...TABLE_CHECKS,
+  ...SURROUNDINGS_CHECKS,
+  ...PARITY_CHECKS,
+  ...MACHINE_CHECKS,
+];
 
 /** What is to be checked. `connect` opens a session of its own for each side. */
 export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "catalog"> {

@@ -4,7 +4,6 @@ import type { LeftOut } from "../catalog.ts";
 import {
   countLargeObjects,
   selectDeferrableKeys,
-  selectEventTriggers,
   selectExisting,
   selectGeneratedColumns,
   selectInsistentRules,
@@ -17,7 +16,7 @@ import {
   selectSequences,
   selectUnselectedChildren,
 } from "../queries/check-table-queries.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+import { type Check, type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
 
 /** A table without a key is read in one snapshot; beyond this it holds back the source's vacuum for long. */
 const LARGE_WITHOUT_KEY_BYTES = 10e9;
@@ -59,8 +58,6 @@ export const TABLE_CHECKS: readonly Check[] = [
   { id: "triggers", run: triggers },
   { id: "sequences", run: sequences },
   { id: "large-objects", run: largeObjects },
-  { id: "source-event-triggers", run: ({ source }) => eventTriggers(source) },
-  { id: "target-event-triggers", run: ({ target }) => eventTriggers(target) },
   { id: "target-empty", run: targetEmpty },
 ];
 
@@ -175,14 +172,6 @@ async function largeObjects({ source }: CheckContext): Promise<Verdict> {
   return warn(
     `${count} large objects are not moved: logical decoding does not carry them`,
     "move them to a bytea column, or copy them with pg_dump --large-objects while nobody writes",
-  );
-}
-
-async function eventTriggers({ client, name }: Side): Promise<Verdict> {
-  return none(
-    await selectEventTriggers(client),
-    name === "target" ? "acts when the schema is made:" : "moved with the schema, and acts there:",
-    "alter event trigger NAME disable;",
   );
 }
 

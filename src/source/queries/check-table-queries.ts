@@ -141,18 +141,6 @@ export async function countLargeObjects(db: Queryable): Promise<number> {
   return Number(rows[0]?.n ?? 0);
 }
 
-/** Event triggers that are on, apart from those of extensions. */
-export function selectEventTriggers(db: Queryable): Promise<readonly string[]> {
-  return names(
-    db,
-    `
-    select format('%I (%s)', e.evtname, e.evtevent) as name from pg_catalog.pg_event_trigger e
-     where e.evtenabled <> 'D' and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
-     order by 1`,
-    [],
-  );
-}
-
 /**
  * Which of these relations exist, by their quoted, qualified names, with their oids. Not by to_regclass, which refuses to say so to a role
  * without USAGE on the schema.

@@ -3,7 +3,6 @@
 import type pg from "pg";
 import type { CutoverSide, ForeignWrites, StreamControl } from "../../cutover/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import { type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
 import { type SideName, streamOutOf } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
@@ -12,11 +11,10 @@ import { leaseHolder } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
-import { originPrefix, slotName } from "../names.ts";
+import { slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemIdentifier } from "../prepare/prepare-slot.ts";
-import { logDirectory } from "../stream/run-stream.ts";
-import { WatchedLog } from "../stream/watched-log.ts";
+import { openWatchedLog, type WatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
 import { prepareWayBack } from "./way-back.ts";
 
@@ -100,21 +98,9 @@ export class CutoverStream implements StreamControl {
 
   async #openLog(side: SideName): Promise<WatchedLog> {
     const { migration, watch } = this.#options;
-    const stream = streamOutOf(side);
-    const tails = new TailStore(migration.state);
-    const tail = tails.get(stream);
-    if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
-    const tables = new Map(new TableStore(migration.state).all().map(({ table }) => [table.id, table]));
-    const log = await ReadOnlyLog.open(
-      {
-        dir: logDirectory(migration.config.state.dir, stream),
-        identity: { systemIdentifier: await systemIdentifier(await watch(side)), slot: tail.slot, stream },
-        tables,
-        skipOriginPrefix: originPrefix(migration.name),
-      },
-      tail.durableLsn,
-    );
-    return new WatchedLog(log, tails, stream, systemClock);
+    const tables = new TableStore(migration.state).all().map(({ table }) => table);
+    const cluster = await systemIdentifier(await watch(side));
+    return openWatchedLog({ migration, stream: streamOutOf(side), tables, cluster, clock: systemClock });
   }
 
   async #refuseIdle(): Promise<void> {

@@ -11,6 +11,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { quietEventTriggers } from "../../postgres/quiet-ddl.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { TableStore } from "../../state/table-store.ts";
@@ -109,7 +110,11 @@ function openSide(migration: Migration, name: SideName, tables: readonly Table[]
   const session = new DriverSession({
     side: name,
     migration: migration.name,
-    open: (signal) => migration.connect(name, "cutover", { signal }),
+    open: async (signal) => {
+      const client = await migration.connect(name, "cutover", { signal });
+      await quietEventTriggers(client);
+      return client;
+    },
     now,
   });
   return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), now });

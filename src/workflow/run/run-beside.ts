@@ -10,6 +10,7 @@ import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
+import { FenceWatch } from "../cutover/watch-fence.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import { runStream } from "../stream/run-stream.ts";
@@ -49,7 +50,8 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     },
     AbortSignal.any([signal, streamed]),
   );
-  await Promise.all([lag, poll(request, askedToStop), runWayBack(request)]);
+  const fence = new FenceWatch({ migration, identifiers: prepared.identifiers, bus });
+  await Promise.all([lag, poll(request, askedToStop), poll(request, () => fence.look()), runWayBack(request)]);
 }
 
 /** Looks a few times a second, until the stream has ended or is about to. */

@@ -5,6 +5,7 @@ import { quoteIdent } from "../../postgres/quote.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
+import { dropOpenFences } from "../../target/postgres/progress/drop-open-fences.ts";
 import { forgetMigration } from "../../target/postgres/progress/forget-migration.ts";
 import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
@@ -24,12 +25,13 @@ export function planTeardown(migration: Migration): TeardownPlan {
       `${side}: drop replication slot ${slotName(migration.name, stream)}`,
       `${side}: drop publication ${publicationName(migration.name)}`,
       `${side}: forget the migration's progress, drop its replication origins ${originPrefix(migration.name)}*`,
+      `${side}: drop the triggers of fences that are open`,
     ];
   });
   // A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way.
   const lines = [
     ...drops,
-    "both: the schema pghaul stays, and with it the fence of a side that was switched away from; to lift it: drop schema pghaul cascade",
+    "both: the schema pghaul stays, and with it the fence that still refuses writes at a side that is not the primary; to lift it there: drop schema pghaul cascade",
   ];
   return { lines, digest: createHash("sha256").update(JSON.stringify(lines)).digest("hex").slice(0, 16) };
 }
@@ -55,6 +57,7 @@ async function tearDownSide(migration: Migration, stream: StreamName, client: pg
   await client.query(`drop publication if exists ${quoteIdent(publicationName(migration.name))}`);
   const { rows } = await client.query("select 1 where to_regclass('pghaul.meta') is not null");
   if (rows.length === 0) return;
+  await dropOpenFences(client);
   await forgetMigration(client, {
     side: upstreamOf(stream),
     migration: migration.name,

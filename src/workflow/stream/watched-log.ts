@@ -1,10 +1,41 @@
 import type { ChangeLog, Clock, LogRange } from "../../engine/ports.ts";
-import type { ReadOnlyLog } from "../../log/read-only-log.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { StreamName } from "../../model/side.ts";
-import type { TailStore } from "../../state/tail-store.ts";
+import type { Table } from "../../model/table.ts";
+import { TailStore } from "../../state/tail-store.ts";
+import { originPrefix } from "../names.ts";
+import type { Migration } from "../open-migration.ts";
+import { logDirectory } from "./run-stream.ts";
 
 const POLL_MILLIS = 20;
+
+export interface LogParts {
+  readonly migration: Migration;
+  readonly stream: StreamName;
+  readonly tables: readonly Table[];
+  /** `pg_control_system().system_identifier` of the side that the stream reads. */
+  readonly cluster: string;
+  readonly clock: Clock;
+}
+
+/** The log of a stream that another process of the migration, or another part of this one, writes. Throws STREAM_NOT_RUNNING before it has begun. */
+export async function openWatchedLog({ migration, stream, tables, cluster, clock }: LogParts): Promise<WatchedLog> {
+  const tails = new TailStore(migration.state);
+  const tail = tails.get(stream);
+  if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
+  const log = await ReadOnlyLog.open(
+    {
+      dir: logDirectory(migration.config.state.dir, stream),
+      identity: { systemIdentifier: cluster, slot: tail.slot, stream },
+      tables: new Map(tables.map((table) => [table.id, table])),
+      skipOriginPrefix: originPrefix(migration.name),
+    },
+    tail.durableLsn,
+  );
+  return new WatchedLog(log, tails, stream, clock);
+}
 
 /** The log of a process that streams, seen from another: what is durable is asked of the state, and waited for by asking again. */
 export class WatchedLog implements Pick<ChangeLog, "start" | "passed" | "waitPassed" | "read" | "headers"> {

@@ -1,8 +1,6 @@
-import type { Clock } from "../../engine/ports.ts";
 import { VisibleFloor } from "../../engine/visible-floor.ts";
 import { nearestName } from "../../errors/nearest.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import { downstreamOf, type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
@@ -11,17 +9,14 @@ import { openSourceReader } from "../../source/source-reader.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
 import { TableStore } from "../../state/table-store.ts";
-import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { CompareParts } from "../../verify/compare-scope.ts";
 import { PostgresOrigin, PostgresReplica } from "../../verify/postgres-sides.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
-import { originPrefix } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
-import { logDirectory } from "../stream/run-stream.ts";
-import { WatchedLog } from "../stream/watched-log.ts";
+import { openWatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
 import { asSourceAndTarget, type VerifyResult, verifyResult } from "./verify-result.ts";
 import { notStreaming, whileStreaming } from "./while-streaming.ts";
@@ -155,7 +150,7 @@ async function openParts(
   const connect = (side: SideName, purpose: string, inner?: AbortSignal): ReturnType<Migration["connect"]> =>
     migration.connect(side, purpose, inner === undefined ? {} : { signal: inner });
   const clock = whileStreaming(migration.config.state.dir, systemClock);
-  const log = await openLog({ migration, stream, tables, cluster: await systemIdentifier(control), clock });
+  const log = await openWatchedLog({ migration, stream, tables, cluster: await systemIdentifier(control), clock });
   const reader = openSourceReader({
     side: origin,
     connect: (purpose) => migration.connect(origin, purpose, { signal }),
@@ -196,28 +191,4 @@ async function openParts(
     ]);
   };
   return { parts, close };
-}
-
-interface LogParts {
-  readonly migration: Migration;
-  readonly stream: StreamName;
-  readonly tables: readonly Table[];
-  readonly cluster: string;
-  readonly clock: Clock;
-}
-
-async function openLog({ migration, stream, tables, cluster, clock }: LogParts): Promise<WatchedLog> {
-  const tails = new TailStore(migration.state);
-  const tail = tails.get(stream);
-  if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
-  const log = await ReadOnlyLog.open(
-    {
-      dir: logDirectory(migration.config.state.dir, stream),
-      identity: { systemIdentifier: cluster, slot: tail.slot, stream },
-      tables: new Map(tables.map((table) => [table.id, table])),
-      skipOriginPrefix: originPrefix(migration.name),
-    },
-    tail.durableLsn,
-  );
-  return new WatchedLog(log, tails, stream, clock);
 }

@@ -6,6 +6,7 @@
 import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../../../model/side.ts";
+import { withQuietEventTriggers } from "../../../postgres/quiet-ddl.ts";
 import { asPghaulError, sqlState } from "../../../postgres/wrap-error.ts";
 import { selectVersion } from "./progress-queries.ts";
 
@@ -65,23 +66,26 @@ insert into pghaul.meta (version) values (${VERSION});`;
  */
 export async function createProgressSchema(client: pg.Client, side: SideName): Promise<void> {
   try {
-    if (isCurrent(await selectVersion(client))) return;
-    await client.query("begin");
-    try {
-      // CREATE IF NOT EXISTS of two sessions at once fails on the catalog's unique index; one goes first.
-      await client.query("select pg_advisory_xact_lock(hashtext('pghaul'))");
-      if (!isCurrent(await selectVersion(client))) await client.query(STATEMENTS);
-      await client.query("commit");
-    } catch (error) {
-      await client.query("rollback").catch(() => undefined);
-      throw error;
-    }
+    if (!isCurrent(await selectVersion(client))) await withQuietEventTriggers(client, () => createSchema(client));
   } catch (error) {
     if (sqlState(error) !== "42501") throw asPghaulError(error, side, { step: "progress schema" });
     throw new PghaulError(sideCode(side, "PRIVILEGE"), `the role may not create the schema pghaul at the ${side}`, {
       suggestion: "select format('grant create on database %I to %I', current_database(), current_user) \\gexec",
       context: { step: "progress schema" },
     });
+  }
+}
+
+async function createSchema(client: pg.Client): Promise<void> {
+  await client.query("begin");
+  try {
+    // CREATE IF NOT EXISTS of two sessions at once fails on the catalog's unique index; one goes first.
+    await client.query("select pg_advisory_xact_lock(hashtext('pghaul'))");
+    if (!isCurrent(await selectVersion(client))) await client.query(STATEMENTS);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => undefined);
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
+import { quietEventTriggers } from "../../../postgres/quiet-ddl.ts";
 import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import { createProgressSchema } from "../progress/progress-schema.ts";
@@ -98,7 +99,11 @@ export class SchemaMove {
       tablespaces: tablespaces.length === 0,
     };
     this.#scripts = new ArchiveScripts(archive, contents, flags, facts.settings);
-    const open = async (): Promise<RestoreSession> => new RestoreSession(await options.connect("target", "schema"));
+    const open = async (): Promise<RestoreSession> => {
+      const client = await options.connect("target", "schema");
+      await quietEventTriggers(client);
+      return new RestoreSession(client);
+    };
     this.#pool = new SessionPool(options.indexWorkers, open, options.signal);
   }
 

@@ -14,6 +14,11 @@ export interface ArchiveEntry {
 const LINE = /^(\d+); (\d+) (\d+) ([^]+)$/;
 const NO_OBJECT = "0/0";
 
+/** A trigger of a fence, which nobody else calls so: its function is in the schema `pghaul`, which never moves. */
+export function isOurs(title: string): boolean {
+  return title.startsWith("TRIGGER ") && / pghaul_fence_(?:source|target)_[0-9a-z]+ [^ ]/.test(title);
+}
+
 /** The entries of `pg_restore --list`, in its order. */
 export function parseArchiveList(list: string): readonly ArchiveEntry[] {
   const seen = new Map<string, number>();

@@ -10,7 +10,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { quoteIdent } from "../../../../postgres/quote.ts";
 import type { ConnectionSpec } from "../../../../postgres/resolve-connection.ts";
-import { type ArchiveEntry, parseArchiveList } from "./archive-list.ts";
+import { type ArchiveEntry, isOurs, parseArchiveList } from "./archive-list.ts";
 import type { ClientTools } from "./client-tools.ts";
 import { libpqEnvironment } from "./libpq-environment.ts";
 import { runTool } from "./run-tool.ts";
@@ -85,7 +85,8 @@ export class SchemaArchive {
    * section after rows.
    */
   async contents(): Promise<ArchiveContents> {
-    const all = parseArchiveList(await this.#restore(["--list"]));
+    // What an earlier migration from this server has left on its tables is ours and says nothing about the target.
+    const all = parseArchiveList(await this.#restore(["--list"])).filter(({ title }) => !isOurs(title));
     const late = new Set(parseArchiveList(await this.#restore(["--list", "--section=post-data"])).map(({ number }) => number));
     const first = all.findIndex(({ number }) => late.has(number));
     return first < 0 ? { preData: all, postData: [] } : { preData: all.slice(0, first), postData: all.slice(first) };

@@ -1,0 +1,84 @@
+import { sqlState } from "../../postgres/wrap-error.ts";
+import { trySetReplicaRole } from "../queries/check-server-queries.ts";
+import { type EventTriggerRow, selectEventTriggers, selectLeftFences, selectSubscriptions } from "../queries/surroundings-queries.ts";
+import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+
+/** What stands around the tables and acts by itself: others' event triggers and subscriptions, and what an earlier migration of ours left. */
+export const SURROUNDINGS_CHECKS: readonly Check[] = [
+  { id: "source-event-triggers", run: ({ source }) => eventTriggers(source) },
+  { id: "target-event-triggers", run: ({ target }) => eventTriggers(target) },
+  { id: "source-subscriptions", run: (context) => subscriptions(context, "source") },
+  { id: "target-subscriptions", run: (context) => subscriptions(context, "target") },
+  { id: "source-fences-left", run: ({ source }) => fencesLeft(source) },
+  { id: "target-fences-left", run: ({ target }) => fencesLeft(target) },
+];
+
+/** Of the DDL that we run at either side: our schema, the publication, the fence. The schema's move adds every other at the target. */
+const OUR_COMMANDS: readonly string[] = [
+  ...["CREATE SCHEMA", "CREATE TABLE", "CREATE FUNCTION", "CREATE TRIGGER", "ALTER TABLE", "DROP TRIGGER", "DROP TABLE"],
+  ...["CREATE PUBLICATION", "ALTER PUBLICATION", "DROP PUBLICATION"],
+];
+
+/**
+ * Our DDL runs in replica role where the role may set it, and then only ENABLE ALWAYS and ENABLE REPLICA fire. One that does may write into a
+ * table that we guard, or forbid what we do.
+ */
+async function eventTriggers({ client, name }: Side): Promise<Verdict> {
+  const found = await selectEventTriggers(client, name === "target" ? null : OUR_COMMANDS);
+  const moved = name === "source" ? "; they move with the schema" : "";
+  if (found.length === 0) return pass("none");
+  const quiet = await mayBeReplica(client);
+  const firing = found.filter(({ enabled }) => (quiet ? enabled !== "O" : enabled !== "R"));
+  if (firing.length === 0) return pass(`${named(found.map(described))} will not fire for what pghaul does (replica role)${moved}`);
+  const what = name === "target" ? "creates the schema and guards the tables" : "publishes and fences the tables";
+  return warn(
+    `fires when pghaul ${what}: ${named(firing.map(described))}: if it forbids DDL or writes into a moved table, that step fails${moved}`,
+    statements(
+      firing.map((one) => `alter event trigger ${one.name} ${quiet ? "enable" : "disable"}`),
+      quiet ? "not ALWAYS or REPLICA, until the migration is over" : `at the ${name}, until the migration is over; as a superuser`,
+    ),
+  );
+}
+
+function described({ name, event, tags, function: calls }: EventTriggerRow): string {
+  return `${name} (${event})${tags === null ? "" : ` of ${tags}`} calling ${calls}`;
+}
+
+async function mayBeReplica(client: Side["client"]): Promise<boolean> {
+  try {
+    await trySetReplicaRole(client);
+    return true;
+  } catch (error) {
+    if (sqlState(error) === "42501") return false;
+    throw error;
+  }
+}
+
+/** At the target they make drift from the first row on; at the source they pass the fence of a switch, and a gate waits for them then. */
+async function subscriptions(context: CheckContext, name: Side["name"]): Promise<Verdict> {
+  const { client } = context[name];
+  const { tables } = context.catalog;
+  const found = await selectSubscriptions(
+    client,
+    tables.flatMap((table) => [table, ...table.leaves]),
+  );
+  if (found.length === 0) return pass("none writes into a selected table");
+  const what = named(found.map((one) => `${one.name} writes into ${one.tables}`));
+  const fix = found.map((one) => one.fix).join("\n");
+  if (name === "target") return fail(`${what}: rows that pghaul does not know of`, fix);
+  return warn(`${what}: its worker passes the fence, so the switch waits until it is off`, `${fix}   -- before the switch`);
+}
+
+async function fencesLeft({ client, oids, name }: Side): Promise<Verdict> {
+  const found = await selectLeftFences(client, oids);
+  if (found.length === 0) return pass("none");
+  const drops = statements(found.map(({ table, trigger }) => `drop trigger ${trigger} on ${table}`));
+  const closed = found.filter((one) => one.closed);
+  if (closed.length === 0)
+    return warn(`left by an earlier migration, and open: ${named(found.map(({ table, trigger }) => `${trigger} on ${table}`))}`, drops);
+  const tables = named([...new Set(closed.map(({ table }) => table))]);
+  const whose = `a fence of pghaul refuses writes to ${tables}`;
+  return name === "source"
+    ? warn(`${whose}: writes have moved away from this database; is it the right source?`, drops)
+    : warn(`${whose}: this migration's own guard, or an earlier one's`, null);
+}
