@@ -1,3 +1,4 @@
+import { breachText, type FenceBreach } from "../model/fence-breach.ts";
 import { formatBytes, formatCount, formatDuration } from "../observe/units.ts";
 import { renderTable } from "./table.ts";
 import { type UnsettledView, unsettledText } from "./unsettled-text.ts";
@@ -6,6 +7,8 @@ import { type UnsettledView, unsettledText } from "./unsettled-text.ts";
 export interface StatusView {
   readonly migration: string;
   readonly phase: string;
+  readonly primary: string;
+  readonly fenceBreach: (FenceBreach & { readonly side: string }) | null;
   readonly running: { readonly pid: number; readonly host: string; readonly command: string; readonly since: string } | null;
   readonly unsettled: UnsettledView | null;
   readonly waiting: string | null;
@@ -49,6 +52,8 @@ export function statusText(status: StatusView, terminal?: boolean, lines = Numbe
   const facts = [
     ...(status.unsettled === null ? [] : unsettledText(status.unsettled).split("\n")),
     headLine(status),
+    breachLine(status),
+    primaryLine(status),
     waitingLine(status),
     loadLine(status),
     lagLine(status),
@@ -85,6 +90,15 @@ function headLine({ migration, phase, running, updatedAt }: StatusView): string 
   if (updatedAt === null && running === null) return `${migration}: not started`;
   if (running === null) return `${migration}: not running; was ${phase} at ${updatedAt}`;
   return `${migration}: ${phase}; pid ${running.pid} (pghaul ${running.command}) on ${running.host} since ${running.since}`;
+}
+
+function breachLine({ fenceBreach }: StatusView): string | null {
+  return fenceBreach === null ? null : `FENCE_BREACH: ${breachText(fenceBreach)}`;
+}
+
+/** Said where it is not what everybody expects. */
+function primaryLine({ primary }: StatusView): string | null {
+  return primary === "source" ? null : `primary: ${primary}; the lag is that of the way back`;
 }
 
 function waitingLine({ waiting, running }: StatusView): string | null {

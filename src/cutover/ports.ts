@@ -94,6 +94,8 @@ export interface StepRecord {
   readonly state: "started" | "done" | "failed" | "undone" | "left";
   /** When the step was started, ISO 8601. */
   readonly at: string;
+  /** When it was first done, ISO 8601: a process that finishes the switch of another repeats steps, hours later perhaps. */
+  readonly doneAt?: string;
   readonly millis?: number;
   readonly evidence?: Readonly<Record<string, unknown>>;
 }

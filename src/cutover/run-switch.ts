@@ -116,7 +116,8 @@ async function afterFailure(steps: readonly Step[], context: WalkContext, error:
   if (attempt === null) return;
   const why = error instanceof Error ? error.message : String(error);
   if (!(await isPastReturn(steps, attempt))) return cancel(steps, context, why);
-  context.journal.append("stopped-past-return", { error: why });
+  const code = error instanceof PghaulError ? error.code : "BUG";
+  context.journal.append("stopped-past-return", { code, error: why });
   // Traffic has moved, and a rollback must stay possible; the breach is for a person to judge.
   if (error instanceof PghaulError && error.code === "FENCE_BREACH") end(context);
 }
@@ -133,12 +134,10 @@ function unsettled(error: unknown, why: unknown, { journal }: WalkContext): unkn
   });
 }
 
-/** How long clients may have waited: from the start of the pause until `to`, or until the resume was done. */
+/** How long clients may have waited: from the start of the pause until the resume was first done, else until `to`. */
 function stallOf({ steps }: Attempt, to: string): number | null {
   if (steps.pause === undefined) return null;
-  const { resume } = steps;
-  const end = resume?.state === "done" ? Date.parse(resume.at) + (resume.millis ?? 0) : Date.parse(to);
-  return Math.max(0, end - Date.parse(steps.pause.at));
+  return Math.max(0, Date.parse(steps.resume?.doneAt ?? to) - Date.parse(steps.pause.at));
 }
 
 function end({ store, journal, together, at }: WalkContext): Attempt {

@@ -19,6 +19,8 @@ export class StallBudget {
   readonly #now: () => number;
   readonly #timer: Timer;
   #began: number | null = null;
+  /** Since when each step has had its turn. */
+  readonly #turns: { readonly step: PausedStep; readonly at: number }[] = [];
 
   constructor(limits: StallLimits, now: () => number, timer: Timer = systemTimer) {
     this.#timer = timer;
@@ -29,10 +31,12 @@ export class StallBudget {
   /** Clients wait from now on. */
   begin(): void {
     this.#began = this.#now();
+    this.#turns.length = 0;
   }
 
   /** What a step may take; all of it where the clients do not wait (a switch that goes on in a new process has no pause behind it). */
   limitOf(step: PausedStep): number {
+    if (this.#turns.at(-1)?.step !== step) this.#turns.push({ step, at: this.#now() });
     const { maxStallMillis, deadlines } = this.#limits;
     const left = this.#began === null ? maxStallMillis : maxStallMillis - (this.#now() - this.#began);
     return Math.max(1, Math.min(left, deadlines[step] ?? left));
@@ -41,7 +45,7 @@ export class StallBudget {
   /** Throws CUTOVER_DEADLINE when nothing is left. */
   refuseIfSpent(step: PausedStep): void {
     const { maxStallMillis } = this.#limits;
-    if (this.#began !== null && this.#now() - this.#began > maxStallMillis) throw missed(step, maxStallMillis);
+    if (this.#began !== null && this.#now() - this.#began > maxStallMillis) throw this.#missed(step, maxStallMillis);
   }
 
   /**
@@ -52,7 +56,7 @@ export class StallBudget {
     const limit = this.limitOf(step);
     const late = Promise.withResolvers<never>();
     late.promise.catch(() => undefined);
-    const stop = this.#timer(limit, () => late.reject(missed(step, limit)));
+    const stop = this.#timer(limit, () => late.reject(this.#missed(step, limit)));
     const running = work();
     running.catch(() => undefined);
     try {
@@ -61,16 +65,29 @@ export class StallBudget {
       stop();
     }
   }
+
+  /** Names what used the time up: the step that found none left is seldom the one that took it. */
+  #missed(step: PausedStep, limitMillis: number): PghaulError {
+    const now = this.#now();
+    const took = this.#turns.map(({ step: one, at }, turn) => ({ step: one, millis: Math.round((this.#turns[turn + 1]?.at ?? now) - at) }));
+    const longest = took.reduce((most, one) => (one.millis > most.millis ? one : most), { step, millis: 0 });
+    const own = this.#limits.deadlines[step];
+    const isOwn = longest.step === step || (own !== undefined && limitMillis >= own);
+    const message = isOwn
+      ? `the step "${step}" was not done within ${Math.round(limitMillis)} ms`
+      : `the step "${longest.step}" took ${longest.millis} ms of the ${this.#limits.maxStallMillis} ms that clients may wait, so nothing was left for "${step}"`;
+    return new PghaulError("CUTOVER_DEADLINE", message, {
+      context: {
+        step: isOwn ? step : longest.step,
+        limitMillis: Math.round(limitMillis),
+        took: took.map((one) => `${one.step} ${one.millis} ms`).join(", "),
+      },
+      suggestion: "pghaul cutover check   # then run again; cutover.maxStall and cutover.deadlines say how long a step may take",
+    });
+  }
 }
 
 const systemTimer: Timer = (millis, late) => {
   const timer = setTimeout(late, millis);
   return () => clearTimeout(timer);
 };
-
-function missed(step: string, limitMillis: number): PghaulError {
-  return new PghaulError("CUTOVER_DEADLINE", `the step "${step}" was not done within ${Math.round(limitMillis)} ms`, {
-    context: { step, limitMillis: Math.round(limitMillis) },
-    suggestion: "pghaul cutover check   # then run again; cutover.maxStall and cutover.deadlines say how long a step may take",
-  });
-}

@@ -132,10 +132,15 @@ function note({ store, journal, together }: WalkContext, { id }: Step, { record,
   together(() => {
     const attempt = store.load();
     if (attempt === null) throw new Error("cutover: no attempt to record a step in");
-    const steps: Attempt["steps"] = { ...attempt.steps, [id]: record };
+    const doneAt = attempt.steps[id]?.doneAt ?? (record.state === "done" ? endOf(record) : undefined);
+    const steps: Attempt["steps"] = { ...attempt.steps, [id]: doneAt === undefined ? record : { ...record, doneAt } };
     store.save({ ...attempt, steps });
     journal.append(kind, { step: id, ...evidence });
   });
+}
+
+function endOf({ at, millis = 0 }: StepRecord): string {
+  return new Date(Date.parse(at) + millis).toISOString();
 }
 
 function messageOf(error: unknown): string {

@@ -14,7 +14,7 @@ export interface Fact {
 
 /** The numbers that stand at the top of a report. */
 export function headline(report: Report): readonly Fact[] {
-  return [loaded(report), followed(report), lag(report), verified(report), switched(report), journal(report)];
+  return [...fence(report), loaded(report), followed(report), lag(report), verified(report), switched(report), journal(report)];
 }
 
 function loaded({ load, tables }: Report): Fact {
@@ -53,13 +53,27 @@ function lag(report: Report): Fact {
   };
 }
 
-function verified({ verifications }: Report): Fact {
-  const last = verifications.at(-1);
+/** Above everything else, for as long as the report is made: it was found, and somebody has to look. */
+function fence({ breaches }: Report): readonly Fact[] {
+  return breaches.map((note) => ({ label: "Fence", value: "FENCE_BREACH", note, mood: "bad" }));
+}
+
+/** Of the whole migration: a table's last verdict counts, whichever run compared it, and a table without one is not equal yet. */
+function verified({ tables }: Report): Fact {
+  const verdicts = tables.flatMap(({ verdict }) => verdict ?? []);
+  const last = verdicts.toSorted((a, b) => (a.at < b.at ? -1 : 1)).at(-1);
   if (last === undefined) return { label: "Verified", value: "not yet", note: "pghaul verify run" };
-  const rows = `${formatCount(Number(last.rows))} rows of ${last.tables} tables`;
-  if (last.different.length > 0)
-    return { label: "Verified", value: "DIFFERENT", note: `${last.different.length} of ${last.tables} tables at ${last.lsn}`, mood: "bad" };
-  return { label: "Verified", value: "equal", note: `${rows} at ${last.lsn}, ${formatMoment(last.at)}`, mood: "good" };
+  const different = verdicts.filter(({ equal }) => !equal).length;
+  const compared = `${formatCount(verdicts.length)} of ${formatCount(tables.length)} tables compared, the last at ${last.lsn}, ${formatMoment(last.at)}`;
+  if (different > 0)
+    return {
+      label: "Verified",
+      value: "DIFFERENT",
+      note: `${formatCount(different)} of ${formatCount(tables.length)} tables; ${compared}`,
+      mood: "bad",
+    };
+  if (verdicts.length < tables.length) return { label: "Verified", value: "in part", note: `${compared}; the rest: pghaul verify run` };
+  return { label: "Verified", value: "equal", note: compared, mood: "good" };
 }
 
 function switched({ switches }: Report): Fact {

@@ -16,6 +16,8 @@ export interface Report {
   readonly verifications: readonly ReportVerification[];
   readonly switches: readonly ReportSwitch[];
   readonly journal: ReportJournal;
+  /** Writes of others behind a fence, in words, in the order in which they were found. */
+  readonly breaches: readonly string[];
   /** Newest first. */
   readonly runs: readonly ReportRun[];
 }

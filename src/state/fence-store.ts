@@ -1,3 +1,4 @@
+import type { FenceBreach } from "../model/fence-breach.ts";
 import type { SideName } from "../model/side.ts";
 import type { StateDatabase } from "./state-database.ts";
 import { DocumentStore } from "./storage/document-store.ts";
@@ -12,16 +13,6 @@ export interface FenceProof {
   /** Read up to here. */
   readonly readTo: string;
   readonly breach: FenceBreach | null;
-}
-
-/** Transactions that others wrote into moved tables behind the fence. */
-export interface FenceBreach {
-  readonly transactions: number;
-  readonly tables: readonly string[];
-  readonly firstLsn: string;
-  readonly lastLsn: string;
-  /** When the first was seen, ISO 8601. */
-  readonly at: string;
 }
 
 /** The proof of the last switch's fence, for as long as the other side is the primary. Written by the process that streams. */

@@ -2,7 +2,12 @@
  * What `status` shows, from the state on this machine alone: a source in trouble is not asked again by everybody who wants to know how it is.
  */
 import { type ConfigLocation, loadStateLocation } from "../config/load-config.ts";
+import { primaryIn, stateOf } from "../cutover/machine.ts";
+import type { FenceBreach } from "../model/fence-breach.ts";
 import { formatLsn } from "../model/lsn.ts";
+import type { SideName } from "../model/side.ts";
+import { CutoverStore } from "../state/cutover-store.ts";
+import { FenceStore } from "../state/fence-store.ts";
 import { type LeaseHolder, leaseHolder } from "../state/lease.ts";
 import { openExistingState } from "../state/open-state.ts";
 import { type Progress, ProgressStore, UNTHROTTLED } from "../state/progress-store.ts";
@@ -32,6 +37,10 @@ export interface Status extends Progress {
   readonly changes: readonly NotedChange[];
   /** A switch that stopped in the middle, or null. */
   readonly unsettled: Unsettled | null;
+  /** Whose writes count; `lag` and `slot` are those of the stream out of it. */
+  readonly primary: SideName;
+  /** Transactions of others behind the fence of the side that is not the primary; null while there are none. */
+  readonly fenceBreach: (FenceBreach & { readonly side: SideName }) | null;
   /** The process that streams now, or null. */
   readonly running: LeaseHolder | null;
   readonly tables: readonly TableStatus[];
@@ -46,6 +55,8 @@ const RATE_WINDOW_MILLIS = 5 * 60_000;
 const NOTHING: Omit<Status, "migration"> = {
   phase: "not-started",
   unsettled: null,
+  primary: "source",
+  fenceBreach: null,
   running: null,
   waiting: null,
   tables: [],
@@ -71,12 +82,16 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
     const tables = readTables(state);
     const changes = new NotedChanges(state).unsettled();
     const unsettled = await readUnsettled(state, directory);
+    const primary = primaryIn(stateOf(new CutoverStore(state).load()));
+    const fenceBreach = readFenceBreach(state, primary);
     return {
       ...NOTHING,
       ...progress,
       migration,
       running,
       unsettled,
+      primary,
+      fenceBreach,
       tables,
       changes,
       etaSeconds: running === null ? null : readEta(state, tables),
@@ -84,6 +99,12 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
   } finally {
     state.close();
   }
+}
+
+/** What passed the fence of the side that is not the primary. */
+function readFenceBreach(state: StateDatabase, primary: SideName): Status["fenceBreach"] {
+  const proof = new FenceStore(state).load();
+  return proof === null || proof.breach === null || proof.side === primary ? null : { side: proof.side, ...proof.breach };
 }
 
 /** The tables of the migration, in the planned order. */

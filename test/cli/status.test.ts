@@ -198,6 +198,8 @@ test("a state that is no database: exit 3, and the code says why", async (t) => 
 test("100% is only said of a table whose load is done", () => {
   const view: StatusView = {
     migration: "m",
+    primary: "source",
+    fenceBreach: null,
     phase: "loading",
     running: { pid: 1, host: "h", command: "run", since: "t" },
     waiting: null,

@@ -5,6 +5,8 @@ import { WatchScreen } from "../../src/cli/watch-screen.ts";
 
 const EMPTY: StatusView = {
   migration: "pay",
+  primary: "source",
+  fenceBreach: null,
   phase: "loading",
   running: null,
   waiting: null,

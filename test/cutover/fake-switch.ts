@@ -195,6 +195,10 @@ export class FakeWorld {
     return settle(this.steps(this.attempt?.to ?? "target"), this.context());
   }
 
+  hoursPass(): void {
+    this.#clock += 8 * 3_600_000;
+  }
+
   /** A killed process writes nothing more; the next `run` is another process. */
   revive(): void {
     this.#dead = false;

@@ -118,8 +118,8 @@ async function confirmed(move: Move, command: "run" | "rollback"): ReturnType<Mo
 }
 
 async function streaming(move: Move): Promise<CliHandle> {
-  const handle = move.start(["run", "--log-format", "json"]);
-  await handle.waitFor(/"phase":"streaming"/, 90_000);
+  const handle = move.start(["run"]);
+  await handle.waitFor(/phase=streaming/, 90_000);
   return handle;
 }
 

@@ -151,6 +151,25 @@ describe("run switch", () => {
     for (const to of ["target", "source"] as const) for (const point of await crashPointsOf(to)) await assertSettles(point, to);
   });
 
+  it("finished hours later, it tells the stall of the switch, not the hours", async () => {
+    for (const point of ["cutover-after-tidy", "cutover-before-prove", "cutover-after-prove"]) {
+      const world = new FakeWorld();
+      world.killAt = point;
+      await assert.rejects(world.run("target"), Killed);
+      world.revive();
+      world.hoursPass();
+      const { outcome, stallMillis } = await world.run("target");
+      assert.equal(outcome, "switched");
+      assert.ok(stallMillis !== null && stallMillis < 1_000, `${point}: ${stallMillis} ms`);
+    }
+    const world = new FakeWorld();
+    world.killAt = "cutover-before-resume";
+    await assert.rejects(world.run("target"), Killed);
+    world.revive();
+    world.hoursPass();
+    assert.ok(((await world.run("target")).stallMillis ?? 0) > 3_600_000, "a route that was never resumed did hold its clients");
+  });
+
   it("refuses to turn round in the middle", async () => {
     const world = await worldBefore("source");
     world.killAt = "cutover-after-open";

@@ -94,6 +94,7 @@ export const EXAMPLE: Report = {
     },
     { at: at(2000), tables: 3, rows: 1_200_010n, different: [], lsn: "1/2EFFF8", millis: 3_900 },
   ],
+  breaches: [],
   switches: [
     {
       attempt: 1,

@@ -26,6 +26,7 @@ const EMPTY: Report = {
   verifications: [],
   switches: [],
   journal: { entries: [], head: "0".repeat(64), broken: null },
+  breaches: [],
   runs: [],
 };
 
@@ -74,8 +75,20 @@ test("a broken journal is shouted, and no word says that it is whole", () => {
   assert.doesNotMatch(page, /chain of hashes is whole/);
 });
 
-test("a difference in the last verification is what the top of the page says", () => {
-  const [first] = EXAMPLE.verifications;
-  const page = markdownPage({ ...EXAMPLE, verifications: [first as Report["verifications"][number]] });
-  assert.match(page, /\*\*Verified\*\* \| DIFFERENT \| 1 of 3 tables at 1\/100/);
+test("a table whose last verdict is a difference is what the top of the page says, whichever run compared what since", () => {
+  assert.match(markdownPage(EXAMPLE), /\*\*Verified\*\* \| DIFFERENT \| 1 of 3 tables; 2 of 3 tables compared, the last at 1\/2EFFF8/);
+});
+
+test("a verdict of some tables is not that of the whole", () => {
+  const equal = EXAMPLE.tables.map((table) => (table.verdict === null ? table : { ...table, verdict: { ...table.verdict, equal: true } }));
+  assert.match(markdownPage({ ...EXAMPLE, tables: equal }), /\*\*Verified\*\* \| in part \| 2 of 3 tables compared/);
+  const whole = equal.filter(({ verdict }) => verdict !== null);
+  assert.match(markdownPage({ ...EXAMPLE, tables: whole }), /\*\*Verified\*\* \| equal \| 2 of 2 tables compared/);
+});
+
+test("a write that passed a fence stands above everything else", () => {
+  const page = markdownPage({ ...EXAMPLE, breaches: ["1 transaction passed the fence at the source"] });
+  const shouted = page.search(/\| \*\*Fence\*\* \| FENCE\\?_BREACH \| 1 transaction passed the fence at the source/);
+  assert.ok(shouted > 0 && shouted < page.indexOf("**Loaded**"));
+  assert.match(htmlPage({ ...EXAMPLE, breaches: ["1 transaction"] }), /FENCE_BREACH/);
 });

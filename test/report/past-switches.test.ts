@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JournalEntry } from "../../src/state/audit/journal.ts";
-import { pastSwitches } from "../../src/workflow/report/past-switches.ts";
+import { pastBreaches, pastSwitches } from "../../src/workflow/report/past-switches.ts";
 
 function journal(...entries: readonly (readonly [kind: string, evidence?: Record<string, unknown>])[]): JournalEntry[] {
   return entries.map(([kind, evidence = {}], index) => ({
@@ -68,4 +68,19 @@ test("a cancelled one says why and keeps how long its steps took; a killed one i
 
 test("entries before the first attempt, or of no attempt, are nobody's", () => {
   assert.deepEqual(pastSwitches(journal(["confirmed"], ["step-done", { step: "fence" }], ["switched"])), []);
+});
+
+test("a breach of a fence is told by its last entry, whether the switch found it or the stream afterwards", () => {
+  const breach = { side: "source", tables: ["public.t"], firstLsn: "0/1", at: "2026-03-14T09:00:00.000Z" };
+  const found = pastBreaches(
+    journal(
+      ["stopped-past-return", { code: "FENCE_BREACH", error: "the fence at the source leaks" }],
+      ["stopped-past-return", { code: "SOURCE_LOST", error: "gone" }],
+      ["fence-breach", { ...breach, transactions: 1, lastLsn: "0/1" }],
+      ["fence-breach", { ...breach, transactions: 3, lastLsn: "0/9" }],
+    ),
+  );
+  assert.equal(found.length, 2);
+  assert.equal(found[0], "the fence at the source leaks");
+  assert.match(found[1] ?? "", /^3 transactions passed the fence at the source \(public\.t, from 0\/1 to 0\/9/);
 });

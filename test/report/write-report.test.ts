@@ -89,7 +89,8 @@ test("both pages are written from the state alone, and no secret and no key of a
   assert.deepEqual([result.file, result.markdown], [path.join(cwd, "orders-report.html"), path.join(cwd, "orders-report.md")]);
   assert.deepEqual(
     [result.rows, result.bytes, result.verdict, result.maxLagSeconds, result.maxChangesPerSecond],
-    [505, 9_050, "equal", 1.5, 42],
+    [505, 9_050, null, 1.5, 42],
+    "big is equal, and small was never compared",
   );
   assert.deepEqual(result.journal, { entries: 2, whole: true });
   for (const file of [result.file, result.markdown] as string[]) {
@@ -101,6 +102,15 @@ test("both pages are written from the state alone, and no secret and no key of a
     assert.ok(text.indexOf("public.big") < text.indexOf("public.small"), "the largest table comes first");
   }
   assert.ok(!outcome.stdout.includes(CANARY));
+});
+
+test("the verdict is that of every table", async (t) => {
+  const cwd = await pastMigration(t);
+  const state = await openState(path.join(cwd, "state"));
+  const verdict = { rows: 5n, targetRows: 5n, lsnFrom: 1n, lsn: 2n, chunks: 1, millis: 30, equal: true, differences: [] };
+  new VerifyStore(state).record("run-3", { ...verdict, table: "public.small" });
+  state.close();
+  assert.equal((await runCli(["report", "--json"], { cwd })).json().result.verdict, "equal");
 });
 
 test("--out names the HTML file; Markdown goes beside it; a person reads the numbers and where the files are", async (t) => {

@@ -3,12 +3,13 @@
  * brings that is not ours passed the fence, whoever wrote it and however.
  */
 import { primaryIn, stateOf } from "../../cutover/machine.ts";
+import { breachText, type FenceBreach } from "../../model/fence-breach.ts";
 import { formatLsn, type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
 import { otherSide, type SideName, streamOutOf } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
-import { type FenceBreach, type FenceProof, FenceStore } from "../../state/fence-store.ts";
+import { type FenceProof, FenceStore } from "../../state/fence-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import type { Migration } from "../open-migration.ts";
@@ -83,7 +84,7 @@ export class FenceWatch {
       this.#record({ ...proof, readTo: formatLsn(to), breach: joined(proof.breach, found) }, found.size > 0);
     }
     const { breach } = this.#store.load() ?? proof;
-    if (breach !== null) this.#warn("FENCE_BREACH", breachText(proof.side, breach));
+    if (breach !== null) this.#warn("FENCE_BREACH", breachText({ side: proof.side, ...breach }));
   }
 
   #record(proof: FenceProof, isNews: boolean): void {
@@ -100,12 +101,6 @@ export class FenceWatch {
     this.#told = message;
     this.#parts.bus.emit({ kind: "warning", code, message });
   }
-}
-
-/** The breach as status, run and report tell it. */
-export function breachText(side: SideName, { transactions, tables, firstLsn, lastLsn, at }: FenceBreach): string {
-  const count = transactions === 1 ? "1 transaction" : `${transactions} transactions`;
-  return `${count} passed the fence at the ${side} (${tables.join(", ")}, from ${firstLsn} to ${lastLsn}, first seen ${at}): find who wrote there and stop it, then pghaul verify run`;
 }
 
 function joined(before: FenceBreach | null, found: ReadonlyMap<Lsn, ReadonlySet<string>>): FenceBreach | null {

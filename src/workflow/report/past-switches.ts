@@ -1,3 +1,4 @@
+import { breachText } from "../../model/fence-breach.ts";
 import type { ReportSwitch } from "../../report/report.ts";
 import type { JournalEntry } from "../../state/audit/journal.ts";
 
@@ -22,6 +23,18 @@ export function pastSwitches(entries: readonly JournalEntry[]): readonly ReportS
     if (draft !== undefined) tell(draft, entry);
   }
   return drafts.map(toSwitch);
+}
+
+/** What passed a fence, as the switch found it or the stream afterwards. A breach that grows is told once, at its largest. */
+export function pastBreaches(entries: readonly JournalEntry[]): readonly string[] {
+  const found = new Map<string, string>();
+  for (const { kind, evidence } of entries) {
+    if (kind === "stopped-past-return" && evidence.code === "FENCE_BREACH") found.set(String(evidence.error), String(evidence.error));
+    if (kind !== "fence-breach") continue;
+    const { side, firstLsn } = evidence;
+    found.set(`${side} ${firstLsn}`, breachText(evidence as unknown as Parameters<typeof breachText>[0]));
+  }
+  return [...found.values()];
 }
 
 function tell(draft: Draft, { kind, at, evidence }: JournalEntry): void {

@@ -16,7 +16,7 @@ import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { RowDifference } from "../../verify/ports.ts";
 import { MARKER_TABLE } from "../prepare/marker-table.ts";
-import { pastSwitches } from "./past-switches.ts";
+import { pastBreaches, pastSwitches } from "./past-switches.ts";
 
 const MOST_RUNS = 100;
 
@@ -43,6 +43,7 @@ export async function readReport(location: ConfigLocation): Promise<Report> {
       verifications: verificationHistory(state).map(toVerification),
       switches: pastSwitches(entries),
       journal: { entries, head, broken },
+      breaches: pastBreaches(entries),
       runs: new RunStore(state).recent(MOST_RUNS),
     };
   } finally {

@@ -59,8 +59,7 @@ function replaceFile(file: string, text: string): void {
 }
 
 function figures(report: Report): Omit<WrittenReport, "file" | "markdown"> {
-  const { load, series, verifications, switches, journal, streams } = report;
-  const last = verifications.at(-1);
+  const { load, series, switches, journal, streams } = report;
   const lags = forwardLag(report).flatMap(({ lagSecondsMax }) => lagSecondsMax ?? []);
   return {
     migration: report.migration,
@@ -71,9 +70,15 @@ function figures(report: Report): Omit<WrittenReport, "file" | "markdown"> {
     changes: streams.reduce((sum, stream) => sum + stream.changes, 0),
     maxChangesPerSecond: series.reduce((most, point) => Math.max(most, point.changesPerSecondMax), 0),
     maxLagSeconds: lags.length === 0 ? null : lags.reduce((most, lag) => Math.max(most, lag)),
-    verdict: last === undefined ? null : last.different.length === 0 ? "equal" : "different",
+    verdict: verdictOf(report),
     switches: switches.flatMap(({ outcome, to, stallMillis }) => (outcome === "switched" ? [{ to, stallMillis }] : [])),
     journal: { entries: journal.entries.length, whole: journal.broken === null },
     headline: headline(report).map(({ label, value, note }) => `${label}: ${value} (${note})`),
   };
+}
+
+/** Of the whole migration; null while a table has not been compared and none differs. */
+function verdictOf({ tables }: Report): WrittenReport["verdict"] {
+  if (tables.some(({ verdict }) => verdict?.equal === false)) return "different";
+  return tables.length > 0 && tables.every(({ verdict }) => verdict?.equal === true) ? "equal" : null;
 }

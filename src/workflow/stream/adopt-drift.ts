@@ -6,7 +6,7 @@
 
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { downstreamOf, type StreamName, upstreamOf } from "../../model/side.ts";
+import { downstreamOf, type StreamName, streamOutOf, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
@@ -30,10 +30,12 @@ function driftStore(state: StateDatabase): DocumentStore<Drift | null> {
 }
 
 /** Remembers what a stream stopped at, when it was a change of columns. */
-export function noteDrift(state: StateDatabase, stream: StreamName, error: unknown): void {
+export function noteDrift(state: StateDatabase, error: unknown): void {
   if (!(error instanceof PghaulError) || error.code !== "SCHEMA_DRIFT") return;
   const { table, lsn, columns } = error.context;
   if (table === undefined || lsn === undefined || typeof columns !== "string") return;
+  // The stream that runs beside it is ended by the same error: only the side says whose it is.
+  const stream = streamOutOf(error.kind === "target" ? "target" : "source");
   const store = driftStore(state);
   store.put({ stream, table, lsn, columns: JSON.parse(columns) as string[] }, store.get()?.version ?? 0);
 }

@@ -73,7 +73,7 @@ export async function runStream(request: StreamRequest): Promise<void> {
   try {
     await runTogether([tail, engine, xids], request.signal);
   } catch (error) {
-    noteDrift(migration.state, name, error);
+    noteDrift(migration.state, error);
     throw await namePartitions(migration, error);
   } finally {
     await log.close();
