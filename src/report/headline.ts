@@ -1,7 +1,6 @@
 import { formatBytes, formatCount, formatDuration } from "../observe/units.ts";
 import { formatMillis, formatMoment, millisBetween } from "./moments.ts";
 import type { Report } from "./report.ts";
-import { forwardLag } from "./series.ts";
 
 /** A number that somebody asks for first. */
 export interface Fact {
@@ -42,7 +41,7 @@ function followed({ streams, series }: Report): Fact {
 
 function lag(report: Report): Fact {
   const { status } = report;
-  const series = forwardLag(report);
+  const series = report.series;
   const measured = series.flatMap(({ lagSecondsMax }) => (lagSecondsMax === null ? [] : [lagSecondsMax]));
   if (measured.length === 0) return { label: "Lag", value: "–", note: "not measured yet" };
   const now = status.lag === null ? "" : `; ${formatBytes(status.lag.bytes)} when last measured`;

@@ -6,7 +6,7 @@ import { type Content, html, Markup } from "./markup.ts";
 import { formatMillis, formatMoment, millisBetween } from "./moments.ts";
 import { type PlotEvent, plot } from "./plot.ts";
 import type { Report, ReportSwitch, ReportTable, ReportVerification } from "./report.ts";
-import { forwardLag, pieces, timeRange } from "./series.ts";
+import { pieces, timeRange } from "./series.ts";
 import { STYLE } from "./style.ts";
 
 /** More journal than this is for a program to read; the chain is checked over all of it. */
@@ -73,7 +73,7 @@ function plots(report: Report): Content {
   const { series } = report;
   const time = timeRange(series);
   if (time === null) return html`<p class="none">Nothing was measured yet.</p>`;
-  const lag = forwardLag(report);
+  const lag = report.series;
   const common = { time, events: eventsOf(report).filter(({ at }) => at >= time.from && at <= time.to) };
   return [
     plot({ ...common, title: "Lag, bytes of WAL", pieces: pieces(lag, "lagBytes"), format: formatBytes }),

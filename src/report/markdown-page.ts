@@ -4,7 +4,7 @@ import { evidenceText } from "./evidence-text.ts";
 import { headline } from "./headline.ts";
 import { formatMillis, formatMoment, millisBetween } from "./moments.ts";
 import type { Report, ReportSwitch, SeriesPoint } from "./report.ts";
-import { forwardLag, pieces, timeRange } from "./series.ts";
+import { pieces, timeRange } from "./series.ts";
 
 const MOST_ENTRIES = 100;
 const MOST_SPARKS = 60;
@@ -43,7 +43,7 @@ function errorNote({ status: { lastError } }: Report): string[] {
 function overTime(report: Report): string {
   const time = timeRange(report.series);
   if (time === null) return "Nothing was measured yet.";
-  const lagged = forwardLag(report);
+  const lagged = report.series;
   const row = (
     title: string,
     measure: "lagBytes" | "lagSeconds" | "bytesPerSecond" | "changesPerSecond",

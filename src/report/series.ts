@@ -1,4 +1,4 @@
-import type { Report, SeriesPoint } from "./report.ts";
+import type { SeriesPoint } from "./report.ts";
 
 /** One line of a plot, thinned out to what a screen can show. */
 export interface PlottedPoint {
@@ -19,27 +19,6 @@ const MOST_POINTS = 480;
 const GAP_SAMPLES = 5;
 
 type Measure = "lagBytes" | "lagSeconds" | "bytesPerSecond" | "changesPerSecond";
-
-/**
- * The series without lag while the target was the primary: what is measured is the forward stream, and with nothing to carry its "last
- * commit" only grows older.
- */
-export function forwardLag({ series, switches }: Pick<Report, "series" | "switches">): readonly SeriesPoint[] {
-  const away = awayFromSource(switches);
-  return series.map((point) => {
-    const empty = away.some(({ from, to }) => point.at + point.widthMillis > from && point.at < to);
-    return empty ? { ...point, lagBytes: null, lagBytesMax: null, lagSeconds: null, lagSecondsMax: null } : point;
-  });
-}
-
-/** When writes were at the target: from the start of a switch to the end of the one back, or for good. */
-function awayFromSource(switches: Report["switches"]): readonly Range[] {
-  const done = switches.filter(({ outcome }) => outcome === "switched");
-  return done.flatMap(({ to, startedAt }, index) => {
-    const back = done[index + 1]?.endedAt;
-    return to === "target" ? [{ from: Date.parse(startedAt), to: back == null ? Number.POSITIVE_INFINITY : Date.parse(back) }] : [];
-  });
-}
 
 /** The stretches in which a measure was known. */
 export function pieces(series: readonly SeriesPoint[], measure: Measure): readonly (readonly PlottedPoint[])[] {

@@ -141,6 +141,23 @@ describe("cutover commands", () => {
     assert.equal(broken.json().result.entries.length, 2, "what is there is shown all the same");
   });
 
+  it("log: a person reads what was switched, and then the gates as sentences", async (t) => {
+    const directory = configured(t);
+    await withState(directory, (state) => {
+      const journal = new JournalStore(state, "orders-move");
+      const gate = (id: string, open: boolean): void => void journal.append("gate", { to: "target", id, open, evidence: { bytes: 7 } });
+      gate("lag", false);
+      gate("slot", true);
+      gate("lag", true);
+      gate("slot", true);
+      journal.append("switched", { attempt: 1 });
+    });
+    const { stdout } = await runCli(["cutover", "log"], { cwd: directory });
+    assert.match(stdout, /1 of 2 gates was closed: lag \(bytes=7\)\.\n.*all 2 gates were open\./);
+    assert.ok(stdout.indexOf("switched") < stdout.indexOf("gates was closed"), stdout);
+    assert.match(stdout, /5 entries, chain intact/);
+  });
+
   it("without a route nothing is planned, and the message says what to write", async (t) => {
     const directory = configured(t);
     const env = { NOT_SET_SOURCE: "postgres://u@127.0.0.1:1/a", NOT_SET_TARGET: "postgres://u@127.0.0.1:1/b" };

@@ -53,6 +53,13 @@ describe("the rollback window", { timeout: 300_000 }, () => {
 
   it("a write that passes the fence, by a client or a subscription's worker, is told by run, status, journal and report", async () => {
     const { move, running } = await switched(pair, ITEMS);
+    await running.waitFor(/the target is the primary: the lag is that of the stream out of it/, 30_000);
+    await waitFor(async () => /_reverse$/.test((await move.run(["status", "--json"])).json().result.slot.name), {
+      deadlineMs: 30_000,
+      what: "the status of the way back",
+    });
+    const lag = (await move.run(["status", "--json"])).json().result.lag;
+    assert.ok(lag !== null && lag.seconds < 20, JSON.stringify(lag));
     await unfenced(move, "insert into items values (9001, 'behind the fence')");
     await running.waitFor(/FENCE_BREACH/, 30_000);
     assert.match(running.stderr(), /1 transaction passed the fence at the source \(public\.items/);

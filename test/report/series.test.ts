@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ReportSwitch, SeriesPoint } from "../../src/report/report.ts";
-import { forwardLag, pieces, timeRange } from "../../src/report/series.ts";
+import type { SeriesPoint } from "../../src/report/report.ts";
+import { pieces, timeRange } from "../../src/report/series.ts";
 import { EXAMPLE } from "./example-report.ts";
 
 function points(count: number, from = 0, width = 1_000): SeriesPoint[] {
@@ -37,28 +37,4 @@ test("thinned out, the highest value survives", () => {
 test("the time covered reaches to the end of the last sample", () => {
   assert.deepEqual(timeRange(points(3, 10_000)), { from: 10_000, to: 13_000 });
   assert.equal(timeRange([]), null);
-});
-
-function move(to: string, started: number, ended: number | null, outcome: ReportSwitch["outcome"] = "switched"): ReportSwitch {
-  const endedAt = ended === null ? null : new Date(ended).toISOString();
-  return {
-    attempt: 1,
-    to,
-    startedAt: new Date(started).toISOString(),
-    endedAt,
-    outcome,
-    why: null,
-    stallMillis: null,
-    planDigest: null,
-    steps: [],
-  };
-}
-
-test("lag is known while writes are at the source, and only then", () => {
-  const known = (switches: readonly ReportSwitch[]): number[] =>
-    forwardLag({ series: points(10), switches }).flatMap(({ at, lagBytes }) => (lagBytes === null ? [] : [at / 1_000]));
-  assert.deepEqual(known([]).length, 10);
-  assert.deepEqual(known([move("target", 3_000, 4_000)]), [0, 1, 2]);
-  assert.deepEqual(known([move("target", 3_000, 4_000), move("source", 5_000, 7_000)]), [0, 1, 2, 7, 8, 9]);
-  assert.deepEqual(known([move("target", 3_000, 4_000, "cancelled")]).length, 10);
 });

@@ -18,6 +18,7 @@ export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial
     slots: { source: "pghaul_m_forward", target: "pghaul_m_reverse" },
     originPrefix: "pghaul_m_",
     workers: 4,
+    routes: ["hook"],
     stateDirectory: "/tmp/not/made/yet",
     wantedStateBytes: 1,
     longTransactionSeconds: 60,

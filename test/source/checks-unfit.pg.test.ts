@@ -95,6 +95,7 @@ const REASONS: Record<string, RegExp> = {
   roles: /keeper/,
   "clock-difference": /the clocks differ by 3\d\d\d\.\d s/,
   "state-disk": /are wanted/,
+  "cutover-route": /cutover.routing names no route/,
   "client-tools": /needs pg_dump 18/,
 };
 
@@ -151,6 +152,7 @@ describe("prechecks between unfit servers", () => {
       checkRequest(remote(source.url("postgres", "mover")), remote(target.url("there", "mover")), {
         selection: { include: ["public.*", "missing.nothing"], exclude: [] },
         overrides: { "public.orderz": {}, "public.full_row": { strategy: "key" }, "public.no_key": { strategy: "key" } },
+        routes: [],
         wantedStateBytes: 1e18,
         longTransactionSeconds: 0,
         findClientTools: async (major) => {

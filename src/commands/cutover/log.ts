@@ -1,6 +1,6 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
+import { cutoverLogText } from "../../cli/cutover-log-text.ts";
 import { evidenceText } from "../../cli/cutover-text.ts";
-import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type CutoverLog, readCutoverLog } from "../../workflow/cutover/read-cutover-status.ts";
 
@@ -14,12 +14,7 @@ entry elsewhere: the chain alone cannot show that entries were cut off its end.`
   override async run(): Promise<CutoverLog> {
     const { flags } = await this.parse(CutoverLogCommand);
     const log = await readCutoverLog({ file: flags.config, stateDirectory: flags["state-dir"] });
-    this.print(
-      renderTable(
-        [{ title: "#", align: "right" }, { title: "AT" }, { title: "WHO" }, { title: "WHAT" }, { title: "EVIDENCE" }],
-        log.entries.map(({ seq, at, user, host, kind, evidence }) => [String(seq), at, `${user}@${host}`, kind, evidenceText(evidence)]),
-      ),
-    );
+    this.print(cutoverLogText(log.entries, evidenceText));
     const { entries, head, broken } = log.check;
     if (broken === null) this.print(`${entries} entries, chain intact; last hash ${head}`);
     else this.failWith(new PghaulError("STATE_CORRUPT", `the journal is broken at entry ${broken.seq}: ${broken.why}`));

@@ -33,6 +33,8 @@ export interface CheckContext {
   readonly originPrefix: string;
   /** Readers of the load; each has a session at the target. */
   readonly workers: number;
+  /** Kinds of the routes that `cutover.routing` names. */
+  readonly routes: readonly string[];
   readonly stateDirectory: string;
   /** Space that the state directory should have, bytes: the change log and the schema live there. */
   readonly wantedStateBytes: number;

@@ -10,7 +10,17 @@ const TOO_LITTLE_BYTES = 1e9;
 export const MACHINE_CHECKS: readonly Check[] = [
   { id: "state-disk", run: stateDisk },
   { id: "client-tools", run: clientTools },
+  { id: "cutover-route", run: async ({ routes }) => routeOf(routes) },
 ];
+
+/** A switch that nobody follows is an outage, so there is none without a route; said now, and not when the switch is planned. */
+function routeOf(routes: readonly string[]): Verdict {
+  if (routes.length > 0) return pass(routes.join(", "));
+  return warn(
+    "cutover.routing names no route: `cutover plan` and `cutover run` will refuse, for nothing would lead the applications to the other side",
+    "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # in the configuration; docs/routing.md has one to start from",
+  );
+}
 
 /** The change log grows here while the target is away or a table loads. */
 async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Promise<Verdict> {

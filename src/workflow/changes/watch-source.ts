@@ -1,7 +1,9 @@
 /** Looks at the source's condition while the streams run, and warns once when something there begins to go wrong. */
+
 import type pg from "pg";
 import type { ErrorCode } from "../../errors/codes.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { readHealth, type SourceHealth } from "../../source/health.ts";
 
@@ -17,6 +19,8 @@ export function isSourceFault(error: unknown): boolean {
 }
 
 export interface WatchParts {
+  /** The primary. */
+  readonly side: SideName;
   readonly slot: string;
   readonly bus: ProgressBus;
   /** Looks for what happened to the tables and does not stream. Throws a source fault. */
@@ -26,12 +30,14 @@ export interface WatchParts {
 type Warning = { readonly code: string; readonly message: string };
 
 export class SourceWatch {
+  readonly #side: SideName;
   readonly #slot: string;
   readonly #bus: ProgressBus;
   readonly #changes: WatchParts["changes"];
   readonly #told = new Set<string>();
 
-  constructor({ slot, bus, changes }: WatchParts) {
+  constructor({ side, slot, bus, changes }: WatchParts) {
+    this.#side = side;
     this.#slot = slot;
     this.#bus = bus;
     this.#changes = changes;
@@ -51,7 +57,10 @@ export class SourceWatch {
 
   /** A role that may not see others' sessions still has a lag to be measured. */
   async #health(client: pg.Client): Promise<Warning[]> {
-    return readHealth(client, this.#slot, LONG_SECONDS).then(warningsOf, () => []);
+    return readHealth(client, this.#slot, LONG_SECONDS).then(
+      (health) => warningsOf(health, this.#side),
+      () => [],
+    );
   }
 
   async #blindness(client: pg.Client): Promise<Warning[]> {
@@ -66,7 +75,7 @@ export class SourceWatch {
   }
 }
 
-function warningsOf({ slot, longTransactions, preparedTransactions }: SourceHealth): Warning[] {
+function warningsOf({ slot, longTransactions, preparedTransactions }: SourceHealth, side: SideName): Warning[] {
   const open = [...longTransactions, ...preparedTransactions.filter(({ seconds }) => seconds > LONG_SECONDS)];
   const atRisk = slot?.walStatus === "unreserved" || slot?.walStatus === "lost";
   return [
@@ -74,12 +83,12 @@ function warningsOf({ slot, longTransactions, preparedTransactions }: SourceHeal
       ? [
           {
             code: "SLOT_AT_RISK",
-            message: `the slot's WAL is ${slot.walStatus}: the source may remove what was not read yet (max_slot_wal_keep_size)`,
+            message: `the slot's WAL is ${slot.walStatus}: the ${side} may remove what was not read yet (max_slot_wal_keep_size)`,
           },
         ]
       : []),
     ...(open.length > 0
-      ? [{ code: "LONG_TRANSACTION", message: `open at the source for more than an hour: ${open.map(({ who }) => who).join("; ")}` }]
+      ? [{ code: "LONG_TRANSACTION", message: `open at the ${side} for more than an hour: ${open.map(({ who }) => who).join("; ")}` }]
       : []),
   ];
 }

@@ -28,6 +28,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },
     originPrefix: originPrefix(name),
     workers: config.throttle.workers,
+    routes: config.cutover.routing.map(({ kind }) => kind),
     stateDirectory: config.state.dir,
     wantedStateBytes: WANTED_STATE_BYTES,
     longTransactionSeconds: LONG_TRANSACTION_SECONDS,

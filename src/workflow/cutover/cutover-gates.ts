@@ -6,7 +6,9 @@ import type { GateContext, GateFacts, GateResult, GateSide } from "../../cutover
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { readTables } from "../../source/catalog.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
@@ -46,12 +48,19 @@ function factsOf({ migration, stream, watch, tables }: OpenCutover): GateFacts {
   return {
     notRunning: (side) => stream.notRunning(side),
     notJoined: () => new TableStore(state).all().flatMap(({ table, phase }) => (phase === "joined" || phase === "live" ? [] : [table.id])),
-    lagSamples: () => new SampleStore(state).all(),
+    lagSamples: () => samplesOfPrimary(state),
     lastError: () => new ProgressStore(state).get()?.lastError ?? null,
     verdicts: () => new VerifyStore(state).latest(),
     sourceChanges: async () => unsettledChanges({ migration, tables }, await watch("source")),
     drift: async () => driftOf(tables, await tablesNow(migration.config.tables, await watch("source"))),
   };
+}
+
+/** Of the stream out of the side that is the primary now: before the last switch it was the other one's. */
+function samplesOfPrimary(state: StateDatabase): ReturnType<SampleStore["all"]> {
+  const attempt = new CutoverStore(state).load();
+  const since = attempt?.outcome === "switched" ? Date.parse(attempt.steps.resume?.doneAt ?? attempt.startedAt) : 0;
+  return new SampleStore(state).all().filter(({ at }) => at >= since);
 }
 
 /** The selected tables as the source's catalog has them now. */

@@ -6,7 +6,6 @@ import { headline } from "../../report/headline.ts";
 import { htmlPage } from "../../report/html-page.ts";
 import { markdownPage } from "../../report/markdown-page.ts";
 import type { Report } from "../../report/report.ts";
-import { forwardLag } from "../../report/series.ts";
 import { readReport } from "./read-report.ts";
 
 export interface WrittenReport {
@@ -60,7 +59,7 @@ function replaceFile(file: string, text: string): void {
 
 function figures(report: Report): Omit<WrittenReport, "file" | "markdown"> {
   const { load, series, switches, journal, streams } = report;
-  const lags = forwardLag(report).flatMap(({ lagSecondsMax }) => lagSecondsMax ?? []);
+  const lags = report.series.flatMap(({ lagSecondsMax }) => lagSecondsMax ?? []);
   return {
     migration: report.migration,
     rows: load.rows,

@@ -2,9 +2,11 @@
  * How far the other side is behind, asked of the origin once a second over one small session; the answer goes to the bus, to the state (for
  * `status`) and to the samples of the report.
  */
+
 import type pg from "pg";
 import type { Clock } from "../../engine/ports.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
+import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
@@ -12,7 +14,9 @@ import { isSourceFault, SourceWatch } from "../changes/watch-source.ts";
 import { LagSeconds } from "./lag-seconds.ts";
 import type { EngineWatch } from "./watch-engine.ts";
 
-export interface LagParts {
+/** The side whose writes count, and the stream out of it. */
+export interface Upstream {
+  readonly side: SideName;
   readonly connect: (signal: AbortSignal) => Promise<pg.Client>;
   readonly slot: string;
   /** Looks for what happened to the tables and does not stream; see `SourceWatch`. */
@@ -20,6 +24,11 @@ export interface LagParts {
   /** Position that the other side has reached; null while nothing has joined. */
   readonly position: () => Lsn | null;
   readonly watch: EngineWatch;
+}
+
+export interface LagParts {
+  /** Asked before each measurement: a switch makes it another. */
+  readonly upstream: () => Upstream;
   readonly bus: ProgressBus;
   readonly progress: ProgressStore;
   readonly samples: SampleStore;
@@ -27,7 +36,7 @@ export interface LagParts {
 }
 
 const INTERVAL_MILLIS = 1_000;
-/** The source's health is asked for every so many measurements. */
+/** The primary's health is asked for every so many measurements. */
 const HEALTH_EVERY = 15;
 
 export interface Lag {
@@ -37,24 +46,40 @@ export interface Lag {
 
 /** Measures until the signal aborts. An origin that is away is no failure here: the streams say so themselves. Throws source faults. */
 export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<void> {
-  const health = new SourceWatch(parts);
-  const seconds = new LagSeconds();
+  let up = parts.upstream();
+  let health = new SourceWatch({ ...up, bus: parts.bus });
+  let seconds = new LagSeconds();
   let round = 0;
   let client: pg.Client | null = null;
-  let before = { at: parts.clock.now(), ...parts.watch.counts };
+  let before = { at: parts.clock.now(), ...up.watch.counts };
   try {
     while (!signal.aborted) {
       await parts.clock.sleep(INTERVAL_MILLIS, signal);
-      const now = { at: parts.clock.now(), ...parts.watch.counts };
+      const current = parts.upstream();
+      if (current.side !== up.side) {
+        up = current;
+        health = new SourceWatch({ ...up, bus: parts.bus });
+        seconds = new LagSeconds();
+        round = 0;
+        before = { at: before.at, ...up.watch.counts };
+        await client?.end().catch(() => undefined);
+        client = null;
+        parts.bus.emit({
+          kind: "warning",
+          code: "PRIMARY_CHANGED",
+          message: `the ${up.side} is the primary: the lag is that of the stream out of it`,
+        });
+      }
+      const now = { at: parts.clock.now(), ...up.watch.counts };
       const span = (now.at - before.at) / 1000;
       const rates = { bytesPerSecond: (now.bytes - before.bytes) / span, changesPerSecond: (now.changes - before.changes) / span };
       before = now;
       try {
-        client ??= await parts.connect(signal);
+        client ??= await up.connect(signal);
         // A lost session shows in the next statement.
         if (round % HEALTH_EVERY === 0) await health.look(client);
         round += 1;
-        tell(parts, seconds, { ...(await readOrigin(client, parts.slot, parts.position())), ...rates });
+        tell({ ...parts, ...up }, seconds, { ...(await readOrigin(client, up.slot, up.position())), ...rates });
       } catch (error) {
         if (isSourceFault(error)) throw error;
         await client?.end().catch(() => undefined);
@@ -99,7 +124,7 @@ interface Measured extends OriginState {
   readonly changesPerSecond: number;
 }
 
-function tell(parts: LagParts, seconds: LagSeconds, { end, slot, ...rates }: Measured): void {
+function tell(parts: LagParts & Upstream, seconds: LagSeconds, { end, slot, ...rates }: Measured): void {
   const lag = lagOf(parts, end, seconds);
   parts.progress.update({ lag, slot, ...rates });
   parts.samples.add({ at: Date.now(), lag, ...rates });
@@ -107,7 +132,7 @@ function tell(parts: LagParts, seconds: LagSeconds, { end, slot, ...rates }: Mea
   parts.bus.emit({ kind: "lag", ...lag, changesPerSecond: rates.changesPerSecond, slotRetainedBytes: slot.retainedBytes });
 }
 
-function lagOf({ position, watch }: LagParts, end: Lsn, seconds: LagSeconds): Lag | null {
+function lagOf({ position, watch }: Upstream, end: Lsn, seconds: LagSeconds): Lag | null {
   const reached = position();
   if (reached === null) return null;
   const now = Date.now();

@@ -2,8 +2,12 @@
  * What `run` does beside the forward stream: measures lag, listens to wishes, and runs the reverse stream as soon as a cutover has made the way back.
  */
 
+import type pg from "pg";
+import { primaryIn, stateOf } from "../../cutover/machine.ts";
+import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
@@ -11,11 +15,12 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
 import { FenceWatch } from "../cutover/watch-fence.ts";
+import { slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
-import { measureLag } from "./measure-lag.ts";
+import { measureLag, type Upstream } from "./measure-lag.ts";
 import { EngineWatch } from "./watch-engine.ts";
 
 export interface BesideRequest {
@@ -35,14 +40,11 @@ export interface BesideRequest {
 const POLL_MILLIS = 250;
 
 export async function runBeside(request: BesideRequest): Promise<void> {
-  const { migration, prepared, bus, watch, position, askedToStop, streamed, signal } = request;
+  const { migration, bus, askedToStop, streamed, signal, prepared } = request;
+  const back: WayBack = { watch: new EngineWatch(new TableStore(migration.state), quiet(bus)), stream: null };
   const lag = measureLag(
     {
-      connect: (inner) => migration.connect("source", "measure lag", { signal: inner }),
-      slot: prepared.tail.slot,
-      changes: (client) => lookForChanges({ migration, tables: prepared.tables, bus }, client),
-      position,
-      watch,
+      upstream: () => upstreamNow(request, back),
       bus,
       progress: new ProgressStore(migration.state),
       samples: new SampleStore(migration.state),
@@ -51,7 +53,39 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     AbortSignal.any([signal, streamed]),
   );
   const fence = new FenceWatch({ migration, identifiers: prepared.identifiers, bus });
-  await Promise.all([lag, poll(request, askedToStop), poll(request, () => fence.look()), runWayBack(request)]);
+  await Promise.all([lag, poll(request, askedToStop), poll(request, () => fence.look()), runWayBack(request, back)]);
+}
+
+/** The reverse stream, as far as it is there. */
+interface WayBack {
+  readonly watch: EngineWatch;
+  stream: StreamApply | null;
+}
+
+/** Out of the side that takes the writes now; the other stream is idle. */
+function upstreamNow({ migration, prepared, bus, watch, position }: BesideRequest, back: WayBack): Upstream {
+  const side = primaryIn(stateOf(new CutoverStore(migration.state).load()));
+  const connect = (inner: AbortSignal): ReturnType<Migration["connect"]> => migration.connect(side, "measure lag", { signal: inner });
+  const look = (client: pg.Client): Promise<void> => lookForChanges({ migration, tables: prepared.tables, bus }, client);
+  if (side === "source") return { side, connect, slot: prepared.tail.slot, changes: look, position, watch };
+  return {
+    side,
+    connect,
+    slot: slotName(migration.name, "reverse"),
+    // What our own applier does to the source meanwhile must not look like a change of somebody's once it is the primary again.
+    changes: () => migration.session("source", "changes", look),
+    position: () => back.stream?.position ?? null,
+    watch: back.watch,
+  };
+}
+
+/** Of two streams only one may tell its progress; what needs a person is told of both. */
+function quiet(bus: ProgressBus): ProgressBus {
+  const silent = createProgressBus();
+  silent.subscribe((event) => {
+    if (event.kind === "waiting" || event.kind === "warning") bus.emit(event);
+  });
+  return silent;
 }
 
 /** Looks a few times a second, until the stream has ended or is about to. */
@@ -64,7 +98,7 @@ async function poll({ stop, streamed, signal }: BesideRequest, look: () => void 
 }
 
 /** The way back is made by `pghaul cutover`, another process; from then on it is ours to run. */
-async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequest): Promise<void> {
+async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequest, back: WayBack): Promise<void> {
   const milestones = new MilestoneStore(migration.state);
   while (!milestones.has("way-back-ready")) {
     if (signal.aborted || stop.aborted) return;
@@ -73,10 +107,6 @@ async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequ
   const tail = new TailStore(migration.state).get("reverse");
   if (tail === null) throw new Error("run: the way back is on record, its slot is not");
   bus.emit({ kind: "waiting", why: "the way back is open: streaming both ways" });
-  const silent = createProgressBus();
-  silent.subscribe((event) => {
-    if (event.kind === "waiting" || event.kind === "warning") bus.emit(event);
-  });
   await runStream({
     migration,
     name: "reverse",
@@ -85,8 +115,10 @@ async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequ
     tables: prepared.tables,
     load: null,
     bus,
-    watch: new EngineWatch(new TableStore(migration.state), silent),
-    streaming: () => {},
+    watch: back.watch,
+    streaming: (stream) => {
+      back.stream = stream;
+    },
     stop,
     signal,
   });
