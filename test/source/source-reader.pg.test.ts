@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
+import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { Table } from "../../src/model/table.ts";
 import { readTables } from "../../src/source/catalog.ts";
 import { openSourceReader } from "../../src/source/source-reader.ts";
@@ -158,6 +159,24 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       assert.equal(bag, 50_000);
     });
 
+    test("a whole read knows when the server crashed after its last row", async () => {
+      const reading = reader.readWhole(
+        table("public.bag"),
+        async ({ copyText, stillThere }) => {
+          for await (const _piece of copyText);
+          await stillThere();
+          await client.end();
+          await server.kill9();
+          await server.start();
+          client = await sessionsAt(server.url())("reader test");
+          await assert.rejects(stillThere(), hasCode("SOURCE_LOST"));
+          await stillThere();
+        },
+        NEVER,
+      );
+      await assert.rejects(reading, hasCode("SOURCE_LOST"));
+    });
+
     test("what the consumer of a whole table throws comes out as it is", async () => {
       const own = new Error("the target is full");
       const failing = reader.readWhole(
@@ -203,4 +222,8 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       assert.match(view.text, /^\d+:\d+:/);
     });
   });
+}
+
+function hasCode(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof PghaulError && error.code === code;
 }

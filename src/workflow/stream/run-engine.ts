@@ -15,10 +15,11 @@ import type {
   SourceReader,
 } from "../../engine/ports.ts";
 import { StreamApply } from "../../engine/stream-apply.ts";
-import { type Lsn, minLsn } from "../../model/lsn.ts";
+import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
 import type { OpenTarget } from "../../target/target.ts";
 import { runTogether } from "../run-together.ts";
+import { LogRelease } from "./log-release.ts";
 
 export interface EngineParts {
   readonly tables: ReadonlyMap<string, Table>;
@@ -111,25 +112,15 @@ function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, sign
   });
 }
 
-/** Lets the log drop what neither the stream nor a loading table will read again, some time after. */
 async function releaseLog(
   { log, clock, retainMillis }: EngineParts,
   { stream, load, target }: { readonly stream: StreamApply; readonly load: () => TablesLoad | null; readonly target: OpenTarget },
   signal: AbortSignal,
 ): Promise<void> {
-  const later: { readonly at: number; readonly position: Lsn }[] = [];
+  const needed = (): Lsn[] => [stream.recordedPosition, load()?.oldestPosition() ?? null].filter((position) => position !== null);
+  const release = new LogRelease({ log, target, clock, retainMillis, needed });
   while (!signal.aborted) {
-    const recorded = stream.recordedPosition;
-    const needed = [recorded, load()?.oldestPosition() ?? null].filter((position) => position !== null);
-    // The stream commits asynchronously: only after this is its recorded position one that a crash of the target cannot take back. And a target
-    // that went back is noticed here also while nobody has anything to write.
-    await target.makeDurable();
-    if (needed.length > 0)
-      later.push({ at: clock.now() + retainMillis, position: needed.reduce((low: Lsn, position) => minLsn(low, position)) });
-    for (let due = later[0]; due !== undefined && due.at <= clock.now(); due = later[0]) {
-      log.release(due.position);
-      later.shift();
-    }
+    await release.step();
     await clock.sleep(RELEASE_MILLIS, signal).catch(() => undefined);
   }
 }
