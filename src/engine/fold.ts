@@ -191,7 +191,8 @@ export function keyValues(key: readonly number[], row: PartialRow): Row {
   return key.map((index) => row[index] as string);
 }
 
-function changeBytes(change: Change): number {
+/** Rough bytes that a change takes in memory. */
+export function changeBytes(change: Change): number {
   if (change.kind === "truncate") return 0;
   let bytes = 64;
   const row = "row" in change ? change.row : change.kind === "delete" ? change.oldKey : change.old;

@@ -44,12 +44,15 @@ export interface ChunkBudget {
   readonly bytes: number;
 }
 
+/** Keys to look for; `size` is how many there are at most. */
+export type KeyLookup = Pick<ReadonlySet<KeyText>, "has" | "size">;
+
 /** Rows as they came from the source; opaque to the engine but for taking some keys out. */
 export interface ChunkRows {
   readonly count: number;
   readonly bytes: number;
   /** Splits off the rows whose key is in `keys`; the untouched rest keeps its raw form. `key` is `Table.key`. */
-  take(key: readonly number[], keys: ReadonlySet<KeyText>): { readonly taken: readonly Row[]; readonly rest: ChunkRows };
+  take(key: readonly number[], keys: KeyLookup): { readonly taken: readonly Row[]; readonly rest: ChunkRows };
   /** The raw COPY text (lines end in \n), for an adapter to pass on. */
   copyText(): Iterable<Uint8Array>;
 }

@@ -9,7 +9,7 @@ import type { Change, TransactionPiece } from "../model/change.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import { carryForward, isComplete, type Row } from "../model/value.ts";
 import { keyValues } from "./fold.ts";
-import type { ChunkRows, ReadView } from "./ports.ts";
+import type { ChunkRows, KeyLookup, ReadView } from "./ports.ts";
 
 /** A chunk's rows at the merge position: `raw` as the source sent them, `rows` the few that changes touched. */
 export interface RolledChunk {
@@ -19,46 +19,107 @@ export interface RolledChunk {
   readonly keys: readonly Row[];
 }
 
+/** What is rolled forward, and which transactions it holds already. */
+interface Read {
+  readonly view: ReadView;
+  readonly rows: ChunkRows;
+}
+
 /**
  * Rolls `read` forward by the pieces (commit order, one table) that `view` does not contain. The table must have a key.
  * `asked`: keys to follow even where the read found no row (a point re-read must learn that they are gone).
  */
-export function rollForward(
-  table: Table,
-  { view, rows: read }: { readonly view: ReadView; readonly rows: ChunkRows },
-  pieces: readonly TransactionPiece[],
-  asked: readonly Row[] = [],
-): RolledChunk {
-  const key = table.key;
-  if (key === null) throw new Error(`roll forward: ${table.id} has no key`);
-  const changes: Change[] = [];
-  for (const piece of pieces) if (!view.contains(piece.header)) changes.push(...piece.changes);
-  const truncated = changes.findLastIndex((change) => change.kind === "truncate");
-  const after = changes.slice(truncated + 1);
-  if (truncated < 0 && after.length === 0 && asked.length === 0) return { raw: read, rows: [], keys: [] };
-
-  const keys = touchedKeys(key, after);
-  for (const askedKey of asked) keys.add(keyText(askedKey));
-  const { taken, rest } = read.take(key, keys);
-  const overlay = new Overlay(key, asked);
-  if (truncated < 0) for (const row of taken) overlay.read(row);
-  for (const change of after) overlay.apply(change);
-  return {
-    raw: truncated < 0 ? rest : null,
-    rows: overlay.rows(),
-    keys: overlay.keys(),
-  };
+export function rollForward(table: Table, read: Read, pieces: readonly TransactionPiece[], asked: readonly Row[] = []): RolledChunk {
+  const rolling = new RollForward(table, read, asked);
+  for (const piece of pieces) rolling.look(piece);
+  rolling.begin();
+  for (const piece of pieces) rolling.apply(piece);
+  return rolling.result();
 }
 
-/** Old and new keys of every change. */
-function touchedKeys(key: readonly number[], changes: readonly Change[]): Set<KeyText> {
-  const keys = new Set<KeyText>();
-  for (const change of changes) {
-    if (change.kind === "insert" || change.kind === "update") keys.add(rowKey(key, change.row));
-    if (change.kind === "delete") keys.add(keyText(change.oldKey));
-    if (change.kind === "update" && change.oldKey !== null) keys.add(keyText(change.oldKey));
+/** The same over a stretch of the log that does not fit into memory: what is held is the chunk's own rows, whatever a transaction changes. */
+export async function rollForwardOver(
+  table: Table,
+  read: Read,
+  pieces: () => AsyncIterable<TransactionPiece>,
+  asked: readonly Row[] = [],
+): Promise<RolledChunk> {
+  const rolling = new RollForward(table, read, asked);
+  for await (const piece of pieces()) rolling.look(piece);
+  rolling.begin();
+  for await (const piece of pieces()) rolling.apply(piece);
+  return rolling.result();
+}
+
+/** Keys touched beyond this are not told apart any more: every row of the chunk is followed. */
+const TOLD_KEYS = 50_000;
+const EVERY_KEY: KeyLookup = { has: () => true, size: Number.POSITIVE_INFINITY };
+
+/** Two walks over the same pieces: the first learns which keys are touched, and so which rows must be taken out of the raw chunk. */
+class RollForward {
+  readonly #key: readonly number[];
+  readonly #read: Read;
+  readonly #asked: readonly Row[];
+  /** Null: too many to be told. */
+  #touched: Set<KeyText> | null = new Set();
+  #truncates = 0;
+  readonly #overlay: Overlay;
+  #raw: ChunkRows | null;
+  #isTouched = false;
+
+  constructor({ id, key }: Table, read: Read, asked: readonly Row[]) {
+    if (key === null) throw new Error(`roll forward: ${id} has no key`);
+    this.#key = key;
+    this.#read = read;
+    this.#asked = asked;
+    this.#overlay = new Overlay(key, asked);
+    this.#raw = read.rows;
   }
-  return keys;
+
+  look({ header, changes }: TransactionPiece): void {
+    if (this.#read.view.contains(header)) return;
+    for (const change of changes) {
+      this.#isTouched = true;
+      if (change.kind === "truncate") {
+        this.#truncates += 1;
+        this.#touched = new Set();
+      } else if (this.#touched !== null) {
+        touch(this.#touched, this.#key, change);
+        if (this.#touched.size > TOLD_KEYS) this.#touched = null;
+      }
+    }
+  }
+
+  begin(): void {
+    if (this.#truncates > 0) {
+      this.#raw = null;
+      return;
+    }
+    if (!this.#isTouched && this.#asked.length === 0) return;
+    for (const askedKey of this.#asked) this.#touched?.add(keyText(askedKey));
+    const { taken, rest } = this.#read.rows.take(this.#key, this.#touched ?? EVERY_KEY);
+    this.#raw = rest;
+    for (const row of taken) this.#overlay.read(row);
+  }
+
+  apply({ header, changes }: TransactionPiece): void {
+    if (this.#read.view.contains(header)) return;
+    for (const change of changes) {
+      if (change.kind === "truncate") this.#truncates -= 1;
+      else if (this.#truncates === 0) this.#overlay.apply(change);
+    }
+  }
+
+  result(): RolledChunk {
+    return { raw: this.#raw, rows: this.#overlay.rows(), keys: this.#overlay.keys() };
+  }
+}
+
+/** Adds the change's old and new key. */
+function touch(keys: Set<KeyText>, key: readonly number[], change: Change): void {
+  if (change.kind === "insert" || change.kind === "update") keys.add(rowKey(key, change.row));
+  if (change.kind === "delete") keys.add(keyText(change.oldKey));
+  if (change.kind === "update" && change.oldKey !== null) keys.add(keyText(change.oldKey));
 }
 
 class Overlay {

@@ -5,15 +5,15 @@
  * (tolerantly: rows whose chunk is still to come are absent), and merges the chunks, several at once. So at any moment the target holds,
  * for the keys covered so far, exactly what the source held at the cursor (research, section 3, invariant I(A)).
  */
-import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn, minLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { keyText } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
+import { LogStretch } from "./log-stretch.ts";
 import { passRead } from "./pass-log.ts";
 import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress } from "./ports.ts";
-import { rollForward } from "./roll-forward.ts";
+import { rollForwardOver } from "./roll-forward.ts";
 import type { VisibleFloor } from "./visible-floor.ts";
 
 /** Keys of one point re-read. */
@@ -110,8 +110,10 @@ export class TableLoad {
           since,
         );
         const from = round.reduce((lowest, { open }) => minLsn(lowest, open.floor), position);
-        const pieces = await this.#piecesOf(from, position);
-        await Promise.all(round.map((waiting) => this.#mergeOne(waiting, pieces)));
+        const stretch = await this.#stretch(from, position);
+        if (stretch.isHeld) await Promise.all(round.map((waiting) => this.#mergeOne(waiting, stretch)));
+        // Where so much has changed each chunk may come to lie in memory row by row: one at a time.
+        else for (const waiting of round) await this.#mergeOne(waiting, stretch);
       } catch (error) {
         // Where a commit was not answered, the cursor is not known here any more: nobody may go on from it in this life.
         this.#failure = { error };
@@ -130,20 +132,14 @@ export class TableLoad {
   }
 
   /** This table's changes of a stretch that is a few seconds long: from the round's lowest floor to its position. */
-  async #piecesOf(from: Lsn, to: Lsn): Promise<TransactionPiece[]> {
-    const pieces: TransactionPiece[] = [];
-    for await (const piece of this.#ports.log.read({ from, to }, new Set([this.table.id]), this.#signal)) pieces.push(piece);
-    return pieces;
+  #stretch(from: Lsn, to: Lsn): Promise<LogStretch> {
+    return LogStretch.of(this.#ports, this.table.id, { from, to }, this.#signal);
   }
 
-  async #mergeOne({ chunk, read, open, resolve, reject }: WaitingChunk, pieces: readonly TransactionPiece[]): Promise<void> {
+  async #mergeOne({ chunk, read, open, resolve, reject }: WaitingChunk, stretch: LogStretch): Promise<void> {
     const { target, store, observer, crashPoint } = this.#ports;
     try {
-      const rolled = rollForward(
-        this.table,
-        read,
-        pieces.filter(({ header }) => header.commitLsn >= open.floor),
-      );
+      const rolled = await rollForwardOver(this.table, read, () => stretch.pieces(open.floor));
       crashPoint("after-copy-before-merge");
       await target.transaction("load", async (transaction) => {
         await transaction.insertAbsent(this.table, rolled.raw, rolled.rows);
@@ -168,7 +164,8 @@ export class TableLoad {
       const open = this.openRead(await floor.current(this.#signal));
       const read = await source.readKeys(this.table, keys, this.#signal);
       const position = await this.#advance(read.hi, open.since);
-      const rolled = rollForward(this.table, read, await this.#piecesOf(open.floor, position), keys);
+      const stretch = await this.#stretch(open.floor, position);
+      const rolled = await rollForwardOver(this.table, read, () => stretch.pieces(open.floor), keys);
       crashPoint("after-reread-before-replace");
       await target.transaction("load", async (transaction) => {
         await transaction.replace(this.table, rolled.keys, rolled.rows);

@@ -1,4 +1,4 @@
-import type { ChunkRows } from "../../engine/ports.ts";
+import type { ChunkRows, KeyLookup } from "../../engine/ports.ts";
 import { type KeyText, keyText } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
 import { copyFields, parseCopyLine } from "../../postgres/copy-text.ts";
@@ -17,7 +17,7 @@ export class CopyChunkRows implements ChunkRows {
     this.bytes = blocks.reduce((sum, block) => sum + block.length, 0);
   }
 
-  take(key: readonly number[], keys: ReadonlySet<KeyText>): { readonly taken: readonly Row[]; readonly rest: CopyChunkRows } {
+  take(key: readonly number[], keys: KeyLookup): { readonly taken: readonly Row[]; readonly rest: CopyChunkRows } {
     if (keys.size === 0) return { taken: [], rest: this };
     const taken: Row[] = [];
     const rest: Buffer[] = [];
