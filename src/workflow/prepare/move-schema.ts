@@ -4,9 +4,10 @@ import type { ProgressBus } from "../../observe/events.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { analyze } from "../../target/postgres/schema/analyze.ts";
-import { SchemaMove } from "../../target/postgres/schema/schema-move.ts";
+import { SchemaMove, type SchemaMoveOptions } from "../../target/postgres/schema/schema-move.ts";
 import { readSequences, setSequences } from "../../target/postgres/schema/sequences.ts";
 import { requireEmpty, requireSameSchema } from "../../target/postgres/schema/target-checks.ts";
+import { type ApplicationSettings, applicationSettings } from "../application-settings.ts";
 import type { Migration } from "../open-migration.ts";
 
 /** The schema's part of a run, in the order of the load. */
@@ -29,7 +30,10 @@ export async function openSchemaWork(
   bus: ProgressBus,
   signal: AbortSignal,
 ): Promise<SchemaWork> {
-  const move = migration.config.target.schema === "existing" ? null : await openMove(migration, tables, bus, signal);
+  const own = await applicationSettings(migration, "source", "target");
+  const connect: SchemaMoveOptions["connect"] = (side, purpose) =>
+    migration.connect(side, purpose, side === "target" ? { signal, settings: own.settings } : { signal });
+  const move = migration.config.target.schema === "existing" ? null : await openMove({ migration, tables, bus, signal, own, connect });
   const milestones = new MilestoneStore(migration.state);
   return {
     async prepare() {
@@ -47,7 +51,9 @@ export async function openSchemaWork(
       const title = `indexes of ${table.id}`;
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "running" });
       await move?.tableIndexes(table);
-      await migration.session("target", "schema", (client) => analyze(client, table));
+      // It computes what indexes are made of, as whoever writes does.
+      const client = await connect("target", "schema");
+      await analyze(client, table).finally(() => client.end());
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
     },
     async finish() {
@@ -60,12 +66,22 @@ export async function openSchemaWork(
   };
 }
 
-async function openMove(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<SchemaMove | null> {
+interface MoveRequest {
+  readonly migration: Migration;
+  readonly tables: readonly Table[];
+  readonly bus: ProgressBus;
+  readonly own: ApplicationSettings;
+  readonly connect: SchemaMoveOptions["connect"];
+  readonly signal: AbortSignal;
+}
+
+async function openMove({ migration, tables, bus, own, connect, signal }: MoveRequest): Promise<SchemaMove | null> {
   if (new MilestoneStore(migration.state).has("load-finished")) return null;
   const { target } = migration.config;
   const move = await SchemaMove.open({
     source: migration.specs.source,
-    connect: (side, purpose) => migration.connect(side, purpose, { signal }),
+    connect,
+    searchPath: own.searchPath,
     dir: path.join(migration.config.state.dir, "schema"),
     migration: migration.name,
     excludeTables: [],
@@ -75,6 +91,13 @@ async function openMove(migration: Migration, tables: readonly Table[], bus: Pro
     env: process.env,
     signal,
   });
+  for (const setting of own.refused) {
+    bus.emit({
+      kind: "warning",
+      code: "SETTINGS_NOT_KEPT",
+      message: `the target does not take ${setting}, which sessions at the source have: what reads it is computed under the target's own setting`,
+    });
+  }
   const wanted = target.owners === "keep" || target.privileges === "keep";
   for (const role of wanted ? move.losses.roles : []) {
     bus.emit({

@@ -13,6 +13,7 @@ import { openSourceReader } from "../../source/source-reader.ts";
 import { ChunkStore } from "../../state/chunk-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
 import { openPostgresTarget } from "../../target/postgres/postgres-target.ts";
+import { type ApplicationSettings, applicationSettings } from "../application-settings.ts";
 import { namePartitions } from "../changes/name-partitions.ts";
 import { crashPoints } from "../crash-point.ts";
 import { keepRunning } from "../keep-running.ts";
@@ -53,11 +54,16 @@ export function logDirectory(stateDirectory: string, stream: StreamName): string
 export async function runStream(request: StreamRequest): Promise<void> {
   const tailStop = new AbortController();
   const log = await openLog(request);
+  const settings = settingsOfWriters(request);
   const waiting = (why: string): void => request.bus.emit({ kind: "waiting", why });
   const tail = (signal: AbortSignal): Promise<void> => tailInto(log, request, AbortSignal.any([signal, tailStop.signal]));
   const engine = async (signal: AbortSignal): Promise<void> => {
     try {
-      await keepRunning(() => runEngine(engineParts(log, request), request.stop, signal), { clock: systemClock, signal, waiting });
+      await keepRunning(() => runEngine(engineParts(log, request, settings), request.stop, signal), {
+        clock: systemClock,
+        signal,
+        waiting,
+      });
     } finally {
       tailStop.abort();
     }
@@ -115,7 +121,16 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
   });
 }
 
-function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
+/** Read once: the other side must be written to while the origin is away. */
+function settingsOfWriters({ migration, name }: StreamRequest): () => Promise<ApplicationSettings["settings"]> {
+  let known: ApplicationSettings | null = null;
+  return async () => {
+    known ??= await applicationSettings(migration, upstreamOf(name), downstreamOf(name));
+    return known.settings;
+  };
+}
+
+function engineParts(log: LocalLog, request: StreamRequest, settings: () => Promise<ApplicationSettings["settings"]>): EngineParts {
   const { migration, name, tables, load, watch, streaming } = request;
   const upstream = upstreamOf(name);
   const readers = load?.readers ?? 1;
@@ -134,7 +149,7 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
     },
     openTarget: (signal) =>
       openPostgresTarget({
-        connect: (purpose) => migration.connect(downstreamOf(name), purpose, { signal }),
+        connect: async (purpose) => migration.connect(downstreamOf(name), purpose, { signal, settings: await settings() }),
         migration: migration.name,
         stream: name,
         loadLanes: readers,

@@ -120,6 +120,7 @@ suite("schema move from 14 to 15", () => {
     const options: SchemaMoveOptions = {
       source: resolveConnection({ url: from.url }),
       connect: (side) => (side === "source" ? from : to).connect(),
+      searchPath: "public",
       dir: path.join(home, from.name),
       migration: "m",
       excludeTables: [{ schema: "public", name: "old_stuff" }],

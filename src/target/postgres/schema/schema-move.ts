@@ -4,6 +4,7 @@ import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import { quietEventTriggers } from "../../../postgres/quiet-ddl.ts";
+import { quoteLiteral } from "../../../postgres/quote.ts";
 import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import { createProgressSchema } from "../progress/progress-schema.ts";
@@ -29,7 +30,10 @@ import { selectMissingTablespaces, selectRestored, selectSettingNames, selectUnu
 
 export interface SchemaMoveOptions {
   readonly source: ConnectionSpec;
+  /** Sessions at the target build under the settings of the application's own. */
   readonly connect: (side: SideName, purpose: string) => Promise<pg.Client>;
+  /** Of the application's own sessions: materialized views are filled with it (until 16; later ones are on their own). */
+  readonly searchPath: string;
   /** Holds the archive between runs; inside the state directory. */
   readonly dir: string;
   readonly migration: string;
@@ -175,8 +179,9 @@ export class SchemaMove {
       await this.#statement(validate, restored);
       report(validate);
     }
+    const setPath = `select pg_catalog.set_config('search_path', ${quoteLiteral(this.#options.searchPath)}, true)`;
     await fillViews(views, async (statement) => {
-      await this.#statement(statement, restored);
+      await this.#statement(statement, restored, `${setPath}; ${statement}`);
       report(statement);
     });
   }
@@ -214,8 +219,8 @@ export class SchemaMove {
     });
   }
 
-  async #statement(sql: string, restored: ReadonlySet<string>): Promise<void> {
-    if (!restored.has(sql)) await this.#step([{ key: sql, title: sql }], () => Promise.resolve(sql));
+  async #statement(title: string, restored: ReadonlySet<string>, sql = title): Promise<void> {
+    if (!restored.has(title)) await this.#step([{ key: title, title }], () => Promise.resolve(sql));
   }
 
   async #step(entries: RestoreStep["entries"], sql: RestoreStep["sql"]): Promise<void> {

@@ -1,0 +1,70 @@
+/** What a side computes by itself (generated columns, index entries, materialized views) reads settings: it must read those of the application. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { query } from "../support/database.ts";
+import { MANY_ORIGINS, newMove, type Pair, startPair } from "./move-bench.ts";
+
+const OWN = {
+  timezone: "Asia/Kathmandu",
+  datestyle: "SQL, DMY",
+  intervalstyle: "iso_8601",
+  extra_float_digits: "-10",
+  bytea_output: "escape",
+  "app.tenant": 'it\'s "one"',
+};
+
+const SQL = `
+  do $$ begin ${Object.entries(OWN)
+    .map(([name, value]) => `execute format('alter database %I set ${name} = %s', current_database(), $q$${quoted(value)}$q$);`)
+    .join(" ")} end $$;
+  create function shown(t timestamptz, i interval, f float8, b bytea) returns text language sql immutable
+    as $$ select concat_ws(' ', t, i, f, b, to_char(t, 'HH24 TZ'), current_setting('app.tenant')) $$;
+  create function day_of(t timestamptz) returns date language sql immutable as 'select t::date';
+  create table moments (id int primary key, t timestamptz, i interval, f float8, b bytea,
+    said text generated always as (shown(t, i, f, b)) stored, check (day_of(t) > '1990-01-01'));
+  create index moments_day on moments (day_of(t));
+  create unique index moments_said on moments (shown(t, i, f, b));
+  create materialized view days as select day_of(t) as day, count(*) as n, min(shown(t, i, f, b)) as first from moments group by 1;`;
+
+function quoted(value: string): string {
+  return value.includes(",") ? value.replace(/[^, ]+/g, "'$&'") : `'${value.replaceAll("'", "''")}'`;
+}
+
+const rows = (from: number, to: number): string =>
+  `insert into moments select n, timestamptz '2026-03-01 12:00+00' + n * interval '37 minutes', n * interval '-1 month 25 hours' , 1.0 / n, decode(lpad(to_hex(n), 8, '0'), 'hex') from generate_series(${from}, ${to}) n`;
+
+describe("values that a side computes by itself", { timeout: 200_000 }, () => {
+  let pair: Pair;
+  before(async () => {
+    pair = await startPair(
+      { version: 14, settings: MANY_ORIGINS },
+      { version: 15, settings: { ...MANY_ORIGINS, timezone: "America/Lima" } },
+    );
+  });
+  after(() => pair[Symbol.asyncDispose]());
+
+  it("are those of the application's sessions, loaded or streamed, and an index finds its rows", async () => {
+    const move = await newMove(pair, { sql: SQL });
+    // Another session: it has the database's settings.
+    await query(move.sourceDb, `${rows(1, 40)}; refresh materialized view days`);
+    const first = await move.run(["run", "--until", "caught-up"]);
+    assert.equal(first.code, 0, first.stderr);
+    await query(move.sourceDb, `${rows(41, 60)}; update moments set t = t + interval '1 hour' where id % 3 = 0`);
+    const second = await move.run(["run", "--until", "caught-up"]);
+    assert.equal(second.code, 0, second.stderr);
+    const all = "select id, said from moments order by id";
+    assert.deepEqual(await query(move.targetDb, all), await query(move.sourceDb, all));
+    for (const [name, value] of Object.entries(OWN)) {
+      await query(
+        move.targetDb,
+        `do $$ begin execute format('alter database %I set ${name} = %s', current_database(), $q$${quoted(value)}$q$); end $$`,
+      );
+    }
+    const days = "select day::text, n, first from days order by 1";
+    assert.deepEqual(await query(move.targetDb, days), await query(move.sourceDb, days));
+    const found = `set enable_seqscan = off; set enable_bitmapscan = off;
+      select (select count(*)::int from moments m where exists (select from moments x where day_of(x.t) = day_of(m.t) and x.id = m.id)) as by_day,
+             (select count(*)::int from moments m where (select x.id from moments x where shown(x.t, x.i, x.f, x.b) = m.said) = m.id) as by_said`;
+    for (const side of [move.sourceDb, move.targetDb]) assert.deepEqual(await query(side, found), [{ by_day: 60, by_said: 60 }]);
+  });
+});
