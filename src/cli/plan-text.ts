@@ -51,7 +51,7 @@ export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): 
     "",
     renderTable(COLUMNS, tableRows(plan), terminal).trimEnd(),
     "Rows are estimates of the source's statistics; chunks are ranges to begin with.",
-    ...leftOut.map(({ why, fix, stopsRun }) => `${stopsRun ? "STOPS RUN" : "left out"}: ${why}${fix === null ? "" : `\n  fix: ${fix};`}`),
+    ...leftOut.map(({ why, fix, stopsRun }) => `${stopsRun ? "STOPS RUN" : "left out"}: ${why}${fixLines(fix)}`),
     "",
     "Forecast",
     ...forecastLines(forecast).map((line) => `  ${line}`),
@@ -61,6 +61,10 @@ export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): 
     "",
     `Plan digest: ${digest}`,
   ].join("\n");
+}
+
+function fixLines(fix: string | null): string {
+  return fix === null ? "" : `\n${fix.replaceAll(/^/gm, "  fix: ")}`;
 }
 
 /** The same for a review: a pull request, a ticket. */
@@ -81,7 +85,7 @@ export function migrationPlanMarkdown(plan: MigrationPlanView): string {
     ...(leftOut.length === 0 ? [] : ["", "## Not moved", ""]),
     ...leftOut.map(
       ({ why, fix, stopsRun }) =>
-        `- ${stopsRun ? "**stops `pghaul run`**: " : ""}${cell(why)}${fix === null ? "" : `; mended by \`${fix};\``}`,
+        `- ${stopsRun ? "**stops `pghaul run`**: " : ""}${cell(why)}${fix === null ? "" : `; fix:\n\n${fix.replaceAll(/^/gm, "      ")}\n`}`,
     ),
     "",
     "## Forecast",

@@ -19,11 +19,12 @@ export interface PlannedTable {
   readonly chunks: number;
 }
 
-/** Selected, and not moved. */
+/** Not moved: selected, and it cannot be; or not selected at all. */
 export interface LeftOutTable {
   readonly table: string;
   /** A sentence that names the table. */
   readonly why: string;
+  /** Statements to paste, a line each. */
   readonly fix: string | null;
   /** `pghaul run` refuses to begin until it is mended or excluded. */
   readonly stopsRun: boolean;

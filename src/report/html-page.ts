@@ -43,6 +43,7 @@ ${plots(report)}
 <h2>Tables</h2>
 ${loadBars(report.tables)}
 ${tablesTable(report.tables)}
+${report.leftOut.length === 0 ? "" : html`<p>Not moved:</p><ul>${report.leftOut.map(({ why }) => html`<li>${why}</li>`)}</ul>`}
 <h2>Verification</h2>
 ${verificationTable(report.verifications)}
 <h2>Switches of traffic</h2>

@@ -10,6 +10,8 @@ export interface Report {
   readonly streams: readonly ReportStream[];
   /** The largest first. */
   readonly tables: readonly ReportTable[];
+  /** Not moved, each with a sentence that names it and says why. */
+  readonly leftOut: readonly { readonly table: string; readonly why: string }[];
   /** In the order of time. */
   readonly series: readonly SeriesPoint[];
   /** In the order of time. */

@@ -11,6 +11,7 @@ import type { Key, Table, TableLeaf } from "../model/table.ts";
 import { explained } from "../postgres/lock-refused.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { isOfConnection } from "../postgres/wrap-error.ts";
+import { type OutsideTable, outsideTable, setApartTable } from "./catalog/outside-tables.ts";
 import { type IdentityFacts, type RowIdentity, rowIdentity } from "./catalog/row-identity.ts";
 import { tablePattern } from "./catalog/table-pattern.ts";
 import {
@@ -26,6 +27,7 @@ import {
   selectLeaves,
   selectRelations,
   selectReplicaIdentities,
+  selectSetApart,
 } from "./queries/catalog-queries.ts";
 
 /** Patterns `schema.table` with `*` and `?`; see `table-pattern.ts`. */
@@ -49,6 +51,8 @@ export interface Catalog {
   /** In the order of schema and name. */
   readonly tables: readonly Table[];
   readonly leftOut: readonly LeftOut[];
+  /** Tables that were not selected, or cannot be. */
+  readonly outside: readonly OutsideTable[];
   /** Include patterns that matched no table at all: most often a slip of the pen. */
   readonly unmatched: readonly string[];
 }
@@ -62,7 +66,11 @@ export async function readCatalog(client: pg.Client, selection: TableSelection):
     const all = await selectRelations(client);
     const selected = all.filter((row) => matchesAny(include, row) && !matchesAny(exclude, row));
     const unmatched = include.filter((one) => !all.some((row) => one.matches(row.schema, row.name))).map(({ text }) => text);
-    return { ...(await describe(client, selected)), unmatched };
+    const outside = [
+      ...all.filter((row) => !selected.includes(row)).map((row) => outsideTable(row, matchesAny(include, row))),
+      ...(await selectSetApart(client)).map(setApartTable),
+    ];
+    return { ...(await describe(client, selected)), outside, unmatched };
   } catch (error) {
     throw isOfConnection(error) ? await explained(error, "source", client) : error;
   } finally {

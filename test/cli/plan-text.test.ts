@@ -16,10 +16,16 @@ const LEFT_OUT = [
   {
     table: "public.events",
     why: "public.events has no primary key",
-    fix: 'alter table "public"."events" replica identity full',
+    fix: 'alter table "public"."events" replica identity full;',
     stopsRun: true,
   },
   { table: "public.far", why: "public.far is a foreign table: its rows live on another server", fix: null, stopsRun: false },
+  {
+    table: "maps.spots",
+    why: "maps.spots belongs to the extension maps, and holds rows of yours that are not moved",
+    fix: '\\copy (select "id" from only "maps"."spots") to \'maps.spots.copy\'\n\\copy "maps"."spots" ("id") from \'maps.spots.copy\'   -- at the target',
+    stopsRun: false,
+  },
 ];
 
 function examplePlan(): MigrationPlan {

@@ -39,6 +39,7 @@ export const EXAMPLE: Report = {
     { name: "forward", slot: "pghaul_orders_move_forward", durableLsn: "1/2F00A0", transactions: 900, changes: 4_500, bytes: 1_000_000 },
     { name: "reverse", slot: "pghaul_orders_move_reverse", durableLsn: "0/99", transactions: 100, changes: 500, bytes: 90_000 },
   ],
+  leftOut: [{ table: "maps.spots", why: "maps.spots belongs to the extension maps, and holds rows of yours that are not moved" }],
   tables: [
     {
       table: "public.orders",

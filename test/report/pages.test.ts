@@ -22,6 +22,7 @@ const EMPTY: Report = {
   load: { rows: 0, bytes: 0, startedAt: null, endedAt: null, bytesPerSecond: null },
   streams: [],
   tables: [],
+  leftOut: [],
   series: [],
   verifications: [],
   switches: [],
@@ -33,6 +34,12 @@ const EMPTY: Report = {
 test("the pages of a migration with something of everything", () => {
   assertGolden("report.html", htmlPage(EXAMPLE));
   assertGolden("report.md", markdownPage(EXAMPLE));
+});
+
+test("what was not moved is named with its reason", () => {
+  for (const page of [htmlPage(EXAMPLE), markdownPage(EXAMPLE)])
+    assert.match(page, /Not moved:[^]*maps\.spots belongs to the extension maps/);
+  for (const page of [htmlPage(EMPTY), markdownPage(EMPTY)]) assert.doesNotMatch(page, /Not moved/);
 });
 
 test("the HTML needs nothing else: no script, nothing fetched", () => {

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
@@ -158,6 +162,42 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       for (const { fix, reason } of leftOut) if (reason === "no-identity") await client.query(fix ?? "");
       assert.equal((await readTables(client, { include: ["bad.*"], exclude: [] })).length, 4, "the fixes mend");
       await client.query("drop schema bad cascade");
+    });
+
+    test("every table outside of the selection is named with its reason, and psql carries over what an extension keeps for the user", async () => {
+      await client.query(`create schema maps; create table maps.spots (id int primary key, "what is" text, twice int generated always as (id * 2) stored);
+        create table maps.made (id int); insert into maps.spots values (1, 'theirs'), (11, 'mine');
+        create extension pg_trgm;
+        insert into pg_depend select 'pg_class'::regclass, t.oid, 0, 'pg_extension'::regclass, e.oid, 0, 'e'
+          from pg_extension e, pg_class t where extname = 'pg_trgm' and t.relnamespace = 'maps'::regnamespace and t.relkind = 'r';
+        update pg_extension set extconfig = array['maps.spots'::regclass], extcondition = array[E'WHERE id > 10\n  AND id < 99'] where extname = 'pg_trgm';
+        create table public.left_alone (id int primary key); create temp table passing (id int)`);
+      const { outside } = await readCatalog(client, { include: ["public.*"], exclude: ["public.left*"] });
+      const reasons = Object.fromEntries(outside.map(({ id, reason }) => [id, reason]));
+      assert.deepEqual(
+        [
+          reasons["public.left_alone"],
+          reasons["Odd Schema.Order.Items?"],
+          reasons["maps.spots"],
+          reasons["maps.made"],
+          reasons["public.orders"],
+        ],
+        ["excluded", "not-selected", "extension", "extension", undefined],
+      );
+      assert.ok(!Object.keys(reasons).some((id) => /^pg_|pghaul|passing/.test(id)), Object.keys(reasons).join());
+      const fix = outside.find(({ id }) => id === "maps.spots")?.fix ?? "";
+      const [out, back] = fix.split("\n") as [string, string];
+      const url = server.url();
+      const cwd = mkdtempSync(join(tmpdir(), "pghaul-copy-"));
+      execFileSync("psql", [url, "-v", "ON_ERROR_STOP=1"], { input: `${out}\n`, cwd });
+      await client.query("delete from maps.spots where id > 10");
+      execFileSync("psql", [url, "-v", "ON_ERROR_STOP=1"], { input: `${back}\n`, cwd });
+      assert.deepEqual((await client.query('select id, "what is" as what, twice from maps.spots order by 1')).rows, [
+        { id: "1", what: "theirs", twice: "2" },
+        { id: "11", what: "mine", twice: "22" },
+      ]);
+      await client.query(`delete from pg_depend where classid = 'pg_class'::regclass and objid in ('maps.spots'::regclass, 'maps.made'::regclass) and deptype = 'e';
+        update pg_extension set extconfig = null, extcondition = null; drop extension pg_trgm; drop schema maps cascade; drop table public.left_alone; drop table passing`);
     });
 
     test("the fingerprint changes with the shape, and with nothing else", async () => {

@@ -33,6 +33,9 @@ create table sorted (id text collate "de-x-icu" primary key); update pg_collatio
 create table kept (id int primary key); alter table kept owner to keeper;
 select lo_create(0);
 insert into pg_extension values (99999, 'imaginary', 10, 11, false, '1.0', null, null);
+create table kept_rows (id int);
+insert into pg_depend select 'pg_class'::regclass, 'kept_rows'::regclass, 0, 'pg_extension'::regclass, 99999, 0, 'e';
+update pg_extension set extconfig = array['kept_rows'::regclass], extcondition = array[''] where oid = 99999;
 alter database postgres set work_mem = '7MB'`;
 
 /** Named after one side, and asked of the other as well. */
@@ -66,6 +69,7 @@ const REASONS: Record<string, RegExp> = {
   "source-replication-origin": /may not call pg_replication_origin_create/,
   "target-replication-origin": /may not call pg_replication_origin_create/,
   "tables-selected": /no table matches missing.nothing/,
+  "tables-outside": /of extensions, with rows of yours: public\.kept_rows/,
   "table-overrides": /public\.orderz names no table that is moved; .*public\.full_row\.strategy is key, and the table has none/,
   "replica-identity": /public.no_key has no primary key/,
   "unlogged-tables": /public.fast is unlogged/,

@@ -1,4 +1,5 @@
 import { qualifiedName } from "../../postgres/quote.ts";
+import type { OutsideTable } from "../catalog/outside-tables.ts";
 import { overrideFaults } from "../catalog/table-overrides.ts";
 import type { LeftOut } from "../catalog.ts";
 import {
@@ -24,6 +25,7 @@ const LARGE_WITHOUT_KEY_BYTES = 10e9;
 /** What is special about the tables, and about what belongs to them. */
 export const TABLE_CHECKS: readonly Check[] = [
   { id: "tables-selected", run: async (context) => selected(context) },
+  { id: "tables-outside", run: async (context) => outside(context) },
   { id: "table-overrides", run: async (context) => overrides(context) },
   { id: "replica-identity", run: async ({ catalog }) => leftOut(catalog.leftOut, "no-identity", fail) },
   { id: "unlogged-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "unlogged", warn) },
@@ -71,6 +73,25 @@ function selected({ catalog }: CheckContext): Verdict {
   if (unmatched.length > 0)
     return warn(`${tables.length} tables; no table matches ${named(unmatched)}`, "mend tables.include in the configuration");
   return pass(`${tables.length} tables`);
+}
+
+/** What extensions keep for a user is easily forgotten; the rest was chosen. */
+function outside({ catalog }: CheckContext): Verdict {
+  const reasons = Map.groupBy(catalog.outside, ({ reason }) => reason);
+  const ids = (reason: OutsideTable["reason"]): string[] => (reasons.get(reason) ?? []).map(({ id }) => id);
+  const kept = catalog.outside.filter(({ fix }) => fix !== null);
+  const parts = [
+    [ids("excluded"), "excluded"],
+    [ids("not-selected"), "matched by no pattern"],
+    [ids("system-schema"), "in a schema of the system"],
+    [(reasons.get("extension") ?? []).filter(({ fix }) => fix === null).map(({ id }) => id), "made by extensions"],
+    [kept.map(({ id }) => id), "of extensions, with rows of yours"],
+  ] as const;
+  const evidence = parts.filter(([names]) => names.length > 0).map(([names, what]) => `${what}: ${named(names)}`);
+  if (evidence.length === 0) return pass("every table of the database is selected");
+  const sentence = `not moved; pghaul plan lists all. ${evidence.join("; ")}`;
+  if (kept.length === 0 && !reasons.has("system-schema")) return pass(sentence);
+  return warn(sentence, kept.length === 0 ? null : kept.map(({ fix }) => fix).join("\n"));
 }
 
 function overrides({ overrides: given, catalog }: CheckContext): Verdict {

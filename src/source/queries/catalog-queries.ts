@@ -37,6 +37,34 @@ export async function selectRelations(db: Queryable): Promise<readonly RelationR
   return rows;
 }
 
+export interface SetApartRow {
+  readonly schema: string;
+  readonly name: string;
+  /** Null: a table that somebody put into a schema of the system. */
+  readonly extension: string | null;
+  /** Of an extension's configuration table: which rows are the user's, as `where ...` or empty for all; else null. */
+  readonly condition: string | null;
+  /** That hold values of their own, a JSON array. */
+  readonly columns: string;
+}
+
+/** Tables that `selectRelations` leaves out and that may hold rows of somebody's: those of extensions, and others in the system's schemas. */
+export async function selectSetApart(db: Queryable): Promise<readonly SetApartRow[]> {
+  const { rows } = await db.query<SetApartRow>(`
+    select n.nspname::text as schema, c.relname::text as name, e.extname::text as extension,
+           case when c.oid = any (e.extconfig) then coalesce(e.extcondition[array_position(e.extconfig, c.oid)], '') end as condition,
+           to_jsonb(array(select a.attname::text from pg_catalog.pg_attribute a
+                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum))::text as columns
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+                                      and d.refclassid = 'pg_catalog.pg_extension'::regclass
+      left join pg_catalog.pg_extension e on e.oid = d.refobjid
+     where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't' and c.oid >= 16384
+       and (e.oid is not null or n.nspname in ('pg_catalog', 'information_schema'))
+     order by 1, 2`);
+  return rows;
+}
+
 export interface LeafRow extends RelationRow {
   readonly root: string;
   /** `TableLeaf.id`. */

@@ -40,7 +40,15 @@ export async function planMigration(sides: Sides, signal: AbortSignal): Promise<
     source,
     target,
     tables,
-    leftOut: catalog.leftOut.map(({ id, detail, fix, reason }) => ({ table: id, why: detail, fix, stopsRun: reason === "no-identity" })),
+    leftOut: [
+      ...catalog.leftOut.map(({ id, detail, fix, reason }) => ({
+        table: id,
+        why: detail,
+        fix: fix === null ? null : `${fix};`,
+        stopsRun: reason === "no-identity",
+      })),
+      ...catalog.outside.map(({ id, detail, fix }) => ({ table: id, why: detail, fix, stopsRun: false })),
+    ],
     forecast: await measure(sides, { tables: catalog.tables, planned: tables }, signal),
     steps,
   };

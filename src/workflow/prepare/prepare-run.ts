@@ -18,6 +18,7 @@ import { createProgressSchema } from "../../target/postgres/progress/progress-sc
 import { lookForChanges } from "../changes/look-for-changes.ts";
 import type { Migration } from "../open-migration.ts";
 import { adoptDrift } from "../stream/adopt-drift.ts";
+import { leftOutStore } from "./left-out-store.ts";
 import { markerTable } from "./marker-table.ts";
 import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
 import { systemIdentifier } from "./prepare-slot.ts";
@@ -112,6 +113,13 @@ async function planTables(
       code: "TABLE_LEFT_OUT",
       message: `not moved: ${detail}${fix === null ? "" : `; before the first run: ${fix}`}`,
     });
+  }
+  leftOutStore(migration.state).put(
+    [...catalog.leftOut, ...catalog.outside].map(({ id, detail }) => ({ table: id, why: detail })),
+    leftOutStore(migration.state).get()?.version ?? 0,
+  );
+  for (const { detail, fix } of catalog.outside.filter((one) => one.fix !== null)) {
+    bus.emit({ kind: "warning", code: "TABLE_LEFT_OUT", message: `not moved: ${detail}; to carry them over: ${fix}` });
   }
   store.plan(tables);
   return tables;

@@ -15,6 +15,7 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { RowDifference } from "../../verify/ports.ts";
+import { leftOutStore } from "../prepare/left-out-store.ts";
 import { MARKER_TABLE } from "../prepare/marker-table.ts";
 import { pastBreaches, pastSwitches } from "./past-switches.ts";
 
@@ -39,6 +40,7 @@ export async function readReport(location: ConfigLocation): Promise<Report> {
       load: loadOf(tables),
       streams: readStreams(state),
       tables,
+      leftOut: leftOutStore(state).get()?.body ?? [],
       series: new SampleStore(state).all(),
       verifications: verificationHistory(state).map(toVerification),
       switches: pastSwitches(entries),
