@@ -24,6 +24,8 @@ export interface Table {
   readonly oid: number;
   readonly columns: readonly Column[];
   readonly key: Key;
+  /** Stored generated columns, for a comparison only: whoever writes a row computes them. */
+  readonly computed?: readonly Pick<Column, "name" | "type">[];
   /** The root of a partitioned table: its leaves come and go. */
   readonly partitioned: boolean;
   /**

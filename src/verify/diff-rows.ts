@@ -1,7 +1,7 @@
 /** Narrows a difference: buckets by a hash of the key, then the rows of differing buckets, then columns. No order, no collation. */
 import type { ChunkRange } from "../engine/ports.ts";
 import { type KeyText, keyText, type Table } from "../model/table.ts";
-import type { Row } from "../model/value.ts";
+import { displayText, type Row } from "../model/value.ts";
 import { diffRow } from "./diff-row.ts";
 import type { HashedRow, RowDifference, TableSnapshot } from "./ports.ts";
 
@@ -30,7 +30,12 @@ async function diffKeyed({ table, source, target }: DiffSides, keys: readonly Ro
   const [ours, theirs] = await Promise.all([source.rows(keys), target.rows(keys)]);
   return keys.flatMap((key) => {
     const difference = diffRow(table, key, ours.get(keyText(key)), theirs.get(keyText(key)));
-    return difference === null ? [] : [difference];
+    if (difference !== null) return [difference];
+    // Their hashes differ, so it is what the rows do not carry.
+    const computed = (table.computed ?? []).map(({ name }) => name);
+    return computed.length === 0
+      ? []
+      : [{ kind: "changed" as const, key: key.map((value) => displayText(value ?? "")), columns: computed }];
   });
 }
 

@@ -70,6 +70,8 @@ select ${select}, pg_backend_pid()::text as pid, current_setting('server_encodin
 export class PostgresSnapshot implements TableSnapshot {
   readonly #client: pg.Client;
   readonly #table: Table;
+  /** With what is computed; the log does not have that, and of a table without a key all of a row comes from the log. */
+  readonly #hashed: Table;
   readonly #side: SnapshotSide;
   readonly #pid: string;
   readonly #signal: AbortSignal;
@@ -78,6 +80,7 @@ export class PostgresSnapshot implements TableSnapshot {
   constructor(client: pg.Client, { table, side, opened, signal }: SnapshotParts) {
     this.#client = client;
     this.#table = table;
+    this.#hashed = table.key === null ? table : withComputed(table);
     this.#side = side;
     this.#pid = opened.pid;
     this.#signal = signal;
@@ -86,11 +89,11 @@ export class PostgresSnapshot implements TableSnapshot {
   }
 
   digest(range: ChunkRange | null): Promise<Digest> {
-    return this.#digest(digestSql(this.#table, this.#scope(range, "all")), []);
+    return this.#digest(digestSql(this.#hashed, this.#scope(range, "all")), []);
   }
 
   digestOfKeys(range: ChunkRange | null, keys: readonly Row[]): Promise<Digest> {
-    return this.#digest(digestSql(this.#table, this.#scope(range, "listed")), keyArrays(this.#table, keys));
+    return this.#digest(digestSql(this.#hashed, this.#scope(range, "listed")), keyArrays(this.#table, keys));
   }
 
   async digestOfRows(rows: readonly Row[]): Promise<Digest> {
@@ -105,12 +108,12 @@ export class PostgresSnapshot implements TableSnapshot {
   }
 
   async buckets(range: ChunkRange | null): Promise<ReadonlyMap<number, Digest>> {
-    const rows = await this.#ask<DigestRow & { bucket: string }>({ text: bucketsSql(this.#table, this.#scope(range, "all")) });
+    const rows = await this.#ask<DigestRow & { bucket: string }>({ text: bucketsSql(this.#hashed, this.#scope(range, "all")) });
     return new Map(rows.map((row) => [Number(row.bucket), toDigest(row)]));
   }
 
   async rowHashes(range: ChunkRange | null, buckets: readonly number[]): Promise<readonly HashedRow[]> {
-    const text = rowHashesSql(this.#table, this.#scope(range, "all"), buckets);
+    const text = rowHashesSql(this.#hashed, this.#scope(range, "all"), buckets);
     const rows = await this.#ask<string[]>({ text, rowMode: "array" });
     return rows.map(([hash, ...key]) => ({ hash: hash ?? "", key: key.map(toByteText) }));
   }
@@ -163,6 +166,12 @@ export class PostgresSnapshot implements TableSnapshot {
       this.#signal.removeEventListener("abort", cancel);
     }
   }
+}
+
+/** Behind all others, so that the key's places stay. */
+function withComputed(table: Table): Table {
+  const computed = (table.computed ?? []).map((column) => ({ ...column, identityAlways: false, notNull: false }));
+  return { ...table, columns: [...table.columns, ...computed] };
 }
 
 export interface SnapshotParts {

@@ -1,7 +1,7 @@
 /** What a side computes by itself (generated columns, index entries, materialized views) reads settings: it must read those of the application. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { query } from "../support/database.ts";
+import { query, waitFor } from "../support/database.ts";
 import { MANY_ORIGINS, newMove, type Pair, startPair } from "./move-bench.ts";
 
 const OWN = {
@@ -52,6 +52,32 @@ describe("values that a side computes by itself", { timeout: 200_000 }, () => {
     await query(move.sourceDb, `${rows(41, 60)}; update moments set t = t + interval '1 hour' where id % 3 = 0`);
     const second = await move.run(["run", "--until", "caught-up"]);
     assert.equal(second.code, 0, second.stderr);
+    // The target computes under another setting by mistake of somebody: rows are equal as far as they travel.
+    const asApplication = Object.entries(OWN)
+      .map(([name, value]) => `set ${name} = ${quoted(value)};`)
+      .join(" ");
+    const running = move.start(["run"]);
+    await waitFor(async () => (await move.run(["status", "--json"])).json().result.phase === "streaming", {
+      deadlineMs: 60_000,
+      what: "streaming",
+      everyMs: 200,
+    });
+    try {
+      assert.equal((await move.run(["verify", "run"])).code, 0);
+      await query(
+        move.targetDb,
+        "set app.tenant = 'another'; set timezone = 'UTC'; update moments set f = f where id = 7; update moments set i = i where id = 8",
+      );
+      const different = await move.run(["verify", "run", "--json"]);
+      assert.equal(different.code, 12, different.stdout);
+      const diff = await move.run(["verify", "diff", "--json"]);
+      const named = JSON.stringify(diff.json().result);
+      for (const id of [7, 8]) assert.match(named, new RegExp(`"key":\\["${id}"\\],"columns":\\["said"\\]`));
+      await query(move.targetDb, ["7", "8"].map((id) => `${asApplication} update moments set f = f where id = ${id}`).join(";"));
+      assert.equal((await move.run(["verify", "run"])).code, 0);
+    } finally {
+      await running.kill();
+    }
     const all = "select id, said from moments order by id";
     assert.deepEqual(await query(move.targetDb, all), await query(move.sourceDb, all));
     for (const [name, value] of Object.entries(OWN)) {

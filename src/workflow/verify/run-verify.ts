@@ -18,6 +18,7 @@ import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
 import { openWatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
+import { withComputed } from "./computed-columns.ts";
 import { asSourceAndTarget, type VerifyResult, verifyResult } from "./verify-result.ts";
 import { notStreaming, whileStreaming } from "./while-streaming.ts";
 
@@ -48,7 +49,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   const { migration, runId, bus, signal } = task;
   const stream = followingStream(migration);
   await refuseIdle(migration);
-  const tables = await asIn(migration, stream, chooseTables(migration, task.only));
+  const tables = await withComputed(migration, await asIn(migration, stream, chooseTables(migration, task.only)));
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
