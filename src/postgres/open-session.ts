@@ -20,6 +20,10 @@ const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
   // Off, NULL in an array's text is read as the string.
   array_nulls: "on",
   xmloption: "content",
+  // What pg_get_* and format_type print, and how our own statements are read.
+  quote_all_identifiers: "off",
+  standard_conforming_strings: "on",
+  transform_null_equals: "off",
   // A policy that hides rows must fail the read: a copy that is silently short is the worst outcome (manual: "Row Security Policies").
   row_security: "off",
   // Timeouts of the application's role would kill a chunk or an apply batch; ours are set per transaction.

@@ -1,6 +1,7 @@
 /** What a side computes by itself (generated columns, index entries, materialized views) reads settings: it must read those of the application. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type pg from "pg";
 import { query, waitFor } from "../support/database.ts";
 import { MANY_ORIGINS, newMove, type Pair, startPair } from "./move-bench.ts";
 
@@ -30,8 +31,26 @@ function quoted(value: string): string {
   return value.includes(",") ? value.replace(/[^, ]+/g, "'$&'") : `'${value.replaceAll("'", "''")}'`;
 }
 
+async function databaseOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>("select quote_ident(current_database()) as name");
+  return rows[0]?.name ?? "";
+}
+
 const rows = (from: number, to: number): string =>
   `insert into moments select n, timestamptz '2026-03-01 12:00+00' + n * interval '37 minutes', n * interval '-1 month 25 hours' , 1.0 / n, decode(lpad(to_hex(n), 8, '0'), 'hex') from generate_series(${from}, ${to}) n`;
+
+/** Whatever changes what the catalog's functions print, and how statements are read; and a table that is nobody's business. */
+const PRINTED = `
+  do $$ begin ${["quote_all_identifiers = on", "standard_conforming_strings = off", "transform_null_equals = on", "lc_monetary = 'C.UTF-8'"]
+    .map((one) => `execute format('alter database %I set ${one.replaceAll("'", "''")}', current_database());`)
+    .join(" ")} end $$;
+  create type mood as enum ('sad', 'it''s \\ glad');
+  create table priced (id int primary key, m mood default 'it''s \\ glad', price money default 1234.5::numeric::money, check (m <> null or true));
+  insert into priced (id) values (1); create view moods as select m, '\\' as slash from priced;
+  create schema closed; create table closed.theirs (id int primary key); create table closed."and ""more" (id int);
+  create role plain_mover login replication;
+  grant create on database DATABASE to plain_mover; grant all on schema public to plain_mover; grant select on all tables in schema public to plain_mover;
+  alter table priced owner to plain_mover`;
 
 describe("values that a side computes by itself", { timeout: 200_000 }, () => {
   let pair: Pair;
@@ -42,6 +61,26 @@ describe("values that a side computes by itself", { timeout: 200_000 }, () => {
     );
   });
   after(() => pair[Symbol.asyncDispose]());
+
+  it("are printed and read alike, whatever the database sets; and a table that our role may not read is left out by name", async () => {
+    const move = await newMove(pair, {
+      prepare: async (client) => void (await client.query(PRINTED.replace("DATABASE", await databaseOf(client)))),
+      config: 'tables: { include: ["public.*"] }',
+    });
+    move.configure({
+      urls: { source: move.sourceDb.url.replace("postgres@", "plain_mover@") },
+      config: 'tables: { include: ["public.*"] }',
+    });
+    const run = await move.run(["run", "--until", "caught-up"]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /TABLE_LEFT_OUT.*closed\.theirs/);
+    const all = "select id, m, price::numeric, (select slash from moods) as slash from priced";
+    assert.deepEqual(await query(move.targetDb, all), await query(move.sourceDb, all));
+    await query(move.targetDb, "insert into priced (id) values (2)");
+    assert.deepEqual(await query(move.targetDb, "select price::numeric as price, m from priced where id = 2"), [
+      { price: "1234.50", m: "it's \\ glad" },
+    ]);
+  });
 
   it("are those of the application's sessions, loaded or streamed, and an index finds its rows", async () => {
     const move = await newMove(pair, { sql: SQL });

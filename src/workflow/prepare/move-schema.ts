@@ -1,11 +1,13 @@
 import path from "node:path";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { analyze } from "../../target/postgres/schema/analyze.ts";
 import { SchemaMove, type SchemaMoveOptions } from "../../target/postgres/schema/schema-move.ts";
 import { readSequences, setSequences } from "../../target/postgres/schema/sequences.ts";
+import { selectDumpOptions, selectUnreadable } from "../../target/postgres/schema/source-queries.ts";
 import { requireEmpty, requireSameSchema } from "../../target/postgres/schema/target-checks.ts";
 import { type ApplicationSettings, applicationSettings } from "../application-settings.ts";
 import type { Migration } from "../open-migration.ts";
@@ -78,13 +80,26 @@ interface MoveRequest {
 async function openMove({ migration, tables, bus, own, connect, signal }: MoveRequest): Promise<SchemaMove | null> {
   if (new MilestoneStore(migration.state).has("load-finished")) return null;
   const { target } = migration.config;
+  const selected = tables.map(({ oid }) => oid);
+  const { unreadable, dumpOptions } = await migration.session("source", "schema", async (client) => ({
+    unreadable: await selectUnreadable(client, selected),
+    dumpOptions: await selectDumpOptions(client),
+  }));
+  for (const { schema, name } of unreadable) {
+    bus.emit({
+      kind: "warning",
+      code: "TABLE_LEFT_OUT",
+      message: `not made at the target: ${schema}.${name} is not selected, and our role may not read it, as pg_dump must; before the first run: grant select on ${qualifiedName(schema, name)} to the role`,
+    });
+  }
   const move = await SchemaMove.open({
     source: migration.specs.source,
     connect,
     searchPath: own.searchPath,
     dir: path.join(migration.config.state.dir, "schema"),
     migration: migration.name,
-    excludeTables: [],
+    excludeTables: unreadable,
+    dumpOptions,
     owners: target.owners === "keep",
     privileges: target.privileges === "keep",
     indexWorkers: INDEX_WORKERS,

@@ -123,6 +123,7 @@ suite("schema move from 14 to 15", () => {
       searchPath: "public",
       dir: path.join(home, from.name),
       migration: "m",
+      dumpOptions: [],
       excludeTables: [{ schema: "public", name: "old_stuff" }],
       owners: true,
       privileges: true,

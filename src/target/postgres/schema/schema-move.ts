@@ -39,6 +39,8 @@ export interface SchemaMoveOptions {
   readonly migration: string;
   /** Tables that shall not exist at the target at all. */
   readonly excludeTables: readonly { readonly schema: string; readonly name: string }[];
+  /** Settings of pg_dump's session, as `-c name=value`. */
+  readonly dumpOptions: readonly string[];
   /** Whether objects shall belong to the same roles as at the source, and be granted to the same. */
   readonly owners: boolean;
   readonly privileges: boolean;
@@ -120,7 +122,8 @@ export class SchemaMove {
     const tools = await findClientTools(major, options.env);
     const target = await withClient(options, "target", (client) => readTarget(client, source));
     const file = path.join(options.dir, "schema.dump");
-    const archive = await SchemaArchive.open(tools, { spec: options.source, excludeTables: options.excludeTables, file }, options.signal);
+    const { source: spec, excludeTables, dumpOptions, signal } = options;
+    const archive = await SchemaArchive.open(tools, { spec, excludeTables, file, options: dumpOptions }, signal);
     return new SchemaMove(options, archive, { ...source, ...target }, await archive.contents());
   }
 

@@ -79,6 +79,42 @@ export async function selectPopulatedViews(source: Queryable): Promise<ReadonlyM
   return new Map(rows.map(({ object, name }) => [object, name]));
 }
 
+/**
+ * Options for pg_dump, where the database or our role sets what it does not reset and what changes its output: quoted names, and constants
+ * of money by another locale than the one that we restore with. Else none, for a pooler refuses them.
+ */
+export async function selectDumpOptions(source: Queryable): Promise<readonly string[]> {
+  const { rows } = await source.query<{ option: string }>(`
+    select '-c ' || s.name || '=' || wanted.value as option
+      from (values ('quote_all_identifiers', 'off'), ('standard_conforming_strings', 'on'), ('transform_null_equals', 'off'), ('lc_monetary', 'C')) as wanted(name, value)
+      join pg_catalog.pg_settings s on s.name = wanted.name and s.reset_val <> wanted.value
+     where s.source <> 'default' and exists (select from pg_catalog.pg_db_role_setting d cross join lateral unnest(d.setconfig) as c(text)
+                                              where starts_with(c.text, s.name || '='))`);
+  return rows.map(({ option }) => option);
+}
+
+/**
+ * Tables that are not selected and that our role may not read. pg_dump locks every table that it dumps (ACCESS SHARE, which needs SELECT), so
+ * one of these would end it: they are not dumped.
+ */
+export async function selectUnreadable(
+  source: Queryable,
+  selected: readonly number[],
+): Promise<readonly { readonly schema: string; readonly name: string }[]> {
+  const { rows } = await source.query<{ schema: string; name: string }>(
+    `
+    select n.nspname::text as schema, c.relname::text as name
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema', 'pghaul')
+       and coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid) <> all ($1::oid[])
+       and not (has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage'))
+       and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+     order by 1, 2`,
+    [selected],
+  );
+  return rows;
+}
+
 export async function selectMajor(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ number: string }>("select current_setting('server_version_num') as number");
   return Math.floor(Number(rows[0]?.number) / 10_000);

@@ -27,6 +27,8 @@ export interface DumpRequest {
   readonly spec: ConnectionSpec;
   readonly excludeTables: readonly { readonly schema: string; readonly name: string }[];
   readonly file: string;
+  /** Settings of the session, as `-c name=value`. */
+  readonly options: readonly string[];
 }
 
 export interface RestoreFlags {
@@ -48,11 +50,11 @@ export class SchemaArchive {
   }
 
   /** Dumps the schema unless `file` is there from an earlier run: a resumed move goes on with the archive it began with until that fails. */
-  static async open(tools: ClientTools, { spec, excludeTables, file }: DumpRequest, signal: AbortSignal): Promise<SchemaArchive> {
+  static async open(tools: ClientTools, { spec, excludeTables, file, options }: DumpRequest, signal: AbortSignal): Promise<SchemaArchive> {
     if (existsSync(file) && !existsSync(staleMark(file))) return new SchemaArchive(tools, file, signal);
     await mkdir(path.dirname(file), { recursive: true });
     const partial = `${file}.partial`;
-    const connection = await libpqEnvironment(spec, "source", `${file}.connection`);
+    const connection = await libpqEnvironment(withOptions(spec, options), "source", `${file}.connection`);
     try {
       await runTool({
         program: tools.pgDump,
@@ -128,6 +130,10 @@ export class SchemaArchive {
     const env = { PATH: process.env.PATH ?? "" };
     return runTool({ program: this.#tools.pgRestore, args: [...args, this.#file], env, code: "TARGET_SCHEMA", signal: this.#signal });
   }
+}
+
+function withOptions(spec: ConnectionSpec, options: readonly string[]): ConnectionSpec {
+  return options.length === 0 ? spec : { ...spec, options: [...(spec.options === undefined ? [] : [spec.options]), ...options].join(" ") };
 }
 
 function staleMark(file: string): string {
