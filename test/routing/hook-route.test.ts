@@ -79,14 +79,16 @@ describe("hook route", () => {
   });
 
   it("is killed with its children at its own timeout, or earlier at the switch's", async (t) => {
-    const own = hook(t, "sleep 7131", 150);
+    // Its own among all processes of the machine: another run of this test may be under way.
+    const sleep = `sleep 7131.${process.pid}`;
+    const own = hook(t, sleep, 150);
     await assert.rejects(own.route.pause(60_000), failure(/did not end within 150 ms/));
     const began = performance.now();
-    await assert.rejects(hook(t, "sleep 7131 & sleep 7131").route.switchTo("target", 150), failure(/did not end within 150 ms/));
+    await assert.rejects(hook(t, `${sleep} & ${sleep}`).route.switchTo("target", 150), failure(/did not end within 150 ms/));
     assert.ok(performance.now() - began < 3_000);
     const left = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
       .split("\n")
-      .filter((line) => line.startsWith("sleep 7131"));
+      .filter((line) => line.startsWith(sleep));
     assert.deepEqual(left, []);
   });
 
