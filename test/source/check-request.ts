@@ -23,6 +23,7 @@ export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial
     wantedStateBytes: 1,
     longTransactionSeconds: 60,
     findClientTools: async () => "pg_dump 18",
+    deviceOf: async () => null,
     signal: new AbortController().signal,
     ...rest,
   };

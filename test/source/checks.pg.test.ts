@@ -67,6 +67,25 @@ describe("prechecks", () => {
     await query(fit.url("there"), "drop table orders; drop schema pghaul cascade");
   });
 
+  test("a state directory on the disk of a source on this machine is worth a word; on another disk, or unseen, it is not", async () => {
+    const request = checkRequest(fit.url(), fit.url("there"));
+    const asked: string[] = [];
+    const sharing = (await checkAll({ ...request, deviceOf: async (directory) => asked.push(directory) && 7 })).get("source-disk");
+    const [data = ""] = (await query<{ data: string }>(fit.url(), "select current_setting('data_directory') as data")).map(
+      (row) => row.data,
+    );
+    assert.deepEqual(asked, [data, "/tmp"]);
+    assert.equal(sharing?.status, "warn");
+    assert.match(sharing?.evidence ?? "", /not\/made\/yet is on the disk of the source's data/);
+    const apart = (await checkAll({ ...request, deviceOf: async (directory) => (directory === data ? 1 : 2) })).get("source-disk");
+    assert.equal(apart?.status, "pass");
+    assert.match(apart?.evidence ?? "", /different disks/);
+    await query(fit.url(), "create role unsighted login");
+    const hidden = checkRequest(fit.url(undefined, "unsighted"), fit.url("there"), { deviceOf: async () => 7 });
+    assert.match((await checkAll(hidden)).get("source-disk")?.evidence ?? "", /cannot be seen/);
+    await query(fit.url(), "drop role unsighted");
+  });
+
   test("a side that is not there fails once, and the other is checked all the same", async () => {
     const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
     const all = [...(await checkAll(checkRequest(fit.url(), fit.url("there")))).keys()];

@@ -38,6 +38,8 @@ export interface CheckContext {
   readonly stateDirectory: string;
   /** Space that the state directory should have, bytes: the change log and the schema live there. */
   readonly wantedStateBytes: number;
+  /** The device that a path of this machine lies on; null where it cannot be seen. */
+  readonly deviceOf: (path: string) => Promise<number | null>;
   /** Transactions open for longer are worth a word before anything waits for them. */
   readonly longTransactionSeconds: number;
   /** Says which pg_dump will read the source; rejects when none can. */

@@ -2,13 +2,16 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import path from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { selectSettings } from "../queries/check-server-queries.ts";
 import { type Check, type CheckContext, fail, pass, type Verdict, warn } from "./check.ts";
+import { isOnThisMachine } from "./this-machine.ts";
 
 const TOO_LITTLE_BYTES = 1e9;
 
 /** What this machine must have. */
 export const MACHINE_CHECKS: readonly Check[] = [
   { id: "state-disk", run: stateDisk },
+  { id: "source-disk", run: sourceDisk },
   { id: "client-tools", run: clientTools },
   { id: "cutover-route", run: async ({ routes }) => routeOf(routes) },
 ];
@@ -31,6 +34,21 @@ async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Pr
   if (free < wantedStateBytes)
     return warn(`${evidence}; ${gigabytes(wantedStateBytes)} are wanted`, "free space, or set state.dir to a larger disk");
   return pass(evidence);
+}
+
+/** The change log is fsynced as often as the source commits: on one disk each waits for the other. */
+async function sourceDisk({ source, stateDirectory, deviceOf }: CheckContext): Promise<Verdict> {
+  if (!isOnThisMachine(source.spec)) return pass("the source is on another machine");
+  // Without pg_read_all_settings the directory is not told (manual: "Predefined Roles").
+  const data = (await selectSettings(source.client, ["data_directory"])).get("data_directory");
+  const there = data === undefined || data === "" ? null : await deviceOf(data);
+  const here = await deviceOf(nearestExisting(path.resolve(stateDirectory)));
+  if (there === null || here === null) return pass("where the source keeps its data cannot be seen from here");
+  if (there !== here) return pass(`the change log at ${stateDirectory} and the source's data are on different disks`);
+  return warn(
+    `the change log at ${stateDirectory} is on the disk of the source's data (${data}): its fsyncs slow down the source's commits`,
+    "set state.dir to another disk",
+  );
 }
 
 function nearestExisting(directory: string): string {

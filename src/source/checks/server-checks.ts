@@ -1,8 +1,8 @@
-import { isIP } from "node:net";
-import { isSocket, sslModeOf } from "../../postgres/ssl-options.ts";
+import { sslModeOf } from "../../postgres/ssl-options.ts";
 import { selectOrigins, selectOwnTls, selectReplicationUse, selectServer, selectSettings } from "../queries/check-server-queries.ts";
 import { selectLongTransactions, selectPreparedTransactions } from "../queries/health-queries.ts";
 import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, type Verdict, warn } from "./check.ts";
+import { isThisMachine } from "./this-machine.ts";
 
 const OLDEST = 13;
 const NEWEST = 18;
@@ -40,7 +40,7 @@ export const SERVER_CHECKS: readonly Check[] = [
 
 /** `sslmode` says what was asked for; pg_stat_ssl what came of it. Behind a socket, and within this machine, TLS guards nothing. */
 async function tls({ client, spec }: Side): Promise<Verdict> {
-  const remote = spec.hosts.filter((host) => !isSocket(host) && !(isLoopback(host.host) && isLoopback(host.hostaddr ?? host.host)));
+  const remote = spec.hosts.filter((host) => !isThisMachine(host));
   const mode = remote.map((host) => sslModeOf(spec, host)).find((one) => one !== "verify-full") ?? "verify-full";
   const inUse = (await selectOwnTls(client)) ?? "no TLS";
   if (remote.length === 0) return pass(`${inUse}; the server is on this machine`);
@@ -53,10 +53,6 @@ async function tls({ client, spec }: Side): Promise<Verdict> {
     "verify-ca": "the certificate is verified, its name is not: any server of that authority can take the place of this one",
   }[mode];
   return warn(`${inUse}; sslmode=${mode}: ${meaning}`, "sslmode=verify-full, with sslrootcert=FILE or sslrootcert=system");
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 function major({ version }: Side): number {

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import type { CheckResult } from "../../source/checks/check.ts";
 import { runChecks } from "../../source/checks/run-checks.ts";
 import { findClientTools } from "../../target/postgres/schema/archive/client-tools.ts";
@@ -31,6 +32,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     routes: config.cutover.routing.map(({ kind }) => kind),
     stateDirectory: config.state.dir,
     wantedStateBytes: WANTED_STATE_BYTES,
+    deviceOf,
     longTransactionSeconds: LONG_TRANSACTION_SECONDS,
     findClientTools: (major) => toolSentence(config.target.schema, major),
     signal,
@@ -41,6 +43,14 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
   }
   const count = (status: CheckResult["status"]): number => checks.filter((check) => check.status === status).length;
   return { checks, failed: count("fail"), warned: count("warn") };
+}
+
+async function deviceOf(directory: string): Promise<number | null> {
+  try {
+    return (await stat(directory)).dev;
+  } catch {
+    return null;
+  }
 }
 
 async function toolSentence(schema: "move" | "existing", major: number): Promise<string> {
