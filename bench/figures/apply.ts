@@ -192,6 +192,7 @@ const SILENT: EngineObserver = {
   chunkMerged: () => undefined,
   tableLoaded: () => undefined,
   tableJoined: () => undefined,
+  tableHeld: () => undefined,
   applied: () => undefined,
   waiting: () => undefined,
 };

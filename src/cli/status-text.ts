@@ -32,6 +32,16 @@ interface TableView {
   readonly expectedBytes: number;
   readonly chunks: { readonly done: number; readonly total: number };
   readonly verified: { readonly equal: boolean; readonly lsn: string } | null;
+  readonly held: HoldView | null;
+}
+
+interface HoldView {
+  readonly stream: string;
+  readonly at: string;
+  readonly reason: string;
+  readonly lsn: string | null;
+  readonly key: readonly string[] | null;
+  readonly reloadAsked: string | null;
 }
 
 const COLUMNS = [
@@ -60,6 +70,7 @@ export function statusText(status: StatusView, terminal?: boolean, lines = Numbe
     slotLine(status),
     throttleLine(status),
     errorLine(status),
+    ...status.tables.flatMap(({ table, held }) => (held === null ? [] : [heldLine(table, held)])),
     ...status.changes.map(changeLine),
   ];
   const shown = facts.filter((line) => line !== null);
@@ -141,14 +152,22 @@ function errorLine({ lastError }: StatusView): string | null {
   return lastError === null ? null : `last error: ${lastError.code} at ${lastError.at}: ${lastError.message}`;
 }
 
+function heldLine(table: string, { stream, at, reason, lsn, key, reloadAsked }: HoldView): string {
+  const row = key === null ? "a row" : `the row with key (${key.join(", ")})`;
+  const place = lsn === null ? "" : ` at ${lsn}`;
+  const reload = `remove the cause, then: pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
+  const next = reloadAsked !== null ? "to be loaded anew" : stream === "reverse" ? "the way back is closed" : reload;
+  return `HELD since ${at}: ${table}: ${stream === "reverse" ? "the source" : "the target"} refuses ${row}${place}: ${reason}; ${next}`;
+}
+
 function changeLine({ code, message, fix, at }: StatusView["changes"][number]): string {
   return `in doubt since ${at}: ${code}: ${message}${fix === null ? "" : `; ${fix}`}`;
 }
 
-function tableRow({ table, phase, rows, bytes, expectedBytes, chunks, verified }: TableView): string[] {
+function tableRow({ table, phase, rows, bytes, expectedBytes, chunks, verified, held }: TableView): string[] {
   const loading = phase === "pending" || phase === "loading";
   // Rounded down: 100 % is only said of what is complete.
   const done = loading ? `${expectedBytes === 0 ? 0 : Math.min(99, Math.floor((bytes / expectedBytes) * 100))}%` : "100%";
   const answer = verified === null ? "-" : `${verified.equal ? "equal" : "different"} at ${verified.lsn}`;
-  return [table, phase, formatCount(rows), formatBytes(bytes), done, `${chunks.done}/${chunks.total}`, answer];
+  return [table, held === null ? phase : "HELD", formatCount(rows), formatBytes(bytes), done, `${chunks.done}/${chunks.total}`, answer];
 }

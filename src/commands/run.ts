@@ -1,6 +1,7 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { heldSentence, reloadAdvice } from "../workflow/held-tables.ts";
 import { withMigration } from "../workflow/open-migration.ts";
 import { type RunResult, runMigration, type Until } from "../workflow/run/run-migration.ts";
 
@@ -40,6 +41,8 @@ Safe to kill and start again at any moment: it goes on from what the target hold
         now,
       });
       this.print(result.verify === null ? result.reached : `${result.reached}: ${result.verify.verdict} at ${result.verify.lsn}`);
+      const [held] = result.held;
+      if (held !== undefined) this.failWith(new PghaulError("TABLE_HELD", heldSentence(held), { suggestion: reloadAdvice(held) }));
       if (result.verify?.verdict === "different") {
         this.failWith(new PghaulError("DIFFERENCES_FOUND", "the tables were loaded and differ", { suggestion: "pghaul verify diff" }));
       }

@@ -2,6 +2,7 @@ import type { SideName } from "../model/side.ts";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
 import { errorsGate } from "./gates/errors.ts";
 import { fencePrivilegesGate } from "./gates/fence-privileges.ts";
+import { heldGate } from "./gates/held.ts";
 import { lagGate } from "./gates/lag.ts";
 import { parityGate } from "./gates/parity.ts";
 import { routeGate } from "./gates/route.ts";
@@ -18,6 +19,7 @@ import { writableGate } from "./gates/writable.ts";
 /** In the order in which they are shown. */
 const GATES: readonly Gate[] = [
   streamGate,
+  heldGate,
   lagGate,
   errorsGate,
   verifiedGate,

@@ -55,6 +55,8 @@ export interface LagSample {
 export interface GateFacts {
   /** Null when the stream out of a side runs; else why not. */
   notRunning(side: SideName): Promise<string | null>;
+  /** Tables of which a side refused a row, in either direction, in words and with what to do. */
+  held(): readonly { readonly table: string; readonly why: string; readonly fix: string }[];
   /** Tables that are not part of the stream yet. */
   notJoined(): readonly string[];
   /** Of the forward stream, oldest first. */

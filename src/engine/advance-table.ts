@@ -1,9 +1,11 @@
 import type { TransactionPiece } from "../model/change.ts";
+import type { Hold } from "../model/hold.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import { type KeyText, keyText, type Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
-import { applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
+import { type ApplyRules, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
 import type { EnginePorts, ReadView, TableProgress } from "./ports.ts";
+import { isRefusal, RefusedChange } from "./refusal.ts";
 
 /** A loading table's own place in the log. Mutable, owned by one load. */
 export interface TableCursor {
@@ -27,10 +29,10 @@ export async function advanceTable(
 ): Promise<void> {
   const { table } = cursor;
   if (cursor.recorded && cursor.position !== null && cursor.position >= to) return;
-  const rules = {
+  const rules: ApplyRules = {
     tables: new Map([[table.id, table]]),
-    tolerance: "tolerant" as const,
-    accepts: ({ xid, commitLsn }: { xid: bigint; commitLsn: Lsn }) =>
+    tolerance: "tolerant",
+    accepts: ({ xid, commitLsn }) =>
       cursor.filter === null || commitLsn >= cursor.filter.until || !cursor.filter.view.contains({ xid, commitLsn }),
     limits: limits ?? DEFAULT_LIMITS,
   };
@@ -39,11 +41,16 @@ export async function advanceTable(
     let first: IteratorResult<TransactionPiece> = await pieces.next();
     while (first.done !== true) {
       const { value } = first;
-      const batch = await target.transaction("load", async (transaction) => {
-        const applied = await applyBatch(transaction, value, pieces, rules);
-        await transaction.setTableProgress(table.id, progressAt(cursor, applied.position));
-        return applied;
-      });
+      const batch = await target
+        .transaction("load", async (transaction) => {
+          const applied = await applyBatch(transaction, value, pieces, rules);
+          await transaction.setTableProgress(table.id, progressAt(cursor, applied.position));
+          return applied;
+        })
+        .catch(async (error: unknown) => {
+          if (isRefusal(error)) await nameRefused({ log, target }, { cursor, to, rules }, signal);
+          throw error;
+        });
       cursor.position = batch.position;
       cursor.recorded = true;
       for (const key of batch.pending.get(table.id) ?? []) cursor.pending.set(keyText(key), key);
@@ -58,6 +65,28 @@ export async function advanceTable(
     await target.transaction("load", (transaction) => transaction.setTableProgress(table.id, progressAt(cursor, position)));
     cursor.position = position;
     cursor.recorded = true;
+  }
+}
+
+/** After a refusal: the same stretch again, change by change, to find out which it was. Throws RefusedChange; applies nothing. */
+async function nameRefused(
+  { log, target }: Pick<EnginePorts, "log" | "target">,
+  { cursor: { table, position }, to, rules }: { readonly cursor: TableCursor; readonly to: Lsn; readonly rules: ApplyRules },
+  signal: AbortSignal,
+): Promise<void> {
+  const pieces = log.read({ from: position ?? to, to }, new Set([table.id]), signal)[Symbol.asyncIterator]();
+  try {
+    const first: IteratorResult<TransactionPiece> = await pieces.next();
+    if (first.done === true) return;
+    const refused = (_: Table, hold: Hold): Promise<never> => Promise.reject(new RefusedChange(table.id, hold));
+    await target.transaction("load", async (transaction) => {
+      await applyBatch(transaction, first.value, pieces, { ...rules, refused });
+      throw new Error("apply: nothing was refused the second time");
+    });
+  } catch (error) {
+    if (error instanceof RefusedChange) throw error;
+  } finally {
+    await pieces.return?.();
   }
 }
 

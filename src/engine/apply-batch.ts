@@ -5,12 +5,14 @@
 
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
+import type { Hold } from "../model/hold.ts";
 import { formatLsn, type Lsn } from "../model/lsn.ts";
 import { type SideName, sideCode } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { Fold, type FoldedTable, keyValues } from "./fold.ts";
 import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "./ports.ts";
+import { holdOf, isRefusal, placeOf } from "./refusal.ts";
 
 export const DEFAULT_LIMITS: BatchLimits = { changes: 10_000, bytes: 16 * 1024 * 1024 };
 
@@ -20,6 +22,11 @@ export interface ApplyRules {
   /** False: the table holds this transaction's changes already (its cursor, or its snapshot, lies behind it). */
   readonly accepts: (header: TransactionHeader, table: string) => boolean;
   readonly limits: BatchLimits;
+  /**
+   * Given: changes go one by one, in order, and one that the target refuses is undone alone and told here; the table's further changes are
+   * left out. Without it a refusal fails the batch.
+   */
+  readonly refused?: (table: Table, hold: Hold) => Promise<void>;
 }
 
 export interface AppliedBatch {
@@ -62,6 +69,7 @@ class Batch {
   readonly #rules: ApplyRules;
   readonly #fold: Fold;
   readonly #pending = new Map<string, Row[]>();
+  readonly #refused = new Set<string>();
   #changes = 0;
   #transactions = 0;
   #bytes = 0;
@@ -78,8 +86,8 @@ class Batch {
 
   async take(piece: TransactionPiece): Promise<void> {
     for (const change of piece.changes) {
-      if (change.kind === "truncate") await this.#truncate(piece.header, change.tables);
-      else if (this.#rules.accepts(piece.header, change.table)) await this.#change(change, piece.header);
+      if (this.#rules.refused !== undefined) await this.#carefully(change, piece.header, this.#rules.refused);
+      else await this.#takeOne(change, piece.header);
     }
     if (piece.last) this.#transactions += 1;
   }
@@ -99,10 +107,39 @@ class Batch {
     };
   }
 
+  async #takeOne(change: Change, header: TransactionHeader): Promise<void> {
+    if (change.kind === "truncate") await this.#truncate(header, change.tables);
+    else if (this.#accepts(header, change.table)) await this.#change(change, header);
+  }
+
+  #accepts(header: TransactionHeader, table: string): boolean {
+    return !this.#refused.has(table) && this.#rules.accepts(header, table);
+  }
+
+  async #carefully(change: Change, header: TransactionHeader, refused: NonNullable<ApplyRules["refused"]>): Promise<void> {
+    const ids = (change.kind === "truncate" ? change.tables : [change.table]).filter(
+      (id) => this.#rules.tables.has(id) && this.#accepts(header, id),
+    );
+    if (ids.length === 0) return;
+    try {
+      await this.#transaction.attempt(async () => {
+        await this.#takeOne(change, header);
+        await this.flush();
+      });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      for (const id of ids) {
+        const table = this.#tableOf(id);
+        this.#refused.add(id);
+        await refused(table, holdOf(error, placeOf(table, change, header.commitLsn)));
+      }
+    }
+  }
+
   async #truncate(header: TransactionHeader, ids: readonly string[]): Promise<void> {
     const tables = ids.flatMap((id) => {
       const table = this.#rules.tables.get(id);
-      return table !== undefined && this.#rules.accepts(header, id) ? [table] : [];
+      return table !== undefined && this.#accepts(header, id) ? [table] : [];
     });
     if (tables.length === 0) return;
     await this.flush();

@@ -2,9 +2,11 @@
  * The load of many tables by a few readers: the largest table first, several readers inside one table. A reader holds its chunk in memory
  * until it is merged, so memory is bounded by readers, not by how far the target is behind.
  */
-import { type Lsn, minLsn } from "../model/lsn.ts";
+import type { PghaulError } from "../errors/pghaul-error.ts";
+import { type Lsn, maxLsn, minLsn } from "../model/lsn.ts";
 import type { Table, TableLeaf } from "../model/table.ts";
 import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, ReadGate, TableProgress, TargetProgress } from "./ports.ts";
+import { holdOf, isRefusal } from "./refusal.ts";
 import { TableLoad } from "./table-load.ts";
 import { VisibleFloor } from "./visible-floor.ts";
 import { loadWhole } from "./whole-load.ts";
@@ -44,7 +46,12 @@ interface OpenTable {
   readonly load: TableLoad;
   readonly chunks: ChunkRecord[];
   busy: number;
+  /** The target refused a row: nothing more is begun, and who leaves last has the table held. */
+  refused: PghaulError | null;
 }
+
+/** What a load has nothing to do with. */
+const SETTLED: ReadonlySet<TableProgress["state"] | undefined> = new Set(["joined", "held"]);
 
 export class TablesLoad {
   readonly #ports: EnginePorts;
@@ -71,7 +78,7 @@ export class TablesLoad {
     };
     this.#ended = AbortSignal.any([options.stop, this.#options.signal]);
     this.#floor = new VisibleFloor(ports);
-    this.#queue = options.tables.filter(({ id }) => known.tables.get(id)?.state !== "joined");
+    this.#queue = options.tables.filter(({ id }) => !SETTLED.has(known.tables.get(id)?.state));
     for (const { id } of this.#queue) {
       const progress = known.tables.get(id);
       if (progress !== undefined) this.#held.set(id, progress.cursor);
@@ -79,7 +86,7 @@ export class TablesLoad {
     this.#unfinished = this.#queue.length;
   }
 
-  /** Loads every table that is not loaded yet. Returns true when all are, false when it was stopped before. */
+  /** Loads every table that is not loaded yet. Returns true when all are, or held; false when it was stopped before. */
   async run(): Promise<boolean> {
     const readers = Array.from({ length: this.#options.readers }, () =>
       this.#reader().catch((error: unknown) => {
@@ -107,7 +114,7 @@ export class TablesLoad {
       const open = await this.#nextOpen();
       if (open === null) return;
       const chunk = open.chunks.shift();
-      if (chunk !== undefined) await this.#readAndMerge(open, chunk);
+      if (chunk !== undefined) await this.#readAndMerge(open, chunk).catch((error: unknown) => this.#refuse(open, error));
       open.busy -= 1;
       if (open.busy === 0 && open.chunks.length === 0) await this.#finish(open);
     }
@@ -171,7 +178,7 @@ export class TablesLoad {
     if (progress?.state !== "loaded") await this.#planMissing(table);
     const chunks = store.chunks(table.id);
     const load = new TableLoad(table, this.#ports, { progress, pending: this.#known.pending.get(table.id) ?? [] }, this.#options.signal);
-    const open: OpenTable = { table, load, chunks: [], busy: 0 };
+    const open: OpenTable = { table, load, chunks: [], busy: 0, refused: null };
     for (const chunk of chunks) {
       // The target's word counts, not our note: it may have committed what we died before noting, or, being a standby that was behind when it
       // was promoted, have lost what we noted.
@@ -197,31 +204,73 @@ export class TablesLoad {
     const openRead = open.load.openRead(await this.#floor.current(this.#options.signal));
     observer.chunkStarted(open.table.id, chunk.id);
     const read = await source.readChunk(open.table, chunk.range, this.#options.budget(open.table), this.#options.signal);
-    if (read.cutAfter !== null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
+    if (read.cutAfter !== null && open.refused === null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
     await open.load.merge(chunk, read, openRead);
+  }
+
+  /** A refusal concerns this table alone; anything else is thrown on. */
+  #refuse(open: OpenTable, error: unknown): void {
+    if (!isRefusal(error)) throw error;
+    open.refused ??= error;
+    open.chunks.length = 0;
+    open.load.fail(error);
+  }
+
+  /** To be called when nothing of the table is under way: its progress, written later, would take the hold back. */
+  async #hold({ id }: Table, error: PghaulError, cursor: Lsn): Promise<void> {
+    const { target, observer, crashPoint } = this.#ports;
+    const hold = holdOf(error, { lsn: null, key: null });
+    crashPoint("before-table-held");
+    await target.transaction("load", (transaction) =>
+      transaction.setTableProgress(id, { cursor: maxLsn(cursor, hold.lsn ?? 0n), state: "held", filter: null, hold }),
+    );
+    crashPoint("after-table-held");
+    observer.tableHeld(id, hold);
+    this.#held.delete(id);
+    this.#unfinished -= 1;
   }
 
   async #whole(table: Table): Promise<void> {
     const known = this.#known.tables.get(table.id) ?? null;
-    this.#held.set(table.id, known?.cursor ?? this.#floor.known);
-    const progress =
-      known?.state === "loaded" ? known : await loadWhole(table, this.#ports, { known, floor: this.#floor, signal: this.#options.signal });
-    await this.#loaded(table, progress);
+    const from = known?.cursor ?? this.#floor.known;
+    this.#held.set(table.id, from);
+    try {
+      const progress =
+        known?.state === "loaded"
+          ? known
+          : await loadWhole(table, this.#ports, { known, floor: this.#floor, signal: this.#options.signal });
+      await this.#loaded(table, progress);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await this.#hold(table, error, from);
+    }
   }
 
   /** Ends a table's load, or finds chunks that are still to be read. */
   async #finish(open: OpenTable): Promise<void> {
-    const known = this.#known.tables.get(open.table.id);
-    if (known?.state !== "loaded") {
-      // The cursor began at a visible floor before this look, so the rows of a leaf that it does not find were committed above: they stream.
-      await open.load.begin(this.#floor);
-      open.chunks.push(...(await this.#planMissing(open.table)));
-      if (open.chunks.length > 0) return;
+    const { table, load } = open;
+    const known = this.#known.tables.get(table.id);
+    try {
+      if (open.refused !== null) throw open.refused;
+      if (known?.state !== "loaded") {
+        // The cursor began at a visible floor before this look, so the rows of a leaf that it does not find were committed above: they stream.
+        await load.begin(this.#floor);
+        open.chunks.push(...(await this.#planMissing(table)));
+        if (open.chunks.length > 0) return;
+      }
+      const progress = known?.state === "loaded" ? known : await load.finish(this.#floor);
+      this.#held.set(table.id, progress.cursor);
+      this.#open.splice(this.#open.indexOf(open), 1);
+      await this.#loaded(table, progress);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (this.#open.includes(open)) {
+        // Until the hold is on record, who starts again goes on from the cursor that is.
+        this.#held.set(table.id, load.oldestPosition ?? this.#floor.known);
+        this.#open.splice(this.#open.indexOf(open), 1);
+      }
+      await this.#hold(table, error, load.cursor ?? 0n);
     }
-    const progress = known?.state === "loaded" ? known : await open.load.finish(this.#floor);
-    this.#held.set(open.table.id, progress.cursor);
-    this.#open.splice(this.#open.indexOf(open), 1);
-    await this.#loaded(open.table, progress);
   }
 
   async #loaded(table: Table, progress: TableProgress): Promise<void> {

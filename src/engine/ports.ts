@@ -10,6 +10,7 @@
  */
 
 import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
+import type { Hold } from "../model/hold.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { SideName } from "../model/side.ts";
 import type { KeyText, Table, TableLeaf } from "../model/table.ts";
@@ -159,8 +160,13 @@ export class ConstraintConflict extends Error {
 /** Where one table's load stands at the target; null cursor before its first merge. */
 export interface TableProgress {
   readonly cursor: Lsn;
-  /** `loading`: chunks are being merged. `loaded`: all merged, no pending key. `joined`: part of the stream. */
-  readonly state: "loading" | "loaded" | "joined";
+  /**
+   * `loading`: chunks are being merged. `loaded`: all merged, no pending key. `joined`: part of the stream. `held`: the target refused a row,
+   * and nothing of this table is applied until it is loaded anew.
+   */
+  readonly state: "loading" | "loaded" | "joined" | "held";
+  /** Of a table that is held. */
+  readonly hold?: Hold;
   /** Table without a key: transactions below `until` apply only where this view does not contain them. */
   readonly filter: { readonly view: string; readonly until: Lsn } | null;
 }
@@ -192,6 +198,8 @@ export interface TargetTransaction {
   /** UPDATE of a key whose new row has UNCHANGED columns: moves the row in place. False when the old key is not there. */
   move(table: Table, oldKey: Row, row: PartialRow): Promise<boolean>;
   truncate(tables: readonly Table[]): Promise<void>;
+  /** Runs `work`; what it did is undone when it throws, and the transaction can go on. Not to be nested. */
+  attempt<T>(work: () => Promise<T>): Promise<T>;
   /** Load merge: inserts rows whose key is not there yet; a key that is there is exact already. Returns rows inserted. */
   insertAbsent(table: Table, raw: ChunkRows | null, rows: readonly Row[]): Promise<number>;
   /** Repair merge: whatever these keys hold is replaced by `rows`. */
@@ -204,6 +212,8 @@ export interface TargetTransaction {
   setChunkMerged(table: string, chunk: number): Promise<void>;
   addPending(table: string, keys: readonly Row[]): Promise<void>;
   removePending(table: string, keys: readonly Row[]): Promise<void>;
+  /** Nothing of the table is on record any more, chunks and pending keys included: as before its load began. */
+  forgetTable(table: string): Promise<void>;
 }
 
 export interface PendingKey {
@@ -237,6 +247,8 @@ export interface LoadStore {
   /** Shortens the chunk to end with `after` (inclusive) and records the rest of its range as a new chunk, which is returned. */
   cutChunk(chunk: number, after: Row): ChunkRecord;
   chunkMerged(chunk: number, rows: number, bytes: number): void;
+  /** The table is to be loaded anew: its chunks are forgotten, and no id of theirs comes again. */
+  forgetTable(table: string): void;
 }
 
 export interface Clock {
@@ -258,6 +270,8 @@ export interface EngineObserver {
   chunkMerged(table: string, chunk: number, rows: number, bytes: number): void;
   tableLoaded(table: string): void;
   tableJoined(table: string): void;
+  /** The target refused a row of it; on record there. */
+  tableHeld(table: string, hold: Hold): void;
   /** A batch of the stream is durable at the target. `commitMicros` is the last transaction's commit time at the source. */
   applied(changes: number, transactions: number, position: Lsn, commitMicros: bigint): void;
   waiting(why: string): void;

@@ -4,11 +4,13 @@
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
+import type { Hold } from "../model/hold.ts";
 import { type Lsn, maxLsn, parseLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { advanceTable } from "./advance-table.ts";
 import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
 import type { EnginePorts, TableProgress, TargetProgress } from "./ports.ts";
+import { isRefusal } from "./refusal.ts";
 
 /** A position that moved without any change of ours is made durable this often: resume then has less log to skim. */
 const IDLE_RECORD_MILLIS = 5_000;
@@ -112,7 +114,10 @@ export class StreamApply {
         await this.#recordIdle();
         await this.#waitForWork(stop, signal);
       } else {
-        await this.#applyTo(this.#ports.log.passed(), stop, signal);
+        await this.#applyTo(this.#ports.log.passed(), stop, signal).catch(async (error: unknown) => {
+          if (!isRefusal(error)) throw error;
+          await this.#applyCarefully(signal);
+        });
       }
     }
   }
@@ -138,7 +143,24 @@ export class StreamApply {
     this.#moveTo(to);
   }
 
-  async #applyOne(first: TransactionPiece, pieces: AsyncIterator<TransactionPiece>): Promise<void> {
+  /**
+   * The batch that the target refused, again from where the stream stands, change by change: the table whose change is refused is held, and
+   * the rest of its transaction is applied.
+   */
+  async #applyCarefully(signal: AbortSignal): Promise<void> {
+    const { log } = this.#ports;
+    const to = log.passed();
+    const pieces = log.read({ from: this.#position ?? to, to }, new Set(this.#joined.keys()), signal)[Symbol.asyncIterator]();
+    try {
+      const first = await pieces.next();
+      if (first.done !== true) await this.#applyOne(first.value, pieces, new Map());
+    } finally {
+      await pieces.return?.();
+    }
+  }
+
+  /** `held`: carefully, and these are the tables that were refused. */
+  async #applyOne(first: TransactionPiece, pieces: AsyncIterator<TransactionPiece>, held?: Map<string, Hold>): Promise<void> {
     const { target, observer, crashPoint, limits } = this.#ports;
     const batch: AppliedBatch = await target.transaction("stream", async (transaction) => {
       const applied = await applyBatch(transaction, first, pieces, {
@@ -146,6 +168,14 @@ export class StreamApply {
         tolerance: "strict",
         accepts: ({ commitLsn }, table) => commitLsn >= (this.#ahead.get(table) ?? 0n),
         limits: limits ?? DEFAULT_LIMITS,
+        ...(held === undefined
+          ? {}
+          : {
+              refused: async ({ id }, hold) => {
+                held.set(id, hold);
+                await transaction.setTableProgress(id, { cursor: hold.lsn ?? 0n, state: "held", filter: null, hold });
+              },
+            }),
       });
       await transaction.setStreamPosition(applied.position);
       crashPoint("before-stream-commit");
@@ -154,6 +184,11 @@ export class StreamApply {
     crashPoint("after-stream-commit");
     this.#moveTo(batch.position);
     this.#noteRecorded(batch.position);
+    for (const [id, hold] of held ?? []) {
+      this.#joined.delete(id);
+      this.#ahead.delete(id);
+      observer.tableHeld(id, hold);
+    }
     observer.applied(batch.changes, batch.transactions, batch.position, batch.commitMicros);
   }
 
@@ -182,8 +217,9 @@ export class StreamApply {
         next.resolve();
       } catch (error) {
         next.reject(error);
-        // A join whose commit was not answered may have happened: going on from the old position would pass by the table's changes.
-        if (next.endsStream) throw error;
+        // A join whose commit was not answered may have happened: going on from the old position would pass by the table's changes. One whose
+        // changes the target refused was undone.
+        if (next.endsStream && !isRefusal(error)) throw error;
       }
     }
   }

@@ -59,6 +59,11 @@ export class TableLoad {
     for (const key of known.pending) this.#cursor.pending.set(keyText(key), key);
   }
 
+  /** How far the table's own stream is; null before its first chunk. */
+  get cursor(): Lsn | null {
+    return this.#cursor.position;
+  }
+
   /** The oldest position that this load still reads the log from; null before its first chunk. */
   get oldestPosition(): Lsn | null {
     return [...this.#openReads].reduce<Lsn | null>((oldest, { floor }) => minLsn(oldest ?? floor, floor), this.#cursor.position);
@@ -78,6 +83,12 @@ export class TableLoad {
     this.#cursor.position ??= floor;
     this.#openReads.add(open);
     return open;
+  }
+
+  /** Nothing of this table is written any more; whoever waits for a merge hears why. What is under way ends by itself. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 
   /** Hands over a chunk; settles when it is merged and recorded. */

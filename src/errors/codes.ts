@@ -140,6 +140,16 @@ export const ERROR_CODES = {
     help: "alter system set wal_level = 'logical'; then restart the target.",
   },
   TARGET_QUERY: { kind: "target", title: "The target refused a statement", help: "The cause names it." },
+  ROW_REFUSED: {
+    kind: "target",
+    title: "A side refuses a row that the other has",
+    help: "The table is held: nothing more of it is applied, and the others go on. Remove what refuses the row at the target, then `pghaul snapshot reload --table T`.",
+  },
+  TABLE_HELD: {
+    kind: "target",
+    title: "A table is held",
+    help: "The target refused a row of it; `pghaul status` shows which. Remove the cause at the target, then `pghaul snapshot reload --table T`.",
+  },
   TARGET_NOT_EMPTY: { kind: "target", title: "A table at the target already holds rows", help: "Empty it, or leave the table out." },
   TARGET_DRIFT: {
     kind: "target",

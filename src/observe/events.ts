@@ -16,7 +16,7 @@ export type Phase =
   | "streaming"
   | "cutover";
 
-export type ProgressEvent = PhaseEvent | LoadEvent | LagEvent | WaitingEvent | WarningEvent | StepEvent;
+export type ProgressEvent = PhaseEvent | LoadEvent | LagEvent | WaitingEvent | WarningEvent | StepEvent | VerifyEvent;
 
 /** The job has entered a phase. Phases come in the order of the type above; a resumed job may skip some. */
 export interface PhaseEvent {
@@ -44,6 +44,17 @@ export interface LagEvent {
   readonly seconds: number;
   readonly changesPerSecond: number;
   readonly slotRetainedBytes: number | null;
+}
+
+/** How far a verification is. */
+export interface VerifyEvent {
+  readonly kind: "verify";
+  readonly tablesDone: number;
+  readonly tablesTotal: number;
+  /** The table whose piece is compared now, from 1 on. */
+  readonly table: string;
+  readonly piece: number;
+  readonly pieces: number;
 }
 
 /** The job holds still on purpose: a brake, the barrier, an approval. `why` is a sentence for the operator. */

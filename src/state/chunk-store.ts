@@ -55,6 +55,20 @@ export class ChunkStore implements LoadStore {
     });
   }
 
+  forgetTable(table: string): void {
+    this.#database.write(() => {
+      const { sqlite } = this.#database;
+      sqlite.prepare("delete from chunk where table_id = ?").run(table);
+      sqlite.prepare("delete from hold where stream = 'forward' and table_id = ?").run(table);
+      sqlite
+        .prepare(
+          `update migration_table set phase = 'pending', loading_at = null, loaded_at = null, joined_at = null, live_at = null, reloaded_at = ?
+          where id = ?`,
+        )
+        .run(new Date().toISOString(), table);
+    });
+  }
+
   #select(table: string): readonly ChunkRecord[] {
     return this.#database.sqlite
       .prepare<[string], ChunkRow>(`select ${COLUMNS} from chunk where table_id = ? order by id`)

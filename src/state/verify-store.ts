@@ -53,9 +53,13 @@ export class VerifyStore {
     });
   }
 
-  /** The last verdict on each table, in the order of the tables' names. */
+  /** The last verdict on each table, in the order of the tables' names; none on one that was loaded anew since. */
   latest(): readonly RecordedVerdict[] {
-    return this.#select("where id in (select max(id) from verdict group by table_id) order by table_id", []);
+    return this.#select(
+      `where id in (select max(id) from verdict group by table_id)
+        and not exists (select 1 from migration_table t where t.id = verdict.table_id and t.reloaded_at >= verdict.at) order by table_id`,
+      [],
+    );
   }
 
   /** The verdicts of one run, in the order in which they were reached. */

@@ -14,6 +14,7 @@ import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { diffRow } from "./diff-row.ts";
 import { diffRows } from "./diff-rows.ts";
+import { afterTruncate, emptied } from "./emptied-snapshot.ts";
 import type { Digest, RowDifference, TableSnapshot, VerifyOrigin, VerifyReplica } from "./ports.ts";
 
 export interface CompareParts {
@@ -39,8 +40,8 @@ export interface ScopeVerdict {
   readonly differences: readonly RowDifference[];
 }
 
-/** Rounds for what the log cannot settle: a TRUNCATE, a key change with unknown columns, the names of differing rows without a key. */
-const ROUNDS = 40;
+/** Rounds for what the log cannot settle: a key change with unknown columns, the names of differing rows without a key. */
+const ROUNDS = 10;
 const PAUSE_MILLIS = 250;
 
 export interface CompareRequest {
@@ -63,7 +64,7 @@ export async function compareScope(parts: CompareParts, request: CompareRequest,
 function unsettled({ id }: Table): PghaulError {
   return new PghaulError(
     "STREAM_NOT_RUNNING",
-    `${id} was written to in each of ${ROUNDS} reads in a way that the log cannot settle (TRUNCATE, keys that change)`,
+    `${id} was written to in each of ${ROUNDS} reads in a way that the log cannot settle (keys that change)`,
     {
       context: { table: id },
       suggestion: `pghaul verify run --table ${id}   # at a quieter time`,
@@ -88,11 +89,12 @@ async function compareOnce(parts: CompareParts, request: Round, signal: AbortSig
       for await (const piece of log.read({ from, to: maxLsn(from, target.position) }, new Set([table.id]), signal)) {
         if (!source.view.contains(piece.header)) pieces.push(piece);
       }
-      const sides = { table, range, source: source.snapshot, target: target.snapshot };
+      const { rest, truncated } = afterTruncate(pieces);
+      const sides = { table, range, source: truncated ? emptied(source.snapshot) : source.snapshot, target: target.snapshot };
       if (table.key === null && pieces.length > 0)
-        return await compareSums(sides, { pieces, position: target.position, names: request.names });
+        return await compareSums(sides, { pieces: rest, position: target.position, names: request.names });
       if (table.key === null) return await compareUntouched(sides, target.position, limit);
-      return await compareTouched(sides, { pieces, view: source.view, position: target.position, limit });
+      return await compareTouched(sides, { pieces: rest, view: source.view, position: target.position, limit });
     } finally {
       await target.snapshot.close();
     }
@@ -124,7 +126,7 @@ async function compareSums(
   { pieces, position, names }: { readonly pieces: readonly TransactionPiece[]; readonly position: Lsn; readonly names: boolean },
 ): Promise<ScopeVerdict | "unsettled"> {
   const changes = pieces.flatMap((piece) => piece.changes);
-  if (table.columns.length === 0 || changes.some(({ kind }) => kind === "truncate")) return "unsettled";
+  if (table.columns.length === 0) return "unsettled";
   const came = changes.flatMap((change) => (change.kind === "insert" || change.kind === "update-row" ? [change.row] : []));
   const went = changes.flatMap((change) => (change.kind === "update-row" || change.kind === "delete-row" ? [change.old] : []));
   const [left, right] = await Promise.all([source.digest(range), target.digest(range)]);
@@ -143,8 +145,6 @@ interface Touched {
 }
 
 async function compareTouched(sides: Sides, { pieces, view, position, limit }: Touched): Promise<ScopeVerdict | "unsettled"> {
-  // TRUNCATE touches every key; the next snapshot contains it.
-  if (pieces.some(({ changes }) => changes.some(({ kind }) => kind === "truncate"))) return "unsettled";
   const { table, range, source, target } = sides;
   const touched = touchedKeys(table, pieces);
   const keys = [...touched.values()];

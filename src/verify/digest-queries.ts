@@ -4,7 +4,7 @@
  * value with its length before it, so that no two rows collide by shifting text between columns (peers: concat collisions).
  */
 import type { ChunkRange, KeyBound } from "../engine/ports.ts";
-import type { Key, Table } from "../model/table.ts";
+import type { Column, Key, Table } from "../model/table.ts";
 import { displayText } from "../model/value.ts";
 import { qualifiedName, quoteIdent, quoteLiteral } from "../postgres/quote.ts";
 
@@ -25,13 +25,9 @@ export function digestSql(table: Table, scope: DigestScope): string {
 
 /** The same of rows given as text, one parameter array a column: as if they stood in the table. Not for a table without columns. */
 export function digestOfRowsSql(table: Table, scope: DigestScope): string {
-  const values = table.columns.map(({ name, type }, index) => `u.c${index}::${type} as ${quoteIdent(name)}`);
-  // Cast one by one: an array of arrays would come out of unnest flat.
-  const names = table.columns.map((_, index) => `c${index}`);
-  const arrays = table.columns.map((_, index) => `$${index + 1}::text[]`);
+  const columns = listed(table.columns).map((value, index) => `${value} as ${quoteIdent(table.columns[index]?.name ?? "")}`);
   return `
-    select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table, scope), scope)}), 0)::text as sum
-      from (select ${values.join(", ")} from unnest(${arrays.join(", ")}) u(${names.join(", ")})) t`;
+    select count(*)::text as rows, coalesce(sum(${hash64(rowTextSql(table, scope), scope)}), 0)::text as sum from (select ${columns.join(", ")}) t`;
 }
 
 /** Digests a bucket, buckets by a hash of the key (of the row, where there is no key). */
@@ -57,10 +53,20 @@ export function rowsSql(table: Table): string {
   return `select ${values.join(", ")} ${fromSql(table, { range: null, keys: "listed" })}`;
 }
 
-/** `$1::type[], $2::type[]`, one array a key column, for `unnest`. */
 function listedKeysSql(table: Table, key: readonly number[]): string {
-  const arrays = key.map((index, position) => `$${position + 1}::${table.columns[index]?.type}[]`);
-  return `(${key.map((index) => column(table, index)).join(", ")}) in (select * from unnest(${arrays.join(", ")}))`;
+  const values = listed(key.map((index) => table.columns[index] as Column));
+  return `(${key.map((index) => column(table, index)).join(", ")}) in (select ${values.join(", ")})`;
+}
+
+/**
+ * Parameter arrays as rows, one array a column, for a select list: in FROM, unnest would spread a composite value over columns. It takes
+ * an array of arrays apart to the last element, so arrays come as text and are cast one by one; any other type may have a cast from text
+ * that is not its input function.
+ */
+function listed(columns: readonly Column[]): readonly string[] {
+  return columns.map(({ type }, place) =>
+    type.endsWith("[]") ? `unnest($${place + 1}::text[])::${type}` : `unnest($${place + 1}::${type}[])`,
+  );
 }
 
 function fromSql(table: Table, scope: DigestScope): string {
@@ -77,10 +83,10 @@ export function relationSql(table: Table): string {
 /** Which of the listed keys lie in a range: their places in the list, from 1 on, each as a row `place`. */
 export function keysInRangeSql(table: Table, range: ChunkRange): string {
   const key = keyOf(table);
-  const arrays = key.map((index, position) => `$${position + 1}::${table.columns[index]?.type}[]`);
-  const names = key.map((index) => quoteIdent(table.columns[index]?.name ?? ""));
+  const values = listed(key.map((index) => table.columns[index] as Column));
+  const columns = values.map((value, place) => `${value} as ${quoteIdent(table.columns[key[place] as number]?.name ?? "")}`);
   return `
-    select place::text from unnest(${arrays.join(", ")}) with ordinality t(${[...names, "place"].join(", ")})
+    select pghaul_place::text as place from (select ${columns.join(", ")}, generate_subscripts($1, 1) as pghaul_place) t
      where ${rangeConditions(table, range).join(" and ") || "true"}`;
 }
 
@@ -109,14 +115,24 @@ function rowTextSql(table: Table, scope: DigestScope): string {
 }
 
 /**
- * `length:text`, or `-` for NULL. A type that is not PostgreSQL's own may have a cast to text that says less than its output function
- * (manual: CREATE CAST), so two values could look like one: `concat` calls the output function, and only that.
+ * The types of pg_catalog whose cast to text is not their output function: xml keeps an encoding declaration that output leaves out, bool says
+ * `true` for `t`, char(n) drops its blanks, inet adds a mask. For all others of its types without a dot in their name `::text` is the output.
+ */
+export const CASTS_TO_OTHER_TEXT: ReadonlySet<string> = new Set(['"char"', "boolean", "character", "cidr", "inet", "name", "xml"]);
+
+/**
+ * `length:text`, or `-` for NULL, where text is what the output function gives, for that is what COPY and the stream carry. A cast to text
+ * may say more or less than it (manual: CREATE CAST); `concat` calls the output function, and only that.
  */
 function valueSql(table: Table, index: number, scope: DigestScope): string {
   const value = column(table, index);
-  if (!table.columns[index]?.type.includes(".")) return `coalesce(${withLengthSql(`${value}::text`, scope)}, '-')`;
+  if (!needsOutput(table.columns[index]?.type ?? "")) return `coalesce(${withLengthSql(`${value}::text`, scope)}, '-')`;
   // Not IS NULL, which is also true for a composite value of NULLs.
   return `case when num_nulls(${value}) = 1 then '-' else ${withLengthSql(`concat(${value})`, scope)} end`;
+}
+
+function needsOutput(type: string): boolean {
+  return type.includes(".") || CASTS_TO_OTHER_TEXT.has(type.replace(/\(.*$/, ""));
 }
 
 /** In bytes of UTF8: what `length` counts differs between SQL_ASCII and the others. */

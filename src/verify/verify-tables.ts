@@ -12,6 +12,8 @@ export interface VerifyRequest {
   /** How many differing rows to name a table; 0 asks for the verdict alone. */
   readonly differences: number;
   readonly verdict: (verdict: TableVerdict) => void;
+  /** Called as the comparison of a piece begins, pieces counted from 1 on. */
+  readonly begun: (table: string, piece: number, pieces: number) => void;
   readonly now: () => number;
 }
 
@@ -44,7 +46,9 @@ export async function verifyTables(parts: CompareParts, request: VerifyRequest, 
 async function verifyTable(parts: CompareParts, request: VerifyRequest, table: Table, signal: AbortSignal): Promise<TableVerdict> {
   const began = request.now();
   const scopes: ScopeVerdict[] = [];
-  for (const range of await request.ranges(table)) {
+  const ranges = await request.ranges(table);
+  for (const [place, range] of ranges.entries()) {
+    request.begun(table.id, place + 1, ranges.length);
     const named = scopes.reduce((count, { differences }) => count + differences.length, 0);
     scopes.push(await compareScope(parts, { table, range, limit: Math.max(0, request.differences - named) }, signal));
   }

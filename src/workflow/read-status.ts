@@ -8,6 +8,7 @@ import { formatLsn } from "../model/lsn.ts";
 import type { SideName } from "../model/side.ts";
 import { CutoverStore } from "../state/cutover-store.ts";
 import { FenceStore } from "../state/fence-store.ts";
+import { type HeldTable, HoldStore } from "../state/hold-store.ts";
 import { type LeaseHolder, leaseHolder } from "../state/lease.ts";
 import { openExistingState } from "../state/open-state.ts";
 import { type Progress, ProgressStore, UNTHROTTLED } from "../state/progress-store.ts";
@@ -27,6 +28,8 @@ export interface TableStatus {
   readonly expectedRows: number;
   readonly expectedBytes: number;
   readonly chunks: { readonly done: number; readonly total: number };
+  /** Null unless the target refused a row of it: nothing of the table is applied until it is loaded anew. */
+  readonly held: HeldTable | null;
   /** The last verification's answer; null before the first. */
   readonly verified: { readonly equal: boolean; readonly lsn: string; readonly at: string } | null;
 }
@@ -109,6 +112,7 @@ function readFenceBreach(state: StateDatabase, primary: SideName): Status["fence
 
 /** The tables of the migration, in the planned order. */
 export function readTables(state: StateDatabase): readonly TableStatus[] {
+  const holds = new HoldStore(state).all();
   const verdicts = new Map(new VerifyStore(state).latest().map((verdict) => [verdict.table, verdict]));
   return new TableStore(state).all().map(({ table, phase, rows, bytes, expectedRows, expectedBytes, chunksDone, chunksTotal }) => {
     const verdict = verdicts.get(table.id);
@@ -121,6 +125,7 @@ export function readTables(state: StateDatabase): readonly TableStatus[] {
       expectedRows: loading ? Math.max(rows, expectedRows) : rows,
       expectedBytes: loading ? Math.max(bytes, expectedBytes) : bytes,
       chunks: { done: chunksDone, total: chunksTotal },
+      held: holds.find((held) => held.table === table.id) ?? null,
       verified: verdict === undefined ? null : { equal: verdict.equal, lsn: formatLsn(verdict.lsn), at: verdict.at },
     };
   });

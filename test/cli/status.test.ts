@@ -119,6 +119,7 @@ test("while a process streams: who, what it waits for, how far each table is, wh
     expectedRows: 400,
     expectedBytes: 4000,
     chunks: { done: 1, total: 4 },
+    held: null,
     verified: null,
   });
   assert.equal(typeof items.verified.at, "string");
@@ -132,6 +133,7 @@ test("while a process streams: who, what it waits for, how far each table is, wh
       expectedRows: 120,
       expectedBytes: 1300,
       chunks: { done: 1, total: 1 },
+      held: null,
       verified: { equal: true, lsn: "16/B374D848", at: "" },
     },
   );
@@ -214,8 +216,8 @@ test("100% is only said of a table whose load is done", () => {
     unsettled: null,
     updatedAt: "t",
     tables: [
-      { table: "a", phase: "loading", rows: 1, bytes: 999, expectedBytes: 999, chunks: { done: 9, total: 10 }, verified: null },
-      { table: "b", phase: "pending", rows: 0, bytes: 0, expectedBytes: 0, chunks: { done: 0, total: 0 }, verified: null },
+      { table: "a", phase: "loading", rows: 1, bytes: 999, expectedBytes: 999, chunks: { done: 9, total: 10 }, verified: null, held: null },
+      { table: "b", phase: "pending", rows: 0, bytes: 0, expectedBytes: 0, chunks: { done: 0, total: 0 }, verified: null, held: null },
       {
         table: "c",
         phase: "live",
@@ -224,6 +226,7 @@ test("100% is only said of a table whose load is done", () => {
         expectedBytes: 0,
         chunks: { done: 1, total: 1 },
         verified: { equal: false, lsn: "0/1" },
+        held: null,
       },
     ],
   };

@@ -24,7 +24,16 @@ const EMPTY: StatusView = {
 };
 
 function table(name: string, phase: string, equal = true): StatusView["tables"][number] {
-  return { table: name, phase, rows: 1, bytes: 1, expectedBytes: 2, chunks: { done: 0, total: 1 }, verified: { equal, lsn: "0/1" } };
+  return {
+    table: name,
+    phase,
+    rows: 1,
+    bytes: 1,
+    expectedBytes: 2,
+    chunks: { done: 0, total: 1 },
+    verified: { equal, lsn: "0/1" },
+    held: null,
+  };
 }
 
 test("what is drawn again fits the window, and the history of the terminal gets nothing of it", () => {

@@ -32,6 +32,7 @@ export function samples(
 export function facts(change: Partial<GateFacts> = {}): GateFacts {
   return {
     notRunning: async () => null,
+    held: () => [],
     notJoined: () => [],
     lagSamples: () => samples(60),
     lastError: () => null,

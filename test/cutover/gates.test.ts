@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { checkGates, gatesTo } from "../../src/cutover/check-gates.ts";
 import type { GateContext } from "../../src/cutover/gate.ts";
 import { errorsGate } from "../../src/cutover/gates/errors.ts";
+import { heldGate } from "../../src/cutover/gates/held.ts";
 import { lagGate } from "../../src/cutover/gates/lag.ts";
 import { routeGate } from "../../src/cutover/gates/route.ts";
 import { streamGate } from "../../src/cutover/gates/stream.ts";
@@ -76,6 +77,18 @@ describe("gates", () => {
     assert.equal(await opens(streamGate, {}), true);
     assert.equal(await opens(streamGate, { facts: facts({ notRunning: async () => "no process streams" }) }), false);
     assert.equal(await opens(streamGate, { facts: facts({ notJoined: () => ["public.t"] }) }), false);
+  });
+
+  it("no-table-held: in neither direction, with the reason and what to do", async () => {
+    assert.equal(await opens(heldGate, {}), true);
+    const held = [
+      { table: "public.t", why: "public.t is held: the target refuses a row", fix: "pghaul snapshot reload --table 'public.t'" },
+    ];
+    const answer = await heldGate.ask(context({ facts: facts({ held: () => held }) }));
+    assert.equal(answer.open, false);
+    assert.match(JSON.stringify(answer.evidence), /the target refuses a row/);
+    assert.equal(answer.fix, held[0]?.fix);
+    for (const to of ["source", "target"] as const) assert.ok(gatesTo(to).includes(heldGate), to);
   });
 
   it("one that cannot be asked is closed and says why; all are asked", async () => {

@@ -33,7 +33,7 @@ function portsOver(fails = 0) {
         return result;
       },
     },
-    store: { chunks: () => [], planChunks: () => [], cutChunk: () => chunk(9), chunkMerged: () => {} },
+    store: { chunks: () => [], planChunks: () => [], cutChunk: () => chunk(9), chunkMerged: () => {}, forgetTable: () => {} },
     clock: { now: () => 0, sleep: () => new Promise(() => {}) },
     observer: { chunkMerged: () => {} } as Partial<EnginePorts["observer"]> as EnginePorts["observer"],
     crashPoint: () => {},

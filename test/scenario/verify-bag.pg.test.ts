@@ -16,7 +16,7 @@ const SCHEMA = `
   alter table bag alter column big set storage external;
   create view sample (t, c, v, n, p, f, r, o, ts, i, j, a, aa, b, m, co, cs, bits, x, mo, q, rg, big, none) as select 'a ''b'' \\ ü'::text, 'ab'::char(5), ''::varchar(9), 1.50::numeric, 3.10::positive, '-0'::float8, 0.1::real, true, now(),
     interval '1 mon 30 days', '{"a":  1}'::json, '[0:1]={1,null}'::int[], array[['NULL', 'x,y'], ['{}', null]], '\\x00ff'::bytea, 'so "so"'::mood,
-    row(null, 'q"')::pair, array[row(1, null)::pair, null], B'0110', '<a>&amp;</a>'::xml, '-1.23'::money, 'z'::"char", 'empty'::int4range,
+    row(null, 'q"')::pair, array[row(1, null)::pair, null], B'0110', '<?xml version="1.0" encoding="UTF-8"?><a>&amp;</a>'::xml, '-1.23'::money, 'z'::"char", 'empty'::int4range,
     repeat(md5(random()::text), 100), null::text;
   insert into bag select s.* from sample s, generate_series(1, 150)`;
 

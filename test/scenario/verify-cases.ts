@@ -50,6 +50,8 @@ const VALUES: readonly ColumnCase[] = [
   ["inet", "inet", "'10.0.0.0/8'", "'10.0.0.0/9'"],
   ["bits", "bit varying", "B'01'", "B'010'"],
   ["mood", "mood", "'calm'", "'alarmed'"],
+  ["markup", "xml", `'<?xml version="1.0" encoding="UTF-8"?><a/>'`, "'<a />'"],
+  ["flags", '"char"', "'a'", "'b'"],
   ["pair", "pair", "row(null, null)::pair", "null"],
 ];
 
@@ -111,6 +113,13 @@ const SHAPES: readonly DifferenceCase[] = [
       "create table key_scale (n numeric primary key, v int); insert into key_scale select (i || '.0')::numeric, i from generate_series(1, 50) i",
     atTarget: "update key_scale set n = 8.00 where n = 8",
     differences: [missing("8.0"), extra("8.00")],
+  },
+  {
+    table: "key_array",
+    create:
+      "create table key_array (k int[], l text[], v int, primary key (k, l)); insert into key_array select array[i, i + 1], array['a,' || i], i from generate_series(1, 50) i",
+    atTarget: "update key_array set v = 0 where k = '{8,9}'",
+    differences: [changed(["{8,9}", '{"a,8"}'], "v")],
   },
   {
     table: "two_keys",

@@ -99,12 +99,13 @@ describe("differences at the target", { timeout: 300_000 }, () => {
         // Unchanged TOAST on the row that differs in just that; keys that come, go and change around the one that is missing.
         await writer.query(`update toasted set small = 'n${n}' where id = 2; insert into row_missing values (${100 + n});
           update row_missing set id = -id where id = ${100 + n}; delete from row_missing where id = ${-100 - n};
-          insert into shifted values (${100 + n}, '', '', 0); update key_scale set n = ${n} + 1000.10 where v = 20`);
+          insert into shifted values (${100 + n}, '', '', 0); update key_scale set n = ${n} + 1000.10 where v = 20;
+          insert into key_array values (array[${n}, 0], '{}', ${n}); update key_array set v = -1 where k = array[${n}, 0]`);
       }
     })();
     try {
       for (let round = 0; round < 2; round += 1) {
-        const asked = ["toasted", "row_missing", "shifted", "key_scale", "untouched"];
+        const asked = ["toasted", "row_missing", "shifted", "key_scale", "key_array", "untouched"];
         const found = await move.run(["verify", "diff", "--json", ...asked.flatMap((table) => ["--table", `public.${table}`])]);
         assert.equal(found.code, 12, found.stdout);
         for (const { table, differences } of found.json().result.tables)
@@ -127,6 +128,18 @@ describe("differences at the target", { timeout: 300_000 }, () => {
         .sort(),
       ["public.empty", "public.untouched"],
     );
+    const patterns = await move.run(["verify", "run", "--json", "--table", "public.untou*", "--table", "emp?y"]);
+    assert.equal(patterns.code, 0, patterns.stdout);
+    assert.deepEqual(
+      patterns
+        .json()
+        .result.tables.map(({ table }: { table: string }) => table)
+        .sort(),
+      ["public.empty", "public.untouched", "public.untouched_bag"],
+    );
+    const nothing = await move.run(["verify", "diff", "--table", "other.*"]);
+    assert.equal(nothing.code, 2, nothing.stdout);
+    assert.match(nothing.stderr, /no table matches other\.\*/);
     for (const command of ["run", "diff"]) {
       const unknown = await move.run(["verify", command, "--table", "public.untuched"]);
       assert.equal(unknown.code, 2, unknown.stdout);

@@ -185,6 +185,8 @@ function overlay(transaction: TargetTransaction, changed: Partial<TargetTransact
     setChunkMerged: (...args) => transaction.setChunkMerged(...args),
     addPending: (...args) => transaction.addPending(...args),
     removePending: (...args) => transaction.removePending(...args),
+    attempt: (work) => transaction.attempt(work),
+    forgetTable: (table) => transaction.forgetTable(table),
     ...changed,
   };
 }

@@ -28,7 +28,10 @@ export class Oracle {
   /** After a commit at the target that wrote `touched`. */
   afterCommit(state: TargetState, touched: ReadonlySet<string>, streamMoved: boolean): void {
     for (const [id, rows] of state.tables) {
-      const joined = state.progress.get(id)?.state === "joined";
+      const progress = state.progress.get(id)?.state;
+      const joined = progress === "joined";
+      // Behind, and known to be: what it holds is nobody's promise until it is loaded anew.
+      if (progress === "held") continue;
       // What somebody else is in the middle of writing is judged when that ends.
       if (state.locks.has(id)) continue;
       if (touched.has(id) || (streamMoved && joined)) this.#judge(state, rows);

@@ -1,6 +1,7 @@
 /** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together, each table joins when loaded. */
 import { TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
+import { reloadTable, startsOver } from "../../src/engine/reload-table.ts";
 import { StreamApply } from "../../src/engine/stream-apply.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { type Lsn, minLsn } from "../../src/model/lsn.ts";
@@ -43,7 +44,7 @@ export class Process {
     this.#parts = parts;
   }
 
-  /** Every table has joined. */
+  /** Every table has joined, or is held. */
   get loaded(): boolean {
     return this.#loaded;
   }
@@ -69,6 +70,11 @@ export class Process {
     if (this.#loaded || this.#parts.stopsAtOnce) this.#stopStream.abort(new Error("stopped"));
   }
 
+  /** Ends this life, for the next one to load tables anew. */
+  endForReload(): void {
+    this.#breakOff(new PghaulError("TARGET_LOST", "a table is to be loaded anew"));
+  }
+
   /** What the workflow does now and then with segments that nobody needs. */
   releaseLog(): void {
     this.#release().catch((error: unknown) => this.#breakOff(error));
@@ -90,7 +96,11 @@ export class Process {
       await ports.source.barrier(() => {}, signal);
       store.barrierPassed = true;
     }
+    const asked = tables.filter(({ id }) => store.reloads.has(id));
+    if (asked.length > 0) await ports.target.progress();
+    for (const table of asked) await reloadTable(ports, table);
     const known = await ports.target.progress();
+    if (startsOver(known, tables)) await ports.source.barrier(() => {}, signal);
     const stream = new StreamApply(ports, new Map(tables.map((table) => [table.id, table])), known);
     this.#stream = stream;
     const load = new TablesLoad(ports, known, {

@@ -9,7 +9,7 @@ import { DurableLog, SimLog } from "./log.ts";
 import { Oracle } from "./oracle.ts";
 import { Server } from "./postgres/server.ts";
 import { SimSource } from "./postgres/source.ts";
-import { drawRanges, makeTables, type SimTable } from "./postgres/tables.ts";
+import { drawRanges, makeTables, rowText, type SimTable } from "./postgres/tables.ts";
 import { Workload } from "./postgres/workload.ts";
 import { type Ending, Process } from "./process.ts";
 import { Random } from "./random.ts";
@@ -105,6 +105,7 @@ class Simulation {
     this.#holdOdds = this.#holds.pick([0, 0, 0.05, 0.3]);
     this.#crashesLeft = this.#random.pick([0, 1, 3, 6]);
     this.#stopsLeft = this.#random.pick([0, 0, 1, 2]);
+    this.#drawRefusals();
     this.#targetCrashesLeft = this.#random.pick([0, 0, 1, 3]);
     this.#failOversLeft = this.#random.pick([0, 0, 0, 1, 2]);
     this.#sourceCrashesLeft = this.#random.pick([0, 0, 1, 3]);
@@ -164,11 +165,29 @@ class Simulation {
   /** Once the application has ended and the stream has everything, the process is stopped as an operator would. Never true itself. */
   #mayEnd(process: Process): boolean {
     const last = this.#server.commits.at(-1)?.header.endLsn ?? 0n;
-    if (this.#current?.target.remembers === true && this.#workload.ended && process.loaded && (process.position ?? 0n) >= last) {
+    const anew = this.#store.reloads.size > 0 || [...this.#target.progress.values()].some(({ state }) => state === "held");
+    const arrived = this.#workload.ended && process.loaded && (process.position ?? 0n) >= last;
+    if (!anew && this.#current?.target.remembers === true && arrived) {
       this.#arrived = true;
       process.stop();
     }
     return false;
+  }
+
+  /** Some seeds have a table of which the target refuses some rows, until the operator removes the cause. */
+  #drawRefusals(): void {
+    const random = new Random(this.#seed, 7);
+    if (!random.chance(0.3)) return;
+    const table = random.pick([...this.#target.tables.values()]);
+    const [every, rest] = [random.pick([3, 7, 20]), random.below(3)];
+    this.#target.refusing.set(table.sim.table.id, (row) => checksum(rowText(row)) % every === rest);
+    for (const [id, rows] of this.#target.tables) {
+      rows.guard = (row) => {
+        if (this.#target.progress.get(id)?.state === "held")
+          throw new SimulationFailure("wrong-row", `${id} is written to while it is held`);
+        if (this.#target.refusing.get(id)?.(row) === true) throw new PghaulError("ROW_REFUSED", `${id}: simulated`);
+      };
+    }
   }
 
   #start(): Current {
@@ -221,6 +240,7 @@ class Simulation {
         chunkMerged: () => note("chunk merged"),
         tableLoaded: () => note("table loaded"),
         tableJoined: () => note("table joined"),
+        tableHeld: () => note("table held"),
         applied: () => note("batch applied"),
         waiting: () => {},
       },
@@ -285,6 +305,18 @@ class Simulation {
       move: () => this.#target.standbyFollows(),
     });
     scheduler.addActor({
+      name: "operator",
+      weight: () => (this.#heldTables().length > 0 ? 0.1 : 0),
+      move: () => {
+        // As often as not the cause was another one, and the table is refused again.
+        for (const table of this.#heldTables()) {
+          if (this.#holds.chance(0.7)) this.#target.refusing.delete(table);
+          this.#store.reloads.add(table);
+        }
+        this.#current?.process.endForReload();
+      },
+    });
+    scheduler.addActor({
       name: "stop",
       background: true,
       weight: () => (this.#stopsLeft > 0 ? 0.03 : 0),
@@ -295,9 +327,20 @@ class Simulation {
     });
   }
 
+  /** Held, and not yet asked to be loaded anew. */
+  #heldTables(): readonly string[] {
+    return [...this.#target.progress].flatMap(([id, { state }]) => (state === "held" && !this.#store.reloads.has(id) ? [id] : []));
+  }
+
   #count(what: string): void {
     this.#happened.set(what, (this.#happened.get(what) ?? 0) + 1);
   }
+}
+
+function checksum(text: string): number {
+  let sum = 0;
+  for (let index = 0; index < text.length; index++) sum = (sum * 31 + text.charCodeAt(index)) % 65_521;
+  return sum;
 }
 
 function asFailure(error: unknown): SimulationFailure {

@@ -21,6 +21,8 @@ const TROUBLE = [
   "re-read",
   "chunk merged",
   "table joined",
+  "table held",
+  "table emptied",
   "batch applied",
 ] as const;
 

@@ -5,6 +5,8 @@ import type { Life } from "./crash.ts";
 
 export class DurableStore {
   readonly chunks: ChunkRecord[] = [];
+  /** Tables that the operator wants loaded anew. */
+  readonly reloads = new Set<string>();
   /** The workflow's own note that the barrier has passed. */
   barrierPassed = false;
 }
@@ -39,6 +41,13 @@ export class SimStore implements LoadStore {
   chunkMerged(id: number): void {
     this.#life.demand();
     this.#durable.chunks[id] = { ...this.#find(id), merged: true };
+  }
+
+  forgetTable(table: string): void {
+    this.#life.demand();
+    // Ids never come again: what is forgotten stays where it is and is nobody's.
+    for (const chunk of this.chunks(table)) this.#durable.chunks[chunk.id] = { ...chunk, table: "" };
+    this.#durable.reloads.delete(table);
   }
 
   #add(table: string, range: ChunkRange): ChunkRecord {

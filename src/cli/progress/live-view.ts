@@ -30,6 +30,8 @@ export class LiveView {
   readonly #listr2: Promise<Listr2>;
   #blocks: Promise<void> = Promise.resolve();
   #open: Block | null = null;
+  /** The step whose entry is open; null in a phase. */
+  #step: string | null = null;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -38,7 +40,7 @@ export class LiveView {
 
   take(event: ProgressEvent): void {
     this.#state.take(event, Date.now());
-    if (event.kind === "phase") this.#start(PHASE_TITLES[event.phase]);
+    if (event.kind === "phase") this.#start(PHASE_TITLES[event.phase], null);
     if (event.kind === "step") this.#takeStep(event);
     else if (event.kind === "warning") this.write(`Warning: ${redact(event.message)}\n`);
     else this.#open?.show(redact(statusLine(this.#state.figures())));
@@ -57,15 +59,17 @@ export class LiveView {
   }
 
   #takeStep(step: StepEvent): void {
-    if (step.state === "running") this.#start(step.title);
+    if (step.state === "running") this.#start(step.title, step.id);
     else if (step.state === "undone") {
-      this.#start(`Undone: ${step.title}`);
+      this.#start(`Undone: ${step.title}`, step.id);
       this.#end(true);
-    } else this.#end(step.state === "done");
+    } else if (this.#step === null) this.write(`${step.state === "done" ? "done" : "FAILED"}: ${step.title}\n`);
+    else this.#end(step.state === "done");
   }
 
-  #start(title: string): void {
+  #start(title: string, step: string | null): void {
     this.#end(true);
+    this.#step = step;
     const block = new Block(title);
     this.#open = block;
     this.#blocks = this.#blocks.then(async () => block.render(await this.#listr2, this.#stream));
@@ -74,6 +78,7 @@ export class LiveView {
   #end(ok: boolean): void {
     this.#open?.end(ok);
     this.#open = null;
+    this.#step = null;
   }
 }
 

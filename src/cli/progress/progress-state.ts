@@ -46,6 +46,10 @@ export class ProgressState {
       this.#lagRate.add(atMs, event.bytes);
       // A connection that came back tells nobody; that changes arrive again does.
       if (this.#isLoaded() && keepsUp(event)) this.#waiting = null;
+    } else if (event.kind === "verify") {
+      const piece = event.pieces === 1 ? "" : ` piece ${event.piece} of ${event.pieces}`;
+      this.#detail = `${event.tablesDone} of ${event.tablesTotal} tables compared, at ${event.table}${piece}`;
+      this.#waiting = null;
     } else if (event.kind === "waiting") this.#waiting = event.why;
   }
 

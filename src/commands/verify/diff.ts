@@ -20,7 +20,11 @@ Exits 12 when something differs.`;
   ];
   static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
   static override flags = {
-    table: Flags.string({ multiple: true, helpValue: "SCHEMA.TABLE", summary: "Compare only this table; may be repeated." }),
+    table: Flags.string({
+      multiple: true,
+      helpValue: "SCHEMA.TABLE",
+      summary: "Compare only this table, or those of a pattern ('shop.*'); may be repeated.",
+    }),
     limit: Flags.integer({ default: 100, min: 1, max: 100_000, summary: "Rows to name a table." }),
   };
 

@@ -18,7 +18,11 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
   ];
   static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
   static override flags = {
-    table: Flags.string({ multiple: true, helpValue: "SCHEMA.TABLE", summary: "Compare only this table; may be repeated." }),
+    table: Flags.string({
+      multiple: true,
+      helpValue: "SCHEMA.TABLE",
+      summary: "Compare only this table, or those of a pattern ('shop.*'); may be repeated.",
+    }),
   };
 
   override async run(): Promise<VerifyResult> {

@@ -7,17 +7,18 @@ import type { Table } from "../../model/table.ts";
 import type { PartialRow, Row } from "../../model/value.ts";
 import {
   deletePending,
+  deleteTable,
   insertMergedChunk,
   insertPending,
   type StreamId,
   upsertPosition,
   upsertTableProgress,
 } from "./progress/progress-queries.ts";
-import { encodeKey } from "./progress/read-progress.ts";
+import { encodeHold, encodeKey } from "./progress/read-progress.ts";
 import { applyInOrder, moveRow } from "./rows/apply-in-order.ts";
 import { applyOps } from "./rows/apply-ops.ts";
 import { insertAbsent, loadWhole, replaceRows } from "./rows/merge-rows.ts";
-import { isConflict } from "./rows/savepoint.ts";
+import { isConflict, undoneOnError } from "./rows/savepoint.ts";
 import { truncateTables } from "./rows/truncate-tables.ts";
 import type { TargetSession } from "./target-session.ts";
 
@@ -62,6 +63,10 @@ export class PostgresTransaction implements TargetTransaction {
     return truncateTables(this.#session, tables);
   }
 
+  attempt<T>(work: () => Promise<T>): Promise<T> {
+    return undoneOnError(this.#session, work);
+  }
+
   async insertAbsent(table: Table, raw: ChunkRows | null, rows: readonly Row[]): Promise<number> {
     return insertAbsent(this.#session, await this.#session.target(table), raw, rows);
   }
@@ -78,13 +83,14 @@ export class PostgresTransaction implements TargetTransaction {
     return upsertPosition(this.#session, this.#id, formatLsn(position));
   }
 
-  setTableProgress(table: string, { cursor, state, filter }: TableProgress): Promise<void> {
+  setTableProgress(table: string, { cursor, state, filter, hold }: TableProgress): Promise<void> {
     return upsertTableProgress(this.#session, this.#id, {
       table_id: table,
       cursor: formatLsn(cursor),
       state,
       filter_view: filter?.view ?? null,
       filter_until: filter === null ? null : formatLsn(filter.until),
+      hold: hold === undefined ? null : encodeHold(hold),
     });
   }
 
@@ -94,6 +100,10 @@ export class PostgresTransaction implements TargetTransaction {
 
   addPending(table: string, keys: readonly Row[]): Promise<void> {
     return insertPending(this.#session, this.#id, table, keys.map(encodeKey));
+  }
+
+  forgetTable(table: string): Promise<void> {
+    return deleteTable(this.#session, this.#id, table);
   }
 
   removePending(table: string, keys: readonly Row[]): Promise<void> {

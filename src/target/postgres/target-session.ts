@@ -5,6 +5,7 @@ import type { Table } from "../../model/table.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import { setUpOrigin } from "./replication-origin.ts";
 import { copyIn } from "./rows/copy-in.ts";
+import { asRefusal } from "./rows/refused-data.ts";
 import { Stages } from "./rows/stages.ts";
 import { readTargetTable, type TargetTable } from "./rows/target-table.ts";
 
@@ -135,7 +136,7 @@ export class TargetSession {
           "select pid, state, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 and xact_start is not null;",
       });
     }
-    return error;
+    return asRefusal(error);
   }
 
   async #become({ applierToken, synchronousCommit, originPrefix, lane, signal }: SessionRequest): Promise<void> {

@@ -81,6 +81,7 @@ async function beginStream(
           state: "joined",
           filter_view: null,
           filter_until: null,
+          hold: null,
         });
       }
       await upsertPosition(client, id, start);

@@ -3,6 +3,7 @@ import type { Table, TableLeaf } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
+import { heldError } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import type { LoadSettings } from "../stream/run-engine.ts";
@@ -26,7 +27,8 @@ export function loadForward(
     indexTable: (table) => prepared.schema.tableIndexes(table),
     allJoined: async (stream, signal) => {
       const milestones = new MilestoneStore(migration.state);
-      if (!milestones.has("load-finished")) {
+      // A foreign key from or to a table that is held could not be validated; they come once it has been loaded anew.
+      if (!milestones.has("load-finished") && heldError(migration.state) === null) {
         bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
         // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
         await stream.atBoundary(() => prepared.schema.finish());

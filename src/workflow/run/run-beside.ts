@@ -8,6 +8,7 @@ import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
+import { HoldStore } from "../../state/hold-store.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
@@ -41,7 +42,9 @@ const POLL_MILLIS = 250;
 
 export async function runBeside(request: BesideRequest): Promise<void> {
   const { migration, bus, askedToStop, streamed, signal, prepared } = request;
-  const back: WayBack = { watch: new EngineWatch(new TableStore(migration.state), quiet(bus)), stream: null };
+  const { state } = migration;
+  const reverse = new EngineWatch({ stream: "reverse", tables: new TableStore(state), holds: new HoldStore(state), bus: quiet(bus) });
+  const back: WayBack = { watch: reverse, stream: null };
   const lag = measureLag(
     {
       upstream: () => upstreamNow(request, back),

@@ -10,10 +10,12 @@ import { keepsUp } from "../../observe/eta.ts";
 import type { Phase, ProgressBus, ProgressEvent } from "../../observe/events.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { ControlStore } from "../../state/control-store.ts";
+import { type HeldTable, HoldStore } from "../../state/hold-store.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { settleAbandoned } from "../cutover/settle-abandoned.ts";
+import { heldError } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { insertLsn } from "../prepare/prepare-slot.ts";
@@ -54,6 +56,8 @@ export interface RunResult {
   /** As last measured; null before the first table has joined. */
   readonly lag: { readonly bytes: number; readonly seconds: number } | null;
   readonly verify: VerifyResult | null;
+  /** Tables of which the target refused a row; nothing of them is applied. */
+  readonly held: readonly HeldTable[];
 }
 
 /** Throws INTERRUPTED, everything saved, when `finish` or `now` ended it. */
@@ -123,7 +127,8 @@ class Run {
   constructor(request: RunRequest, prepared: PreparedRun) {
     this.#request = request;
     this.#prepared = prepared;
-    this.#watch = new EngineWatch(new TableStore(request.migration.state), request.bus);
+    const { state } = request.migration;
+    this.#watch = new EngineWatch({ stream: "forward", tables: new TableStore(state), holds: new HoldStore(state), bus: request.bus });
   }
 
   async run(): Promise<RunResult> {
@@ -171,16 +176,24 @@ class Run {
 
   async #allJoined(stream: StreamApply, signal: AbortSignal): Promise<void> {
     const { migration, runId, bus, until, finish } = this.#request;
+    // No goal is reached without the tables that are held; without a goal the others stream on.
+    if (until !== null) this.#insistOnAll();
     if (until === "loaded") return this.#end("loaded");
     bus.emit({ kind: "phase", phase: "catching-up" });
     await this.#catchUp(stream, signal);
     bus.emit({ kind: "phase", phase: "caught-up" });
+    if (until !== null) this.#insistOnAll();
     if (until === "caught-up") return this.#end("caught-up");
     if (until === "verified") {
       this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal: AbortSignal.any([signal, finish]) });
       return this.#end("verified");
     }
     bus.emit({ kind: "phase", phase: "streaming" });
+  }
+
+  #insistOnAll(): void {
+    const held = heldError(this.#request.migration.state);
+    if (held !== null) throw held;
   }
 
   #end(reached: RunResult["reached"]): void {
@@ -216,7 +229,7 @@ function resultOf({ state }: Migration, reached: RunResult["reached"], verify: V
   const tables = readTables(state);
   const done = tables.reduce((sum, { chunks }) => sum + chunks.done, 0);
   const total = tables.reduce((sum, { chunks }) => sum + chunks.total, 0);
-  return { reached, phase, tables, chunks: { done, total }, lag, verify };
+  return { reached, phase, tables, chunks: { done, total }, lag, verify, held: new HoldStore(state).all() };
 }
 
 function interrupted(): PghaulError {

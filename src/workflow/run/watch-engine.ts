@@ -3,9 +3,13 @@
  * merged, chunks in flight, changes a second.
  */
 import type { EngineObserver } from "../../engine/ports.ts";
+import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
+import type { StreamName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import type { HoldStore } from "../../state/hold-store.ts";
 import type { TablePhase, TableStore } from "../../state/table-store.ts";
+import { heldSentence, reloadAdvice } from "../held-tables.ts";
 
 /** What the stream did last, for the lag. */
 export interface AppliedMark {
@@ -21,8 +25,17 @@ export interface EngineCounts {
   readonly bytes: number;
 }
 
+interface WatchParts {
+  readonly stream: StreamName;
+  readonly tables: TableStore;
+  readonly holds: HoldStore;
+  readonly bus: ProgressBus;
+}
+
 export class EngineWatch implements EngineObserver {
+  readonly #stream: StreamName;
   readonly #tables: TableStore;
+  readonly #holds: HoldStore;
   readonly #bus: ProgressBus;
   readonly #running = new Set<string>();
   #phases: Map<string, TablePhase> = new Map();
@@ -35,8 +48,10 @@ export class EngineWatch implements EngineObserver {
   #total = 0;
   #applied: AppliedMark | null = null;
 
-  constructor(tables: TableStore, bus: ProgressBus) {
+  constructor({ stream, tables, holds, bus }: WatchParts) {
+    this.#stream = stream;
     this.#tables = tables;
+    this.#holds = holds;
     this.#bus = bus;
     this.#recount();
   }
@@ -75,6 +90,22 @@ export class EngineWatch implements EngineObserver {
 
   tableJoined(table: string): void {
     this.#reached(table, "joined");
+  }
+
+  tableHeld(table: string, hold: Hold): void {
+    this.#holds.held(this.#stream, table, hold);
+    for (const running of this.#running) if (running.startsWith(`${table}#`)) this.#running.delete(running);
+    const held = this.#holds.all().find((one) => one.stream === this.#stream && one.table === table);
+    if (held === undefined) return;
+    this.#bus.emit({ kind: "warning", code: "TABLE_HELD", message: `${heldSentence(held)}; ${reloadAdvice(held)}` });
+  }
+
+  /** What the target says at the start of a life; what is held since an earlier one is told again. */
+  holdsKnown(known: ReadonlyMap<string, Hold>): void {
+    this.#holds.agree(this.#stream, known);
+    // A table that is loaded anew is pending again.
+    this.#recount();
+    for (const [table, hold] of known) this.tableHeld(table, hold);
   }
 
   applied(changes: number, transactions: number, position: Lsn, commitMicros: bigint): void {

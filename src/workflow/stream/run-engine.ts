@@ -10,11 +10,15 @@ import type {
   Clock,
   CrashPoints,
   EngineObserver,
+  EnginePorts,
   LoadStore,
   ReadGate,
   SourceReader,
+  TargetProgress,
 } from "../../engine/ports.ts";
+import { reloadTable, startsOver } from "../../engine/reload-table.ts";
 import { StreamApply } from "../../engine/stream-apply.ts";
+import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
 import type { OpenTarget } from "../../target/target.ts";
@@ -35,6 +39,10 @@ export interface EngineParts {
   readonly retainMillis: number;
   /** Hears of the stream when it begins; null when it has ended. */
   readonly streaming: (stream: StreamApply | null) => void;
+  /** Hears which tables are held when a life begins. */
+  readonly holdsKnown: (holds: ReadonlyMap<string, Hold>) => void;
+  /** Tables that an operator wants loaded anew; asked at the start of a life and again and again. */
+  readonly reloadsAsked: () => readonly string[];
 }
 
 /** Null for a stream whose tables are all joined from the start (the way back). */
@@ -52,6 +60,13 @@ export interface LoadSettings {
   readonly allJoined: (stream: StreamApply, signal: AbortSignal) => Promise<void>;
 }
 
+/** Ends a life of the engine so that the next one loads a table anew: only between two lives is nothing applied to it. */
+export class ReloadAsked extends Error {
+  override readonly name = "ReloadAsked";
+}
+
+const RELOAD_POLL_MILLIS = 250;
+
 /** How often the log is told what nobody needs any more. */
 const RELEASE_MILLIS = 10_000;
 
@@ -62,8 +77,11 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
     throw error;
   });
   try {
-    const known = await target.progress();
     const ports = { ...parts, source, target };
+    await reloadAsked(parts, ports);
+    const known = await target.progress();
+    parts.holdsKnown(holdsOf(known));
+    if (parts.load !== null && startsOver(known, parts.load.order)) await source.barrier((who) => parts.observer.waiting(who), signal);
     const stream = new StreamApply(ports, parts.tables, known);
     parts.streaming(stream);
     const streamed = new AbortController();
@@ -77,6 +95,7 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
           load = loadOf(parts.load, { ports, known, stream, gate, stop, signal: inner });
           if (await load.run().finally(() => gate.close())) await parts.load.allJoined(stream, inner);
         },
+        (inner) => watchReloads(parts, AbortSignal.any([inner, streamed.signal])),
         (inner) => releaseLog(parts, { stream, load: () => load, target }, AbortSignal.any([inner, streamed.signal])),
       ],
       signal,
@@ -85,6 +104,28 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
     parts.streaming(null);
     await Promise.allSettled([source.close(), target.close()]);
   }
+}
+
+async function reloadAsked(
+  { reloadsAsked, tables }: EngineParts,
+  ports: Pick<EnginePorts, "target" | "store" | "crashPoint">,
+): Promise<void> {
+  const asked = reloadsAsked().flatMap((id) => tables.get(id) ?? []);
+  if (asked.length === 0) return;
+  // Returns when nothing of an earlier life is under way any more.
+  await ports.target.progress();
+  for (const table of asked) await reloadTable(ports, table);
+}
+
+async function watchReloads({ reloadsAsked, clock }: EngineParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    if (reloadsAsked().length > 0) throw new ReloadAsked("a table is to be loaded anew");
+    await clock.sleep(RELOAD_POLL_MILLIS, signal).catch(() => undefined);
+  }
+}
+
+function holdsOf({ tables }: TargetProgress): ReadonlyMap<string, Hold> {
+  return new Map([...tables].flatMap(([id, { hold }]) => (hold === undefined ? [] : [[id, hold] as const])));
 }
 
 interface LoadContext {

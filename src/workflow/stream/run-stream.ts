@@ -19,12 +19,13 @@ import { crashPoints } from "../crash-point.ts";
 import { keepRunning } from "../keep-running.ts";
 import { originPrefix, publicationName } from "../names.ts";
 import { applierToken, type Migration } from "../open-migration.ts";
+import { ReloadRequests } from "../reload-requests.ts";
 import type { EngineWatch } from "../run/watch-engine.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
 import { noteDrift } from "./adopt-drift.ts";
 import { refreshXids } from "./refresh-xids.ts";
-import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
+import { type EngineParts, type LoadSettings, ReloadAsked, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
 
 export interface StreamRequest {
@@ -59,11 +60,8 @@ export async function runStream(request: StreamRequest): Promise<void> {
   const tail = (signal: AbortSignal): Promise<void> => tailInto(log, request, AbortSignal.any([signal, tailStop.signal]));
   const engine = async (signal: AbortSignal): Promise<void> => {
     try {
-      await keepRunning(() => runEngine(engineParts(log, request, settings), request.stop, signal), {
-        clock: systemClock,
-        signal,
-        waiting,
-      });
+      const life = (): Promise<void> => runEngine(engineParts(log, request, settings), request.stop, signal);
+      await keepRunning(() => untilNoReload(life, signal), { clock: systemClock, signal, waiting });
     } finally {
       tailStop.abort();
     }
@@ -83,6 +81,18 @@ export async function runStream(request: StreamRequest): Promise<void> {
     throw await namePartitions(migration, error);
   } finally {
     await log.close();
+  }
+}
+
+/** Begins another life each time that a table is to be loaded anew. */
+async function untilNoReload(life: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      return await life();
+    } catch (error) {
+      if (!(error instanceof ReloadAsked)) throw error;
+      signal.throwIfAborted();
+    }
   }
 }
 
@@ -165,5 +175,7 @@ function engineParts(log: LocalLog, request: StreamRequest, settings: () => Prom
     load,
     retainMillis: Math.max(migration.config.log.retain, LEAST_RETAIN_MILLIS),
     streaming,
+    holdsKnown: (holds) => watch.holdsKnown(holds),
+    reloadsAsked: () => (load === null ? [] : new ReloadRequests(migration.state).due()),
   };
 }

@@ -1,5 +1,4 @@
 import { VisibleFloor } from "../../engine/visible-floor.ts";
-import { nearestName } from "../../errors/nearest.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { downstreamOf, type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
@@ -13,6 +12,8 @@ import { VerifyStore } from "../../state/verify-store.ts";
 import type { CompareParts } from "../../verify/compare-scope.ts";
 import { PostgresOrigin, PostgresReplica } from "../../verify/postgres-sides.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
+import { heldError } from "../held-tables.ts";
+import { namedTables } from "../named-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
@@ -25,7 +26,7 @@ import { notStreaming, whileStreaming } from "./while-streaming.ts";
 export interface VerifyTask {
   readonly migration: Migration;
   readonly runId: string;
-  /** Ids to compare; null for all. */
+  /** Ids or patterns of tables to compare; null for all. */
   readonly only: readonly string[] | null;
   /** Rows to name a table; 0 for verdicts alone. */
   readonly differences: number;
@@ -53,6 +54,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
+  let compared = 0;
   try {
     const verdicts = await verifyTables(
       parts,
@@ -63,8 +65,11 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
         workers: WORKERS,
         differences: task.differences,
         now: () => systemClock.now(),
-        verdict: (compared) => {
-          const verdict = asSourceAndTarget(compared, stream);
+        begun: (table, piece, pieces) =>
+          bus.emit({ kind: "verify", tablesDone: compared, tablesTotal: tables.length, table, piece, pieces }),
+        verdict: (reached) => {
+          compared += 1;
+          const verdict = asSourceAndTarget(reached, stream);
           store.record(runId, verdict);
           bus.emit({
             kind: "step",
@@ -106,15 +111,17 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
   if (records.length === 0) {
     throw new PghaulError("STREAM_NOT_RUNNING", "no table is on record yet: the run has only begun", { suggestion: "pghaul status" });
   }
-  const known = records.map(({ table }) => table.id);
-  const unknown = only?.find((id) => !known.includes(id));
-  if (unknown !== undefined) {
-    const near = nearestName(unknown, known);
-    throw new PghaulError("USAGE", `no table ${unknown} in this migration${near === null ? "" : `; did you mean ${near}?`}`, {
-      suggestion: near === null ? "pghaul status" : `pghaul verify run --table '${near.replaceAll("'", "'\\''")}'`,
-    });
-  }
-  const chosen = records.filter(({ table }) => only === null || only.includes(table.id));
+  const named =
+    only === null
+      ? null
+      : namedTables(
+          records.map(({ table }) => table),
+          only,
+          "verify run",
+        );
+  const chosen = records.filter(({ table }) => named === null || named.has(table.id));
+  const held = heldError(migration.state, (id) => chosen.some(({ table }) => table.id === id));
+  if (held !== null) throw held;
   const loading = chosen.filter(({ phase }) => phase !== "joined" && phase !== "live");
   if (loading.length > 0) {
     throw new PghaulError("STREAM_NOT_RUNNING", `${loading.length} tables are still loading, ${loading[0]?.table.id} among them`, {

@@ -22,8 +22,12 @@ export class TableRows {
     return this.rows.size === 0 && this.bag.size === 0;
   }
 
+  /** Throws what an insert of the row throws before anything else. */
+  guard: (row: Row) => void = () => {};
+
   /** Inserts; `undo` hears how to take it back. Throws UniqueViolation. */
   insert(row: Row, undo: (step: () => void) => void): void {
+    this.guard(row);
     if (this.sim.table.key === null) {
       this.#count(rowText(row), 1, undo);
       return;

@@ -19,7 +19,10 @@ export class TargetState {
   readonly tables: ReadonlyMap<string, TableRows>;
   stream: Lsn | null = null;
   readonly progress = new Map<string, TableProgress>();
-  readonly merged = new Set<number>();
+  /** Chunks, and whose they are. */
+  readonly merged = new Map<number, string>();
+  /** Tables and what they refuse; nothing once the operator has removed the cause. */
+  readonly refusing = new Map<string, (row: Row) => boolean>();
   readonly pending = new Map<string, Map<KeyText, Row>>();
   /** The last commits, the oldest first: those that a standby has not replayed, and those that are not on disk yet, all of them at the end. */
   recent: RecentCommit[] = [];

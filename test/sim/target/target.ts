@@ -27,7 +27,7 @@ export class SimTarget implements Target {
     await this.makeDurable();
     const { stream, progress, merged, pending } = this.#parts.state;
     const keys = [...pending].map(([table, known]) => [table, [...known.values()]] as const);
-    return { stream, tables: new Map(progress), mergedChunks: new Set(merged), pending: new Map(keys) };
+    return { stream, tables: new Map(progress), mergedChunks: new Set(merged.keys()), pending: new Map(keys) };
   }
 
   /** The server has all that this life has been told was committed. */

@@ -156,9 +156,41 @@ export class SimTargetTransaction implements TargetTransaction {
     const { merged } = this.#parts.state;
     if (merged.has(chunk)) throw new SimulationFailure("wrong-row", `chunk ${chunk} of ${table} was merged twice`);
     this.#set(() => {
-      merged.add(chunk);
+      merged.set(chunk, table);
       return () => merged.delete(chunk);
     });
+  }
+
+  async attempt<T>(work: () => Promise<T>): Promise<T> {
+    await this.#turn();
+    const savepoint = this.#undo.length;
+    try {
+      return await work();
+    } catch (error) {
+      this.#demandConnection();
+      for (const step of this.#undo.splice(savepoint).toReversed()) step();
+      throw error;
+    }
+  }
+
+  async forgetTable(table: string): Promise<void> {
+    await this.#open(table);
+    const { progress, merged } = this.#parts.state;
+    const known = progress.get(table);
+    if (known !== undefined) {
+      this.#set(() => {
+        progress.delete(table);
+        return () => progress.set(table, known);
+      });
+    }
+    for (const chunk of [...merged].flatMap(([id, of]) => (of === table ? [id] : []))) {
+      this.#set(() => {
+        merged.delete(chunk);
+        return () => merged.set(chunk, table);
+      });
+    }
+    await this.removePending(table, [...this.#pendingOf(table).values()]);
+    this.#parts.note("table emptied");
   }
 
   async addPending(table: string, keys: readonly Row[]): Promise<void> {

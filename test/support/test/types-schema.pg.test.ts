@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CASTS_TO_OTHER_TEXT } from "../../../src/verify/digest-queries.ts";
 import { assertEqualDatabases } from "../compare.ts";
 import { createDatabase, query } from "../database.ts";
 import { PG_VERSIONS, type PgVersion, startServer } from "../pg-server.ts";
@@ -37,6 +38,18 @@ for (const version of PG_VERSIONS) {
     assert.deepEqual(
       uncovered.map(({ type }) => type),
       [],
+    );
+    const cast = await query<{ type: string }>(
+      client,
+      `select castsource::regtype::text as type from pg_cast join pg_type t on t.oid = castsource
+        where casttarget = 'text'::regtype and castmethod <> 'i' and t.typnamespace = 'pg_catalog'::regnamespace
+          and t.typname <> all ($1) and t.typname <> 'varchar'`,
+      [WITHOUT_VALUES],
+    );
+    assert.deepEqual(
+      cast.map(({ type }) => type).sort(),
+      [...CASTS_TO_OTHER_TEXT].sort(),
+      "whose cast to text is not known to be its output",
     );
     const [edges] = await query(client, EDGES);
     assert.deepEqual(edges, {

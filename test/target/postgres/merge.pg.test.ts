@@ -100,7 +100,7 @@ suite("merge", () => {
         bench.target.transaction("load", (tx) => tx.insertAbsent(items, chunk([...rowsFrom(100, 5000), bad, ...rowsFrom(9000, 5000)]), [])),
         (error) => {
           assert.ok(error instanceof PghaulError);
-          assert.equal(error.code, "TARGET_QUERY");
+          assert.equal(error.code, "ROW_REFUSED");
           assert.equal(error.context.table, "public.items");
           const shown = JSON.stringify([error.message, error.context, error.suggestion, String(error.cause)]);
           assert.doesNotMatch(shown, /secret|4444/);

@@ -188,7 +188,7 @@ for (const version of [13, 16, 18] as const) {
       await using bench = await Bench.open(
         server,
         `${ITEMS}; create function fence() returns trigger language plpgsql as $$ begin
-        if coalesce(current_setting('pghaul.applier', true), '') <> 'token-1' then raise 'writes are fenced'; end if; return null; end $$;
+        if coalesce(current_setting('pghaul.applier', true), '') <> 'token-1' then raise 'writes are fenced' using errcode = 'read_only_sql_transaction'; end if; return null; end $$;
         create trigger fence before insert on items for each statement execute function fence(); alter table items enable always trigger fence`,
       );
       const items = await bench.table("public.items", ["id"]);

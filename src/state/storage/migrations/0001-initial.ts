@@ -22,7 +22,23 @@ create table migration_table (
   loading_at     text,
   loaded_at      text,
   joined_at      text,
-  live_at        text
+  live_at        text,
+  -- When the table was emptied to be loaded anew; verdicts from before it say nothing any more.
+  reloaded_at    text
+) strict, without rowid;
+
+-- Tables of which the target refused a row, as the target's own record says; kept here for whoever has no session there.
+create table hold (
+  stream       text not null check (stream in ('forward', 'reverse')),
+  table_id     text not null,
+  at           text not null,
+  reason       text not null,
+  sqlstate     text,
+  lsn          text,
+  key          text,
+  -- An operator's wish to load the table anew; the process that streams fulfils it.
+  reload_asked text,
+  primary key (stream, table_id)
 ) strict, without rowid;
 
 -- autoincrement: the target remembers merged chunks by id, so an id must never come twice, not even after a delete.

@@ -56,9 +56,10 @@ export interface ProgressRows {
 export interface TableProgressRow {
   readonly table_id: string;
   readonly cursor: string;
-  readonly state: "loading" | "loaded" | "joined";
+  readonly state: "loading" | "loaded" | "joined" | "held";
   readonly filter_view: string | null;
   readonly filter_until: string | null;
+  readonly hold: string | null;
 }
 
 /** Everything of one stream; the caller holds a snapshot over the statements. */
@@ -67,7 +68,7 @@ export async function selectProgress(db: Queryable, { migration, stream }: Strea
   const id = [migration, stream];
   const progress = await db.query<{ position: string }>(`select position::text from pghaul.progress ${of}`, id);
   const tables = await db.query<TableProgressRow>(
-    `select table_id, cursor::text, state, filter_view, filter_until::text from pghaul.table_progress ${of}`,
+    `select table_id, cursor::text, state, filter_view, filter_until::text, hold from pghaul.table_progress ${of}`,
     id,
   );
   const chunks = await db.query<{ chunk: string }>(`select chunk::text from pghaul.merged_chunk ${of}`, id);
@@ -92,12 +93,20 @@ export async function upsertPosition(db: Queryable, { migration, stream }: Strea
 
 export async function upsertTableProgress(db: Queryable, { migration, stream }: StreamId, row: TableProgressRow): Promise<void> {
   await db.query(
-    `insert into pghaul.table_progress (migration, stream, table_id, cursor, state, filter_view, filter_until)
-    values ($1, $2, $3, $4, $5, $6, $7)
+    `insert into pghaul.table_progress (migration, stream, table_id, cursor, state, filter_view, filter_until, hold)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict (migration, stream, table_id) do update set
-      cursor = excluded.cursor, state = excluded.state, filter_view = excluded.filter_view, filter_until = excluded.filter_until`,
-    [migration, stream, row.table_id, row.cursor, row.state, row.filter_view, row.filter_until],
+      cursor = excluded.cursor, state = excluded.state, filter_view = excluded.filter_view, filter_until = excluded.filter_until,
+      hold = excluded.hold`,
+    [migration, stream, row.table_id, row.cursor, row.state, row.filter_view, row.filter_until, row.hold],
   );
+}
+
+/** Everything of one table. */
+export async function deleteTable(db: Queryable, { migration, stream }: StreamId, table: string): Promise<void> {
+  for (const relation of ["pending", "merged_chunk", "table_progress"]) {
+    await db.query(`delete from pghaul.${relation} where migration = $1 and stream = $2 and table_id = $3`, [migration, stream, table]);
+  }
 }
 
 export async function insertMergedChunk(db: Queryable, { migration, stream }: StreamId, table: string, chunk: number): Promise<void> {

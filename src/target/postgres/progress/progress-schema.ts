@@ -14,7 +14,7 @@ const VERSION = 1;
 
 /**
  * Keys in `pending` are JSON arrays of byte strings (model/value.ts), one character a byte: a jsonb or text[] of the values
- * themselves could not hold what a SQL_ASCII database may.
+ * themselves could not hold what a SQL_ASCII database may. So is the key in `hold`, a JSON object (model/hold.ts).
  */
 const STATEMENTS = `
 create schema if not exists pghaul;
@@ -31,8 +31,8 @@ create table pghaul.progress (
 create table pghaul.table_progress (
   migration text, stream text, table_id text,
   cursor pg_lsn not null,
-  state text not null check (state in ('loading', 'loaded', 'joined')),
-  filter_view text, filter_until pg_lsn,
+  state text not null check (state in ('loading', 'loaded', 'joined', 'held')),
+  filter_view text, filter_until pg_lsn, hold text,
   primary key (migration, stream, table_id)
 );
 create table pghaul.merged_chunk (

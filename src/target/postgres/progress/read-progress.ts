@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { TableProgress, TargetProgress } from "../../../engine/ports.ts";
-import { parseLsn } from "../../../model/lsn.ts";
+import type { Hold } from "../../../model/hold.ts";
+import { formatLsn, parseLsn } from "../../../model/lsn.ts";
 import type { Row } from "../../../model/value.ts";
 import { type LaneRow, type StreamId, selectProgress, type TableProgressRow } from "./progress-queries.ts";
 
@@ -32,6 +33,16 @@ export function encodeKey(key: Row): string {
   return JSON.stringify(key);
 }
 
+/** A hold as it is stored. */
+export function encodeHold({ lsn, ...rest }: Hold): string {
+  return JSON.stringify({ ...rest, lsn: lsn === null ? null : formatLsn(lsn) });
+}
+
+function decodeHold(text: string): Hold {
+  const { lsn, ...rest } = JSON.parse(text) as Omit<Hold, "lsn"> & { readonly lsn: string | null };
+  return { ...rest, lsn: lsn === null ? null : parseLsn(lsn) };
+}
+
 function decodeKey(text: string): Row {
   return JSON.parse(text) as Row;
 }
@@ -39,5 +50,5 @@ function decodeKey(text: string): Row {
 function toProgress(row: TableProgressRow): TableProgress {
   const filter =
     row.filter_view === null || row.filter_until === null ? null : { view: row.filter_view, until: parseLsn(row.filter_until) };
-  return { cursor: parseLsn(row.cursor), state: row.state, filter };
+  return { cursor: parseLsn(row.cursor), state: row.state, filter, ...(row.hold === null ? {} : { hold: decodeHold(row.hold) }) };
 }

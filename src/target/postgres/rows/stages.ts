@@ -63,6 +63,16 @@ export class Stages {
     }
   }
 
+  /** How many this transaction has made so far. */
+  get made(): number {
+    return this.#madeInTransaction.length;
+  }
+
+  /** A rollback to a savepoint has undone the CREATE of those made since. */
+  undoneTo(made: number): void {
+    for (const table of this.#madeInTransaction.splice(made)) this.#stages.delete(table);
+  }
+
   /** A rollback has undone the CREATE of this transaction's new stages. */
   transactionEnded(committed: boolean): void {
     if (!committed) for (const table of this.#madeInTransaction) this.#stages.delete(table);

@@ -1,0 +1,19 @@
+import type { Gate } from "../gate.ts";
+
+/** No side has refused a row: a table that is held has fallen behind, wherever the stream is. */
+export const heldGate: Gate = {
+  id: "no-table-held",
+  title: "no table is held because a row of it was refused",
+  async ask({ facts }) {
+    const held = facts.held();
+    const [first] = held;
+    return {
+      open: first === undefined,
+      evidence: {
+        tablesHeld: held.length,
+        ...(first === undefined ? {} : { why: held.map(({ why }) => why).slice(0, 5) }),
+      },
+      ...(first === undefined ? {} : { fix: first.fix }),
+    };
+  },
+};

@@ -1,0 +1,105 @@
+import type { Hold } from "../model/hold.ts";
+import { formatLsn } from "../model/lsn.ts";
+import { displayText } from "../model/value.ts";
+import type { StateDatabase } from "./state-database.ts";
+
+/** A table that is held, as it is shown. */
+export interface HeldTable {
+  readonly stream: "forward" | "reverse";
+  readonly table: string;
+  /** Since when, ISO 8601. */
+  readonly at: string;
+  readonly reason: string;
+  readonly sqlstate: string | null;
+  readonly lsn: string | null;
+  /** Null where it is not known which row was refused. */
+  readonly key: readonly string[] | null;
+  /** It was asked to be loaded anew, ISO 8601. */
+  readonly reloadAsked: string | null;
+}
+
+interface HoldRow {
+  readonly stream: HeldTable["stream"];
+  readonly table_id: string;
+  readonly at: string;
+  readonly reason: string;
+  readonly sqlstate: string | null;
+  readonly lsn: string | null;
+  readonly key: string | null;
+  readonly reload_asked: string | null;
+}
+
+/** Tables that are held. The target's word counts; this is its copy, and the wish to load one anew. */
+export class HoldStore {
+  readonly #database: StateDatabase;
+
+  constructor(database: StateDatabase) {
+    this.#database = database;
+  }
+
+  /** Those of both streams, by name. */
+  all(): readonly HeldTable[] {
+    return this.#database.read(() =>
+      this.#database.sqlite.prepare<[], HoldRow>("select * from hold order by table_id, stream").all().map(toHeld),
+    );
+  }
+
+  held(stream: HeldTable["stream"], table: string, { reason, sqlstate, lsn, key }: Hold): void {
+    this.#database.write(() => {
+      this.#database.sqlite
+        .prepare(
+          `insert into hold (stream, table_id, at, reason, sqlstate, lsn, key) values (?, ?, ?, ?, ?, ?, ?)
+          on conflict (stream, table_id) do update set
+            reason = excluded.reason, sqlstate = excluded.sqlstate, lsn = excluded.lsn, key = excluded.key`,
+        )
+        .run(
+          stream,
+          table,
+          new Date().toISOString(),
+          reason,
+          sqlstate,
+          lsn === null ? null : formatLsn(lsn),
+          key === null ? null : JSON.stringify(key.map((value) => displayText(value ?? ""))),
+        );
+    });
+  }
+
+  /** The target's word at the start of a life: `known` are held, and no others. A wish for one that is not held any more stays to be fulfilled. */
+  agree(stream: HeldTable["stream"], known: ReadonlyMap<string, Hold>): void {
+    this.#database.write(() => {
+      for (const { table, reloadAsked, stream: of } of this.all()) {
+        if (of !== stream || known.has(table) || reloadAsked !== null) continue;
+        this.#database.sqlite.prepare("delete from hold where stream = ? and table_id = ?").run(stream, table);
+      }
+      for (const [table, hold] of known) this.held(stream, table, hold);
+    });
+  }
+
+  /** False when the table is not held. */
+  askReload(table: string): boolean {
+    return this.#database.write(() => {
+      const { changes } = this.#database.sqlite
+        .prepare("update hold set reload_asked = coalesce(reload_asked, ?) where stream = 'forward' and table_id = ?")
+        .run(new Date().toISOString(), table);
+      return changes > 0;
+    });
+  }
+
+  /** Ids of the tables that are to be loaded anew. */
+  reloadsAsked(): readonly string[] {
+    return this.all().flatMap(({ table, reloadAsked }) => (reloadAsked === null ? [] : [table]));
+  }
+}
+
+function toHeld(row: HoldRow): HeldTable {
+  return {
+    stream: row.stream,
+    table: row.table_id,
+    at: row.at,
+    reason: row.reason,
+    sqlstate: row.sqlstate,
+    lsn: row.lsn,
+    key: row.key === null ? null : (JSON.parse(row.key) as string[]),
+    reloadAsked: row.reload_asked,
+  };
+}

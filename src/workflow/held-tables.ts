@@ -1,0 +1,35 @@
+/** Tables of which the target refused a row, in words. Keys are shown, as `verify diff` shows them; other values never. */
+import { PghaulError } from "../errors/pghaul-error.ts";
+import { downstreamOf } from "../model/side.ts";
+import { type HeldTable, HoldStore } from "../state/hold-store.ts";
+import type { StateDatabase } from "../state/state-database.ts";
+
+/** Which table, which row, where, and what the server said. */
+export function heldSentence({ stream, table, reason, lsn, key }: HeldTable): string {
+  const row = key === null ? "a row" : `the row with key (${key.join(", ")})`;
+  const place = lsn === null ? "read by the load" : `changed by the transaction committed at ${lsn}`;
+  return `${table} is held: the ${downstreamOf(stream)} refuses ${row} ${place}: ${reason}`;
+}
+
+/** What to do about it. */
+export function reloadAdvice({ stream, table, reloadAsked }: HeldTable): string {
+  if (stream === "reverse") return "the way back is closed for as long as it is held";
+  if (reloadAsked !== null) return "it is about to be loaded anew";
+  return `remove the cause at the target, then: ${reloadCommand(table)}`;
+}
+
+function reloadCommand(table: string): string {
+  return `pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
+}
+
+/** The error of a command that cannot do its work without the tables that are held; null when none is. */
+export function heldError(state: StateDatabase, only: (table: string) => boolean = () => true): PghaulError | null {
+  const held = new HoldStore(state).all().filter(({ stream, table }) => stream === "forward" && only(table));
+  const [first, ...more] = held;
+  if (first === undefined) return null;
+  const others = more.length === 0 ? "" : ` (and ${more.map(({ table }) => table).join(", ")})`;
+  return new PghaulError("TABLE_HELD", `${heldSentence(first)}${others}`, {
+    context: { table: first.table, ...(first.lsn === null ? {} : { lsn: first.lsn }) },
+    suggestion: reloadCommand(first.table),
+  });
+}

@@ -1,0 +1,106 @@
+/** `pghaul snapshot reload`: asks the process that streams to load held tables anew, and waits for it. */
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { ProgressBus } from "../../observe/events.ts";
+import { HoldStore } from "../../state/hold-store.ts";
+import { leaseHolder } from "../../state/lease.ts";
+import { TableStore } from "../../state/table-store.ts";
+import { heldError } from "../held-tables.ts";
+import { namedTables } from "../named-tables.ts";
+import type { Migration } from "../open-migration.ts";
+import { readTables } from "../read-status.ts";
+import { sourceIsPrimary } from "../reload-requests.ts";
+import { systemClock } from "../system-clock.ts";
+
+export interface ReloadTask {
+  readonly migration: Migration;
+  /** Ids or patterns. */
+  readonly names: readonly string[];
+  readonly wait: boolean;
+  readonly bus: ProgressBus;
+  readonly signal: AbortSignal;
+}
+
+export interface ReloadResult {
+  readonly tables: readonly { readonly table: string; readonly phase: string }[];
+  readonly chunks: { readonly done: number; readonly total: number };
+}
+
+const POLL_MILLIS = 250;
+
+/** Throws USAGE for what is no held table, CUTOVER_STATE where the source is not the primary, TABLE_HELD when a row is refused again. */
+export async function askReload({ migration, names, wait, bus, signal }: ReloadTask): Promise<ReloadResult> {
+  const { state } = migration;
+  if (!sourceIsPrimary(state)) {
+    throw new PghaulError(
+      "CUTOVER_STATE",
+      "a table is loaded anew only while the source is the primary: it is emptied at the target first",
+      {
+        suggestion: "pghaul cutover status",
+      },
+    );
+  }
+  const tables = heldAmong(migration, names);
+  const holds = new HoldStore(state);
+  for (const table of tables) holds.askReload(table);
+  if (!wait) return resultOf(migration, tables);
+  await joined(migration, tables, { bus, signal });
+  return resultOf(migration, tables);
+}
+
+function heldAmong({ state }: Migration, names: readonly string[]): ReadonlySet<string> {
+  const held = new Set(new HoldStore(state).all().flatMap(({ stream, table }) => (stream === "forward" ? [table] : [])));
+  const named = namedTables(
+    new TableStore(state).all().map(({ table }) => table),
+    names,
+    "snapshot reload",
+  );
+  const chosen = new Set([...named].filter((table) => held.has(table)));
+  if (chosen.size > 0) return chosen;
+  const which = held.size === 0 ? "no table is" : `held: ${[...held].join(", ")}`;
+  throw new PghaulError("USAGE", `${[...named].join(", ")}: not held; ${which}. Only a held table is loaded anew`, {
+    suggestion: "pghaul status",
+  });
+}
+
+async function joined(
+  migration: Migration,
+  tables: ReadonlySet<string>,
+  { bus, signal }: Pick<ReloadTask, "bus" | "signal">,
+): Promise<void> {
+  const { state, config } = migration;
+  const asked = new HoldStore(state);
+  for (;;) {
+    const waiting = asked.reloadsAsked().filter((table) => tables.has(table));
+    const again = waiting.length > 0 ? null : heldError(state, (table) => tables.has(table));
+    if (again !== null) throw again;
+    const left = readTables(state).filter(({ table, phase }) => tables.has(table) && phase !== "joined" && phase !== "live");
+    if (waiting.length === 0 && left.length === 0) return;
+    if ((await leaseHolder(config.state.dir, "stream")) === null) {
+      throw new PghaulError("STREAM_NOT_RUNNING", "the wish is on record, and no process streams to fulfil it", {
+        suggestion: "pghaul run",
+      });
+    }
+    const first = left[0];
+    bus.emit({
+      kind: "waiting",
+      why:
+        first === undefined
+          ? "the table is to be emptied"
+          : `${first.table} is ${first.phase}: ${first.chunks.done} of ${first.chunks.total} chunks`,
+    });
+    await systemClock.sleep(POLL_MILLIS, signal).catch(() => {
+      throw new PghaulError("INTERRUPTED", "the reload goes on in the process that streams", { suggestion: "pghaul status" });
+    });
+  }
+}
+
+function resultOf({ state }: Migration, tables: ReadonlySet<string>): ReloadResult {
+  const chosen = readTables(state).filter(({ table }) => tables.has(table));
+  return {
+    tables: chosen.map(({ table, phase }) => ({ table, phase })),
+    chunks: {
+      done: chosen.reduce((sum, { chunks }) => sum + chunks.done, 0),
+      total: chosen.reduce((sum, { chunks }) => sum + chunks.total, 0),
+    },
+  };
+}
