@@ -13,7 +13,7 @@ const MARKS = { pass: "ok", warn: "WARN", fail: "FAIL" } as const;
 /** Ids line up as long as they are no longer than that. */
 const ID_WIDTH = 30;
 
-/** One result, printed as soon as it is known: a line, and below it what mends it, to be pasted. */
+/** One result, printed as soon as it is known: a line, and below it what fixes it, to be pasted. */
 export function checkText({ id, status, evidence, fix }: CheckView): string {
   const line = `${MARKS[status].padEnd(4)}  ${id.padEnd(ID_WIDTH)}  ${evidence.replaceAll(/[\r\n]+/g, " ")}`;
   return fix === null ? line : `${line}\n${fix.replaceAll(/^/gm, "      fix: ")}`;

@@ -6,7 +6,7 @@ import { type CheckReport, runCheck } from "../workflow/check/run-check.ts";
 import { openSides } from "../workflow/open-migration.ts";
 
 export default class Check extends PghaulCommand<CheckReport> {
-  static override summary = "Look at both sides before anything moves: evidence, and the statement that mends it.";
+  static override summary = "Look at both sides before anything moves: evidence, and the statement that fixes it.";
   static override description =
     `Connectivity and TLS, versions, settings, privileges, replica identities, sequences, extensions, collations, triggers, disk, long transactions and
 more. Reads only, changes nothing, needs no superuser; safe at any time. A side that cannot be reached is a failed check, and the other is looked at

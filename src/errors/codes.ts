@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   CONFIG_INVALID: {
     kind: "config",
     title: "The configuration file is not valid",
-    help: "Mend the key named in the message; `schema/pghaul.schema.json` lists them all.",
+    help: "Fix the key named in the message; `schema/pghaul.schema.json` lists them all.",
   },
   CONFIG_ENV_MISSING: {
     kind: "config",
@@ -38,7 +38,7 @@ export const ERROR_CODES = {
   GATE_CLOSED: {
     kind: "gate",
     title: "A cutover gate is closed",
-    help: "The evidence shows why; wait or mend it, then `pghaul cutover check`.",
+    help: "The evidence shows why; wait or fix it, then `pghaul cutover check`.",
   },
   PLAN_CHANGED: {
     kind: "confirm",
@@ -113,7 +113,7 @@ export const ERROR_CODES = {
   PUBLICATION_CHANGED: {
     kind: "source",
     title: "Somebody altered or dropped the migration's publication",
-    help: "What was written meanwhile did not stream. Run the statement shown at the source, then `pghaul run`, then `pghaul verify run`: a table that differs must be mended or moved anew.",
+    help: "What was written meanwhile did not stream. Run the statement shown at the source, then `pghaul run`, then `pghaul verify run`: a table that differs must be fixed or moved anew.",
   },
   TABLE_RENAMED: {
     kind: "source",

@@ -22,7 +22,7 @@ export interface ErrorDetail {
 type SideKind = Extract<ErrorKind, "source" | "target">;
 
 /**
- * The one error type that reaches an operator: a stable code, a sentence, where it happened, what mends it.
+ * The one error type that reaches an operator: a stable code, a sentence, where it happened, what fixes it.
  *
  * Throw it where the meaning is known (a missing GRANT, a lost slot); let everything else bubble up and be wrapped
  * by the port that talked to the database.

@@ -26,7 +26,7 @@ export interface LeftOutTable {
   readonly why: string;
   /** Statements to paste, a line each. */
   readonly fix: string | null;
-  /** `pghaul run` refuses to begin until it is mended or excluded. */
+  /** `pghaul run` refuses to begin until it is fixed or excluded. */
   readonly stopsRun: boolean;
 }
 

@@ -2,7 +2,7 @@
  * Reads which tables take part in a migration, and what they look like, from the source's catalog (PostgreSQL 13 to 18).
  *
  * Nothing is left out in silence: what matched a pattern and cannot be moved is in `leftOut`, with the reason and, where there is one,
- * the statement that mends it.
+ * the statement that fixes it.
  */
 import { createHash } from "node:crypto";
 import type pg from "pg";
@@ -43,7 +43,7 @@ export interface LeftOut {
   readonly reason: "foreign-table" | "unlogged" | "no-identity";
   /** A sentence for the operator. */
   readonly detail: string;
-  /** The statement that mends it, or null. */
+  /** The statement that fixes it, or null. */
   readonly fix: string | null;
 }
 
@@ -81,7 +81,7 @@ export async function readCatalog(client: pg.Client, selection: TableSelection):
 /**
  * The selected tables, complete or not at all.
  *
- * Throws SOURCE_NO_IDENTITY, with the statement that mends it, when a selected table's rows cannot be told apart by the stream. Foreign
+ * Throws SOURCE_NO_IDENTITY, with the statement that fixes it, when a selected table's rows cannot be told apart by the stream. Foreign
  * and unlogged tables are left out (`readCatalog` tells of them).
  */
 export async function readTables(client: pg.Client, selection: TableSelection): Promise<Table[]> {

@@ -71,7 +71,7 @@ export class DriverSession {
     this.#client = Promise.resolve(client);
   }
 
-  /** Throws CUTOVER_DEADLINE when there is no answer in time, *_LOST when the session is gone; both are mended by `takeOver` alone. */
+  /** Throws CUTOVER_DEADLINE when there is no answer in time, *_LOST when the session is gone; both are fixed by `takeOver` alone. */
   async query<Row extends object>(text: string, values?: unknown[], limitMillis = CALM_MILLIS): Promise<pg.QueryResult<Row>> {
     const client = await this.#session();
     return await this.#within(client, limitMillis, () => client.query<Row>(text, values));

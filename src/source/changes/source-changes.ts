@@ -25,7 +25,7 @@ export interface SourceChange {
   readonly table: string;
   /** Names and figures, never values. */
   readonly message: string;
-  /** The statement or command that mends it. */
+  /** The statement or command that fixes it. */
   readonly fix: string | null;
   /** Rows may differ from now on: a verdict from before says nothing any more. */
   readonly doubtful: boolean;

@@ -1,4 +1,4 @@
-/** What makes the stream lose changes for as long as it stands: nothing goes on before it is mended. */
+/** What makes the stream lose changes for as long as it stands: nothing goes on before it is fixed. */
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";

@@ -122,7 +122,7 @@ export class TargetSession {
     await this.client.end().catch(() => undefined);
   }
 
-  /** A deadlock is over once one side has gone: like a lost connection, it is mended by running the transaction again. */
+  /** A deadlock is over once one side has gone: like a lost connection, it is fixed by running the transaction again. */
   #named(error: PghaulError, context: ErrorContext): PghaulError {
     const state = sqlState(error);
     if (state === "40P01" || state === "40001")

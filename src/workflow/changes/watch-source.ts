@@ -10,7 +10,7 @@ import { readHealth, type SourceHealth } from "../../source/health.ts";
 /** A transaction that old holds back vacuum at the source, and a fence would wait for it. */
 const LONG_SECONDS = 3600;
 
-/** What only the operator can mend, and what loses changes until then. */
+/** What only the operator can fix, and what loses changes until then. */
 const FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["PUBLICATION_CHANGED", "TABLE_RENAMED"]);
 
 /** True for what a look must end the run with. */
