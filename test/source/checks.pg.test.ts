@@ -122,6 +122,7 @@ describe("prechecks", () => {
         ["source-connection", "fail"],
         ["target-connection", "fail"],
         ["state-disk", "pass"],
+        ["cutover-route", "pass"],
       ],
     );
   });
