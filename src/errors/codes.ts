@@ -118,7 +118,7 @@ export const ERROR_CODES = {
   TABLE_RENAMED: {
     kind: "source",
     title: "A table was renamed or moved to another schema during the migration",
-    help: "What is written under the new name does not stream. Give it back its name at the source, then `pghaul run`, then `pghaul verify run`.",
+    help: "Its changes still stream, but the target has it under the old name. Give it back its name at the source, then `pghaul run`, then `pghaul verify run`.",
   },
   DECODE_FAILED: {
     kind: "bug",

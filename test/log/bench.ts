@@ -14,12 +14,12 @@ export const IDENTITY = { systemIdentifier: "7000000000000000001", slot: "pghaul
 export const START = 1_000n;
 export const NEVER = new AbortController().signal;
 
-export function tableOf(name: string, columns: readonly string[], key: Table["key"]): Table {
+export function tableOf(name: string, columns: readonly string[], key: Table["key"], oid = 9): Table {
   return {
     id: `public.${name}`,
     schema: "public",
     name,
-    oid: 0,
+    oid,
     key,
     partitioned: false,
     leaves: [],
@@ -29,7 +29,7 @@ export function tableOf(name: string, columns: readonly string[], key: Table["ke
 
 /** `a` (oid 1) and `b` (oid 2): `id` is the key. */
 export const TABLES: ReadonlyMap<string, Table> = new Map(
-  [tableOf("a", ["id", "note"], [0]), tableOf("b", ["id", "note"], [0])].map((table) => [table.id, table]),
+  [tableOf("a", ["id", "note"], [0], 1), tableOf("b", ["id", "note"], [0], 2)].map((table) => [table.id, table]),
 );
 export const RELATION_A = pgoutput.relation({ oid: 1, name: "a", columns: ["*id", "note"] });
 export const RELATION_B = pgoutput.relation({ oid: 2, name: "b", columns: ["*id", "note"] });

@@ -233,7 +233,7 @@ test("a relation keeps its columns from transaction to transaction, and changes 
   await log.close();
 });
 
-test("a table that is renamed is found under the name it had", async () => {
+test("a table is the one it was under every name that it bears, and no other of that name is", async () => {
   using dir = tempDir();
   const log = await openLog(dir.path);
   const renamed = pgoutput.relation({ oid: 1, name: "b", columns: ["*id", "note"] });
@@ -241,11 +241,12 @@ test("a table that is renamed is found under the name it had", async () => {
     Buffer.concat([
       pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])),
       pgoutput.transaction(lsnOf(2), 702, renamed, pgoutput.insert(1, ["2", "x"])),
+      pgoutput.transaction(lsnOf(3), 703, RELATION_B, pgoutput.insert(2, ["3", "x"])),
     ]),
   );
   await log.flush();
-  assert.deepEqual(numbersOf(await readAll(log, new Set(["public.a"]))), [1]);
-  assert.deepEqual(numbersOf(await readAll(log, new Set(["public.b"]))), [2]);
+  assert.deepEqual(numbersOf(await readAll(log, new Set(["public.a"]))), [1, 2]);
+  assert.deepEqual(numbersOf(await readAll(log, new Set(["public.b"]))), [3]);
   await log.close();
 });
 

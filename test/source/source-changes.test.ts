@@ -10,8 +10,8 @@ function leaf(name: string, change: Partial<LeafFootprint> = {}): LeafFootprint 
   return { schema: "public", name, kind: "r", persistence: "p", node: "1", attached: "100", born: true, identified: true, ...change };
 }
 
-function footprint(leaves: Record<string, LeafFootprint>, touched = "a"): Footprint {
-  const table = { name: "public.t", schema: "public", relation: "t", published: "5", columns: "c", touched, leaves };
+function footprint(leaves: Record<string, LeafFootprint>, touched = "a", types = "m"): Footprint {
+  const table = { name: "public.t", schema: "public", relation: "t", published: "5", columns: "c", touched, types, leaves };
   return { publication: { oid: "1", xmin: "1", complete: true }, tables: { "public.t": table } };
 }
 
@@ -34,6 +34,23 @@ describe("what happened between two looks at the source", () => {
     assert.deepEqual(await codes(one, grown({}), { first: null }), ["PARTITION_ATTACHED"], "cannot be told");
     assert.deepEqual(await codes(one, grown({ born: false })), ["PARTITION_ATTACHED"], "an older table");
     assert.deepEqual(await codes(one, grown({ born: false }), { bytes: 0 }), ["PARTITION_NEW"], "an older table, empty");
+  });
+
+  it("a partition below one that was attached: its rows may have come before", async () => {
+    const grown = (attached: string): Footprint => footprint({ 10: leaf("a"), 11: leaf("b", { attached }) });
+    assert.deepEqual(await codes(one, grown("300.200")), ["PARTITION_ATTACHED"], "the one above was attached later, or nobody knows");
+    assert.deepEqual(await codes(one, grown("200.200")), ["PARTITION_NEW"], "both made at once");
+    const below = footprint({ 10: leaf("a", { attached: "100.150" }) });
+    assert.deepEqual(
+      await codes(below, footprint({ 10: leaf("a", { attached: "100.150" }), 11: leaf("b", { attached: "100.200" }) })),
+      ["PARTITION_NEW"],
+      "made below one that was there",
+    );
+    assert.deepEqual(await codes(below, footprint({ 10: leaf("a", { attached: "300.150", born: true }) })), ["PARTITION_ATTACHED"]);
+  });
+
+  it("a type that was changed puts its tables in doubt", async () => {
+    assert.deepEqual(await codes(one, footprint({ 10: leaf("a") }, "a", "n")), ["TYPE_CHANGED"]);
   });
 
   it("detached and attached again between two looks is an arrival", async () => {

@@ -15,6 +15,7 @@ import { SegmentReader } from "./segment-reader.ts";
 
 export interface ReadOptions {
   readonly identity: Pick<LogIdentity, "stream">;
+  /** By id, with the OIDs that they have where the stream comes from. */
   readonly tables: ReadonlyMap<string, Table>;
   /** Transactions whose origin's name begins with it are our own writes and are left out; empty for none. */
   readonly skipOriginPrefix: string;
@@ -51,7 +52,7 @@ export async function* readRange(
   signal: AbortSignal,
 ): AsyncGenerator<TransactionPiece> {
   checkHeld(directory, range.from);
-  const relations = new RelationMap(options.tables, upstreamOf(options.identity.stream));
+  const relations = new RelationMap(options.tables.values(), upstreamOf(options.identity.stream));
   let isFirst = true;
   for (const segment of directory.overlapping(range.from, range.to)) {
     const index = await directory.indexOf(segment);

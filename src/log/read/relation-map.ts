@@ -1,6 +1,7 @@
 /**
- * Which relation of the stream is which table of the migration, and how its columns are ordered. Relations change while one reads on:
- * a table that gains or loses a column, or whose column becomes another type, is drift.
+ * Which relation of the stream is which table of the migration, and how its columns are ordered. A relation is known by its OID, which it
+ * keeps under every name. Relations change while one reads on: a table that gains or loses a column, or whose column becomes another type,
+ * is drift.
  */
 
 import { PghaulError } from "../../errors/pghaul-error.ts";
@@ -29,20 +30,16 @@ interface Known {
 /** A segment's relation messages are looked at by every read; each is decoded once. */
 const decoded = new WeakMap<Buffer, RelationMessage>();
 
-/** `schema.name` of a relation message: the id its table has, if it is one of the migration's. */
-export function relationId(message: Buffer): string {
-  return idOf(decodeRelation(message));
-}
-
 export class RelationMap {
-  readonly #tables: ReadonlyMap<string, Table>;
+  /** By OID. */
+  readonly #tables: ReadonlyMap<number, Table>;
   readonly #side: SideName;
   readonly #known = new Map<number, Known>();
   /** Column types at the start, or as first seen since, by table and column: text of another type is another value. */
   readonly #typeOids = new Map<string, number>();
 
-  constructor(tables: ReadonlyMap<string, Table>, side: SideName) {
-    this.#tables = tables;
+  constructor(tables: Iterable<Table>, side: SideName) {
+    this.#tables = new Map([...tables].map((table) => [table.oid, table]));
     this.#side = side;
   }
 
@@ -59,9 +56,15 @@ export class RelationMap {
     for (const { relation } of this.#known.values()) this.#rememberTypes(relation, true);
   }
 
-  /** The `schema.name` of a relation. Throws DECODE_FAILED when the stream never described it. */
-  idOf(oid: number, lsn: Lsn): string {
-    return idOf(this.#need(oid, lsn).relation);
+  /** The id of the migration's table that a relation is; undefined for any other. Throws DECODE_FAILED when the stream never described it. */
+  idOf(oid: number, lsn: Lsn): string | undefined {
+    this.#need(oid, lsn);
+    return this.#tables.get(oid)?.id;
+  }
+
+  /** The OIDs of the tables with these ids. */
+  oidsOf(ids: ReadonlySet<string>): ReadonlySet<number> {
+    return new Set([...this.#tables].flatMap(([oid, { id }]) => (ids.has(id) ? [oid] : [])));
   }
 
   /** The relation, checked against its table, which must be one of the migration's. Throws SCHEMA_DRIFT. */
@@ -78,7 +81,7 @@ export class RelationMap {
   }
 
   #rememberTypes(relation: RelationMessage, anew: boolean): void {
-    if (!this.#tables.has(idOf(relation))) return;
+    if (!this.#tables.has(relation.oid)) return;
     for (const { name, typeOid } of relation.columns) {
       const column = columnId(relation, name);
       if (anew || !this.#typeOids.has(column)) this.#typeOids.set(column, typeOid);
@@ -86,20 +89,20 @@ export class RelationMap {
   }
 
   #map(relation: RelationMessage, lsn: Lsn): MappedRelation {
-    const table = this.#tables.get(idOf(relation));
-    if (table === undefined) throw new Error(`relation map: ${idOf(relation)} is not a table of the migration`);
-    const indexes = columnIndexes(relation, table, { side: this.#side, lsn });
-    this.#checkTypes(relation, lsn);
+    const table = this.#tables.get(relation.oid);
+    if (table === undefined) throw new Error(`relation map: ${relation.oid} is not a table of the migration`);
+    const at = { table: table.id, side: this.#side, lsn };
+    const indexes = columnIndexes(relation, table, at);
+    this.#checkTypes(relation, at);
     const inOrder = indexes.every((from, to) => from === to);
     const order = inOrder ? (tuple: PartialRow) => tuple : (tuple: PartialRow) => indexes.map((from) => tuple[from] ?? null);
     return { table, relation, order, identityHasKey: hasKey(relation, table) };
   }
 
-  #checkTypes(relation: RelationMessage, lsn: Lsn): void {
+  #checkTypes(relation: RelationMessage, at: DriftPlace): void {
     for (const { name, typeOid } of relation.columns) {
       const before = this.#typeOids.get(columnId(relation, name));
-      if (before !== typeOid)
-        throw drift(relation, `column ${name} changed its type (OID ${before} to ${typeOid})`, { side: this.#side, lsn });
+      if (before !== typeOid) throw drift(relation, `column ${name} changed its type (OID ${before} to ${typeOid})`, at);
     }
   }
 }
@@ -132,23 +135,20 @@ function decodeRelation(message: Buffer): RelationMessage {
   return relation;
 }
 
-function idOf(relation: RelationMessage): string {
-  return `${relation.schema}.${relation.name}`;
-}
-
-function columnId(relation: RelationMessage, column: string): string {
-  return JSON.stringify([idOf(relation), column]);
+function columnId({ oid }: RelationMessage, column: string): string {
+  return JSON.stringify([oid, column]);
 }
 
 interface DriftPlace {
+  /** Its id, whatever name the stream has it under. */
+  readonly table: string;
   /** The side that the stream reads. */
   readonly side: SideName;
   readonly lsn: Lsn;
 }
 
 /** `columns`, as JSON, is how the stream has the table from here on. */
-function drift(relation: RelationMessage, what: string, { side, lsn }: DriftPlace): PghaulError {
-  const table = idOf(relation);
+function drift(relation: RelationMessage, what: string, { table, side, lsn }: DriftPlace): PghaulError {
   const columns = JSON.stringify(relation.columns.map(({ name }) => name));
   return new PghaulError("SCHEMA_DRIFT", `${table}: ${what}`, {
     context: { table, lsn: formatLsn(lsn), columns },

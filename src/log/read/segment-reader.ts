@@ -13,7 +13,7 @@ import { corrupt, decodeBlock, decodeBlockHeader, holdsMessages } from "../segme
 import type { TransactionIndex } from "../segment/transaction-index.ts";
 import { toChange } from "./change-decoder.ts";
 import { PieceCollector } from "./piece-collector.ts";
-import { type RelationMap, relationId } from "./relation-map.ts";
+import type { RelationMap } from "./relation-map.ts";
 
 export interface SegmentContent {
   readonly path: string;
@@ -26,8 +26,6 @@ export class SegmentReader {
   readonly #recent: RecentBlocks | null;
   readonly #index: TransactionIndex;
   readonly #relations: RelationMap;
-  readonly #wanted: ReadonlySet<string>;
-  /** OIDs that are a wanted table anywhere in this segment: a relation may be renamed in the middle. */
   readonly #wantedOids: ReadonlySet<number>;
   readonly #wantedSets = new Map<number, boolean>();
   #learnt = 0;
@@ -40,8 +38,7 @@ export class SegmentReader {
     this.#index = index;
     this.#recent = recent;
     this.#relations = relations;
-    this.#wanted = wanted;
-    this.#wantedOids = new Set(index.relations.filter(({ message }) => wanted.has(relationId(message))).map(({ oid }) => oid));
+    this.#wantedOids = relations.oidsOf(wanted);
   }
 
   /** Brings the relations to what they were before transaction `row`. */
@@ -94,8 +91,7 @@ export class SegmentReader {
     const { commitLsn } = collector.header;
     const type = raw[start] ?? 0;
     if (carriesRow(type)) {
-      const oid = skimRelation(raw, start, end, commitLsn);
-      if (!this.#wantedOids.has(oid) || !this.#wanted.has(this.#relations.idOf(oid, commitLsn))) return;
+      if (!this.#wantedOids.has(skimRelation(raw, start, end, commitLsn))) return;
     } else if (type !== MESSAGE_TYPE.relation && type !== MESSAGE_TYPE.truncate) return;
     this.#takeMessage(decodeMessage(raw, start, end, commitLsn), raw.subarray(start, end), collector);
   }
@@ -112,7 +108,10 @@ export class SegmentReader {
         this.#relations.learn(message.oid, Buffer.from(bytes));
         return;
       case "truncate": {
-        const tables = message.relations.map((oid) => this.#relations.idOf(oid, commitLsn)).filter((id) => this.#wanted.has(id));
+        const tables = message.relations.flatMap((oid) => {
+          const id = this.#relations.idOf(oid, commitLsn);
+          return id !== undefined && this.#wantedOids.has(oid) ? [id] : [];
+        });
         if (tables.length > 0) collector.add({ kind: "truncate", tables }, bytes.length);
         return;
       }

@@ -25,6 +25,7 @@ export interface TableFootprint {
   readonly published: string | null;
   readonly columns: string;
   readonly touched: string;
+  readonly types: string;
   /** By oid. */
   readonly leaves: Readonly<Record<string, LeafFootprint>>;
 }
@@ -35,9 +36,9 @@ export interface LeafFootprint {
   readonly kind: string;
   readonly persistence: string;
   readonly node: string;
-  /** The transaction that made it a partition; null for an ordinary table. */
+  /** The transactions that made the links between it and its root, the topmost first; null for an ordinary table. */
   readonly attached: string | null;
-  /** That transaction made the table too. */
+  /** The last of them made the table too. */
   readonly born: boolean;
   readonly identified: boolean;
 }
@@ -59,9 +60,9 @@ export async function readFootprint(
         tables.flatMap(({ id, oid }) => {
           const row = found.get(oid);
           if (row === undefined) return [];
-          const { schema, name, published, columns, touched } = row;
+          const { schema, name, published, columns, touched, types } = row;
           const leaves = leavesOf(parts.get(oid) ?? []);
-          return [[id, { name: `${schema}.${name}`, schema, relation: name, published, columns, touched, leaves }]];
+          return [[id, { name: `${schema}.${name}`, schema, relation: name, published, columns, touched, types, leaves }]];
         }),
       ),
     };

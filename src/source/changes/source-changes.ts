@@ -14,8 +14,8 @@ export type ChangeCode =
   | "PARTITION_NOT_LOGGED"
   | "TABLE_REWRITTEN"
   | "TABLE_COLUMNS"
+  | "TYPE_CHANGED"
   | "TABLE_DROPPED"
-  | "TABLE_RENAMED"
   | "IDENTITY_LOST"
   | "PUBLICATION_CHANGED";
 
@@ -80,16 +80,6 @@ function dropped({ id }: Table): SourceChange {
 function tableChanges({ id }: Table, was: TableFootprint, is: TableFootprint, optionsTouched: boolean): SourceChange[] {
   const changes: SourceChange[] = [];
   const verify = `pghaul verify run --table ${id}`;
-  // A name that is still another is a fault (`faultOf`), not an event of the past.
-  if (was.name !== is.name && is.name === id) {
-    changes.push({
-      code: "TABLE_RENAMED",
-      table: id,
-      message: `${id} bore the name ${was.name} at the source for a while: what was written to it then did not stream`,
-      fix: verify,
-      doubtful: true,
-    });
-  }
   if (is.published !== null && (was.published !== is.published || optionsTouched)) {
     changes.push({
       code: "PUBLICATION_CHANGED",
@@ -106,6 +96,10 @@ function tableChanges({ id }: Table, was: TableFootprint, is: TableFootprint, op
     const message = `ALTER TABLE wrote ${id} anew at the source: values that it computed for old rows do not stream`;
     changes.push({ code: "TABLE_REWRITTEN", table: id, message, fix: verify, doubtful: true });
   }
+  if (was.types !== is.types) {
+    const message = `ALTER TYPE changed a type of ${id} at the source (labels of an enum, attributes of a composite type): the target has the old one`;
+    changes.push({ code: "TYPE_CHANGED", table: id, message, fix: `make the same change at the target; then: ${verify}`, doubtful: true });
+  }
   return changes;
 }
 
@@ -116,11 +110,12 @@ async function leafChanges(
   ask: LeafQuestions,
 ): Promise<readonly SourceChange[]> {
   const changes: SourceChange[] = [];
+  const knownLinks = new Set(Object.values(was?.leaves ?? {}).flatMap(({ attached }) => attached?.split(".") ?? []));
   // Of a thousand only the first are shown, and each question is a round trip.
   let asked = 0;
   for (const [oid, leaf] of Object.entries(is.leaves)) {
     const earlier = was?.leaves[oid];
-    if (was !== undefined && earlier?.attached !== leaf.attached) changes.push(await arrived(table, oid, leaf, ask));
+    if (was !== undefined && earlier?.attached !== leaf.attached) changes.push(await arrived(table, { oid, leaf, known: knownLinks }, ask));
     else if (earlier !== undefined && earlier.node !== leaf.node && leaf.attached !== null) {
       changes.push(rewritten(table, leaf, asked < NAMED ? await ask.bytes(oid) : null));
       asked += 1;
@@ -134,10 +129,23 @@ async function leafChanges(
   return changes;
 }
 
-/** Empty, or made by the transaction that attached it and not written to by it: then every row of it was inserted by way of the stream. */
-async function arrived(table: Table, oid: string, leaf: LeafFootprint, ask: LeafQuestions): Promise<SourceChange> {
+interface Arrival {
+  readonly oid: string;
+  readonly leaf: LeafFootprint;
+  /** Links that were there before. */
+  readonly known: ReadonlySet<string>;
+}
+
+/**
+ * Empty, or made by the transaction that attached it and not written to by it: then every row of it was inserted by way of the stream. Rows
+ * may also have come while a partition above it was still to be attached.
+ */
+async function arrived(table: Table, { oid, leaf, known }: Arrival, ask: LeafQuestions): Promise<SourceChange> {
   const bytes = await ask.bytes(oid);
-  const wasEmpty = bytes === 0 || (leaf.born && leaf.attached !== null && (await ask.firstRowOf(leaf, leaf.attached)) === false);
+  const links = leaf.attached?.split(".") ?? [];
+  const own = links.pop();
+  const born = leaf.born && own !== undefined && links.every((link) => link === own || known.has(link));
+  const wasEmpty = bytes === 0 || (born && (await ask.firstRowOf(leaf, own)) === false);
   const name = nameOf(leaf);
   if (wasEmpty) {
     const message = `${name} is a new partition of ${table.id} at the source; the target needs it before the first row comes`;

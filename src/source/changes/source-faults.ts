@@ -34,14 +34,10 @@ function renamed({ tables: found }: Footprint, tables: readonly Table[]): Source
       ...(now.schema === table.schema ? [] : [`alter table ${asNamed} set schema ${quoteIdent(table.schema)};`]),
     ];
   });
-  const error = new PghaulError(
-    "TABLE_RENAMED",
-    `renamed at the source: ${what.join(", ")} now; what is written under the new name does not stream`,
-    {
-      context: { table: moved[0]?.table.id ?? "" },
-      suggestion: `${back.join(" ")}   -- at the source; then: pghaul run, and pghaul verify run for what was written meanwhile`,
-    },
-  );
+  const error = new PghaulError("TABLE_RENAMED", `renamed at the source: ${what.join(", ")} now; the target still has the old name`, {
+    context: { table: moved[0]?.table.id ?? "" },
+    suggestion: `${back.join(" ")}   -- at the source; then: pghaul run, and pghaul verify run`,
+  });
   return { error, tables: moved.map(({ table }) => table.id) };
 }
 

@@ -2,6 +2,7 @@
  * What the source's catalog says now of the tables that are moved: cheap enough to be asked every few seconds. Every value is text. Catalogs
  * alone are read and no lock on a table is asked for: whoever holds one (TRUNCATE, ALTER TABLE) must not keep us waiting.
  */
+import { PARTITION_TREE } from "../../postgres/catalog/partition-tree.ts";
 import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
 import type { Queryable } from "./queryable.ts";
 
@@ -28,8 +29,10 @@ export interface WatchedTableRow {
   readonly name: string;
   /** Of its row in pg_publication_rel, which is made anew when the table is dropped from the publication and added again. Null when it is not whole in it. */
   readonly published: string | null;
-  /** A digest of the columns' names and types, those that stream. */
+  /** A digest of the columns' numbers, names, types and collations, those that stream: another column of the same name has another number. */
   readonly columns: string;
+  /** A digest of what the columns' types are made of: labels of enums, attributes of composite types. */
+  readonly types: string;
   /** A digest of who wrote the columns' catalog rows: another after every ALTER TABLE that touches one. */
   readonly touched: string;
 }
@@ -41,15 +44,16 @@ export async function selectWatchedTables(
 ): Promise<readonly WatchedTableRow[]> {
   // Row filter and column list are read through jsonb, for 13 and 14 have neither.
   const { rows } = await db.query<WatchedTableRow>(
-    `
-    select c.oid::text, n.nspname::text as schema, c.relname::text as name, r.oid::text as published, a.columns, a.touched
+    `${TYPES}
+    select c.oid::text, n.nspname::text as schema, c.relname::text as name, r.oid::text as published, a.columns, a.touched,
+           coalesce(md5((select string_agg(t.made, ' ' order by t.typid) from types t where t.relid = c.oid)), '') as types
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       left join pg_catalog.pg_publication p on p.pubname = $1
       left join pg_catalog.pg_publication_rel r
         on r.prpubid = p.oid and r.prrelid = c.oid and to_jsonb(r) ->> 'prqual' is null and to_jsonb(r) ->> 'prattrs' is null
      cross join lateral (
-           select coalesce(md5(string_agg(format('%s %s', t.attname, format_type(t.atttypid, t.atttypmod)), ',' order by t.attnum)
+           select coalesce(md5(string_agg(format('%s %s %s %s', t.attnum, t.attname, format_type(t.atttypid, t.atttypmod), t.attcollation), ',' order by t.attnum)
                                filter (where t.attgenerated = '' and not t.attisdropped)), '') as columns,
                   coalesce(md5(string_agg(t.xmin::text, ',' order by t.attnum)), '') as touched
              from pg_catalog.pg_attribute t where t.attrelid = c.oid and t.attnum > 0) as a
@@ -58,6 +62,32 @@ export async function selectWatchedTables(
   );
   return rows;
 }
+
+/**
+ * `with recursive types as (relid, typid, made)`: the types that columns of these relations ($2) use, directly or inside of others, and what
+ * ALTER TYPE can change in them. Types below 16384 are PostgreSQL's own. The columns of pg_range differ between versions, hence jsonb.
+ */
+const TYPES = `
+    with recursive used as (
+      select a.attrelid as relid, a.atttypid as typid from pg_catalog.pg_attribute a
+       where a.attrelid = any($2::oid[]) and a.attnum > 0 and not a.attisdropped and a.atttypid >= 16384
+       union
+      select u.relid, x.typid
+        from used u
+        join pg_catalog.pg_type t on t.oid = u.typid
+       cross join lateral (
+             select t.typelem as typid
+              union all select t.typbasetype
+              union all select r.rngsubtype from pg_catalog.pg_range r where t.oid::text in (r.rngtypid::text, to_jsonb(r) ->> 'rngmultitypid')
+              union all select a.atttypid from pg_catalog.pg_attribute a
+                         where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as x
+       where x.typid >= 16384),
+    types as (
+      select u.relid, u.typid, concat_ws(' ', u.typid::text,
+               (select string_agg(e.oid::text || ' ' || e.enumlabel::text, ',' order by e.oid) from pg_catalog.pg_enum e where e.enumtypid = t.oid),
+               (select string_agg(a.attnum::text || ' ' || a.atttypid::text || ' ' || a.attisdropped::text, ',' order by a.attnum)
+                  from pg_catalog.pg_attribute a where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0)) as made
+        from used u join pg_catalog.pg_type t on t.oid = u.typid)`;
 
 export interface WatchedPartRow {
   readonly root: string;
@@ -70,9 +100,9 @@ export interface WatchedPartRow {
   readonly persistence: string;
   /** Another after TRUNCATE, VACUUM FULL, CLUSTER and every ALTER TABLE that writes the table anew. */
   readonly node: string;
-  /** The transaction that made it a partition; null for a table that is its own leaf. */
+  /** The transactions that made the links between it and its root, the topmost first; null for a table that is its own leaf. */
   readonly attached: string | null;
-  /** True when that transaction also made the table. */
+  /** True when the last of them also made the table. */
   readonly born: string;
   /** True when its rows can be told apart in the stream. */
   readonly identified: string;
@@ -80,12 +110,12 @@ export interface WatchedPartRow {
 
 /** The leaves below the tables, an ordinary table being its own. One that is being detached (14 and later) is none any more. */
 export async function selectWatchedParts(db: Queryable, roots: readonly number[]): Promise<readonly WatchedPartRow[]> {
-  // Not pg_partition_tree(): it locks every partition. The row of the column ctid is written with the table and never again.
+  // The row of the column ctid is written with the table and never again.
   const { rows } = await db.query<WatchedPartRow>(
-    `${TREE}
+    `${PARTITION_TREE}
     select t.root::text, c.oid::text, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
-           c.relpersistence::text as persistence, c.relfilenode::text as node, t.attached,
-           coalesce(t.attached = (select a.xmin::text from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum = -1), true)::text as born,
+           c.relpersistence::text as persistence, c.relfilenode::text as node, t.links as attached,
+           coalesce(regexp_replace(t.links, '.*[.]', '') = (select a.xmin::text from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum = -1), true)::text as born,
            (c.relreplident = 'f' or c.relreplident in ('d', 'i') and exists (
               select from pg_catalog.pg_index i
                where i.indrelid = c.oid and i.indisvalid and i.indimmediate
@@ -98,16 +128,6 @@ export async function selectWatchedParts(db: Queryable, roots: readonly number[]
   );
   return rows;
 }
-
-const TREE = `
-    with recursive tree as (
-      select r.root, r.root as oid, null::text as attached, 0 as level from unnest($1::oid[]) as r(root)
-       union all
-      select tree.root, i.inhrelid, i.xmin::text, tree.level + 1
-        from tree
-        join pg_catalog.pg_inherits i on i.inhparent = tree.oid
-        join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
-       where to_jsonb(i) ->> 'inhdetachpending' is distinct from 'true')`;
 
 export interface PartitionRow {
   readonly root: string;

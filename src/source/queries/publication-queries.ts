@@ -17,6 +17,7 @@ export async function selectPublication(db: Queryable, name: string): Promise<Pu
 }
 
 export interface PublishedRow {
+  readonly oid: string;
   readonly schema: string;
   readonly name: string;
   /** A row filter or a column list (15 and later). */
@@ -27,7 +28,7 @@ export interface PublishedRow {
 export async function selectPublished(db: Queryable, name: string): Promise<readonly PublishedRow[]> {
   // Read through jsonb, for 13 and 14 have neither column.
   const { rows } = await db.query<PublishedRow>(
-    `select n.nspname::text as schema, c.relname::text as name,
+    `select c.oid::text, n.nspname::text as schema, c.relname::text as name,
             (to_jsonb(r) ->> 'prqual' is not null or to_jsonb(r) ->> 'prattrs' is not null)::text as partial
        from pg_catalog.pg_publication_rel r
        join pg_catalog.pg_publication p on p.oid = r.prpubid

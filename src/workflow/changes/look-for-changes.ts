@@ -23,7 +23,7 @@ export interface Look {
 }
 
 /**
- * One look by the process that streams. The first only remembers. Throws PUBLICATION_CHANGED and TABLE_RENAMED while changes are being lost,
+ * One look by the process that streams. The first only remembers. Throws PUBLICATION_CHANGED while changes are being lost, and TABLE_RENAMED,
  * after it has noted whose.
  */
 export async function lookForChanges({ migration, tables, bus }: Look, client: pg.Client): Promise<void> {

@@ -16,10 +16,12 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
 import { FenceWatch } from "../cutover/watch-fence.ts";
+import { keepRunning } from "../keep-running.ts";
 import { slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import { runStream } from "../stream/run-stream.ts";
+import { tablesAt } from "../stream/tables-at.ts";
 import { systemClock } from "../system-clock.ts";
 import { measureLag, type Upstream } from "./measure-lag.ts";
 import { EngineWatch } from "./watch-engine.ts";
@@ -115,7 +117,10 @@ async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequ
     name: "reverse",
     systemIdentifier: prepared.identifiers.target,
     tail,
-    tables: prepared.tables,
+    tables: await keepRunning(
+      () => migration.session("target", "way back", (client) => tablesAt(client, migration, "reverse", prepared.tables)),
+      { clock: systemClock, signal, waiting: (why) => bus.emit({ kind: "waiting", why }) },
+    ),
     load: null,
     bus,
     watch: back.watch,

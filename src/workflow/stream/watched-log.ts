@@ -2,18 +2,20 @@ import type { ChangeLog, Clock, LogRange } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { ReadOnlyLog } from "../../log/read-only-log.ts";
 import type { Lsn } from "../../model/lsn.ts";
-import type { StreamName } from "../../model/side.ts";
+import { type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { originPrefix } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { logDirectory } from "./run-stream.ts";
+import { tablesAt } from "./tables-at.ts";
 
 const POLL_MILLIS = 20;
 
 export interface LogParts {
   readonly migration: Migration;
   readonly stream: StreamName;
+  /** As on record, or as they are at that side. */
   readonly tables: readonly Table[];
   /** `pg_control_system().system_identifier` of the side that the stream reads. */
   readonly cluster: string;
@@ -25,11 +27,15 @@ export async function openWatchedLog({ migration, stream, tables, cluster, clock
   const tails = new TailStore(migration.state);
   const tail = tails.get(stream);
   if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
+  const there =
+    stream === "forward"
+      ? tables
+      : await migration.session(upstreamOf(stream), "log", (client) => tablesAt(client, migration, stream, tables));
   const log = await ReadOnlyLog.open(
     {
       dir: logDirectory(migration.config.state.dir, stream),
       identity: { systemIdentifier: cluster, slot: tail.slot, stream },
-      tables: new Map(tables.map((table) => [table.id, table])),
+      tables: new Map(there.map((table) => [table.id, table])),
       skipOriginPrefix: originPrefix(migration.name),
     },
     tail.durableLsn,

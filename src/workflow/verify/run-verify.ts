@@ -3,7 +3,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { downstreamOf, type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
+import { quoteLiteral } from "../../postgres/quote.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
@@ -17,6 +17,7 @@ import { namedTables } from "../named-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
+import { tablesAt } from "../stream/tables-at.ts";
 import { openWatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
 import { withComputed } from "./computed-columns.ts";
@@ -50,7 +51,9 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   const { migration, runId, bus, signal } = task;
   const stream = followingStream(migration);
   await refuseIdle(migration);
-  const tables = await withComputed(migration, await asIn(migration, stream, chooseTables(migration, task.only)));
+  const chosen = chooseTables(migration, task.only);
+  const there = await migration.session(upstreamOf(stream), "verify", (client) => tablesAt(client, migration, stream, chosen));
+  const tables = await withComputed(migration, there);
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
@@ -129,19 +132,6 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
     });
   }
   return chosen.map(({ table }) => table);
-}
-
-/** Tables are on record as the source's catalog has them; where the target is primary, it is the target's oids that count. */
-async function asIn(migration: Migration, stream: StreamName, tables: readonly Table[]): Promise<readonly Table[]> {
-  if (stream === "forward") return tables;
-  const names = tables.map(({ schema, name }) => qualifiedName(schema, name));
-  const { rows } = await migration.session("target", "verify", (client) =>
-    client.query<{ oid: string }>(
-      "select name::regclass::oid::text as oid from unnest($1::text[]) with ordinality one(name, place) order by place",
-      [names],
-    ),
-  );
-  return tables.map((table, place) => ({ ...table, oid: Number(rows[place]?.oid) }));
 }
 
 /** How long "the stream is close by" is believed. */
