@@ -7,13 +7,14 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Key, Table, TableLeaf } from "../model/table.ts";
+import { type Key, type Table, type TableLeaf, tableId } from "../model/table.ts";
 import { explained } from "../postgres/lock-refused.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { isOfConnection } from "../postgres/wrap-error.ts";
 import { type OutsideTable, outsideTable, setApartTable } from "./catalog/outside-tables.ts";
+import { patternFault } from "./catalog/pattern-faults.ts";
 import { type IdentityFacts, type RowIdentity, rowIdentity } from "./catalog/row-identity.ts";
-import { tablePattern } from "./catalog/table-pattern.ts";
+import { type TablePattern, tablePattern } from "./catalog/table-pattern.ts";
 import {
   beginCatalogRead,
   type ColumnRow,
@@ -25,6 +26,7 @@ import {
   selectColumns,
   selectKeyColumns,
   selectLeaves,
+  selectPartitionNames,
   selectRelations,
   selectReplicaIdentities,
   selectSetApart,
@@ -38,7 +40,7 @@ export interface TableSelection {
 
 /** Something that was selected and cannot be moved as a table. */
 export interface LeftOut {
-  /** `schema.name` of the table or partition. */
+  /** `tableId` of the table or partition. */
   readonly id: string;
   readonly reason: "foreign-table" | "unlogged" | "no-identity";
   /** A sentence for the operator. */
@@ -53,8 +55,10 @@ export interface Catalog {
   readonly leftOut: readonly LeftOut[];
   /** Tables that were not selected, or cannot be. */
   readonly outside: readonly OutsideTable[];
-  /** Include patterns that matched no table at all: most often a slip of the pen. */
+  /** Patterns that matched no table at all: most often a slip of the pen. */
   readonly unmatched: readonly string[];
+  /** A sentence about each of them (`refusePatterns`). */
+  readonly patternFaults: readonly string[];
 }
 
 /** Reads the selected tables in one snapshot of the catalog. The client must not be in a transaction. */
@@ -65,12 +69,16 @@ export async function readCatalog(client: pg.Client, selection: TableSelection):
   try {
     const all = await selectRelations(client);
     const selected = all.filter((row) => matchesAny(include, row) && !matchesAny(exclude, row));
-    const unmatched = include.filter((one) => !all.some((row) => one.matches(row.schema, row.name))).map(({ text }) => text);
+    const idle = (one: TablePattern): boolean => !all.some((row) => one.matches(row.schema, row.name));
+    const unmatched = { include: include.filter(idle), exclude: exclude.filter(idle) };
+    const texts = [...unmatched.include, ...unmatched.exclude].map(({ text }) => text);
+    const names = { tables: all, partitions: texts.length === 0 ? [] : await selectPartitionNames(client) };
+    const patternFaults = (["include", "exclude"] as const).flatMap((key) => unmatched[key].map((one) => patternFault(key, one, names)));
     const outside = [
       ...all.filter((row) => !selected.includes(row)).map((row) => outsideTable(row, matchesAny(include, row))),
       ...(await selectSetApart(client)).map(setApartTable),
     ];
-    return { ...(await describe(client, selected)), outside, unmatched };
+    return { ...(await describe(client, selected)), outside, unmatched: texts, patternFaults };
   } catch (error) {
     throw isOfConnection(error) ? await explained(error, "source", client) : error;
   } finally {
@@ -127,7 +135,7 @@ async function describe(client: pg.Client, selected: readonly RelationRow[]): Pr
       own.filter(({ oid }) => oid !== row.oid).map((leaf) => facts.identity(leaf)),
     );
     if (identity.kind === "none")
-      leftOut.push({ id: idOf(row), reason: "no-identity", detail: `${idOf(row)} ${identity.problem}`, fix: identity.fix });
+      leftOut.push({ id: tableId(row), reason: "no-identity", detail: `${tableId(row)} ${identity.problem}`, fix: identity.fix });
     else tables.push(facts.table(row, own, identity));
   }
   return { tables, leftOut };
@@ -162,7 +170,7 @@ class CatalogFacts {
     const columns = (this.#columns.get(row.oid) ?? []).filter(({ generated }) => generated === "");
     const key: Key = identity.kind === "full" ? null : identity.columns.map((name) => columns.findIndex((column) => column.name === name));
     return {
-      id: idOf(row),
+      id: tableId(row),
       schema: row.schema,
       name: row.name,
       oid: Number(row.oid),
@@ -195,7 +203,7 @@ export function isOurs({ kind, persistence }: RelationRow): boolean {
 
 /** Foreign rows live elsewhere, and unlogged ones are never in WAL (manual: "CREATE TABLE", UNLOGGED). */
 function movable(row: RelationRow, leftOut: LeftOut[]): boolean {
-  const id = idOf(row);
+  const id = tableId(row);
   if (row.kind === "f")
     leftOut.push({ id, reason: "foreign-table", detail: `${id} is a foreign table: its rows live on another server`, fix: null });
   else if (row.persistence === "u")
@@ -218,8 +226,4 @@ function pattern(text: string): ReturnType<typeof tablePattern> {
   } catch (error) {
     throw new PghaulError("CONFIG_INVALID", error instanceof Error ? error.message : String(error), { context: { key: "tables" } });
   }
-}
-
-function idOf({ schema, name }: { readonly schema: string; readonly name: string }): string {
-  return `${schema}.${name}`;
 }

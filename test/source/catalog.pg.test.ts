@@ -62,7 +62,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     test("lists tables and partition roots, not partitions, temporary, extension's or pghaul's tables", async () => {
       const ids = (await readTables(client, EVERYTHING)).map(({ id }) => id);
       assert.deepEqual(ids, [
-        "Odd Schema.Order.Items?",
+        'Odd Schema."Order.Items?"',
         "public.by_index",
         "public.child",
         "public.empty_root",
@@ -105,7 +105,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       assert.deepEqual(keyOf(await table("public.by_index")), ["tenant", "code"]);
       assert.deepEqual(keyOf(await table("public.full_with_key")), ["id"]);
       assert.equal((await table("public.full_without_key")).key, null);
-      assert.deepEqual(keyOf(await table("Odd Schema.Order.Items?")), ["Key"]);
+      assert.deepEqual(keyOf(await table('Odd Schema."Order.Items?"')), ["Key"]);
     });
 
     test("partitioned tables list their leaves, ordinary ones themselves, each with sizes", async () => {
@@ -128,12 +128,21 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
     test("include and exclude take stars, question marks and quotes; a pattern that matches nothing is told", async () => {
       const ids = async (include: string[], exclude: string[] = []) => (await readTables(client, { include, exclude })).map(({ id }) => id);
       assert.deepEqual(await ids(["public.full_*"], ["*.full_with_???"]), ["public.full_without_key"]);
-      assert.deepEqual(await ids(['"Odd Schema"."Order.Items?"']), ["Odd Schema.Order.Items?"]);
-      assert.deepEqual(await ids(["*.Order?Items?"]), ["Odd Schema.Order.Items?"]);
+      assert.deepEqual(await ids(['"Odd Schema"."Order.Items?"']), ['Odd Schema."Order.Items?"']);
+      assert.deepEqual(await ids(["*.Order?Items?"]), ['Odd Schema."Order.Items?"']);
       await assert.rejects(ids(["Odd Schema.Order.Items?"]), { code: "CONFIG_INVALID" }, "three parts: the dot wants quotes");
       assert.deepEqual(await ids(["orders"]), ["public.orders"]);
       assert.deepEqual((await readCatalog(client, { include: ["public.o*", "public.nothing"], exclude: ["public.o*"] })).unmatched, [
         "public.nothing",
+      ]);
+      const { patternFaults } = await readCatalog(client, {
+        include: ["public.*", "pubic.orders"],
+        exclude: ["public.events_1", "publik.*"],
+      });
+      assert.deepEqual(patternFaults, [
+        "tables.include: no table matches pubic.orders; did you mean public.orders?",
+        "tables.exclude: no table matches public.events_1: public.events_1 is a partition of public.events, which is selected as a whole",
+        "tables.exclude: no table matches publik.*; did you mean public.*?",
       ]);
     });
 

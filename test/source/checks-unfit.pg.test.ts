@@ -68,7 +68,7 @@ const REASONS: Record<string, RegExp> = {
   "target-replica-role": /may not set session_replication_role/,
   "source-replication-origin": /may not call pg_replication_origin_create/,
   "target-replication-origin": /may not call pg_replication_origin_create/,
-  "tables-selected": /no table matches missing.nothing/,
+  "tables-selected": /tables\.include: no table matches missing.nothing/,
   "tables-outside": /of extensions, with rows of yours: public\.kept_rows/,
   "table-overrides": /public\.orderz names no table that is moved; .*public\.full_row\.strategy is key, and the table has none/,
   "replica-identity": /public.no_key has no primary key/,

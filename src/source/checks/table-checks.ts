@@ -68,10 +68,9 @@ function none(found: readonly string[], sentence: string, fix: string | null): V
 }
 
 function selected({ catalog }: CheckContext): Verdict {
-  const { tables, unmatched } = catalog;
-  if (tables.length === 0) return fail("no table is selected that can be moved", "mend tables.include in the configuration");
-  if (unmatched.length > 0)
-    return warn(`${tables.length} tables; no table matches ${named(unmatched)}`, "mend tables.include in the configuration");
+  const { tables, patternFaults } = catalog;
+  if (patternFaults.length > 0) return fail(patternFaults.join("; "), "correct tables.include and tables.exclude in the configuration");
+  if (tables.length === 0) return fail("no table is selected that can be moved", "correct tables.include in the configuration");
   return pass(`${tables.length} tables`);
 }
 

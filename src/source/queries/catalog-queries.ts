@@ -65,6 +65,25 @@ export async function selectSetApart(db: Queryable): Promise<readonly SetApartRo
   return rows;
 }
 
+export interface PartitionNameRow {
+  readonly schema: string;
+  readonly name: string;
+  readonly root_schema: string;
+  readonly root: string;
+}
+
+/** All partitions of the database, with the tables that they belong to. */
+export async function selectPartitionNames(db: Queryable): Promise<readonly PartitionNameRow[]> {
+  const { rows } = await db.query<PartitionNameRow>(`
+    select n.nspname::text as schema, c.relname::text as name, rn.nspname::text as root_schema, rc.relname::text as root
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_class rc on rc.oid = pg_catalog.pg_partition_root(c.oid)
+      join pg_catalog.pg_namespace rn on rn.oid = rc.relnamespace
+     where c.relispartition and c.relkind in ('r', 'p', 'f')`);
+  return rows;
+}
+
 export interface LeafRow extends RelationRow {
   readonly root: string;
   /** `TableLeaf.id`. */

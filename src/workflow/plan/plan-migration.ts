@@ -5,6 +5,7 @@ import { type Forecast, forecast, type MeasuredRead } from "../../plan/forecast.
 import { type MigrationPlan, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
 import { migrationSteps } from "../../plan/migration-steps.ts";
 import { describeConnection } from "../../postgres/connect.ts";
+import { refusePatterns } from "../../source/catalog/pattern-faults.ts";
 import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
@@ -58,6 +59,7 @@ async function planTables(sides: Sides): Promise<{ readonly catalog: Catalog; re
   const { config } = sides;
   return sides.session("source", "plan", async (client) => {
     const catalog = await readCatalog(client, config.tables);
+    refusePatterns(catalog);
     refuseOverrides(config.tables.overrides, catalog);
     const tables: PlannedTable[] = [];
     for (const table of catalog.tables)

@@ -1,8 +1,9 @@
 import type { ChunkRange } from "../../engine/ports.ts";
-import type { Table } from "../../model/table.ts";
+import { type Table, tableId } from "../../model/table.ts";
 import { displayText } from "../../model/value.ts";
+import { refusePatterns } from "../../source/catalog/pattern-faults.ts";
 import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
-import { readTables } from "../../source/catalog.ts";
+import { completeTables, readCatalog } from "../../source/catalog.ts";
 import type { Migration } from "../open-migration.ts";
 import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
 
@@ -33,7 +34,9 @@ export async function planSnapshot(migration: Migration): Promise<SnapshotPlan> 
   const { config } = migration;
   const tables = await migration.session("source", "snapshot plan", async (client) => {
     const planned: PlannedTable[] = [];
-    const selected = await readTables(client, config.tables);
+    const catalog = await readCatalog(client, config.tables);
+    refusePatterns(catalog);
+    const selected = completeTables(catalog);
     refuseOverrides(config.tables.overrides, { tables: selected, leftOut: [] });
     for (const table of selected)
       planned.push(plannedTable(table, await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))));
@@ -55,7 +58,7 @@ function plannedTable(table: Table, ranges: readonly ChunkRange[]): PlannedTable
 
 function leafName(table: Table, leaf: string): string {
   const found = table.leaves.find(({ id }) => id === leaf);
-  return found === undefined ? table.id : `${found.schema}.${found.name}`;
+  return found === undefined ? table.id : tableId(found);
 }
 
 function boundText(bound: ChunkRange["from"]): readonly string[] | null {

@@ -7,6 +7,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { describeConnection } from "../../postgres/connect.ts";
+import { refusePatterns } from "../../source/catalog/pattern-faults.ts";
 import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { completeTables, fingerprintTables, readCatalog, readTables } from "../../source/catalog.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
@@ -92,13 +93,16 @@ async function planTables(
 ): Promise<readonly Table[]> {
   const store = new TableStore(migration.state);
   const { include, exclude, overrides } = migration.config.tables;
-  claimIdentity(migration.state, { "tables include": include.join(", "), "tables exclude": exclude.join(", ") });
+  const claim = (): void =>
+    claimIdentity(migration.state, { "tables include": JSON.stringify(include), "tables exclude": JSON.stringify(exclude) });
   if (store.all().length > 0) {
+    claim();
     const known = await adoptDrift(migration, sides, bus);
     refuseOverrides(overrides, { tables: known, leftOut: [] });
     return known;
   }
   const catalog = await readCatalog(sides.source, { include, exclude });
+  refusePatterns(catalog);
   const tables = completeTables(catalog);
   if (tables.length === 0) {
     throw new PghaulError("CONFIG_INVALID", `no table at the source matches tables.include (${include.join(", ")})`, {
@@ -121,6 +125,8 @@ async function planTables(
   for (const { detail, fix } of catalog.outside.filter((one) => one.fix !== null)) {
     bus.emit({ kind: "warning", code: "TABLE_LEFT_OUT", message: `not moved: ${detail}; to carry them over: ${fix}` });
   }
+  // Not before: what was refused above can still be corrected.
+  claim();
   store.plan(tables);
   return tables;
 }
