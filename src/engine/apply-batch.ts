@@ -7,6 +7,7 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
 import type { Hold } from "../model/hold.ts";
 import { formatLsn, type Lsn } from "../model/lsn.ts";
+import { shellWord } from "../model/shell-word.ts";
 import { type SideName, sideCode } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
@@ -196,6 +197,6 @@ class Batch {
 function drift(table: string, side: SideName, header: TransactionHeader): PghaulError {
   return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
     context: { table, lsn: formatLsn(header.commitLsn) },
-    suggestion: `pghaul verify diff --table ${table}`,
+    suggestion: `pghaul verify diff --table ${shellWord(table)}`,
   });
 }

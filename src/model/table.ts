@@ -17,7 +17,7 @@ export type Key = readonly number[] | null;
 
 /** A table that takes part in a migration, as the source's catalog describes it. */
 export interface Table {
-  /** Stable name in state, plans and messages: `schema.name`, unquoted. */
+  /** Stable name in state, plans and messages: `tableId`. */
   readonly id: string;
   readonly schema: string;
   readonly name: string;
@@ -46,6 +46,19 @@ export interface TableLeaf {
   /** Estimates of pg_class; bytes include TOAST. */
   readonly bytes: number;
   readonly rows: number;
+}
+
+/**
+ * `schema.name`, the one text that stands for a table (or a partition) in state, plans, patterns, JSON and messages. A part is put in double
+ * quotes where it would read as something else otherwise: a name may hold a dot, and `a.b` in schema `c` is not `b` in schema `c.a`. As a
+ * pattern (`table-pattern.ts`) it selects that table and no other.
+ */
+export function tableId({ schema, name }: { readonly schema: string; readonly name: string }): string {
+  return `${idPart(schema)}.${idPart(name)}`;
+}
+
+function idPart(part: string): string {
+  return /^[^\s."*?](?:[^."*?]*[^\s."*?])?$/u.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
 }
 
 /** The text of a row's key: equality of this string is identity of the row. Lengths are prefixed so that no two keys collide. */

@@ -1,5 +1,6 @@
 import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
 import { type SideFault, type SideName, sideCode } from "../model/side.ts";
+import { tableId } from "../model/table.ts";
 
 /** The fields of a server's ErrorResponse that are used (manual: "Error and Notice Message Fields"). */
 interface ServerError extends Error {
@@ -93,7 +94,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 function fromServer(error: ServerError, side: SideName, context: ErrorContext): PghaulError {
-  const table = error.table === undefined ? undefined : `${error.schema}.${error.table}`;
+  const table = error.table === undefined ? undefined : tableId({ schema: error.schema ?? "", name: error.table });
   const place = /^COPY ([^,]+), line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? "");
   const suggestion = enumSuggestion(error) ?? SUGGESTIONS[error.code] ?? error.hint;
   return new PghaulError(sideCode(side, serverFault(error.code, error.severity)), withoutValues(error), {

@@ -10,6 +10,7 @@ import { rollForward } from "../engine/roll-forward.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";
+import { shellWord } from "../model/shell-word.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 import { diffRow } from "./diff-row.ts";
@@ -67,7 +68,7 @@ function unsettled({ id }: Table): PghaulError {
     `${id} was written to in each of ${ROUNDS} reads in a way that the log cannot settle (keys that change)`,
     {
       context: { table: id },
-      suggestion: `pghaul verify run --table ${id}   # at a quieter time`,
+      suggestion: `pghaul verify run --table ${shellWord(id)}   # at a quieter time`,
     },
   );
 }

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { assertRefusedJson } from "../bad-input/refusal.ts";
 import { query, waitFor } from "../support/database.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
@@ -110,6 +111,43 @@ describe("leaves between the plan and the load", { timeout: 240_000, concurrency
     const result = await running.done;
     assert.equal(result.code, 0, result.stdout + result.stderr);
     assert.deepEqual(await counts(move), { ev: "960", bare: "0", bag: "30" });
+  });
+});
+
+/** The same text, joined by a dot. */
+const ALIKE = `
+  create schema shop; create schema "shop.v1"; create schema other;
+  create table shop."v1.items" (id int primary key, v text); create index on shop."v1.items" (v);
+  create table "shop.v1".items (id int primary key, w text); create index on "shop.v1".items (w);
+  create table other."odd ""one" (id int primary key);
+  insert into shop."v1.items" select i, 'first' from generate_series(1, 100) i;
+  insert into "shop.v1".items select i, 'second' from generate_series(1, 300) i;
+  insert into other."odd ""one" values (1);`;
+
+describe("tables whose names are one text when they are joined by a dot", { timeout: 120_000 }, () => {
+  it("are two tables: loaded, streamed, verified, selected and set apart", async () => {
+    await using pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
+    const config = (other: string): string => `tables: { exclude: ["${other}.*"], overrides: { 'shop."v1.items"': { chunkBytes: 64KB } } }`;
+    const move = await newMove(pair, { sql: ALIKE, config: config("othr") });
+    for (const command of ["plan", "run"]) {
+      const refusal = { code: "CONFIG_INVALID", exit: 3, says: /tables\.exclude: no table matches othr\.\*; did you mean other\.\*\?/ };
+      assertRefusedJson(move, await move.run([command, "--json"]), refusal);
+    }
+    move.configure({ config: config("other") });
+    const loaded = await move.run(["run", "--until", "caught-up"]);
+    assert.equal(loaded.code, 0, loaded.stderr);
+    await query(move.sourceDb, `update shop."v1.items" set v = 'third' where id = 1; delete from "shop.v1".items where id <= 50`);
+    const verified = (await move.run([...VERIFIED, "--json"])).json();
+    const verdicts = (verified.result.verify.tables as { table: string; rows: string; equal: boolean }[]).map(
+      ({ table, rows, equal }) => `${table} ${rows} ${equal}`,
+    );
+    assert.deepEqual(verdicts.sort(), ['"shop.v1".items 250 true', 'shop."v1.items" 100 true']);
+    const [there] = await query(
+      move.targetDb,
+      `select (select count(*)::int from shop."v1.items" where v = 'third') as first, (select count(*)::int from "shop.v1".items) as second`,
+    );
+    assert.deepEqual(there, { first: 1, second: 250 });
+    assert.equal((await move.run(["check"])).stdout.includes("shop.v1.items"), false, "no text names both");
   });
 });
 

@@ -2,6 +2,7 @@ import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { shellWord } from "../../model/shell-word.ts";
 import { withMigration } from "../../workflow/open-migration.ts";
 import { runVerify } from "../../workflow/verify/run-verify.ts";
 import type { VerifyResult } from "../../workflow/verify/verify-result.ts";
@@ -64,7 +65,7 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
         const names = differing.map(({ table }) => table).join(", ");
         this.failWith(
           new PghaulError("DIFFERENCES_FOUND", `${differing.length} tables differ: ${names}`, {
-            suggestion: `pghaul verify diff --table ${differing[0]?.table}`,
+            suggestion: `pghaul verify diff --table ${shellWord(differing[0]?.table ?? "")}`,
           }),
         );
       }

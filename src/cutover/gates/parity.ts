@@ -1,4 +1,5 @@
-import { type Gate, type GateContext, tableNames } from "../gate.ts";
+import { tableId } from "../../model/table.ts";
+import { type Gate, type GateContext, type GateSide, tableNames } from "../gate.ts";
 
 /** Settings whose difference changes what queries answer or how long they take; only shown. */
 const COMPARED_SETTINGS = [
@@ -37,19 +38,20 @@ export const parityGate: Gate = {
 };
 
 const INDEXES = `
-  select r.schema || '.' || r.name as table, count(i.indexrelid) filter (where i.indisvalid and i.indisready)::text as indexes
+  select r.schema, r.name, count(i.indexrelid) filter (where i.indisvalid and i.indisready)::text as indexes
     from unnest($1::text[], $2::text[]) as r(schema, name)
     left join pg_catalog.pg_namespace n on n.nspname = r.schema
     left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = r.name
     left join pg_catalog.pg_index i on i.indrelid = c.oid
-   group by 1`;
+   group by r.schema, r.name`;
 
 async function lackingIndexes({ from, to, tables }: GateContext): Promise<readonly string[]> {
-  const here = new Map(
-    (await to.query<{ table: string; indexes: string }>(INDEXES, tableNames(tables))).map((row) => [row.table, Number(row.indexes)]),
-  );
-  const there = await from.query<{ table: string; indexes: string }>(INDEXES, tableNames(tables));
-  return there.filter(({ table, indexes }) => (here.get(table) ?? 0) < Number(indexes)).map(({ table }) => table);
+  const counted = async (side: GateSide): Promise<ReadonlyMap<string, number>> => {
+    const rows = await side.query<{ schema: string; name: string; indexes: string }>(INDEXES, tableNames(tables));
+    return new Map(rows.map((row) => [tableId(row), Number(row.indexes)]));
+  };
+  const [here, there] = [await counted(to), await counted(from)];
+  return [...there].filter(([table, indexes]) => (here.get(table) ?? 0) < indexes).map(([table]) => table);
 }
 
 async function lackingExtensions({ from, to }: GateContext): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import type { Gate, GateSide } from "../gate.ts";
 
 interface Sequence {
   readonly name: string;
-  /** `schema.name` of the table that owns it. */
+  /** Schema and name of the table that owns it, as a JSON array. */
   readonly owner: string | null;
   readonly readable: string;
   readonly settable: string;
@@ -13,9 +13,9 @@ export const sequencesGate: Gate = {
   id: "sequences",
   title: "every sequence can be read, and set at the other side",
   async ask({ from, to, tables }) {
-    const moved = new Set(tables.map(({ id }) => id));
+    const moved = new Set(tables.map(({ schema, name }) => JSON.stringify([schema, name])));
     // What belongs to a table that stays behind stays behind with it.
-    const here = (await sequencesOf(from)).filter(({ owner }) => owner === null || moved.has(owner));
+    const here = (await sequencesOf(from)).filter(({ owner }) => owner === null || moved.has(JSON.stringify(JSON.parse(owner))));
     const there = new Map((await sequencesOf(to)).map((sequence) => [sequence.name, sequence]));
     const unreadable = here.filter(({ readable }) => readable !== "true").map(({ name }) => name);
     const missing = here.filter(({ name }) => !there.has(name)).map(({ name }) => name);
@@ -37,7 +37,7 @@ export const sequencesGate: Gate = {
 async function sequencesOf(side: GateSide): Promise<readonly Sequence[]> {
   return side.query<Sequence>(
     `select format('%I.%I', n.nspname, s.relname) as name,
-            (select min(tn.nspname || '.' || t.relname) from pg_catalog.pg_depend d join pg_catalog.pg_class t on t.oid = d.refobjid
+            (select min(json_build_array(tn.nspname, t.relname)::text) from pg_catalog.pg_depend d join pg_catalog.pg_class t on t.oid = d.refobjid
                join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace
               where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
                 and d.deptype in ('a', 'i') and not t.relispartition) as owner,

@@ -4,6 +4,7 @@ import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { parseLsn } from "../../model/lsn.ts";
 import type { SideName } from "../../model/side.ts";
+import { tableId } from "../../model/table.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import type { CutoverSide, FenceFact, FenceState, SequenceValue } from "../ports.ts";
@@ -155,7 +156,7 @@ export class PostgresSide implements CutoverSide {
   async probeWrites(): Promise<readonly string[]> {
     const open: string[] = [];
     for (const relation of await this.#relations()) {
-      if (!relation.intact || (await this.#takesWrite(relation))) open.push(`${relation.schema}.${relation.name}`);
+      if (!relation.intact || (await this.#takesWrite(relation))) open.push(tableId(relation));
     }
     return open;
   }
@@ -170,7 +171,7 @@ export class PostgresSide implements CutoverSide {
       await this.#session.copyNothing(`copy ${qualifiedName(schema, name)} from stdin`);
       return true;
     } catch (error) {
-      if (sqlState(error) === undefined) throw asPghaulError(error, this.name, { step: "probe", table: `${schema}.${name}` });
+      if (sqlState(error) === undefined) throw asPghaulError(error, this.name, { step: "probe", table: tableId({ schema, name }) });
       return false;
     } finally {
       await this.#rollback();
@@ -205,8 +206,7 @@ export class PostgresSide implements CutoverSide {
         return;
       } catch (error) {
         await this.#rollback();
-        if (!TOO_LATE.has(sqlState(error)))
-          throw asPghaulError(error, this.name, { step: "guard", table: `${relation.schema}.${relation.name}` });
+        if (!TOO_LATE.has(sqlState(error))) throw asPghaulError(error, this.name, { step: "guard", table: tableId(relation) });
         if (this.#now() - began > GUARD_LOCK_MILLIS) throw await this.#tooLate([relation], error, GUARD_LOCK_MILLIS);
         await sleep(20);
       }

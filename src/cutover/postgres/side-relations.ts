@@ -2,6 +2,7 @@
 
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
+import { tableId } from "../../model/table.ts";
 import type { FencedRelation, RelationRow } from "./fence-queries.ts";
 import { relationsSql } from "./fence-queries.ts";
 
@@ -37,10 +38,7 @@ export async function readAllRelations(db: Queryable, side: SideName, tables: re
   if (missing.length === 0) return relations;
   throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
     context: {
-      table: missing
-        .map(({ schema, name }) => `${schema}.${name}`)
-        .slice(0, 5)
-        .join(", "),
+      table: missing.map(tableId).slice(0, 5).join(", "),
     },
   });
 }

@@ -5,7 +5,7 @@
 
 import type pg from "pg";
 import type { SideName } from "../../model/side.ts";
-import type { Table } from "../../model/table.ts";
+import { type Table, tableId } from "../../model/table.ts";
 import { asPghaulError } from "../../postgres/wrap-error.ts";
 import { selectWatchedParts, selectWatchedPublication, selectWatchedTables, type WatchedPartRow } from "../queries/change-queries.ts";
 
@@ -17,7 +17,7 @@ export interface Footprint {
 }
 
 export interface TableFootprint {
-  /** `schema.name` now. */
+  /** `tableId` now. */
   readonly name: string;
   readonly schema: string;
   readonly relation: string;
@@ -62,7 +62,7 @@ export async function readFootprint(
           if (row === undefined) return [];
           const { schema, name, published, columns, touched, types } = row;
           const leaves = leavesOf(parts.get(oid) ?? []);
-          return [[id, { name: `${schema}.${name}`, schema, relation: name, published, columns, touched, types, leaves }]];
+          return [[id, { name: tableId(row), schema, relation: name, published, columns, touched, types, leaves }]];
         }),
       ),
     };

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Table } from "../../model/table.ts";
+import { type Table, tableId } from "../../model/table.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import { type PartitionRow, selectPartitions } from "../queries/change-queries.ts";
 
@@ -28,7 +28,7 @@ export async function missingPartitions(
     .filter((row) => !there.has(nameOf(row)))
     .map((row) => ({
       root: ids.get(row.root) ?? row.root,
-      name: `${row.schema}.${row.name}`,
+      name: tableId(row),
       bound: row.bound,
       sql: createPartitionSql(row),
     }));

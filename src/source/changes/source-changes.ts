@@ -2,7 +2,9 @@
  * What happened between two footprints that the stream does not carry, a finding each. Nothing is judged harmless that cannot be shown to be:
  * who compares the table afterwards knows.
  */
-import type { Table } from "../../model/table.ts";
+
+import { shellWord } from "../../model/shell-word.ts";
+import { type Table, tableId } from "../../model/table.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import type { Footprint, LeafFootprint, TableFootprint } from "./footprint.ts";
 
@@ -79,7 +81,7 @@ function dropped({ id }: Table): SourceChange {
 
 function tableChanges({ id }: Table, was: TableFootprint, is: TableFootprint, optionsTouched: boolean): SourceChange[] {
   const changes: SourceChange[] = [];
-  const verify = `pghaul verify run --table ${id}`;
+  const verify = `pghaul verify run --table ${shellWord(id)}`;
   if (is.published !== null && (was.published !== is.published || optionsTouched)) {
     changes.push({
       code: "PUBLICATION_CHANGED",
@@ -146,13 +148,13 @@ async function arrived(table: Table, { oid, leaf, known }: Arrival, ask: LeafQue
   const own = links.pop();
   const born = leaf.born && own !== undefined && links.every((link) => link === own || known.has(link));
   const wasEmpty = bytes === 0 || (born && (await ask.firstRowOf(leaf, own)) === false);
-  const name = nameOf(leaf);
+  const name = tableId(leaf);
   if (wasEmpty) {
     const message = `${name} is a new partition of ${table.id} at the source; the target needs it before the first row comes`;
     return { code: "PARTITION_NEW", table: table.id, message, fix: null, doubtful: false };
   }
   const message = `${name} became a partition of ${table.id} at the source, and rows that it held before do not stream`;
-  const fix = `pghaul verify diff --table ${table.id}   # then insert what is missing at the target`;
+  const fix = `pghaul verify diff --table ${shellWord(table.id)}   # then insert what is missing at the target`;
   return { code: "PARTITION_ATTACHED", table: table.id, message, fix, doubtful: true };
 }
 
@@ -161,8 +163,8 @@ function left(table: Table, leaf: LeafFootprint): SourceChange {
   return {
     code: "PARTITION_GONE",
     table: table.id,
-    message: `${nameOf(leaf)} is no partition of ${table.id} any more at the source (DETACH or DROP); the target still has its rows`,
-    fix: `alter table ${root} detach partition ${name};   -- AT THE TARGET, once the stream has caught up (or drop table ${name}); then: pghaul verify run --table ${table.id}`,
+    message: `${tableId(leaf)} is no partition of ${table.id} any more at the source (DETACH or DROP); the target still has its rows`,
+    fix: `alter table ${root} detach partition ${name};   -- AT THE TARGET, once the stream has caught up (or drop table ${name}); then: pghaul verify run --table ${shellWord(table.id)}`,
     doubtful: true,
   };
 }
@@ -174,8 +176,8 @@ function rewritten(table: Table, leaf: LeafFootprint, bytes: number | null): Sou
   return {
     code: "PARTITION_REWRITTEN",
     table: table.id,
-    message: `${nameOf(leaf)}, a partition of ${table.id}, was written anew at the source${held}: TRUNCATE of one partition does not stream (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
-    fix: `pghaul verify run --table ${table.id}   # different after a TRUNCATE; then, AT THE TARGET: truncate ${name};`,
+    message: `${tableId(leaf)}, a partition of ${table.id}, was written anew at the source${held}: TRUNCATE of one partition does not stream (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
+    fix: `pghaul verify run --table ${shellWord(table.id)}   # different after a TRUNCATE; then, AT THE TARGET: truncate ${name};`,
     doubtful: true,
   };
 }
@@ -185,10 +187,10 @@ function notLogged(table: Table, leaf: LeafFootprint): SourceChange {
   return {
     code: "PARTITION_NOT_LOGGED",
     table: table.id,
-    message: `${nameOf(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the source: nothing written to it streams`,
+    message: `${tableId(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the source: nothing written to it streams`,
     fix: foreign
       ? null
-      : `alter table ${qualifiedName(leaf.schema, leaf.name)} set logged;   -- at the source; then: pghaul verify run --table ${table.id}`,
+      : `alter table ${qualifiedName(leaf.schema, leaf.name)} set logged;   -- at the source; then: pghaul verify run --table ${shellWord(table.id)}`,
     doubtful: true,
   };
 }
@@ -198,12 +200,8 @@ function unidentified(table: Table, leaf: LeafFootprint): SourceChange {
   return {
     code: "IDENTITY_LOST",
     table: table.id,
-    message: `${nameOf(leaf)} has no replica identity any more: the application's UPDATE and DELETE fail at the source`,
+    message: `${tableId(leaf)} has no replica identity any more: the application's UPDATE and DELETE fail at the source`,
     fix: `alter table ${qualifiedName(leaf.schema, leaf.name)} replica identity full;   -- at the source, or give it its key back`,
     doubtful: false,
   };
-}
-
-function nameOf({ schema, name }: LeafFootprint): string {
-  return `${schema}.${name}`;
 }

@@ -2,6 +2,7 @@ import type { ChunkRows, PendingKey, RowOps, TableProgress, TargetTransaction, T
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Change } from "../../model/change.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import { shellWord } from "../../model/shell-word.ts";
 import { otherSide, type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { PartialRow, Row } from "../../model/value.ts";
@@ -26,7 +27,7 @@ function foreignRow(error: unknown, side: SideName): PghaulError {
   const { message, context } = error as PghaulError;
   return new PghaulError(sideCode(side, "DRIFT"), `something at the ${side} is in the way of what the stream writes: ${message}`, {
     context,
-    suggestion: `pghaul verify diff --table ${context.table}; and see that the ${side} has no constraint that the ${otherSide(side)} lacks`,
+    suggestion: `pghaul verify diff --table ${shellWord(String(context.table))}; and see that the ${side} has no constraint that the ${otherSide(side)} lacks`,
   });
 }
 

@@ -35,8 +35,8 @@ export class NotedChanges {
   /** Durable when it returns. */
   record(footprint: Footprint, changes: readonly NotedChange[]): void {
     const known = this.#store.get();
-    const repeated = new Set(changes.map(({ table, message }) => `${table} ${message}`));
-    const kept = this.unsettled().filter(({ table, message }) => !repeated.has(`${table} ${message}`));
+    const repeated = new Set(changes.map(({ table, message }) => JSON.stringify([table, message])));
+    const kept = this.unsettled().filter(({ table, message }) => !repeated.has(JSON.stringify([table, message])));
     this.#store.put({ footprint, changes: [...kept, ...changes] }, known?.version ?? 0);
   }
 

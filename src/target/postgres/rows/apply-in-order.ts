@@ -6,6 +6,7 @@
 import type { PendingKey, Tolerance } from "../../../engine/ports.ts";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Change } from "../../../model/change.ts";
+import { shellWord } from "../../../model/shell-word.ts";
 import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import { isComplete, type PartialRow, type Row } from "../../../model/value.ts";
@@ -226,6 +227,6 @@ function nullsOf(row: Row): ReadonlySet<number> {
 function drift(table: string, side: SideName): PghaulError {
   return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
     context: { table },
-    suggestion: `pghaul verify diff --table ${table}`,
+    suggestion: `pghaul verify diff --table ${shellWord(table)}`,
   });
 }

@@ -1,5 +1,6 @@
 import type { RowOps, Tolerance } from "../../../engine/ports.ts";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { shellWord } from "../../../model/shell-word.ts";
 import { sideCode } from "../../../model/side.ts";
 import { type PartialRow, type Row, UNCHANGED } from "../../../model/value.ts";
 import type { TargetSession } from "../target-session.ts";
@@ -181,6 +182,6 @@ function expectAll(target: TargetTable, { what, asked, found }: { what: string; 
   const table = target.table.id;
   throw new PghaulError(sideCode(target.side, "DRIFT"), `${table}: of ${asked} rows ${what}, the ${target.side} holds ${found}`, {
     context: { table, asked, found },
-    suggestion: `pghaul verify diff --table ${table}`,
+    suggestion: `pghaul verify diff --table ${shellWord(table)}`,
   });
 }
