@@ -33,6 +33,8 @@ export interface Table {
    * carry the root's name.
    */
   readonly leaves: readonly TableLeaf[];
+  /** Partitions that are not moved (foreign, unlogged), by name; absent where there are none. Nothing of ours may reach them, at either side. */
+  readonly leftOut?: readonly { readonly schema: string; readonly name: string }[];
 }
 
 export interface TableLeaf {

@@ -129,14 +129,16 @@ async function describe(client: pg.Client, selected: readonly RelationRow[]): Pr
   );
   const tables: Table[] = [];
   for (const row of candidates) {
-    const own = leaves.filter(({ root }) => root === row.oid).filter((leaf) => leaf.oid === row.oid || movable(leaf, leftOut));
+    const all = leaves.filter(({ root }) => root === row.oid);
+    const own = all.filter((leaf) => leaf.oid === row.oid || movable(leaf, leftOut));
+    const left = all.filter((leaf) => !own.includes(leaf)).map(({ schema, name }) => ({ schema, name }));
     const identity = rowIdentity(
       facts.identity(row),
       own.filter(({ oid }) => oid !== row.oid).map((leaf) => facts.identity(leaf)),
     );
     if (identity.kind === "none")
       leftOut.push({ id: tableId(row), reason: "no-identity", detail: `${tableId(row)} ${identity.problem}`, fix: identity.fix });
-    else tables.push(facts.table(row, own, identity));
+    else tables.push({ ...facts.table(row, own, identity), ...(left.length === 0 ? {} : { leftOut: left }) });
   }
   return { tables, leftOut };
 }

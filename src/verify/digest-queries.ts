@@ -6,12 +6,14 @@
 import type { ChunkRange, KeyBound } from "../engine/ports.ts";
 import type { Column, Key, Table } from "../model/table.ts";
 import { displayText } from "../model/value.ts";
-import { qualifiedName, quoteIdent, quoteLiteral } from "../postgres/quote.ts";
+import { quoteIdent, quoteLiteral } from "../postgres/quote.ts";
 
 /** Rows to look at: a range of the key (null = all), and among them only, or all but, the keys of parameter arrays $1, $2 ... */
 export interface DigestScope {
   readonly range: ChunkRange | null;
   readonly keys: "all" | "listed";
+  /** An item of FROM that yields the table's rows (`readReach`). */
+  readonly from: string;
   /** The server keeps text in another encoding than UTF8: hashes are taken of its UTF8 form, as on the other side. */
   readonly converted?: boolean;
 }
@@ -48,9 +50,9 @@ export function rowHashesSql(table: Table, scope: DigestScope, buckets: readonly
  * Full rows of listed keys. The columns stand bare: the wire carries their output functions' text, as the stream does, while `::text` says
  * `true` for `t` and drops the blanks of char(n).
  */
-export function rowsSql(table: Table): string {
+export function rowsSql(table: Table, from: string): string {
   const values = table.columns.map((_, index) => column(table, index));
-  return `select ${values.join(", ")} ${fromSql(table, { range: null, keys: "listed" })}`;
+  return `select ${values.join(", ")} ${fromSql(table, { range: null, keys: "listed", from })}`;
 }
 
 function listedKeysSql(table: Table, key: readonly number[]): string {
@@ -72,12 +74,7 @@ function listed(columns: readonly Column[]): readonly string[] {
 function fromSql(table: Table, scope: DigestScope): string {
   const conditions = [...rangeConditions(table, scope.range)];
   if (scope.keys === "listed") conditions.push(listedKeysSql(table, keyOf(table)));
-  return `from ${relationSql(table)} t where ${conditions.length === 0 ? "true" : conditions.join(" and ")}`;
-}
-
-/** A partition root with its leaves; any other table without the children that inherit from it, which are tables of their own. */
-export function relationSql(table: Table): string {
-  return `${table.partitioned ? "" : "only "}${qualifiedName(table.schema, table.name)}`;
+  return `from ${scope.from} t where ${conditions.length === 0 ? "true" : conditions.join(" and ")}`;
 }
 
 /** Which of the listed keys lie in a range: their places in the list, from 1 on, each as a row `place`. */

@@ -3,18 +3,11 @@ import type { ChunkRange } from "../engine/ports.ts";
 import type { SideName } from "../model/side.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
 import { displayText, type Row, toByteText } from "../model/value.ts";
+import type { TableReach } from "../postgres/catalog/partition-tree.ts";
+import { readReach } from "../postgres/catalog/table-reach.ts";
 import { LOCK_NOT_AVAILABLE, lockRefused } from "../postgres/lock-refused.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
-import {
-  bucketsSql,
-  type DigestScope,
-  digestOfRowsSql,
-  digestSql,
-  keysInRangeSql,
-  relationSql,
-  rowHashesSql,
-  rowsSql,
-} from "./digest-queries.ts";
+import { bucketsSql, type DigestScope, digestOfRowsSql, digestSql, keysInRangeSql, rowHashesSql, rowsSql } from "./digest-queries.ts";
 import type { Digest, HashedRow, TableSnapshot } from "./ports.ts";
 
 /** Where a table is compared, and how what runs there is ended. */
@@ -26,6 +19,8 @@ export interface SnapshotSide {
 }
 
 export interface OpenedSnapshot {
+  /** How the table's rows are reached here. */
+  readonly reach: TableReach;
   readonly pid: string;
   readonly encoding: string;
 }
@@ -45,18 +40,19 @@ export async function openLocked<Columns>(
   { table, side, sleep, select }: SnapshotSide & { readonly table: Table; readonly select: string },
   signal: AbortSignal,
 ): Promise<Columns & OpenedSnapshot> {
-  const text = `begin isolation level repeatable read read only;
+  const text = (lock: string): string => `begin isolation level repeatable read read only;
 set local lock_timeout = '2s';
 set local jit = off;
-lock table ${relationSql(table)} in access share mode;
+lock table ${lock} in access share mode;
 set local lock_timeout = 0;
 select ${select}, pg_backend_pid()::text as pid, current_setting('server_encoding') as encoding`;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     try {
+      const reach = await readReach(client, side, table);
       // `pg` returns a result for each of the statements, though its types tell of one.
-      const results = (await client.query(text)) as unknown as pg.QueryResult<Columns & OpenedSnapshot>[];
-      return results.at(-1)?.rows[0] as Columns & OpenedSnapshot;
+      const results = (await client.query(text(reach.lock))) as unknown as pg.QueryResult<Columns & Omit<OpenedSnapshot, "reach">>[];
+      return { ...(results.at(-1)?.rows[0] as Columns & Omit<OpenedSnapshot, "reach">), reach };
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw asPghaulError(error, side, { table: table.id });
       await client.query("rollback");
@@ -76,6 +72,7 @@ export class PostgresSnapshot implements TableSnapshot {
   readonly #pid: string;
   readonly #signal: AbortSignal;
   readonly #converted: boolean;
+  readonly #from: string;
 
   constructor(client: pg.Client, { table, side, opened, signal }: SnapshotParts) {
     this.#client = client;
@@ -83,6 +80,7 @@ export class PostgresSnapshot implements TableSnapshot {
     this.#hashed = table.key === null ? table : withComputed(table);
     this.#side = side;
     this.#pid = opened.pid;
+    this.#from = opened.reach.from;
     this.#signal = signal;
     // SQL_ASCII has no encoding to convert from: its bytes are taken for UTF8, as the load takes them.
     this.#converted = opened.encoding !== "UTF8" && opened.encoding !== "SQL_ASCII";
@@ -121,7 +119,7 @@ export class PostgresSnapshot implements TableSnapshot {
   async rows(keys: readonly Row[]): Promise<ReadonlyMap<KeyText, Row>> {
     if (keys.length === 0) return new Map();
     const rows = await this.#ask<(string | null)[]>({
-      text: rowsSql(this.#table),
+      text: rowsSql(this.#table, this.#from),
       values: keyArrays(this.#table, keys),
       rowMode: "array",
     });
@@ -144,7 +142,7 @@ export class PostgresSnapshot implements TableSnapshot {
   }
 
   #scope(range: ChunkRange | null, keys: DigestScope["keys"]): DigestScope {
-    return { range, keys, converted: this.#converted };
+    return { range, keys, from: this.#from, converted: this.#converted };
   }
 
   async #digest(text: string, values: unknown[]): Promise<Digest> {

@@ -114,6 +114,50 @@ describe("leaves between the plan and the load", { timeout: 240_000, concurrency
   });
 });
 
+/** A foreign table without a handler: whoever looks at it, or asks for a plan that does, fails. */
+const NOT_OURS = `
+  create foreign data wrapper nowhere; create server elsewhere foreign data wrapper nowhere;
+  create table arch (id int, day int, primary key (id, day)) partition by range (day);
+  create table arch_1 partition of arch for values from (0) to (10);
+  create table bag (day int, v text) partition by range (day);
+  create table bag_1 partition of bag for values from (0) to (10);
+  alter table bag replica identity full; alter table bag_1 replica identity full;`;
+const FOREIGN = "create foreign table bag_far partition of bag for values from (90) to (100) server elsewhere;";
+
+describe("partitions that are not moved", { timeout: 120_000 }, () => {
+  it("are not read, emptied, counted or compared, at either side", async () => {
+    await using pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
+    const move = await newMove(pair, {
+      sql: `${NOT_OURS}${FOREIGN}
+        create unlogged table arch_u partition of arch for values from (10) to (20);
+        insert into arch select i, i % 20 from generate_series(1, 200) i;
+        insert into bag select i % 10, 'v' from generate_series(1, 50) i;`,
+      targetSql: `${NOT_OURS}${FOREIGN}
+        create table arch_u partition of arch for values from (10) to (20);
+        insert into arch_u select i, 12 from generate_series(1, 5) i;
+        create table kept (id int primary key); insert into kept values (1);`,
+    });
+    const check = await move.run(["check", "--json"]);
+    const verdict = (check.json().result.checks as { id: string; status: string; evidence: string }[]).find(
+      ({ id }) => id === "target-empty",
+    );
+    assert.equal(verdict?.status, "pass", verdict?.evidence);
+    const loaded = await move.run(VERIFIED);
+    assert.equal(loaded.code, 0, loaded.stdout + loaded.stderr);
+    await query(
+      move.sourceDb,
+      "insert into bag values (3, 'w'); insert into arch values (1000, 3); truncate arch; insert into arch values (1, 1), (1, 11)",
+    );
+    const again = await move.run(VERIFIED);
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    const left = "select day, count(*)::int as rows from arch group by day order by day";
+    assert.deepEqual(await query(move.targetDb, left), [
+      { day: 1, rows: 1 },
+      { day: 12, rows: 5 },
+    ]);
+  });
+});
+
 /** The same text, joined by a dot. */
 const ALIKE = `
   create schema shop; create schema "shop.v1"; create schema other;

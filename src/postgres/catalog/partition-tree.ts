@@ -69,16 +69,22 @@ export interface QualifiedName {
 export function leafByLeaf(root: QualifiedName, leaves: readonly QualifiedName[], columns: readonly string[]): TableReach {
   const each = [root, ...leaves].map(({ schema, name }) => `only ${qualifiedName(schema, name)}`);
   const list = columns.map(quoteIdent).join(", ");
-  return { lock: each.join(", "), from: `(${each.map((one) => `select ${list} from ${one}`).join(" union all ")})` };
+  return {
+    holders: each.slice(1),
+    lock: each.join(", "),
+    from: `(${each.map((one) => `select ${list} from ${one}`).join(" union all ")})`,
+  };
 }
 
 /** A partitioned table through its root, any other without the tables that inherit from it. */
 export function throughRoot({ schema, name }: QualifiedName, partitioned: boolean): TableReach {
   const relation = `${partitioned ? "" : "only "}${qualifiedName(schema, name)}`;
-  return { lock: relation, from: relation };
+  return { holders: [relation], lock: relation, from: relation };
 }
 
 export interface TableReach {
+  /** What TRUNCATE and DELETE take, one by one; none where every leaf is left out. */
+  readonly holders: readonly string[];
   readonly lock: string;
   /** An item of FROM; give it an alias. */
   readonly from: string;

@@ -1,3 +1,4 @@
+import { readReach } from "../../postgres/catalog/table-reach.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import type { OutsideTable } from "../catalog/outside-tables.ts";
 import { overrideFaults } from "../catalog/table-overrides.ts";
@@ -196,16 +197,24 @@ async function largeObjects({ source }: CheckContext): Promise<Verdict> {
 }
 
 async function targetEmpty({ target, catalog, migration }: CheckContext): Promise<Verdict> {
-  const names = new Map(catalog.tables.map((table) => [qualifiedName(table.schema, table.name), table.id]));
   const existing = await selectExisting(target.client, catalog.tables);
   const ours = await selectOwnProgress(target.client, migration);
-  const foreign = [...existing.keys()].filter((name) => !ours.has(names.get(name) ?? ""));
-  const full = await selectNotEmpty(target.client, foreign);
+  const full: string[] = [];
+  const held: string[] = [];
+  for (const table of catalog.tables) {
+    if (ours.has(table.id) || !existing.has(qualifiedName(table.schema, table.name))) continue;
+    const { holders } = await readReach(target.client, "target", table);
+    const filled = await selectNotEmpty(target.client, holders);
+    full.push(...filled);
+    if (filled.length > 0) held.push(qualifiedName(table.schema, table.name));
+  }
   if (full.length === 0)
     return pass(
-      ours.size > 0 ? `${ours.size} tables are this migration's own` : `${existing.size} of ${names.size} tables exist, all empty`,
+      ours.size > 0
+        ? `${ours.size} tables are this migration's own`
+        : `${existing.size} of ${catalog.tables.length} tables exist, all empty`,
     );
   // Pasted into the wrong window it would be the end of the source.
   const truncates = full.map((name) => `truncate ${name}`);
-  return fail(`holds rows already: ${named(full)}`, statements(truncates, "AT THE TARGET ONLY, and if nobody needs these rows"));
+  return fail(`holds rows already: ${named(held)}`, statements(truncates, "AT THE TARGET ONLY, and if nobody needs these rows"));
 }

@@ -2,6 +2,8 @@ import type pg from "pg";
 import { type ErrorContext, PghaulError } from "../../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
+import type { TableReach } from "../../postgres/catalog/partition-tree.ts";
+import { readReach } from "../../postgres/catalog/table-reach.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import { setUpOrigin } from "./replication-origin.ts";
 import { copyIn } from "./rows/copy-in.ts";
@@ -104,6 +106,11 @@ export class TargetSession {
       this.#tables.set(table, target);
     }
     return target;
+  }
+
+  /** How all rows of the table are reached, and no others; as the catalog is now. */
+  async reach(table: Table): Promise<TableReach> {
+    return this.guarded({ table: table.id }, () => readReach(this.client, this.side, table));
   }
 
   /** Runs `work` and gives its errors the side's names. */

@@ -53,7 +53,8 @@ export async function replaceRows(session: TargetSession, target: TargetTable, k
 /** Copies a whole table in. Without a key nothing could tell its rows from rows that were there before, so there must be none. */
 export async function loadWhole(session: TargetSession, target: TargetTable, copyText: AsyncIterable<Uint8Array>): Promise<number> {
   const table = target.table.id;
-  const [held] = await session.script([`select from ${target.relation} limit 1`], { table });
+  const { from } = await session.reach(target.table);
+  const [held] = await session.script([`select from ${from} t limit 1`], { table });
   if ((held?.rowCount ?? 0) > 0) {
     throw new PghaulError("TARGET_NOT_EMPTY", `${table} already holds rows at the target, and has no key to tell them apart`, {
       context: { table },

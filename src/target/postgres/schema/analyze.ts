@@ -1,11 +1,13 @@
 import type { Table } from "../../../model/table.ts";
-import { qualifiedName } from "../../../postgres/quote.ts";
+import { readReach } from "../../../postgres/catalog/table-reach.ts";
 import type { Queryable } from "../progress/progress-queries.ts";
 
 /**
  * Gives the planner its statistics: they do not travel with rows, and without them the first queries after the switch go wrong.
- * A partitioned root is analysed with its partitions.
+ * A partitioned root is analysed with its partitions, unless one of them is not ours to read.
  */
 export async function analyze(target: Queryable, table: Table): Promise<void> {
-  await target.query(`analyze ${qualifiedName(table.schema, table.name)}`);
+  const { holders } = await readReach(target, "target", table);
+  // ANALYZE takes no ONLY before 18, and a leaf has no children.
+  for (const holder of holders) await target.query(`analyze ${holder.replace(/^only /, "")}`);
 }

@@ -1,16 +1,18 @@
 /** What must hold of the target's tables before the load, and what must be the same where the operator made the schema. */
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Table } from "../../../model/table.ts";
-import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import { readReach } from "../../../postgres/catalog/table-reach.ts";
+import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Queryable } from "../progress/progress-queries.ts";
 import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catalog-queries.ts";
 
 /** Of the tables (those whose load has not begun), the ids of those that hold rows already. */
 export async function tablesWithRows(target: Queryable, tables: readonly Table[]): Promise<readonly string[]> {
   const held: string[] = [];
-  for (const { id, schema, name } of tables) {
-    const { rowCount } = await target.query(`select from ${qualifiedName(schema, name)} limit 1`);
-    if ((rowCount ?? 0) > 0) held.push(id);
+  for (const table of tables) {
+    const { from } = await readReach(target, "target", table);
+    const { rowCount } = await target.query(`select from ${from} t limit 1`);
+    if ((rowCount ?? 0) > 0) held.push(table.id);
   }
   return held;
 }
@@ -19,12 +21,11 @@ export async function tablesWithRows(target: Queryable, tables: readonly Table[]
 export async function requireEmpty(target: Queryable, tables: readonly Table[]): Promise<void> {
   const held = await tablesWithRows(target, tables);
   if (held.length === 0) return;
+  const holders: string[] = [];
+  for (const table of tables) if (held.includes(table.id)) holders.push(...(await readReach(target, "target", table)).holders);
   throw new PghaulError("TARGET_NOT_EMPTY", `already holding rows at the target: ${held.join(", ")}`, {
     context: { table: held.join(", ") },
-    suggestion: `truncate ${tables
-      .filter(({ id }) => held.includes(id))
-      .map(({ schema, name }) => qualifiedName(schema, name))
-      .join(", ")};`,
+    suggestion: `truncate ${holders.join(", ")};`,
   });
 }
 

@@ -1,0 +1,42 @@
+import type { Table } from "../../model/table.ts";
+import { qualifiedName } from "../quote.ts";
+import { leafByLeaf, PARTITION_TREE, type QualifiedName, type TableReach, throughRoot } from "./partition-tree.ts";
+
+/** What runs a statement: any client. */
+interface Queryable {
+  query(text: string, values: unknown[]): Promise<{ readonly rows: unknown[] }>;
+}
+
+interface LeafRow extends QualifiedName {
+  readonly kind: string;
+  readonly persistence: string;
+}
+
+/**
+ * How all rows of a moved table are reached at a side by its name, and no others: a root also leads to the leaves that are left out, of
+ * which one may be a table of another server. The table must be there.
+ */
+export async function readReach(db: Queryable, side: "source" | "target", table: Table): Promise<TableReach> {
+  const { rows } = await db.query(
+    `${PARTITION_TREE}
+    select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence
+      from tree
+      join pg_catalog.pg_class c on c.oid = tree.oid and c.relkind in ('r', 'f')
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where tree.links is not null
+     order by c.oid`,
+    [[await selectOid(db, table)]],
+  );
+  const leaves = rows as LeafRow[];
+  const left = new Set((table.leftOut ?? []).map(({ schema, name }) => qualifiedName(schema, name)));
+  const isOurs = ({ schema, name, kind, persistence }: LeafRow): boolean =>
+    kind !== "f" && !(side === "source" && persistence === "u") && !left.has(qualifiedName(schema, name));
+  if (leaves.every(isOurs)) return throughRoot(table, table.partitioned);
+  const columns = table.columns.map(({ name }) => name);
+  return leafByLeaf(table, leaves.filter(isOurs), columns);
+}
+
+async function selectOid(db: Queryable, { schema, name }: Table): Promise<string | null> {
+  const { rows } = await db.query("select pg_catalog.to_regclass($1)::oid::text as oid", [qualifiedName(schema, name)]);
+  return (rows as { oid: string | null }[])[0]?.oid ?? null;
+}
