@@ -32,7 +32,7 @@ export async function readReach(db: Queryable, side: "source" | "target", table:
   const isOurs = ({ schema, name, kind, persistence }: LeafRow): boolean =>
     kind !== "f" && !(side === "source" && persistence === "u") && !left.has(qualifiedName(schema, name));
   if (leaves.every(isOurs)) return throughRoot(table, table.partitioned);
-  const columns = table.columns.map(({ name }) => name);
+  const columns = [...table.columns, ...(table.computed ?? [])].map(({ name }) => name);
   return leafByLeaf(table, leaves.filter(isOurs), columns);
 }
 

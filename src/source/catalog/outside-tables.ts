@@ -1,9 +1,10 @@
+import { tableId } from "../../model/table.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
 import type { RelationRow, SetApartRow } from "../queries/catalog-queries.ts";
 
 /** A table that the selection does not reach: its rows stay where they are, and the operator is to know that. */
 export interface OutsideTable {
-  /** `schema.name`. */
+  /** `tableId`. */
   readonly id: string;
   readonly reason: "excluded" | "not-selected" | "extension" | "system-schema";
   /** A sentence for the operator. */
@@ -13,8 +14,8 @@ export interface OutsideTable {
 }
 
 /** Of the tables that patterns can name, those that they do not, or that are excluded again. */
-export function outsideTable({ schema, name }: RelationRow, excluded: boolean): OutsideTable {
-  const id = `${schema}.${name}`;
+export function outsideTable(row: RelationRow, excluded: boolean): OutsideTable {
+  const id = tableId(row);
   if (excluded) return { id, reason: "excluded", detail: `${id} is excluded by tables.exclude`, fix: null };
   return { id, reason: "not-selected", detail: `${id} matches no pattern of tables.include`, fix: null };
 }
@@ -25,7 +26,7 @@ export function outsideTable({ schema, name }: RelationRow, excluded: boolean): 
  * Tables"), and so does the fix.
  */
 export function setApartTable(row: SetApartRow): OutsideTable {
-  const id = `${row.schema}.${row.name}`;
+  const id = tableId(row);
   if (row.extension === null)
     return { id, reason: "system-schema", detail: `${id} is in a schema of the system: no publication can hold it`, fix: null };
   const detail = `${id} belongs to the extension ${row.extension}`;
@@ -36,7 +37,7 @@ export function setApartTable(row: SetApartRow): OutsideTable {
 /** `\copy` stands on one line, whatever the condition is made of. */
 function copyOver({ schema, name, columns }: SetApartRow, condition: string): string {
   const table = `${quoteIdent(schema)}.${quoteIdent(name)}`;
-  const file = `'${`${schema}.${name}`.replace(/[^\w.-]/g, "_")}.copy'`;
+  const file = `'${tableId({ schema, name }).replace(/[^\w.-]/g, "_")}.copy'`;
   const list = (JSON.parse(columns) as string[]).map(quoteIdent).join(", ");
   return [
     `\\copy (select ${list} from only ${table} ${condition.replace(/\s+/g, " ").trim()}) to ${file}`.replace("  ", " ").replace(" )", ")"),

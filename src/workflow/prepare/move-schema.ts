@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Table } from "../../model/table.ts";
+import { type Table, tableId } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
@@ -89,7 +89,7 @@ async function openMove({ migration, tables, bus, own, connect, signal }: MoveRe
     bus.emit({
       kind: "warning",
       code: "TABLE_LEFT_OUT",
-      message: `not made at the target: ${schema}.${name} is not selected, and our role may not read it, as pg_dump must; before the first run: grant select on ${qualifiedName(schema, name)} to the role`,
+      message: `not made at the target: ${tableId({ schema, name })} is not selected, and our role may not read it, as pg_dump must; before the first run: grant select on ${qualifiedName(schema, name)} to the role`,
     });
   }
   const move = await SchemaMove.open({
