@@ -23,6 +23,7 @@ export interface MigrationPlanView {
   }[];
   /** `why` names the table. */
   readonly leftOut: readonly { readonly why: string; readonly fix: string | null; readonly stopsRun: boolean }[];
+  readonly notMoved: readonly { readonly object: string; readonly fix: string }[];
   readonly forecast: {
     readonly totalBytes: number;
     readonly loadHours: EstimateView;
@@ -43,7 +44,7 @@ const COLUMNS: readonly TableColumn[] = [
 
 /** `terminal`: aligned for the eye, or separated by tabs. */
 export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): string {
-  const { migration, digest, source, target, leftOut, steps, forecast } = plan;
+  const { migration, digest, source, target, leftOut, notMoved, steps, forecast } = plan;
   return [
     `Migration ${migration}`,
     `from ${source}`,
@@ -52,6 +53,7 @@ export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): 
     renderTable(COLUMNS, tableRows(plan), terminal).trimEnd(),
     "Rows are estimates of the source's statistics; chunks are ranges to begin with.",
     ...leftOut.map(({ why, fix, stopsRun }) => `${stopsRun ? "STOPS RUN" : "left out"}: ${why}${fixLines(fix)}`),
+    ...notMoved.map(({ object, fix }) => `not moved: ${object}; before the cutover, at the target:\n  fix: ${fix};`),
     "",
     "Forecast",
     ...forecastLines(forecast).map((line) => `  ${line}`),
@@ -69,7 +71,7 @@ function fixLines(fix: string | null): string {
 
 /** The same for a review: a pull request, a ticket. */
 export function migrationPlanMarkdown(plan: MigrationPlanView): string {
-  const { migration, digest, source, target, leftOut, steps, forecast } = plan;
+  const { migration, digest, source, target, leftOut, notMoved, steps, forecast } = plan;
   return [
     `# Migration \`${migration}\``,
     "",
@@ -82,11 +84,12 @@ export function migrationPlanMarkdown(plan: MigrationPlanView): string {
     markdownRow(["table", "read by", "rows (estimate)", "size", "chunks (to begin with)"]),
     markdownRow(["---", "---", "---:", "---:", "---:"]),
     ...tableRows(plan).map(markdownRow),
-    ...(leftOut.length === 0 ? [] : ["", "## Not moved", ""]),
+    ...(leftOut.length + notMoved.length === 0 ? [] : ["", "## Not moved", ""]),
     ...leftOut.map(
       ({ why, fix, stopsRun }) =>
         `- ${stopsRun ? "**stops `pghaul run`**: " : ""}${cell(why)}${fix === null ? "" : `; fix:\n\n${fix.replaceAll(/^/gm, "      ")}\n`}`,
     ),
+    ...notMoved.map(({ object, fix }) => `- ${cell(object)}; before the cutover, at the target: \`${fix};\``),
     "",
     "## Forecast",
     "",

@@ -4,6 +4,8 @@
  */
 import type { SideName } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
+import type { Ask } from "../postgres/catalog/ask.ts";
+import type { AccessScope } from "../postgres/catalog/compare-access.ts";
 import type { Route } from "./ports.ts";
 
 export interface GateResult {
@@ -41,7 +43,7 @@ export interface GateSide {
   readonly name: SideName;
   /** Database role of the session, for the GRANTs that are shown. */
   readonly role: string;
-  query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+  readonly query: Ask;
 }
 
 export interface LagSample {
@@ -77,6 +79,8 @@ export interface GateLimits {
   readonly noErrorsFor: number;
   readonly maxTransactionAge: number;
   readonly verifiedWithin: number;
+  /** Objects that the new primary may lack, as `KIND NAME`, where * stands for any text. */
+  readonly notNeeded: readonly string[];
 }
 
 export interface GateContext {
@@ -88,6 +92,8 @@ export interface GateContext {
   /** Names of the slots that carry changes out of each side. */
   readonly slots: Readonly<Record<SideName, string>>;
   readonly limits: GateLimits;
+  /** What of owners and grants was to be kept. */
+  readonly access: AccessScope;
   readonly facts: GateFacts;
   readonly route: Route;
   /** Milliseconds since the Unix epoch. */

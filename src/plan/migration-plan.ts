@@ -30,6 +30,14 @@ export interface LeftOutTable {
   readonly stopsRun: boolean;
 }
 
+/** An object that is no table, and not moved. */
+export interface NotMoved {
+  /** As `publication feed`. */
+  readonly object: string;
+  /** What makes its like at the target. */
+  readonly fix: string;
+}
+
 export interface MigrationPlan {
   readonly migration: string;
   readonly digest: string;
@@ -37,6 +45,7 @@ export interface MigrationPlan {
   readonly target: string;
   readonly tables: readonly PlannedTable[];
   readonly leftOut: readonly LeftOutTable[];
+  readonly notMoved: readonly NotMoved[];
   readonly forecast: Forecast;
   readonly steps: readonly PlanStep[];
 }

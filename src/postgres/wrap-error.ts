@@ -1,6 +1,7 @@
 import { type ErrorContext, PghaulError } from "../errors/pghaul-error.ts";
 import { type SideFault, type SideName, sideCode } from "../model/side.ts";
 import { tableId } from "../model/table.ts";
+import { quoteIdent } from "./quote.ts";
 
 /** The fields of a server's ErrorResponse that are used (manual: "Error and Notice Message Fields"). */
 interface ServerError extends Error {
@@ -96,8 +97,8 @@ export function sqlState(error: unknown): string | undefined {
 function fromServer(error: ServerError, side: SideName, context: ErrorContext): PghaulError {
   const table = error.table === undefined ? undefined : tableId({ schema: error.schema ?? "", name: error.table });
   const place = /^COPY ([^,]+), line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? "");
-  const suggestion = enumSuggestion(error) ?? SUGGESTIONS[error.code] ?? error.hint;
-  return new PghaulError(sideCode(side, serverFault(error.code, error.severity)), withoutValues(error), {
+  const suggestion = enumSuggestion(error) ?? (isOwnLimit(error) ? raiseLimit(error, context) : SUGGESTIONS[error.code]) ?? error.hint;
+  return new PghaulError(sideCode(side, serverFault(error)), withoutValues(error), {
     context: {
       ...defined({ table, constraint: error.constraint, column: error.column ?? place?.[3], copyLine: place?.[2] }),
       ...context,
@@ -107,10 +108,24 @@ function fromServer(error: ServerError, side: SideName, context: ErrorContext): 
   });
 }
 
+/** These two functions of the server compare with rolconnlimit and datconnlimit. */
+function isOwnLimit({ code, routine }: ServerError): boolean {
+  return code === "53300" && (routine === "InitializeSessionUserId" || routine === "CheckMyDatabase");
+}
+
+function raiseLimit({ routine }: ServerError, { user, database }: ErrorContext): string | undefined {
+  const name = routine === "CheckMyDatabase" ? database : user;
+  if (typeof name !== "string") return undefined;
+  return `alter ${routine === "CheckMyDatabase" ? "database" : "role"} ${quoteIdent(name)} connection limit -1;   -- or lower throttle.workers`;
+}
+
 /** Classes and codes of the manual's appendix "PostgreSQL Error Codes". */
-function serverFault(sqlstate: string, severity: string): SideFault {
+function serverFault(error: ServerError): SideFault {
+  const { code: sqlstate, severity } = error;
   if (sqlstate.startsWith("28")) return "AUTH";
   if (sqlstate === "42501") return "PRIVILEGE";
+  // The limit of a role or a database is somebody's will, and no moment's shortage: asking again would never end.
+  if (isOwnLimit(error)) return "QUERY";
   // cannot_connect_now: starting, stopping or in recovery; too_many_connections: the next attempt may find a place.
   if (sqlstate === "57P03" || sqlstate === "53300") return "UNREACHABLE";
   // As an error it is about one message (extended protocol on a walsender); poolers end sessions with it.

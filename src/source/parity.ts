@@ -6,9 +6,7 @@ import {
   type DatabaseRow,
   selectAvailableExtensions,
   selectDatabase,
-  selectExistingRoles,
   selectExtensions,
-  selectOwners,
   selectOwnSettings,
   selectStaleCollations,
 } from "./queries/parity-queries.ts";
@@ -55,7 +53,6 @@ export const PARITY_CHECKS: readonly Check[] = [
   { id: "extensions", run: extensions },
   { id: "parameters", run: parameters },
   { id: "database-settings", run: databaseSettings },
-  { id: "roles", run: roles },
   { id: "clock-difference", run: clockDifference },
 ];
 
@@ -141,20 +138,6 @@ async function databaseSettings({ source, target }: CheckContext): Promise<Verdi
   return warn(
     `made for the database at the source and not at the target: ${named(missing)}`,
     "alter database NAME set PARAMETER = VALUE;   -- or alter role ... in database",
-  );
-}
-
-async function roles({ source, target }: CheckContext): Promise<Verdict> {
-  const owners = await selectOwners(source.client, source.oids);
-  const existing = await selectExistingRoles(target.client, owners);
-  const missing = owners.filter((name) => !existing.has(name));
-  if (missing.length === 0) return pass(`${owners.length} owners exist at the target`);
-  return warn(
-    `owners that the target does not have: ${named(missing)}`,
-    statements(
-      missing.map((name) => `create role ${quoteIdent(name)}`),
-      "at the target",
-    ),
   );
 }
 

@@ -34,6 +34,7 @@ test("the smallest file gets every default", (t) => {
         noErrorsFor: 600_000,
         maxTransactionAge: 5_000,
         verifiedWithin: 86_400_000,
+        notNeeded: [],
       },
     },
   });

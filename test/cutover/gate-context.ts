@@ -12,6 +12,7 @@ export const LIMITS: GateLimits = {
   noErrorsFor: 600_000,
   maxTransactionAge: 5_000,
   verifiedWithin: 86_400_000,
+  notNeeded: [],
 };
 
 export function table(id: string): Table {
@@ -64,6 +65,7 @@ export function context(change: Partial<GateContext> = {}): GateContext {
     tables: [table("public.t")],
     slots: { source: "forward_slot", target: "reverse_slot" },
     limits: LIMITS,
+    access: { owners: true, privileges: true },
     facts: facts(),
     route: route(async () => "source"),
     now: () => NOW,

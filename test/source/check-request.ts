@@ -14,6 +14,7 @@ export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial
     selection: { include: ["*.*"], exclude: [] },
     overrides: {},
     migration: "m",
+    access: { owners: true, privileges: true },
     publication: "pghaul_m",
     slots: { source: "pghaul_m_forward", target: "pghaul_m_reverse" },
     originPrefix: "pghaul_m_",

@@ -45,6 +45,10 @@ const gates = z
       .prefault("5s")
       .describe("Oldest transaction allowed at the source when the switch begins: the fence waits for every one."),
     verifiedWithin: duration().prefault("24h").describe("How old the last verification that found no difference may be."),
+    notNeeded: z
+      .array(z.string().regex(/^\S+ .+$/, { error: 'must be KIND NAME, where * stands for any text, e.g. "publication old_feed"' }))
+      .default([])
+      .describe("What the target may lack though the source has it, as KIND NAME of the gate objects; * stands for any text."),
   })
   .prefault({})
   .describe("What must hold before the switch; each gate shows its evidence.");

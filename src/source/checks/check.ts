@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { SideName } from "../../model/side.ts";
+import type { AccessScope } from "../../postgres/catalog/compare-access.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
@@ -26,6 +27,8 @@ export interface CheckContext {
   readonly catalog: Catalog;
   readonly overrides: TableOverrides;
   readonly migration: string;
+  /** What of owners and grants is to be kept. */
+  readonly access: AccessScope;
   readonly publication: string;
   /** Of the stream that reads that side: forward at the source, reverse at the target. */
   readonly slots: Readonly<Record<Side["name"], string>>;

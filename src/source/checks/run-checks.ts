@@ -13,8 +13,11 @@ import { type Catalog, readCatalog, type TableSelection } from "../catalog.ts";
 import { PARITY_CHECKS } from "../parity.ts";
 import { selectExisting } from "../queries/check-table-queries.ts";
 import { selectServerVersion } from "../queries/slot-queries.ts";
+import { ACCESS_CHECKS } from "./access-checks.ts";
 import { type Check, type CheckContext, type CheckResult, fail, pass, type Side } from "./check.ts";
+import { CONSTRUCT_CHECKS } from "./construct-checks.ts";
 import { MACHINE_CHECKS } from "./machine-checks.ts";
+import { OBJECT_CHECKS } from "./object-checks.ts";
 import { PRIVILEGE_CHECKS } from "./privilege-checks.ts";
 import { SERVER_CHECKS } from "./server-checks.ts";
 import { SURROUNDINGS_CHECKS } from "./surroundings-checks.ts";
@@ -25,7 +28,10 @@ const CHECKS: readonly Check[] = [
   ...PRIVILEGE_CHECKS,
   ...TABLE_CHECKS,
   ...SURROUNDINGS_CHECKS,
+  ...OBJECT_CHECKS,
+  ...CONSTRUCT_CHECKS,
   ...PARITY_CHECKS,
+  ...ACCESS_CHECKS,
   ...MACHINE_CHECKS,
 ];
 

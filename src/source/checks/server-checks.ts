@@ -1,7 +1,15 @@
+import { quoteIdent } from "../../postgres/quote.ts";
 import { sslModeOf } from "../../postgres/ssl-options.ts";
-import { selectOrigins, selectOwnTls, selectReplicationUse, selectServer, selectSettings } from "../queries/check-server-queries.ts";
+import {
+  selectConnectionLimits,
+  selectOrigins,
+  selectOwnTls,
+  selectReplicationUse,
+  selectServer,
+  selectSettings,
+} from "../queries/check-server-queries.ts";
 import { selectLongTransactions, selectPreparedTransactions } from "../queries/health-queries.ts";
-import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, type Verdict, warn } from "./check.ts";
+import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 import { isThisMachine } from "./this-machine.ts";
 
 const OLDEST = 13;
@@ -31,6 +39,8 @@ export const SERVER_CHECKS: readonly Check[] = [
   { id: "target-senders-free", run: async ({ target, slots }) => forWayBack(await free(target, slots.target, "senders")) },
   { id: "source-origins-free", run: async ({ source, originPrefix }) => forWayBack(await originsFree(source, originPrefix, 1)) },
   { id: "target-origins-free", run: ({ target, originPrefix, workers }) => originsFree(target, originPrefix, workers + 1) },
+  { id: "source-connection-limit", run: ({ source, workers }) => connectionLimit(source, workers) },
+  { id: "target-connection-limit", run: ({ target, workers }) => connectionLimit(target, workers) },
   { id: "source-slot-keep-size", run: async ({ source }) => keepSize(Number(await setting(source, "max_slot_wal_keep_size"))) },
   { id: "source-slot-timeout", run: async ({ source }) => slotTimeout(Number(await setting(source, "idle_replication_slot_timeout"))) },
   { id: "source-decoding-memory", run: async ({ source }) => decodingMemory(Number(await setting(source, "logical_decoding_work_mem"))) },
@@ -148,6 +158,28 @@ function decodingMemory(kilobytes: number): Verdict {
   return warn(
     `${evidence}: larger transactions are spilled to the source's disk while they are decoded`,
     "alter system set logical_decoding_work_mem = '256MB'; select pg_reload_conf();",
+  );
+}
+
+/** Beside a session for each reader: tail, lag, schema, verification, cutover. */
+const OTHER_SESSIONS = 8;
+
+async function connectionLimit({ client }: Side, workers: number): Promise<Verdict> {
+  const found = await selectConnectionLimits(client);
+  const needed = workers + OTHER_SESSIONS;
+  const tight = [
+    { what: `role ${found.role}`, alter: `role ${quoteIdent(found.role)}`, limit: Number(found.role_limit), used: Number(found.role_used) },
+    {
+      what: `database ${found.database}`,
+      alter: `database ${quoteIdent(found.database)}`,
+      limit: Number(found.database_limit),
+      used: Number(found.database_used),
+    },
+  ].filter(({ limit, used }) => limit >= 0 && used + needed > limit);
+  if (tight.length === 0) return pass(`${needed} sessions, and neither role nor database limits them to fewer`);
+  return fail(
+    tight.map(({ what, limit, used }) => `${what} may have ${limit} sessions, others use ${used}, ${needed} are needed`).join("; "),
+    statements(tight.map(({ alter, used }) => `alter ${alter} connection limit ${used + needed}`)),
   );
 }
 

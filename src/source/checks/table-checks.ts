@@ -1,3 +1,5 @@
+import { askOf } from "../../postgres/catalog/ask.ts";
+import { emptying } from "../../postgres/catalog/emptying.ts";
 import { readReach } from "../../postgres/catalog/table-reach.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import type { OutsideTable } from "../catalog/outside-tables.ts";
@@ -215,6 +217,11 @@ async function targetEmpty({ target, catalog, migration }: CheckContext): Promis
         : `${existing.size} of ${catalog.tables.length} tables exist, all empty`,
     );
   // Pasted into the wrong window it would be the end of the source.
-  const truncates = full.map((name) => `truncate ${name}`);
-  return fail(`holds rows already: ${named(held)}`, statements(truncates, "AT THE TARGET ONLY, and if nobody needs these rows"));
+  const { statement, others } = await emptying(askOf(target.client), full, [...existing.keys()]);
+  const pointing =
+    others.length === 0 ? "" : `; ${named(others)} point to them and are not moved: drop those keys or empty these tables first`;
+  return fail(
+    `holds rows already: ${named(held)}${pointing}`,
+    statement === null ? null : statements([statement], "AT THE TARGET ONLY, and if nobody needs these rows"),
+  );
 }

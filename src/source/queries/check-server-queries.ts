@@ -180,3 +180,34 @@ export async function selectClock(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ millis: string }>("select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as millis");
   return Number(rows[0]?.millis ?? 0);
 }
+
+/** Of these roles, those that exist and that our role may not give objects to. */
+export async function selectNotOurs(db: Queryable, names: readonly string[], version: number): Promise<readonly string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `select rolname::text as name from pg_catalog.pg_roles where rolname = any($1::text[]) and not pg_catalog.pg_has_role(oid, $2) order by 1`,
+    [names, version >= 160_000 ? "set" : "member"],
+  );
+  return rows.map(({ name }) => name);
+}
+
+export interface ConnectionLimitRow {
+  readonly role: string;
+  readonly database: string;
+  /** -1: none. A superuser has none. */
+  readonly role_limit: string;
+  readonly database_limit: string;
+  readonly role_used: string;
+  readonly database_used: string;
+}
+
+/** Limits of our own role and database (manual: "CREATE ROLE", CONNECTION LIMIT), and what others than pghaul use of them. */
+export async function selectConnectionLimits(db: Queryable): Promise<ConnectionLimitRow> {
+  const { rows } = await db.query<ConnectionLimitRow>(
+    `select r.rolname::text as role, d.datname::text as database, (case when r.rolsuper then -1 else r.rolconnlimit end)::text as role_limit,
+            (case when r.rolsuper then -1 else d.datconnlimit end)::text as database_limit,
+            (select count(*) from pg_catalog.pg_stat_activity a where a.usesysid = r.oid and a.application_name not like 'pghaul%')::text as role_used,
+            (select count(*) from pg_catalog.pg_stat_activity a where a.datid = d.oid and a.application_name not like 'pghaul%')::text as database_used
+       from pg_catalog.pg_roles r, pg_catalog.pg_database d where r.rolname = current_user and d.datname = current_database()`,
+  );
+  return rows[0] as ConnectionLimitRow;
+}

@@ -69,22 +69,3 @@ export async function selectOwnSettings(db: Queryable): Promise<readonly string[
      cross join lateral unnest(s.setconfig) as c(value) order by 1`);
   return rows.map(({ setting }) => setting);
 }
-
-/** Roles that own these relations, their schemas, or the database. */
-export async function selectOwners(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  const { rows } = await db.query<{ name: string }>(
-    `select distinct pg_get_userbyid(o.owner)::text as name from (
-       select c.relowner as owner from pg_catalog.pg_class c where c.oid = any($1::oid[])
-       union select n.nspowner from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = any($1::oid[])) as o order by 1`,
-    [oids],
-  );
-  return rows.map(({ name }) => name);
-}
-
-export async function selectExistingRoles(db: Queryable, names: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await db.query<{ name: string }>(
-    "select rolname::text as name from pg_catalog.pg_roles where rolname = any($1::text[])",
-    [names],
-  );
-  return new Set(rows.map(({ name }) => name));
-}

@@ -25,6 +25,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     selection: config.tables,
     overrides: config.tables.overrides,
     migration: name,
+    access: { owners: config.target.owners === "keep", privileges: config.target.privileges === "keep" },
     publication: publicationName(name),
     slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },
     originPrefix: originPrefix(name),

@@ -34,6 +34,7 @@ export async function askGates(cutover: OpenCutover, to: SideName): Promise<read
     tables,
     slots: { source: slotName(migration.name, "forward"), target: slotName(migration.name, "reverse") },
     limits: config.cutover.gates,
+    access: { owners: config.target.owners === "keep", privileges: config.target.privileges === "keep" },
     facts: factsOf(cutover),
     route,
     now: () => Date.now(),

@@ -2,8 +2,10 @@ import { configDigest } from "../../config/config-digest.ts";
 import type { ChunkRows } from "../../engine/ports.ts";
 import type { Table } from "../../model/table.ts";
 import { type Forecast, forecast, type MeasuredRead } from "../../plan/forecast.ts";
-import { type MigrationPlan, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
+import { type MigrationPlan, type NotMoved, type PlannedTable, planDigest } from "../../plan/migration-plan.ts";
 import { migrationSteps } from "../../plan/migration-steps.ts";
+import { type Ask, askOf, inOneSnapshot } from "../../postgres/catalog/ask.ts";
+import { readPublications, readSubscriptions } from "../../postgres/catalog/replication-objects.ts";
 import { describeConnection } from "../../postgres/connect.ts";
 import { refusePatterns } from "../../source/catalog/pattern-faults.ts";
 import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
@@ -23,7 +25,7 @@ export type PlanResult = MigrationPlan;
 /** Reads catalog and statistics of the source, and measures both sides for a few seconds. Changes nothing; a target that is away is no failure. Throws SOURCE_*. */
 export async function planMigration(sides: Sides, signal: AbortSignal): Promise<PlanResult> {
   const { config, specs, name } = sides;
-  const { catalog, tables } = await planTables(sides);
+  const { catalog, tables, notMoved } = await planTables(sides);
   const steps = migrationSteps({ schema: config.target.schema, routes: config.cutover.routing.map(({ kind }) => kind) });
   const source = describeConnection(specs.source);
   const target = describeConnection(specs.target);
@@ -50,12 +52,19 @@ export async function planMigration(sides: Sides, signal: AbortSignal): Promise<
       })),
       ...catalog.outside.map(({ id, detail, fix }) => ({ table: id, why: detail, fix, stopsRun: false })),
     ],
+    notMoved,
     forecast: await measure(sides, { tables: catalog.tables, planned: tables }, signal),
     steps,
   };
 }
 
-async function planTables(sides: Sides): Promise<{ readonly catalog: Catalog; readonly tables: readonly PlannedTable[] }> {
+interface Planned {
+  readonly catalog: Catalog;
+  readonly tables: readonly PlannedTable[];
+  readonly notMoved: readonly NotMoved[];
+}
+
+async function planTables(sides: Sides): Promise<Planned> {
   const { config } = sides;
   return sides.session("source", "plan", async (client) => {
     const catalog = await readCatalog(client, config.tables);
@@ -64,8 +73,16 @@ async function planTables(sides: Sides): Promise<{ readonly catalog: Catalog; re
     const tables: PlannedTable[] = [];
     for (const table of catalog.tables)
       tables.push(plannedTable(table, (await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))).length));
-    return { catalog, tables };
+    return { catalog, tables, notMoved: await othersStreams(askOf(client)) };
   });
+}
+
+/** Publications and subscriptions belong to streams of others, whose slots stay where they are. */
+function othersStreams(ask: Ask): Promise<readonly NotMoved[]> {
+  return inOneSnapshot(ask, async () => [
+    ...(await readPublications(ask)).map(({ name, statement }) => ({ object: `publication ${name}`, fix: statement })),
+    ...(await readSubscriptions(ask)).map(({ name, statement }) => ({ object: `subscription ${name}`, fix: statement })),
+  ]);
 }
 
 interface Measured {

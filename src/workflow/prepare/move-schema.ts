@@ -1,9 +1,14 @@
 import path from "node:path";
+import { stateOf } from "../../cutover/machine.ts";
 import { type Table, tableId } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { askOf } from "../../postgres/catalog/ask.ts";
+import type { AccessDifference } from "../../postgres/catalog/compare-access.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
+import { applyAccess } from "../../target/postgres/access/apply-access.ts";
 import { analyze } from "../../target/postgres/schema/analyze.ts";
 import { SchemaMove, type SchemaMoveOptions } from "../../target/postgres/schema/schema-move.ts";
 import { readSequences, setSequences } from "../../target/postgres/schema/sequences.ts";
@@ -39,6 +44,8 @@ export async function openSchemaWork(
   const milestones = new MilestoneStore(migration.state);
   return {
     async prepare() {
+      // What could not be granted then, for want of a role say, may be possible now.
+      if (milestones.has("load-finished")) await grantAgain(migration, bus);
       if (milestones.has("schema-moved")) return;
       await move?.preData();
       await move?.keyIndexes(tables);
@@ -59,7 +66,7 @@ export async function openSchemaWork(
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
     },
     async finish() {
-      await move?.finish();
+      tellOfAccess((await move?.finish()) ?? [], bus);
       await copySequences(migration);
       const store = new TableStore(migration.state);
       for (const { id } of tables) store.reached(id, "live");
@@ -113,14 +120,6 @@ async function openMove({ migration, tables, bus, own, connect, signal }: MoveRe
       message: `the target does not take ${setting}, which sessions at the source have: what reads it is computed under the target's own setting`,
     });
   }
-  const wanted = target.owners === "keep" || target.privileges === "keep";
-  for (const role of wanted ? move.losses.roles : []) {
-    bus.emit({
-      kind: "warning",
-      code: "OWNERS_NOT_KEPT",
-      message: `owners and grants are not carried over: the role ${role} is missing at the target`,
-    });
-  }
   for (const name of move.losses.tablespaces) {
     bus.emit({
       kind: "warning",
@@ -130,6 +129,40 @@ async function openMove({ migration, tables, bus, own, connect, signal }: MoveRe
   }
   if (tables.length === 0) throw new Error("schema: no tables");
   return move;
+}
+
+/** Owners, grants and policies once more. Not once the target is the primary: from then on they are its operator's. */
+async function grantAgain(migration: Migration, bus: ProgressBus): Promise<void> {
+  const { target } = migration.config;
+  if (target.schema === "existing" || stateOf(new CutoverStore(migration.state).load()) !== "source-primary") return;
+  const left = await migration.session("source", "grants", (source) =>
+    migration.session("target", "grants", (client) =>
+      applyAccess({
+        source: askOf(source),
+        target: client,
+        owners: target.owners === "keep",
+        privileges: target.privileges === "keep",
+        policies: true,
+        takeBack: false,
+      }),
+    ),
+  );
+  tellOfAccess(left, bus);
+}
+
+const TOLD = 20;
+
+function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void {
+  for (const { statement, what, obstacle } of left.slice(0, TOLD)) {
+    bus.emit({ kind: "warning", code: "ACCESS_NOT_KEPT", message: `${obstacle ?? what}: ${statement ?? what}` });
+  }
+  if (left.length === 0) return;
+  const more = left.length > TOLD ? `${left.length - TOLD} more owners, grants or policies differ; ` : "";
+  bus.emit({
+    kind: "warning",
+    code: "ACCESS_NOT_KEPT",
+    message: `${more}the next pghaul run does what has become possible by then; pghaul cutover check lists what is left`,
+  });
 }
 
 /** A first setting, so that the target is usable for a look; the cutover sets them again under the fence. */

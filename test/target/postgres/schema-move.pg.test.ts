@@ -6,6 +6,7 @@ import path from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import type { Table } from "../../../src/model/table.ts";
+import type { AccessDifference } from "../../../src/postgres/catalog/compare-access.ts";
 import { resolveConnection } from "../../../src/postgres/resolve-connection.ts";
 import { analyze } from "../../../src/target/postgres/schema/analyze.ts";
 import { findClientTools } from "../../../src/target/postgres/schema/archive/client-tools.ts";
@@ -153,15 +154,18 @@ suite("schema move from 14 to 15", () => {
     if ((await query(sides.to, `select from "Sales Dept"."Customers" limit 1`)).length === 0) await copyRows(sides);
   }
 
-  async function moveAll(sides: Sides, stopAt?: (progress: SchemaProgress) => void, fill = () => copyRich(sides)): Promise<SchemaMove> {
+  async function moveAll(
+    sides: Sides,
+    stopAt?: (progress: SchemaProgress) => void,
+    fill = () => copyRich(sides),
+  ): Promise<readonly AccessDifference[]> {
     const move = await SchemaMove.open(sides.options);
     try {
       await move.preData(stopAt);
       await move.keyIndexes(sides.tables, stopAt);
       await fill();
       for (const table of sides.tables) await move.tableIndexes(table, stopAt);
-      await move.finish(stopAt);
-      return move;
+      return await move.finish(stopAt);
     } finally {
       await move.close();
     }
@@ -202,8 +206,7 @@ suite("schema move from 14 to 15", () => {
 
   test("a rich schema arrives whole, in the order the load needs", async () => {
     const all = await sides();
-    const move = await moveAll(all);
-    assert.deepEqual(move.losses, { roles: [], tablespaces: [] });
+    assert.deepEqual(await moveAll(all), []);
     assert.deepEqual(await outline(all.to), withoutExcluded(await outline(all.from)));
     assert.deepEqual(await query(all.to, "select from pg_publication"), []);
     await requireSameSchema(
@@ -366,13 +369,33 @@ suite("schema move from 14 to 15", () => {
     assert.deepEqual(await query(all.to, "select count(*)::int as n from pg_views where schemaname = 'public'"), [{ n: 60 }]);
   });
 
-  test("roles that the target does not have: neither owners nor grants, and they are named", async () => {
+  test("a role that the target does not have costs what names it, and nothing else", async () => {
     const all = await sides();
-    await query(all.from, 'drop role if exists "Only Here"; create role "Only Here"; grant select on lines to "Only Here"');
-    const move = await moveAll(all);
-    assert.deepEqual(move.losses.roles, ["Only Here"]);
-    assert.deepEqual(await query(all.to, "select relacl from pg_class where relname = 'lines'"), [{ relacl: null }]);
-    await query(all.from, 'drop owned by "Only Here"; drop role "Only Here"');
+    await query(
+      all.from,
+      'create role "Only Here"; create role clerk; grant select on lines to "Only Here", clerk; alter table orders owner to clerk',
+    );
+    await query(all.from, "create policy theirs on lines to \"Only Here\"; comment on policy theirs on lines is 'its comment'");
+    await query(all.to, "create role clerk");
+    const left = await moveAll(all);
+    assert.deepEqual(
+      left.map(({ kind, statement, obstacle }) => [kind, statement, obstacle]),
+      [
+        ["grant", 'grant select on table public.lines to "Only Here"', 'the target has no role "Only Here"'],
+        [
+          "policy",
+          "create policy theirs on public.lines as permissive for all to \"Only Here\"; comment on policy theirs on public.lines is 'its comment'",
+          'the target has no role "Only Here"',
+        ],
+      ],
+    );
+    const [found] = await query(
+      all.to,
+      "select has_table_privilege('clerk', 'lines', 'select') as given, (select relowner::regrole::text from pg_class where relname = 'orders') as owner, array(select polname::text from pg_policy) as policies",
+    );
+    assert.deepEqual(found, { given: true, owner: "clerk", policies: ["mine"] });
+    await query(all.from, 'drop owned by "Only Here", clerk cascade; drop role "Only Here", clerk');
+    await query(all.to, "drop owned by clerk cascade; drop role clerk");
   });
 
   for (const [owners, privileges] of [

@@ -3,10 +3,13 @@ import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
+import { askOf } from "../../../postgres/catalog/ask.ts";
+import type { AccessDifference } from "../../../postgres/catalog/compare-access.ts";
 import { quietEventTriggers } from "../../../postgres/quiet-ddl.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
 import type { ConnectionSpec } from "../../../postgres/resolve-connection.ts";
 import { asPghaulError } from "../../../postgres/wrap-error.ts";
+import { applyAccess } from "../access/apply-access.ts";
 import { createProgressSchema } from "../progress/progress-schema.ts";
 import { SessionPool } from "../session-pool.ts";
 import type { ArchiveEntry } from "./archive/archive-list.ts";
@@ -23,10 +26,9 @@ import {
   selectIndexes,
   selectMajor,
   selectPopulatedViews,
-  selectRoles,
   selectTablespaces,
 } from "./source-queries.ts";
-import { selectMissingTablespaces, selectRestored, selectSettingNames, selectUnusableRoles } from "./target-queries.ts";
+import { selectMissingTablespaces, selectRestored, selectSettingNames } from "./target-queries.ts";
 
 export interface SchemaMoveOptions {
   readonly source: ConnectionSpec;
@@ -52,8 +54,6 @@ export interface SchemaMoveOptions {
 
 /** What of the source could not be kept, for the operator to see. */
 export interface SchemaLosses {
-  /** Not empty: no owner and no grant is carried over, asked for or not, because these roles are missing at the target or are not ours to give to. */
-  readonly roles: readonly string[];
   /** Not empty: everything lies in the default tablespace, because these are missing. */
   readonly tablespaces: readonly string[];
 }
@@ -98,12 +98,8 @@ export class SchemaMove {
     this.#facts = facts;
     this.#contents = contents;
     this.losses = facts.losses;
-    const { roles, tablespaces } = facts.losses;
-    const flags = {
-      owners: options.owners && roles.length === 0,
-      privileges: options.privileges && roles.length === 0,
-      tablespaces: tablespaces.length === 0,
-    };
+    // Owners and grants are a step of their own: one missing role would fail whatever the script has beside it.
+    const flags = { owners: false, privileges: false, tablespaces: facts.losses.tablespaces.length === 0 };
     this.#scripts = new ArchiveScripts(archive, contents, flags, facts.settings);
     const open = async (): Promise<RestoreSession> => {
       const client = await options.connect("target", "schema");
@@ -134,6 +130,8 @@ export class SchemaMove {
       this.#contents.preData.filter(({ title }) => !title.startsWith("COMMENT - EXTENSION ")),
       onProgress,
     );
+    // The target's default privileges have just given rights on what we made, and rows are about to come.
+    await this.#applyAccess({ owners: false, policies: false });
   }
 
   /** Primary keys and replica identities of all tables. The tables are still empty. */
@@ -166,9 +164,10 @@ export class SchemaMove {
 
   /**
    * All that is left: foreign keys, triggers, rules, policies, statistics, comments; then foreign keys are checked and materialized
-   * views filled. Foreign keys are created NOT VALID and checked afterwards, which holds up nobody's writes, the stream's neither.
+   * views filled. Foreign keys are created NOT VALID and checked afterwards, which holds up nobody's writes, the stream's neither. Returns what
+   * is different between the two sides in owners, grants and policies, because the target refused it or has no such role.
    */
-  async finish(onProgress?: (progress: SchemaProgress) => void): Promise<void> {
+  async finish(onProgress?: (progress: SchemaProgress) => void): Promise<readonly AccessDifference[]> {
     const { preData, postData } = this.#contents;
     const keys = postData.flatMap((entry) => this.#facts.foreignKeys.get(entry.object) ?? []);
     const views = [...preData, ...postData].flatMap(({ object }) => this.#facts.views.get(object) ?? []);
@@ -187,10 +186,18 @@ export class SchemaMove {
       await this.#statement(statement, restored, `${setPath}; ${statement}`);
       report(statement);
     });
+    return this.#applyAccess({ owners: this.#options.owners, policies: true });
   }
 
   async close(): Promise<void> {
     await this.#pool.close();
+  }
+
+  #applyAccess(what: { readonly owners: boolean; readonly policies: boolean }): Promise<readonly AccessDifference[]> {
+    const { privileges } = this.#options;
+    return withClient(this.#options, "source", (source) =>
+      withClient(this.#options, "target", (target) => applyAccess({ ...what, privileges, source: askOf(source), target, takeBack: true })),
+    );
   }
 
   async #inBatches(entries: readonly ArchiveEntry[], onProgress: ((progress: SchemaProgress) => void) | undefined): Promise<void> {
@@ -214,12 +221,19 @@ export class SchemaMove {
   }
 
   async #one(entry: ArchiveEntry, restored: ReadonlySet<string>): Promise<void> {
-    if (restored.has(entry.key)) return;
+    if (restored.has(entry.key) || (await this.#isOfPolicy(entry))) return;
     const late = this.#facts.foreignKeys.has(entry.object);
     await this.#step([entry], async () => {
       const { sql } = await this.#scripts.one(entry);
       return late ? notValid(sql) : sql;
     });
+  }
+
+  /** Policies name roles, so they come with the grants, from the catalog, and their comments too. */
+  async #isOfPolicy({ title, ...entry }: ArchiveEntry): Promise<boolean> {
+    if (title.startsWith("POLICY ")) return true;
+    if (!/^COMMENT .* POLICY /s.test(title)) return false;
+    return /^COMMENT ON POLICY /m.test((await this.#scripts.one({ title, ...entry })).sql);
   }
 
   async #statement(title: string, restored: ReadonlySet<string>, sql = title): Promise<void> {
@@ -270,17 +284,15 @@ async function readSource(client: pg.Client) {
     indexes,
     foreignKeys: new Map(foreignKeys.map((key) => [key.object, key])),
     views: await selectPopulatedViews(client),
-    roles: await selectRoles(client),
     tablespaces: await selectTablespaces(client),
   };
 }
 
-async function readTarget(client: pg.Client, source: { readonly roles: readonly string[]; readonly tablespaces: readonly string[] }) {
+async function readTarget(client: pg.Client, source: { readonly tablespaces: readonly string[] }) {
   await createProgressSchema(client, "target");
   return {
     settings: await selectSettingNames(client),
     losses: {
-      roles: await selectUnusableRoles(client, source.roles),
       tablespaces: await selectMissingTablespaces(client, source.tablespaces),
     },
   };

@@ -43,26 +43,6 @@ export async function selectForeignKeys(source: Queryable): Promise<readonly For
   return rows;
 }
 
-/** Roles that own something, or that something is granted to, outside the system's own schemas. */
-export async function selectRoles(source: Queryable): Promise<readonly string[]> {
-  const { rows } = await source.query<{ name: string }>(`
-    with objects as (
-      select relowner as owner, relacl as acl, relnamespace as namespace from pg_catalog.pg_class
-      union all select proowner, proacl, pronamespace from pg_catalog.pg_proc
-      union all select typowner, typacl, typnamespace from pg_catalog.pg_type
-      union all select nspowner, nspacl, oid from pg_catalog.pg_namespace
-      union all select defaclrole, defaclacl, null from pg_catalog.pg_default_acl),
-    ours as (
-      select o.owner, o.acl from objects o left join pg_catalog.pg_namespace n on n.oid = o.namespace
-       where n.oid is null or (n.nspname not like 'pg\\_%' and n.nspname not in ('information_schema', 'pghaul'))),
-    named as (
-      select owner as role from ours
-      union select a.grantee from ours cross join lateral pg_catalog.aclexplode(ours.acl) a)
-    select r.rolname::text as name from named join pg_catalog.pg_roles r on r.oid = named.role
-     where r.rolname not like 'pg\\_%' order by 1`);
-  return rows.map(({ name }) => name);
-}
-
 export async function selectTablespaces(source: Queryable): Promise<readonly string[]> {
   const { rows } = await source.query<{ name: string }>(`
     select distinct s.spcname::text as name from pg_catalog.pg_class c join pg_catalog.pg_tablespace s on s.oid = c.reltablespace

@@ -1,8 +1,10 @@
 /** What must hold of the target's tables before the load, and what must be the same where the operator made the schema. */
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Table } from "../../../model/table.ts";
+import type { Ask } from "../../../postgres/catalog/ask.ts";
+import { emptying } from "../../../postgres/catalog/emptying.ts";
 import { readReach } from "../../../postgres/catalog/table-reach.ts";
-import { quoteIdent } from "../../../postgres/quote.ts";
+import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
 import type { Queryable } from "../progress/progress-queries.ts";
 import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catalog-queries.ts";
 
@@ -25,8 +27,18 @@ export async function requireEmpty(target: Queryable, tables: readonly Table[]):
   for (const table of tables) if (held.includes(table.id)) holders.push(...(await readReach(target, "target", table)).holders);
   throw new PghaulError("TARGET_NOT_EMPTY", `already holding rows at the target: ${held.join(", ")}`, {
     context: { table: held.join(", ") },
-    suggestion: `truncate ${holders.join(", ")};`,
+    suggestion: await adviceToEmpty(target, holders, tables),
   });
+}
+
+async function adviceToEmpty(target: Queryable, holders: readonly string[], tables: readonly Table[]): Promise<string> {
+  const ask: Ask = async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
+    (await target.query(sql, [...values])).rows as Row[];
+  const moved = tables.map(({ schema, name }) => qualifiedName(schema, name));
+  const { statement, others } = await emptying(ask, holders, moved);
+  return statement === null
+    ? `at the target, drop the foreign keys of ${others.join(", ")} that point to them; then empty them`
+    : `${statement};`;
 }
 
 /** Everything by which the target's schema does not fit the source's tables, a sentence each; empty when it does. */

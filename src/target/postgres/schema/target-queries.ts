@@ -1,16 +1,5 @@
 import type { Queryable } from "../progress/progress-queries.ts";
 
-/** Those of the roles that do not exist, or that this role may not give objects to. */
-export async function selectUnusableRoles(target: Queryable, roles: readonly string[]): Promise<readonly string[]> {
-  const { rows } = await target.query<{ name: string }>(
-    `
-    select wanted.name from unnest($1::text[]) as wanted(name) left join pg_catalog.pg_roles r on r.rolname = wanted.name
-     where r.oid is null or not pg_catalog.pg_has_role(current_user, r.oid, 'member') order by 1`,
-    [roles],
-  );
-  return rows.map(({ name }) => name);
-}
-
 export async function selectMissingTablespaces(target: Queryable, names: readonly string[]): Promise<readonly string[]> {
   const { rows } = await target.query<{ name: string }>(
     `

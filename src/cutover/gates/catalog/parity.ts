@@ -1,5 +1,5 @@
-import { tableId } from "../../model/table.ts";
-import { type Gate, type GateContext, type GateSide, tableNames } from "../gate.ts";
+import { tableId } from "../../../model/table.ts";
+import { type Gate, type GateContext, type GateSide, tableNames } from "../../gate.ts";
 
 /** Settings whose difference changes what queries answer or how long they take; only shown. */
 const COMPARED_SETTINGS = [

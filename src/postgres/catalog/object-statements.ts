@@ -1,0 +1,62 @@
+/** How objects that one database has are made at another, as far as the catalog can say it. */
+import { type Ask, inOneSnapshot } from "./ask.ts";
+import { type CatalogObject, objectKey } from "./object-queries.ts";
+import { readPublications, readSubscriptions } from "./replication-objects.ts";
+
+/** SQL expressions over `o.oid`, by kind. They print names in full, for the path is empty. */
+const STATEMENTS: Readonly<Record<string, string>> = {
+  schema: "(select format('create schema %I', nspname) from pg_catalog.pg_namespace n where n.oid = o.oid)",
+  view: "format('create view %s as %s', o.oid::regclass, rtrim(pg_get_viewdef(o.oid), ';'))",
+  "materialized view": "format('create materialized view %s as %s', o.oid::regclass, rtrim(pg_get_viewdef(o.oid), ';'))",
+  index: "pg_get_indexdef(o.oid)",
+  function: "pg_get_functiondef(o.oid)",
+  procedure: "pg_get_functiondef(o.oid)",
+  trigger: "pg_get_triggerdef(o.oid)",
+  rule: "rtrim(pg_get_ruledef(o.oid), ';')",
+  "statistics object": "pg_get_statisticsobjdef(o.oid)",
+  extension: "(select format('create extension %I', extname) from pg_catalog.pg_extension e where e.oid = o.oid)",
+  "table constraint":
+    "(select format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(c.oid)) from pg_catalog.pg_constraint c where c.oid = o.oid)",
+  "domain constraint":
+    "(select format('alter domain %s add constraint %I %s', contypid::regtype, conname, pg_get_constraintdef(c.oid)) from pg_catalog.pg_constraint c where c.oid = o.oid)",
+  "default value": `(select format('alter table %s alter column %I set default %s', d.adrelid::regclass, a.attname, pg_get_expr(d.adbin, d.adrelid))
+       from pg_catalog.pg_attrdef d join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum where d.oid = o.oid)`,
+  "enum label": `(select format('alter type %s add value %L %s', e.enumtypid::regtype, e.enumlabel,
+           coalesce((select format('before %L', n.enumlabel) from pg_catalog.pg_enum n where n.enumtypid = e.enumtypid and n.enumsortorder > e.enumsortorder order by n.enumsortorder limit 1), ''))
+       from pg_catalog.pg_enum e where e.oid = o.oid)`,
+  sequence: `(select format('create sequence %s as %s increment %s minvalue %s maxvalue %s start %s cache %s%s', s.seqrelid::regclass, s.seqtypid::regtype, s.seqincrement,
+           s.seqmin, s.seqmax, s.seqstart, s.seqcache, case when s.seqcycle then ' cycle' else '' end) from pg_catalog.pg_sequence s where s.seqrelid = o.oid)`,
+  type: `(select case t.typtype when 'e' then format('create type %s as enum (%s)', t.oid::regtype, (select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid))
+           when 'd' then format('create domain %s as %s%s%s', t.oid::regtype, format_type(t.typbasetype, t.typtypmod), ' default ' || t.typdefault, case when t.typnotnull then ' not null' else '' end) end
+       from pg_catalog.pg_type t where t.oid = o.oid)`,
+  "event trigger": `(select format('create event trigger %I on %s%s execute function %s()', t.evtname, t.evtevent,
+           (select ' when tag in (' || string_agg(quote_literal(tag), ', ') || ')' from unnest(t.evttags) as tag), t.evtfoid::regproc) from pg_catalog.pg_event_trigger t where t.oid = o.oid)`,
+};
+
+/** A statement for each of these objects of the database, null where only its own CREATE script knows one. The session must not be in a transaction. */
+export function statementsOf(ask: Ask, objects: readonly CatalogObject[]): Promise<readonly (string | null)[]> {
+  return inOneSnapshot(ask, async () => {
+    const found = new Map<string, string>();
+    for (const [kind, own] of Map.groupBy(objects, (object) => object.kind)) {
+      const expression = STATEMENTS[kind];
+      if (expression === undefined) continue;
+      const rows = await ask<{ oid: string; statement: string | null }>(
+        `select o.oid::text as oid, ${expression} as statement from unnest($1::oid[]) as o(oid)`,
+        [own.map(({ objid }) => objid)],
+      );
+      for (const { oid, statement } of rows) if (statement !== null) found.set(JSON.stringify([kind, oid]), statement);
+    }
+    const streams = await streamStatements(ask, objects);
+    return objects.map((object) => found.get(JSON.stringify([object.kind, object.objid])) ?? streams.get(objectKey(object)) ?? null);
+  });
+}
+
+async function streamStatements(ask: Ask, objects: readonly CatalogObject[]): Promise<ReadonlyMap<string, string>> {
+  const wanted = new Set(objects.map(({ kind }) => kind));
+  const publications = wanted.has("publication") ? await readPublications(ask) : [];
+  const subscriptions = wanted.has("subscription") ? await readSubscriptions(ask) : [];
+  return new Map([
+    ...publications.map(({ name, statement }) => [objectKey({ kind: "publication", name }), statement] as const),
+    ...subscriptions.map(({ name, statement }) => [objectKey({ kind: "subscription", name }), statement] as const),
+  ]);
+}

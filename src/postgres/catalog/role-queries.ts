@@ -1,0 +1,74 @@
+/** Roles and who may act as whom, at one server. Roles belong to no database and are not moved. */
+import type { Access, Grant } from "./access-queries.ts";
+import type { Ask } from "./ask.ts";
+
+export interface RoleRow {
+  readonly name: string;
+  readonly login: string;
+  readonly superuser: string;
+}
+
+export interface Membership {
+  readonly member: string;
+  readonly role: string;
+  /** 'true': has its rights at once. 'false': only after SET ROLE. */
+  readonly inherits: string;
+}
+
+export interface Roles {
+  /** server_version_num. */
+  readonly version: number;
+  readonly roles: ReadonlyMap<string, RoleRow>;
+  /** Who may act as which of the roles asked for. Superusers, who may as all of them, are left out. */
+  readonly members: readonly Membership[];
+  /** Roles that this database keeps settings or user mappings for. */
+  readonly mentioned: readonly string[];
+}
+
+/** Their members have rights on every table that no ACL shows (manual: "Predefined Roles"). */
+const REACH_EVERY_TABLE = ["pg_read_all_data", "pg_write_all_data", "pg_maintain"];
+
+/** `named`: the roles whose members count. */
+export async function readRoles(ask: Ask, named: readonly string[]): Promise<Roles> {
+  const [server] = await ask<{ version: string }>("select current_setting('server_version_num') as version");
+  const roles = await ask<RoleRow>(
+    "select rolname::text as name, rolcanlogin::text as login, rolsuper::text as superuser from pg_catalog.pg_roles",
+  );
+  const members = await ask<Membership>(
+    `select m.rolname::text as member, r.rolname::text as role, pg_catalog.pg_has_role(m.oid, r.oid, 'usage')::text as inherits
+       from pg_catalog.pg_roles r join pg_catalog.pg_roles m on m.oid <> r.oid and not m.rolsuper and m.rolname not like 'pg\\_%'
+      where r.rolname = any($1::text[]) and r.rolname <> 'pg_database_owner' and pg_catalog.pg_has_role(m.oid, r.oid, 'member') order by 1, 2`,
+    [[...named, ...REACH_EVERY_TABLE]],
+  );
+  const mentioned = await ask<{ name: string }>(
+    `select pg_catalog.pg_get_userbyid(s.setrole)::text as name from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase
+      where d.datname = current_database() and s.setrole <> 0
+     union select usename::text from pg_catalog.pg_user_mappings where umuser <> 0 order by 1`,
+  );
+  return {
+    version: Number(server?.version),
+    roles: new Map(roles.map((row) => [row.name, row])),
+    members,
+    mentioned: mentioned.map(({ name }) => name),
+  };
+}
+
+/**
+ * Every role that owns something, has a right, or stands in a policy or a default. `public` is nobody, and our own role counts only as an
+ * owner: for the sake of the move it was let in.
+ */
+export function namedRoles(access: Access): ReadonlySet<string> {
+  const { objects, defaults, policies, self } = access;
+  const owners = objects.filter(({ ownerFollows, kind, name }) => !ownerFollows && !(kind === "schema" && name === "public"));
+  const grantees = [
+    ...objects.flatMap(({ grants, initial }) => (grants ?? []).filter((grant) => !isFirst(initial, grant)).map(({ grantee }) => grantee)),
+    ...defaults.flatMap(({ grants }) => grants.map(({ grantee }) => grantee)),
+    ...policies.flatMap(({ roles }) => roles),
+  ];
+  const names = [...owners.map(({ owner }) => owner), ...defaults.map(({ role }) => role), ...grantees.filter((name) => name !== self)];
+  return new Set(names.filter((name): name is string => name !== null && name !== "public"));
+}
+
+function isFirst(initial: readonly Grant[] | null, { grantee, privilege }: Grant): boolean {
+  return initial?.some((one) => one.grantee === grantee && one.privilege === privilege) ?? false;
+}
