@@ -81,6 +81,19 @@ suite("merge", () => {
     assert.equal((await bench.rows("logs")).length, 30_000);
   });
 
+  test("rows of a child are not its parent's: the parent is empty until it is loaded itself", async () => {
+    await using bench = await Bench.open(
+      server,
+      "create table logs (at int, what text); create table more_logs () inherits (logs); insert into more_logs values (1, 'child')",
+    );
+    const logs = await bench.table("public.logs", null);
+    assert.equal(await bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(2))), 2);
+    await assert.rejects(
+      bench.target.transaction("load", (tx) => tx.loadWhole(logs, text(1))),
+      hasCode("TARGET_NOT_EMPTY"),
+    );
+  });
+
   test("a source that fails in the middle of a COPY keeps its own error; the connection lives", async () => {
     await using bench = await Bench.open(server, "create table logs (at int, what text)");
     const logs = await bench.table("public.logs", null);
