@@ -25,15 +25,26 @@ export type RowIdentity =
  */
 export function rowIdentity(table: IdentityFacts, leaves: readonly IdentityFacts[]): RowIdentity {
   const identity = ownIdentity(table);
-  if (identity.kind === "none") return identity;
   // An UPDATE is checked against, and its old row logged by, the partition it happens in: partitions do not inherit the setting.
-  for (const leaf of leaves) {
-    const ofLeaf = ownIdentity(leaf);
-    if (ofLeaf.kind === "none") return ofLeaf;
-    if (leaf.mode === "f") continue;
-    if (identity.kind === "full" || !sameColumns(identity, ofLeaf)) return differs(table, leaf, identity);
-  }
-  return identity;
+  const faults = [identity, ...leaves.map((leaf) => ofLeaf(table, leaf, identity))].filter((one) => one.kind === "none");
+  const [first] = faults;
+  if (first === undefined) return identity;
+  const more = faults.length === 1 ? "" : `; ${faults.length - 1} more of its partitions have such a fault`;
+  return { kind: "none", problem: `${first.problem}${more}`, fix: faults.map(({ fix }) => fix).join(";\n") };
+}
+
+/** A whole row as identity does for a leaf whatever the root's is. */
+function ofLeaf(table: IdentityFacts, leaf: IdentityFacts, identity: RowIdentity): RowIdentity {
+  const own = ownIdentity(leaf);
+  if (own.kind === "none" || leaf.mode === "f") return own;
+  const wanted = identity.kind === "none" ? identityOnceFixed(table) : identity;
+  return wanted.kind === "full" || !sameColumns(wanted, own) ? differs(table, leaf, wanted) : own;
+}
+
+/** What the fix for the table makes of it. */
+function identityOnceFixed(table: IdentityFacts): RowIdentity {
+  const fixed = ownIdentity({ ...table, mode: table.primaryKey === null ? "f" : "d" });
+  return fixed.kind === "none" ? { kind: "full" } : fixed;
 }
 
 function ownIdentity(table: IdentityFacts): RowIdentity {
