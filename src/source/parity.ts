@@ -1,6 +1,8 @@
 /** What must be alike on both sides, or be known to differ. */
 import { quoteIdent, quoteLiteral } from "../postgres/quote.ts";
+import type { Catalog } from "./catalog.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./checks/check.ts";
+import { findsRow, misencodedRowSql } from "./queries/check-schema-queries.ts";
 import { selectClock, selectSettings } from "./queries/check-server-queries.ts";
 import {
   type DatabaseRow,
@@ -44,6 +46,15 @@ const MATTERING = [
   "xmloption",
 ];
 
+/** Of these the target may have more than the source: only less is a difference. */
+const LIMITS: ReadonlySet<string> = new Set(["max_connections", "max_prepared_transactions"]);
+
+/** Lists of names, each quoted by itself in ALTER SYSTEM (guc_tables.c, GUC_LIST_QUOTE): in one literal they would be one name. */
+const LISTS: ReadonlySet<string> = new Set(["search_path", "shared_preload_libraries"]);
+
+/** For all tables together. */
+const MISENCODED_MS = 5_000;
+
 const CLOCK_LIMIT_MS = 2_000;
 
 export const PARITY_CHECKS: readonly Check[] = [
@@ -56,16 +67,37 @@ export const PARITY_CHECKS: readonly Check[] = [
   { id: "clock-difference", run: clockDifference },
 ];
 
-async function encoding({ source, target }: CheckContext): Promise<Verdict> {
+async function encoding({ source, target, catalog }: CheckContext): Promise<Verdict> {
   const here = (await database(source)).encoding;
   const there = (await database(target)).encoding;
-  if (here === there && here !== "SQL_ASCII") return pass(here);
-  if (here === "SQL_ASCII")
-    return warn(`the source is SQL_ASCII, which takes any bytes, the target ${there}: a text that is no UTF-8 stops the load`);
+  if (here === there) return pass(here);
+  if (here === "SQL_ASCII") return anyBytes(source, catalog, there);
   if (there === "UTF8") return warn(`the source is ${here}, the target UTF8: texts are converted`);
   return fail(
     `the source is ${here}, the target ${there}: not every character has a place there`,
     "create the target database with encoding 'UTF8' (template template0)",
+  );
+}
+
+/** No catalog knows which bytes a SQL_ASCII database holds, so rows are read, for a while. */
+async function anyBytes({ client }: Side, { tables }: Catalog, there: string): Promise<Verdict> {
+  const until = performance.now() + MISENCODED_MS;
+  const refused: string[] = [];
+  for (const leaf of tables.flatMap(({ leaves }) => leaves)) {
+    const left = until - performance.now();
+    if (left <= 0) break;
+    try {
+      await findsRow(client, misencodedRowSql(leaf, there), left);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "22021") throw error;
+      refused.push(`${leaf.schema}.${leaf.name} (${(error as Error).message})`);
+    }
+  }
+  const fix = "create database NAME encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0;   -- at the target";
+  if (refused.length > 0) return fail(`the source is SQL_ASCII, and the target ${there}, which refuses bytes of ${named(refused)}`, fix);
+  return warn(
+    `the source is SQL_ASCII, which takes any bytes, the target ${there}: a text that is no ${there === "UTF8" ? "UTF-8" : there} stops the load`,
+    fix,
   );
 }
 
@@ -120,15 +152,39 @@ async function extensions({ source, target }: CheckContext): Promise<Verdict> {
 async function parameters({ source, target }: CheckContext): Promise<Verdict> {
   const here = await selectSettings(source.client, MATTERING);
   const there = await selectSettings(target.client, MATTERING);
-  const different = [...here].filter(([name, value]) => there.has(name) && there.get(name) !== value);
+  const different = [...here].flatMap(([name, value]) => {
+    const other = there.get(name);
+    return other === undefined || enough(name, value, other) ? [] : [{ name, value, other }];
+  });
   if (different.length === 0) return pass(`${here.size} settings that matter are equal`);
   return warn(
-    `differ (source, target): ${different.map(([name, value]) => `${name} (${shown(value)}, ${shown(there.get(name) ?? "")})`).join(", ")}`,
+    `differ (source, target): ${different.map(({ name, value, other }) => `${name} (${shown(value)}, ${shown(other)})`).join(", ")}`,
     statements(
-      different.map(([name, value]) => `alter system set ${name} = ${quoteLiteral(value)}`),
+      different.map(({ name, value, other }) => `alter system set ${name} = ${assigned(name, value, other)}`),
       "at the target; some only with a restart",
     ),
   );
+}
+
+/** Whether the target's value does for whatever the source's does. */
+function enough(name: string, value: string, other: string): boolean {
+  if (LIMITS.has(name)) return Number(other) >= Number(value);
+  if (name === "shared_preload_libraries") return parts(value).every((library) => parts(other).includes(library));
+  return other === value;
+}
+
+/** What to set at the target. Libraries that only the target loads stay: its own extensions need them. */
+function assigned(name: string, value: string, other: string): string {
+  if (!LISTS.has(name)) return quoteLiteral(value);
+  const all = name === "shared_preload_libraries" ? [...parts(other), ...parts(value)] : parts(value);
+  return all.length === 0 ? "''" : [...new Set(all)].map(quoteLiteral).join(", ");
+}
+
+function parts(list: string): readonly string[] {
+  return list
+    .split(",")
+    .map((part) => part.trim().replace(/^"(.*)"$/, "$1"))
+    .filter((part) => part !== "");
 }
 
 async function databaseSettings({ source, target }: CheckContext): Promise<Verdict> {

@@ -121,6 +121,7 @@ describe("prechecks", () => {
       [
         ["source-connection", "fail"],
         ["target-connection", "fail"],
+        ["state-directory", "pass"],
         ["state-disk", "pass"],
         ["cutover-route", "pass"],
       ],

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { access, readdir, stat, statfs } from "node:fs/promises";
 import path from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { selectSettings } from "../queries/check-server-queries.ts";
@@ -10,6 +10,7 @@ const TOO_LITTLE_BYTES = 1e9;
 
 /** What this machine must have. */
 export const MACHINE_CHECKS: readonly Check[] = [
+  { id: "state-directory", run: stateDirectoryWritable },
   { id: "state-disk", run: stateDisk },
   { id: "source-disk", run: sourceDisk },
   { id: "client-tools", run: clientTools },
@@ -23,6 +24,51 @@ function routeOf(routes: readonly string[]): Verdict {
     "cutover.routing names no route: `cutover plan` and `cutover run` will refuse, for nothing would lead the applications to the other side",
     "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # in the configuration; docs/routing.md has one to start from",
   );
+}
+
+/** The directory and what is in it, or the place where it is to be made. */
+async function stateDirectoryWritable({ stateDirectory }: CheckContext): Promise<Verdict> {
+  const wanted = path.resolve(stateDirectory);
+  const nearest = nearestExisting(wanted);
+  if (!(await stat(nearest)).isDirectory())
+    return fail(`${nearest} is a file, and ${wanted} is to be a directory`, `mv ${quoted(nearest)} ${quoted(`${nearest}.old`)}`);
+  const { R_OK, W_OK, X_OK } = constants;
+  const refused = await refusal(nearest, R_OK | W_OK | X_OK);
+  if (refused !== null) return unwritable(wanted, nearest, refused);
+  if (nearest !== wanted) return pass(`${wanted} can be made`);
+  for (const entry of await readdir(wanted, { withFileTypes: true })) {
+    const one = path.join(wanted, entry.name);
+    const stop = await refusal(one, entry.isDirectory() ? R_OK | W_OK | X_OK : R_OK | W_OK);
+    if (stop !== null) return unwritable(wanted, one, stop);
+  }
+  return pass(`${wanted} is writable`);
+}
+
+/** The code of the error with which the system refuses; null when it does not. */
+async function refusal(file: string, mode: number): Promise<string | null> {
+  try {
+    await access(file, mode);
+    return null;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    return code === "ENOENT" ? null : code;
+  }
+}
+
+async function unwritable(wanted: string, file: string, code: string): Promise<Verdict> {
+  const inside = file === wanted || file.startsWith(`${wanted}${path.sep}`);
+  if (code === "EROFS") return fail(`${file} is on a file system that is mounted read-only`, "set state.dir to a disk that is writable");
+  const { mode, uid, gid } = await stat(file);
+  const me = `${process.geteuid?.()}:${process.getegid?.()}`;
+  const octal = (mode & 0o7777).toString(8).padStart(4, "0");
+  const evidence = `${file} belongs to ${uid}:${gid} with mode ${octal}, and ${me} may not write to it (${code})`;
+  if (!inside) return fail(evidence, `sudo install -d -m 700 -o ${process.geteuid?.()} -g ${process.getegid?.()} ${quoted(wanted)}`);
+  return fail(evidence, `sudo chown -R ${me} ${quoted(wanted)} && chmod -R u+rwX ${quoted(wanted)}`);
+}
+
+/** For a shell. */
+function quoted(file: string): string {
+  return /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }
 
 /** The change log grows here while the target is away or a table loads. */

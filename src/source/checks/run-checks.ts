@@ -19,6 +19,7 @@ import { CONSTRUCT_CHECKS } from "./construct-checks.ts";
 import { MACHINE_CHECKS } from "./machine-checks.ts";
 import { OBJECT_CHECKS } from "./object-checks.ts";
 import { PRIVILEGE_CHECKS } from "./privilege-checks.ts";
+import { SCHEMA_CHECKS } from "./schema-checks.ts";
 import { SERVER_CHECKS } from "./server-checks.ts";
 import { SURROUNDINGS_CHECKS } from "./surroundings-checks.ts";
 import { TABLE_CHECKS } from "./table-checks.ts";
@@ -30,6 +31,7 @@ const CHECKS: readonly Check[] = [
   ...SURROUNDINGS_CHECKS,
   ...OBJECT_CHECKS,
   ...CONSTRUCT_CHECKS,
+  ...SCHEMA_CHECKS,
   ...PARITY_CHECKS,
   ...ACCESS_CHECKS,
   ...MACHINE_CHECKS,

@@ -1,0 +1,132 @@
+import type { Table } from "../../model/table.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
+import {
+  beginSchemaRead,
+  endSchemaRead,
+  type ForeignKeyRow,
+  findsRow,
+  selectForeignKeys,
+  selectLeaningFunctions,
+  selectOtherMigrations,
+} from "../queries/check-schema-queries.ts";
+import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+
+/** An anti-join reads two tables whole; the source has better things to do. All keys share this time. */
+const ORPHANS_MS = 5_000;
+/** Columns of a table (manual: "Limits"). The stage that changes pass through at the target has one more than its table. */
+const MOST_COLUMNS = 1_600;
+
+/** What the target's own schema will refuse: found out here, before everything is loaded. */
+export const SCHEMA_CHECKS: readonly Check[] = [
+  { id: "column-count", run: async ({ catalog }) => columnCount(catalog.tables) },
+  { id: "foreign-keys-out", run: keysOut },
+  { id: "foreign-key-orphans", run: orphans },
+  { id: "function-search-path", run: searchPaths },
+  { id: "check-reads-tables", run: readingChecks },
+  { id: "source-other-migrations", run: ({ source, publication }) => others(source, publication) },
+  { id: "target-other-migrations", run: ({ target, publication }) => others(target, publication) },
+];
+
+function columnCount(tables: readonly Table[]): Verdict {
+  const none = tables.filter(({ columns }) => columns.length === 0);
+  if (none.length > 0)
+    return fail(`no column that could be copied: ${named(none.map(({ id }) => id))}`, "name it under tables.exclude in the configuration");
+  const many = tables.filter(({ columns }) => columns.length >= MOST_COLUMNS);
+  if (many.length === 0) return pass("every table has columns to copy, and not too many");
+  return fail(
+    `${MOST_COLUMNS} columns, and changes pass through a table at the target that has one more: ${named(many.map(({ id }) => id))}`,
+    `alter table ${many.map(({ schema, name }) => qualifiedName(schema, name))[0]} drop column NAME;   -- or name it under tables.exclude`,
+  );
+}
+
+async function validKeys({ client, oids }: Side): Promise<readonly ForeignKeyRow[]> {
+  await beginSchemaRead(client);
+  try {
+    return await selectForeignKeys(client, oids);
+  } finally {
+    await endSchemaRead(client);
+  }
+}
+
+/** The parent's rows do not arrive, so the key cannot be checked at the target. */
+async function keysOut({ source }: CheckContext): Promise<Verdict> {
+  const found = (await validKeys(source)).filter(({ selected }) => selected === "false");
+  if (found.length === 0) return pass("no foreign key leads out of the selected tables");
+  return fail(
+    `refers to a table that is not selected, whose rows the target will not have: ${named(found.map(({ name, parent }) => `${name} (to ${parent})`))}`,
+    statements(
+      found.map(({ drop }) => drop),
+      "or name the other table under tables.include as well",
+    ),
+  );
+}
+
+/** Rows that came while triggers were off (session_replication_role, DISABLE TRIGGER ALL): no catalog knows of them. */
+async function orphans({ source }: CheckContext): Promise<Verdict> {
+  const keys = (await validKeys(source)).filter(({ selected }) => selected === "true");
+  const until = performance.now() + ORPHANS_MS;
+  const found: ForeignKeyRow[] = [];
+  let unread = 0;
+  for (const key of keys) {
+    const left = until - performance.now();
+    const held = left > 0 ? await findsRow(source.client, key.orphans, left) : null;
+    if (held === null) unread += 1;
+    else if (held) found.push(key);
+  }
+  const rest =
+    unread === 0
+      ? ""
+      : `; ${unread} of ${keys.length} keys were not read to the end in ${ORPHANS_MS / 1000} s: the target checks them after the load`;
+  if (found.length === 0) return pass(`no row without its parent was found${rest}`);
+  return fail(
+    `has rows without a parent, so the target will refuse it after the load: ${named(found.map(({ name }) => name))}${rest}`,
+    statements(
+      found.map(({ unvalidated, drop }) => unvalidated ?? drop),
+      "keeps the rows; or delete them, or add their parents",
+    ),
+  );
+}
+
+/** pg_restore works under an empty search path (CVE-2018-1058), as do REINDEX, REFRESH and the like from 17 on. */
+async function searchPaths({ source }: CheckContext): Promise<Verdict> {
+  const found = (await leaning(source)).filter(({ names }) => names.length > 0);
+  if (found.length === 0) return pass("no function under an index, CHECK, generated column or materialized view needs a search path");
+  const fixes = found.map((one) => `alter function ${one.function} set search_path = ${[...one.schemas, "pg_temp"].join(", ")}`);
+  return warn(
+    `seems to need a search path, and is called without one when the schema is made: ${named(
+      found.map((one) => `${one.function} under ${one.user} (names ${named(one.names)})`),
+    )}`,
+    statements([...new Set(fixes)]),
+  );
+}
+
+/** PostgreSQL takes a CHECK to look at its own row (manual: "Constraints"): tables are loaded side by side, in no order. */
+async function readingChecks({ source }: CheckContext): Promise<Verdict> {
+  const found = (await leaning(source)).filter(({ checks, reads }) => checks === "true" && reads.length > 0);
+  if (found.length === 0) return pass("none");
+  return warn(
+    `seems to read tables, which may not be loaded when its rows come: ${named(
+      found.map((one) => `${one.user} (${one.function} reads ${named(one.reads)})`),
+    )}`,
+    "alter table TABLE drop constraint NAME;   -- and ask the same in a trigger, which pghaul's writes do not fire",
+  );
+}
+
+async function leaning({ client, oids }: Side) {
+  await beginSchemaRead(client);
+  try {
+    return await selectLeaningFunctions(client, oids);
+  } finally {
+    await endSchemaRead(client);
+  }
+}
+
+/** Fence and markers of a database serve one migration. */
+async function others({ client, name }: Side, publication: string): Promise<Verdict> {
+  const found = await selectOtherMigrations(client, publication);
+  if (found.length === 0) return pass("none");
+  return fail(
+    `the ${name} takes part in another migration, whose markers would be taken for ours and whose fence would be replaced: publication ${named(found)}`,
+    "end the other migration first: pghaul cdc teardown, with its configuration",
+  );
+}
