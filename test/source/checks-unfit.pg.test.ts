@@ -211,6 +211,8 @@ describe("prechecks between unfit servers", () => {
       "check-reads-tables",
       "source-other-migrations",
       "target-other-migrations",
+      // checks.pg.test.ts
+      "source-disk",
       // machine-checks.test.ts
       "state-directory",
     ];
