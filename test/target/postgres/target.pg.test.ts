@@ -180,7 +180,9 @@ for (const version of [13, 16, 18] as const) {
         .map(({ data }) => data as Buffer)
         .filter((data) => data[0] === 0x4f)
         .map((data) => data.toString("latin1", 9, data.length - 1));
-      assert.deepEqual(names, [`pghaul_${bench.database.name}_stream`, `pghaul_${bench.database.name}_load_0`]);
+      const [database] = await bench.sql("select oid::text as oid from pg_database where datname = current_database()");
+      const prefix = `pghaul_${bench.database.name}_${database?.oid}/`;
+      assert.deepEqual(names, [`${prefix}stream`, `${prefix}load_0`]);
       await bench.sql(`select pg_drop_replication_slot('s_${version}')`);
     });
 
