@@ -70,6 +70,8 @@ describe("the JSON of every command", { timeout: 240_000 }, () => {
     await promise("snapshot status", ["snapshot", "status"]);
     await promise("cdc status", ["cdc", "status"]);
     await promise("cutover status", ["cutover", "status"]);
+    await promise("completion", ["completion", "bash"]);
+    await promise("complete", ["complete", "cutover", ""]);
     await promise("error", ["status", "--config", "nowhere.yaml"], 3);
   });
 
@@ -97,6 +99,12 @@ describe("the JSON of every command", { timeout: 240_000 }, () => {
   it("the switch and the way back", async () => {
     const streaming = move.start(["run"]);
     await streaming.waitFor(/phase=streaming/);
+    await query(move.targetDb, "alter table customers add constraint short check (length(name) < 9)");
+    await query(move.sourceDb, "insert into customers (name) values ('a long name')");
+    await streaming.waitFor(/code=TABLE_HELD/, 60_000);
+    await query(move.targetDb, "alter table customers drop constraint short");
+    await promise("snapshot reload", ["snapshot", "reload", "--table", "public.customers"]);
+    await promise("verify run", ["verify", "run"]);
     await promise("cutover plan", ["cutover", "plan"]);
     await promise("cutover check", ["cutover", "check"]);
     await promise("cutover run", await confirmed(["cutover", "run"]));

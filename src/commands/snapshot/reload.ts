@@ -7,8 +7,8 @@ export default class SnapshotReload extends PghaulCommand<ReloadResult> {
   static override summary = "Load a held table anew, while the others stream on.";
   static override description =
     `For a table that "pghaul status" shows as HELD: the target refused a row of it. Remove the cause first (a constraint, a trigger, a type).
-The process that streams then empties the table at the target, reads it again in chunks and lets it join; without such a process the next
-"pghaul run" does. No other table is touched: nothing is truncated in cascade. Waits until the table has joined, unless --no-wait is given.`;
+The "pghaul run" that is streaming then empties the table at the target, reads it again in chunks and lets it join the stream; if none is
+streaming, the next one does. No other table is touched: nothing is truncated in cascade. Waits until the table has joined, unless --no-wait is given.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> --table public.payments",
     "<%= config.bin %> <%= command.id %> --table 'shop.*' --no-wait",

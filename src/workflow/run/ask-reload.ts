@@ -2,7 +2,7 @@
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { HoldStore } from "../../state/hold-store.ts";
-import { leaseHolder } from "../../state/lease.ts";
+import { type LeaseHolder, leaseHolder } from "../../state/lease.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
@@ -75,11 +75,7 @@ async function joined(
     if (again !== null) throw again;
     const left = readTables(state).filter(({ table, phase }) => tables.has(table) && phase !== "joined" && phase !== "live");
     if (waiting.length === 0 && left.length === 0) return;
-    if ((await leaseHolder(config.state.dir, "stream")) === null) {
-      throw new PghaulError("STREAM_NOT_RUNNING", "the wish is on record, and no process streams to fulfil it", {
-        suggestion: "pghaul run",
-      });
-    }
+    refuseWithoutLoader(await leaseHolder(config.state.dir, "stream"));
     const first = left[0];
     bus.emit({
       kind: "waiting",
@@ -92,6 +88,15 @@ async function joined(
       throw new PghaulError("INTERRUPTED", "the reload goes on in the process that streams", { suggestion: "pghaul status" });
     });
   }
+}
+
+/** Only `run` loads; to wait for anybody else would be to wait for ever. */
+function refuseWithoutLoader(holder: LeaseHolder | null): void {
+  if (holder !== null && holder.command !== "cdc start") return;
+  const who = holder === null ? "no process streams" : `pghaul cdc start (pid ${holder.pid}) loads no tables`;
+  throw new PghaulError("STREAM_NOT_RUNNING", `${who}; the request is on record, and the next "pghaul run" carries it out`, {
+    suggestion: holder === null ? "pghaul run" : "pghaul cdc stop && pghaul run",
+  });
 }
 
 function resultOf({ state }: Migration, tables: ReadonlySet<string>): ReloadResult {
