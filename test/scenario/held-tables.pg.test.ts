@@ -1,6 +1,8 @@
 /** The target refuses a row: that table alone is held, says why, and is loaded anew once the cause is gone. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { HELD_POINTS } from "../crash/crash-lives.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
 import type { CliHandle } from "../support/run-cli.ts";
@@ -93,6 +95,10 @@ describe("a table of which the target refuses a row", { timeout: 300_000 }, () =
     const move = await newMove(pair, { sql: SQL });
     assert.equal((await move.run(["plan"])).code, 0);
     await refuseInLoad(move);
+    for (const point of HELD_POINTS.hold) {
+      const dies = move.start(["run"], { PGHAUL_CRASH_AT: point });
+      assert.equal((await dies.done).signal, "SIGKILL", point);
+    }
     const running = move.start(["run"]);
     await running.waitFor(/code=TABLE_HELD .*public\.payments is held: the target refuses .*read by the load/, 90_000);
     await running.waitFor(/phase=streaming/, 90_000);
@@ -105,7 +111,7 @@ describe("a table of which the target refuses a row", { timeout: 300_000 }, () =
 
     await query(move.targetDb, "drop trigger refuse on payments; drop function refuse()");
     assert.equal((await move.run(["snapshot", "reload", "--table", "payments", "--no-wait"])).code, 0);
-    for (const point of ["before-table-emptied", "after-table-emptied"]) {
+    for (const point of HELD_POINTS.reload) {
       const dies = move.start(["run"], { PGHAUL_CRASH_AT: point });
       assert.equal((await dies.done).signal, "SIGKILL", point);
     }
@@ -143,7 +149,10 @@ async function goesOn(move: Move): Promise<void> {
   await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
 }
 
-/** Changes to the tables that are loaded anew, unchanged values out of line and moved keys among them. */
+/**
+ * Changes to the tables that are loaded anew, unchanged values out of line and moved keys among them. At a pace: a key that moves with such a
+ * value is applied by itself, and a writer that does nothing else outruns any applier.
+ */
 function writing(move: Move): { stop(): Promise<void> } {
   let stopped = false;
   const done = (async () => {
@@ -151,6 +160,7 @@ function writing(move: Move): { stop(): Promise<void> } {
     for (let n = 1000; !stopped; n += 1) {
       await client.query(`insert into payments values (${n}, 'b', 1, 1, repeat('x', 3000)); update payments set amount = ${n} where id = ${1 + (n % 200)};
         update payments set id = -id where id = ${n - 3} and place = 'b'; delete from payments where id = ${3 - n}; insert into events values (now(), '${n}')`);
+      await sleep(20);
     }
     await client.end();
   })();
