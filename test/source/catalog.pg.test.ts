@@ -186,7 +186,7 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
       assert.deepEqual(
         [
           reasons["public.left_alone"],
-          reasons['"Odd Schema"."Order.Items?"'],
+          reasons['Odd Schema."Order.Items?"'],
           reasons["maps.spots"],
           reasons["maps.made"],
           reasons["public.orders"],
