@@ -17,6 +17,7 @@ interface LeafRow extends QualifiedName {
  * which one may be a table of another server. The table must be there.
  */
 export async function readReach(db: Queryable, side: "source" | "target", table: Table): Promise<TableReach> {
+  const relation = await selectRelation(db, table);
   const { rows } = await db.query(
     `${PARTITION_TREE}
     select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence
@@ -25,18 +26,25 @@ export async function readReach(db: Queryable, side: "source" | "target", table:
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where tree.links is not null
      order by c.oid`,
-    [[await selectOid(db, table)]],
+    [[relation?.oid ?? null]],
   );
   const leaves = rows as LeafRow[];
   const left = new Set((table.leftOut ?? []).map(({ schema, name }) => qualifiedName(schema, name)));
   const isOurs = ({ schema, name, kind, persistence }: LeafRow): boolean =>
     kind !== "f" && !(side === "source" && persistence === "u") && !left.has(qualifiedName(schema, name));
-  if (leaves.every(isOurs)) return throughRoot(table, table.partitioned);
+  if (leaves.every(isOurs)) return throughRoot(table, relation?.kind === "p");
   const columns = [...table.columns, ...(table.computed ?? [])].map(({ name }) => name);
   return leafByLeaf(table, leaves.filter(isOurs), columns);
 }
 
-async function selectOid(db: Queryable, { schema, name }: Table): Promise<string | null> {
-  const { rows } = await db.query("select pg_catalog.to_regclass($1)::oid::text as oid", [qualifiedName(schema, name)]);
-  return (rows as { oid: string | null }[])[0]?.oid ?? null;
+/** Whether it is partitioned says each side for itself: an ordinary table of the source may be a partitioned one at the target. */
+async function selectRelation(
+  db: Queryable,
+  { schema, name }: Table,
+): Promise<{ readonly oid: string; readonly kind: string } | undefined> {
+  const { rows } = await db.query(
+    "select oid::text, relkind::text as kind from pg_catalog.pg_class where oid = pg_catalog.to_regclass($1)",
+    [qualifiedName(schema, name)],
+  );
+  return (rows as { oid: string; kind: string }[])[0];
 }
