@@ -52,7 +52,7 @@ const IN_THE_MIDDLE: ReadonlySet<string> = new Set(["before-record", "before-ack
 
 /** Dies where it should, if it comes there. */
 export async function dieAt(bench: Bench, point: string): Promise<void> {
-  const killed = await bench.run(["run", "--until", "caught-up"], { PGHAUL_CRASH_AT: IN_THE_MIDDLE.has(point) ? `${point}:3` : point });
+  const killed = await bench.run(["run", "--until", "caught-up"], { PGHAUL_CRASH_AT: IN_THE_MIDDLE.has(point) ? `${point}:2` : point });
   if (POINTS[point] === "always") assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stderr}`);
   else assert.ok(killed.signal === "SIGKILL" || killed.code === 0, `${point}: ${killed.stderr}`);
 }
