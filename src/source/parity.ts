@@ -22,7 +22,6 @@ const MATTERING = [
   "default_text_search_config",
   "default_transaction_deferrable",
   "default_transaction_isolation",
-  "default_transaction_read_only",
   "escape_string_warning",
   "extra_float_digits",
   "idle_in_transaction_session_timeout",
