@@ -16,7 +16,7 @@ import type { Writable } from "node:stream";
 import type { Route } from "../cutover/ports.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
-import { endGroup, groupOf, type ProcessGroup } from "./process-group.ts";
+import { endGroup, groupOf, isKnownAgain, type ProcessGroup } from "./process-group.ts";
 
 /** EX_USAGE of sysexits.h. */
 const UNKNOWN_VERB = 64;
@@ -76,7 +76,7 @@ export class HookRoute implements Route {
   async takeOver(limitMillis: number): Promise<void> {
     if (this.#turn === null) {
       const noted = readNoted(this.#options.record);
-      this.#group = noted.group;
+      this.#group = noted.group !== null && isKnownAgain(noted.group) ? noted.group : null;
       await this.#endEarlier(limitMillis);
       this.#turn = noted.turn + 1;
       this.#note();
@@ -138,7 +138,10 @@ export class HookRoute implements Route {
     child.stdin.end(`${JSON.stringify({ migration, ...request, ...driven })}\n`);
     const { code, isKilled } = await endOf(child, limitMillis);
     // What a hook leaves behind when it has ended by itself is meant to stay.
-    if (!isKilled) this.#group = null;
+    if (!isKilled) {
+      this.#group = null;
+      this.#note();
+    }
     return { code, ...output };
   }
 

@@ -8,12 +8,31 @@ export interface ProcessGroup {
   readonly pid: number;
   /** When the leader was started, in clock ticks since the boot, where the system tells (Linux): a number may be given out again. */
   readonly startTicks: string | null;
+  /** Which boot that was; numbers and ticks begin anew with the next. */
+  readonly boot: string | null;
 }
 
 const POLL_MILLIS = 10;
 
 export function groupOf(pid: number): ProcessGroup {
-  return { pid, startTicks: processOf(pid)?.startTicks ?? null };
+  return { pid, startTicks: processOf(pid)?.startTicks ?? null, boot: bootId() };
+}
+
+/**
+ * Whether a group that another process noted can be told from one that was given its number since. Where it cannot, it is left alone: a hook
+ * ends with the process that called it anyway, and somebody else's processes are not ours to kill.
+ */
+export function isKnownAgain({ startTicks, boot }: ProcessGroup): boolean {
+  return startTicks !== null && boot !== null && boot === bootId();
+}
+
+/** Linux's random number of this boot; null elsewhere. */
+function bootId(): string | null {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  } catch {
+    return null;
+  }
 }
 
 /** Kills every process of the group. True once none is left, false when one still runs after `limitMillis`. */

@@ -110,7 +110,7 @@ const LATER_TITLES = [
   `view "Late".late_view`,
 ];
 
-const EVERYTHING = { owners: true, privileges: true, takeBack: true, policies: true };
+const EVERYTHING = { owners: true, privileges: true, takeBack: true, grants: true, policies: true };
 
 /** Of each role, what it may do with each relation, column, function, schema and type of these databases. */
 const EFFECTIVE = `

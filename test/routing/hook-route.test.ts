@@ -146,11 +146,24 @@ describe("hook route", () => {
     writeFileSync(record, JSON.stringify({ turn: 4, group: groupOf(left) }));
     await route.takeOver(5_000);
     await groupEnds(left);
-    writeFileSync(record, JSON.stringify({ turn: 4, group: { pid: other, startTicks: "1" } }));
+    writeFileSync(record, JSON.stringify({ turn: 4, group: { ...groupOf(other), startTicks: "1" } }));
     const next = new HookRoute({ command: ["true"], timeoutMillis: 5_000, migration: "m", ...noted(directory) });
     await next.takeOver(5_000);
     assert.equal(process.kill(other, 0), true);
     assert.equal(JSON.parse(readFileSync(record, "utf8")).turn, 5);
+  });
+
+  it("leaves alone what a hook left behind when it ended by itself, and what another boot has noted", async (t) => {
+    const { route, directory } = hook(t, "sleep 300 >/dev/null 2>&1 </dev/null 3<&- & echo $! >pid; exit 0");
+    const { record } = noted(directory);
+    await route.takeOver(5_000);
+    await route.resume(5_000);
+    assert.equal(JSON.parse(readFileSync(record, "utf8")).group, null);
+    const stays = sleeper(t);
+    writeFileSync(record, JSON.stringify({ turn: 4, group: { ...groupOf(stays), boot: "another" } }));
+    const next = new HookRoute({ command: ["true"], timeoutMillis: 5_000, migration: "m", ...noted(directory) });
+    await next.takeOver(5_000);
+    assert.equal(process.kill(stays, 0), true);
   });
 
   it("survives a hook that is not there, reads nothing, or babbles", async (t) => {

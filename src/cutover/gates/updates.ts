@@ -52,8 +52,11 @@ async function refusals(side: GateSide, names: ReturnType<typeof tableNames>): P
       );
       await side.query("rollback");
       if (refusal === null) continue;
-      // 42P10: a column list or row filter without the identity; 55000: no identity at all. Rights and the like are asked for elsewhere.
-      if (sqlState(refusal) === "42P10" || sqlState(refusal) === "55000") found.set(table, (refusal as Error).message);
+      const state = sqlState(refusal);
+      // 42P10: a column list or row filter without the identity; 55000: no identity at all. Rights are asked for elsewhere.
+      if (state === "42P10" || state === "55000") found.set(table, (refusal as Error).message);
+      // A table that could not be asked, because somebody has it locked, is not one that takes the UPDATE.
+      else if (state !== "42501") throw refusal;
     }
   }
   return found;

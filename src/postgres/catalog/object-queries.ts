@@ -108,7 +108,7 @@ const WITHOUT_IDENTITY = `
     from pg_catalog.pg_enum e join pg_catalog.pg_type t on t.oid = e.enumtypid join pg_catalog.pg_namespace n on n.oid = t.typnamespace
    where n.nspname <> 'pghaul' and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
   union all
-  select 'subscription', pg_catalog.quote_ident(s.subname), null, null, null, null, 'pg_catalog.pg_subscription'::regclass::oid::text, s.oid::text
+  select 'subscription', pg_catalog.quote_ident(s.subname), null, null, null, null, null, null
     from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid where d.datname = current_database()
   union all
   select 'user mapping', pg_catalog.format('for %s on server %I', case when umuser = 0 then 'public' else pg_catalog.quote_ident(usename) end, srvname), null, null, null, null, null, null

@@ -142,6 +142,7 @@ async function grantAgain(migration: Migration, bus: ProgressBus): Promise<void>
         target: client,
         owners: target.owners === "keep",
         privileges: target.privileges === "keep",
+        grants: true,
         policies: true,
         takeBack: false,
       }),

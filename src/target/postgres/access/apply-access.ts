@@ -13,6 +13,8 @@ export interface ApplyAccess extends AccessScope {
   readonly target: pg.Client;
   /** Takes back what the target's default privileges gave. Not where its operator may have granted something since. */
   readonly takeBack: boolean;
+  /** Not before row security stands: until then a grant would show every row. */
+  readonly grants: boolean;
   readonly policies: boolean;
 }
 
@@ -28,11 +30,11 @@ export function applyAccess(request: ApplyAccess): Promise<readonly AccessDiffer
 }
 
 async function applyRounds(request: ApplyAccess): Promise<readonly AccessDifference[]> {
-  const { target, takeBack, policies } = request;
+  const { target, takeBack, grants, policies } = request;
   const source = await readAccess(request.source);
   const differences = async (): Promise<readonly AccessDifference[]> =>
     compareAccess(source, await readAccess(askOf(target)), request).filter(
-      ({ kind }) => (takeBack || kind !== "extra") && (policies || kind !== "policy"),
+      ({ kind }) => (takeBack || kind !== "extra") && (grants || kind !== "grant") && (policies || kind !== "policy"),
     );
   const refusals = new Map<string, string>();
   let left = await differences();

@@ -131,7 +131,7 @@ export class SchemaMove {
       onProgress,
     );
     // The target's default privileges have just given rights on what we made, and rows are about to come.
-    await this.#applyAccess({ owners: false, policies: false });
+    await this.#applyAccess({ owners: false, grants: false, policies: false });
   }
 
   /** Primary keys and replica identities of all tables. The tables are still empty. */
@@ -186,14 +186,18 @@ export class SchemaMove {
       await this.#statement(statement, restored, `${setPath}; ${statement}`);
       report(statement);
     });
-    return this.#applyAccess({ owners: this.#options.owners, policies: true });
+    return this.#applyAccess({ owners: this.#options.owners, grants: true, policies: true });
   }
 
   async close(): Promise<void> {
     await this.#pool.close();
   }
 
-  #applyAccess(what: { readonly owners: boolean; readonly policies: boolean }): Promise<readonly AccessDifference[]> {
+  #applyAccess(what: {
+    readonly owners: boolean;
+    readonly grants: boolean;
+    readonly policies: boolean;
+  }): Promise<readonly AccessDifference[]> {
     const { privileges } = this.#options;
     return withClient(this.#options, "source", (source) =>
       withClient(this.#options, "target", (target) => applyAccess({ ...what, privileges, source: askOf(source), target, takeBack: true })),
