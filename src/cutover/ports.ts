@@ -75,6 +75,8 @@ export interface StreamControl {
   notRunning(side: SideName): Promise<string | null>;
   /** Transactions in the log of `side` from `from` on that wrote to moved tables and are not ours: the fence's proof. */
   foreignWrites(side: SideName, from: Lsn): Promise<ForeignWrites>;
+  /** Ids of the tables that are held at `side`, as `side` itself says: what is in them is behind, though markers arrive. */
+  heldAt(side: SideName): Promise<readonly string[]>;
 }
 
 export interface ForeignWrites {

@@ -9,7 +9,7 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn } from "../model/lsn.ts";
 import { prove, roundTrips, tidyUp, wayBack } from "./calm-steps.ts";
 import { StallBudget } from "./stall-budget.ts";
-import { attemptOf, type SwitchParts, waitForMarker } from "./switch-parts.ts";
+import { attemptOf, refuseHeld, type SwitchParts, waitForMarker } from "./switch-parts.ts";
 import type { Step } from "./walk-steps.ts";
 
 /** The step behind which there is only forward: the new primary takes writes. */
@@ -88,7 +88,10 @@ function drain(parts: SwitchParts, budget: StallBudget): Step {
     check: () => to.sawMarker(attemptOf(parts).marker),
     act: async () => {
       const limit = budget.limitOf("drain");
-      await budget.within("drain", () => waitForMarker(parts, { marker: attemptOf(parts).marker, limitMillis: limit, step: "drain" }));
+      await budget.within("drain", async () => {
+        await waitForMarker(parts, { marker: attemptOf(parts).marker, limitMillis: limit, step: "drain" });
+        await refuseHeld(parts, "drain");
+      });
       return {};
     },
     undo: "nothing",
@@ -152,6 +155,8 @@ function open(parts: SwitchParts, budget: StallBudget): Step {
     check: () => to.sawMarker(opened()),
     takeOver: () => to.takeOver(settings.sideMillis),
     act: async () => {
+      // Asked again: a process that takes the switch up finds the marker there and does not drain.
+      await budget.within(POINT_OF_NO_RETURN, () => refuseHeld(parts, POINT_OF_NO_RETURN));
       // The last moment at which a miss costs nothing; an opening that is under way has to be waited for.
       budget.refuseIfSpent(POINT_OF_NO_RETURN);
       await to.open(opened(), settings.sideMillis);

@@ -123,6 +123,7 @@ export class FakeWorld {
   readonly passed: string[] = [];
   wayBack = false;
   foreign = 0;
+  held: readonly string[] = [];
   maxStallMillis = 1000;
   deadlines: StallLimits["deadlines"] = {};
   attempt: Attempt | null = null;
@@ -141,6 +142,7 @@ export class FakeWorld {
       },
       notRunning: async () => (this.wayBack ? null : "no way back yet"),
       foreignWrites: async () => ({ count: this.foreign, readTo: 8192n }),
+      heldAt: async () => this.held,
     };
     return switchSteps({
       from: this.#mortal(to === "target" ? this.source : this.target),

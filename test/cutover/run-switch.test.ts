@@ -108,6 +108,20 @@ describe("run switch", () => {
     assertSettled(world, "source");
   });
 
+  it("a row that is refused after the gates were asked cancels the switch, though the marker arrives", async () => {
+    const world = new FakeWorld();
+    world.held = ["public.payments"];
+    await assert.rejects(
+      world.run("target"),
+      (error: PghaulError) => error.code === "TABLE_HELD" && /public\.payments/.test(error.message),
+    );
+    assertSettled(world, "source");
+    assert.equal(world.attempt?.outcome, "cancelled");
+    world.held = [];
+    await world.run("target");
+    assertSettled(world, "target");
+  });
+
   it("refuses to guess when record and route disagree", async () => {
     const world = new FakeWorld();
     world.killAt = "cutover-before-resume";

@@ -4,7 +4,7 @@ import type pg from "pg";
 import type { CutoverSide, ForeignWrites, StreamControl } from "../../cutover/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
-import { type SideName, streamOutOf } from "../../model/side.ts";
+import { otherSide, type SideName, streamOutOf } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { readSlot } from "../../source/slot.ts";
 import { leaseHolder } from "../../state/lease.ts";
@@ -94,6 +94,15 @@ export class CutoverStream implements StreamControl {
     for await (const { header } of log.read({ from: maxLsn(from, log.start()), to: readTo }, moved, new AbortController().signal))
       seen.add(header.commitLsn);
     return { count: seen.size, readTo };
+  }
+
+  async heldAt(side: SideName): Promise<readonly string[]> {
+    const { migration, watch } = this.#options;
+    const { rows } = await (await watch(side)).query<{ id: string }>(
+      "select table_id as id from pghaul.table_progress where migration = $1 and stream = $2 and state = 'held' order by table_id",
+      [migration.name, streamOutOf(otherSide(side))],
+    );
+    return rows.map(({ id }) => id);
   }
 
   async #openLog(side: SideName): Promise<WatchedLog> {

@@ -382,6 +382,7 @@ class SwitchSimulation {
         await life.turn("is it running");
         return this.#wayBack && this.#runLife !== null ? null : "it does not run";
       },
+      heldAt: async () => [],
       foreignWrites: async (side, from) => {
         await life.turn("read the log");
         const behind = this.#servers[side].log.slice(Number(from));
