@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Lsn } from "../../src/model/lsn.ts";
-import { LogRelease } from "../../src/workflow/stream/log-release.ts";
+import { LogRelease, unfinishedCursors } from "../../src/workflow/stream/log-release.ts";
 import { seededRandom } from "../support/random.ts";
 
 /** A target whose commits nobody waits for: a crash takes them back to the last that was made durable. */
@@ -63,4 +63,15 @@ test("what was needed last stays for the time asked for, and is kept for the one
   now = 10;
   await release.step();
   assert.deepEqual(released, [40n]);
+});
+
+test("a life without a load keeps the log for the loads that have begun", () => {
+  const at = (cursor: bigint, state: "loading" | "loaded" | "joined" | "held") => ({ cursor, state, filter: null });
+  const tables = new Map([
+    ["a", at(5n, "loading")],
+    ["b", at(3n, "loaded")],
+    ["c", at(1n, "joined")],
+    ["d", at(2n, "held")],
+  ]);
+  assert.deepEqual(unfinishedCursors({ tables }), [5n, 3n]);
 });

@@ -1,4 +1,4 @@
-import type { ChangeLog, Clock } from "../../engine/ports.ts";
+import type { ChangeLog, Clock, TargetProgress } from "../../engine/ports.ts";
 import { type Lsn, minLsn } from "../../model/lsn.ts";
 import type { OpenTarget } from "../../target/target.ts";
 
@@ -39,4 +39,9 @@ export class LogRelease {
   #keep(at: number, position: Lsn): void {
     if (this.#later.at(-1)?.position !== position) this.#later.push({ at, position });
   }
+}
+
+/** Where the loads of the tables stand that have begun and not joined. */
+export function unfinishedCursors({ tables }: Pick<TargetProgress, "tables">): readonly Lsn[] {
+  return [...tables.values()].flatMap(({ state, cursor }) => (state === "loading" || state === "loaded" ? [cursor] : []));
 }

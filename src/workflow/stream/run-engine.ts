@@ -23,7 +23,7 @@ import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
 import type { OpenTarget } from "../../target/target.ts";
 import { runTogether } from "../run-together.ts";
-import { LogRelease } from "./log-release.ts";
+import { LogRelease, unfinishedCursors } from "./log-release.ts";
 
 export interface EngineParts {
   readonly tables: ReadonlyMap<string, Table>;
@@ -96,7 +96,7 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
           if (await load.run().finally(() => gate.close())) await parts.load.allJoined(stream, inner);
         },
         (inner) => watchReloads(parts, AbortSignal.any([inner, streamed.signal])),
-        (inner) => releaseLog(parts, { stream, load: () => load, target }, AbortSignal.any([inner, streamed.signal])),
+        (inner) => releaseLog(parts, { stream, load: () => load, known, target }, AbortSignal.any([inner, streamed.signal])),
       ],
       signal,
     );
@@ -153,12 +153,22 @@ function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, sign
   });
 }
 
+interface Releasing {
+  readonly stream: StreamApply;
+  readonly load: () => TablesLoad | null;
+  readonly known: TargetProgress;
+  readonly target: OpenTarget;
+}
+
 async function releaseLog(
-  { log, clock, retainMillis }: EngineParts,
-  { stream, load, target }: { readonly stream: StreamApply; readonly load: () => TablesLoad | null; readonly target: OpenTarget },
+  { log, clock, retainMillis, load: settings }: EngineParts,
+  { stream, load, known, target }: Releasing,
   signal: AbortSignal,
 ): Promise<void> {
-  const needed = (): Lsn[] => [stream.recordedPosition, load()?.oldestPosition() ?? null].filter((position) => position !== null);
+  // A life without a load (`cdc start`) keeps what the load of a later one goes on from.
+  const resting = settings === null ? unfinishedCursors(known) : [];
+  const needed = (): Lsn[] =>
+    [stream.recordedPosition, load()?.oldestPosition() ?? null, ...resting].filter((position) => position !== null);
   const release = new LogRelease({ log, target, clock, retainMillis, needed });
   while (!signal.aborted) {
     await release.step();
