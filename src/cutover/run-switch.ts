@@ -64,7 +64,7 @@ async function walk(steps: readonly Step[], context: WalkContext): Promise<Attem
     await afterFailure(steps, context, error).catch((why: unknown) => {
       throw unsettled(error, why, context);
     });
-    throw error;
+    throw withWhatIsLeft(error, steps, context);
   }
   return end(context);
 }
@@ -130,6 +130,18 @@ function unsettled(error: unknown, why: unknown, { journal }: WalkContext): unkn
   return new PghaulError("CUTOVER_UNSETTLED", `${error.message}; it could not be cancelled yet: ${why.message}`, {
     cause: why,
     context: why.context,
+    suggestion: "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled",
+  });
+}
+
+/** The switch is cancelled, and one of its undos is still to come: who reads only the first error would take the route for right again. */
+function withWhatIsLeft(error: unknown, steps: readonly Step[], { store }: WalkContext): unknown {
+  const done = store.load()?.steps ?? {};
+  const left = steps.find(({ id }) => done[id]?.state === "left");
+  if (left?.undoMayFail === undefined || !(error instanceof Error)) return error;
+  return new PghaulError("CUTOVER_UNSETTLED", `${error.message}; the switch was cancelled, but ${left.undoMayFail}`, {
+    cause: error,
+    context: { step: left.id },
     suggestion: "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled",
   });
 }

@@ -82,7 +82,11 @@ describe("run switch", () => {
     world.route.failSwitch = new PghaulError("ROUTE_FAILED", "killed");
     world.route.movesAllTheSame = true;
     world.route.tells = false;
-    await assert.rejects(world.run("target"), (error: PghaulError) => error.code === "ROUTE_FAILED");
+    await assert.rejects(
+      world.run("target"),
+      (error: PghaulError) =>
+        error.code === "CUTOVER_UNSETTLED" && /^killed; the switch was cancelled, but the route could not be led back/.test(error.message),
+    );
     assert.equal(world.attempt?.outcome, "cancelled");
     assert.equal(world.source.fenced, false, "the source takes writes again");
     assert.equal(world.target.fenced, true, "the target does not");
