@@ -1,3 +1,4 @@
+import type { RouteAnswer } from "../config/config-text.ts";
 import { askChoice, askText } from "./ask.ts";
 
 /** What `init` needs to know. */
@@ -6,10 +7,8 @@ export interface InitAnswers {
   readonly target: string;
   readonly migration: string | undefined;
   readonly tables: readonly string[];
-  readonly route: InitRoute | null;
+  readonly route: RouteAnswer | null;
 }
-
-export type InitRoute = { readonly kind: "document"; readonly file: string } | { readonly kind: "hook"; readonly program: string };
 
 type Refusal = Promise<string | null>;
 
@@ -72,7 +71,7 @@ function patternsOf(typed: string): string[] {
   return typed.split(/\s+/).filter((pattern) => pattern !== "");
 }
 
-async function askRoute(): Promise<InitRoute | null> {
+async function askRoute(): Promise<RouteAnswer | null> {
   const kind = await askChoice("How do applications find the database that takes the writes?", [
     { name: "They read a JSON document, which pghaul rewrites", value: "document" },
     { name: "A program of mine leads them to the other side", value: "hook" },

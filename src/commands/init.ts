@@ -2,7 +2,8 @@ import path from "node:path";
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { processTerminal } from "../cli/confirm.ts";
-import { askInit, type InitChecks, type InitRoute } from "../cli/init-questions.ts";
+import { askInit, type InitChecks } from "../cli/init-questions.ts";
+import type { RouteAnswer } from "../config/config-text.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { describeSource } from "../workflow/init/look-at-source.ts";
 import { refuseName, refuseSource, refuseTables, refuseTarget } from "../workflow/init/refuse-answer.ts";
@@ -86,7 +87,7 @@ answer at once.`;
 function routeOf(flags: {
   readonly "route-document"?: string | undefined;
   readonly "route-hook"?: string | undefined;
-}): InitRoute | undefined {
+}): RouteAnswer | undefined {
   if (flags["route-document"] !== undefined) return { kind: "document", file: flags["route-document"] };
   return flags["route-hook"] === undefined ? undefined : { kind: "hook", program: flags["route-hook"] };
 }

@@ -2,14 +2,18 @@ import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../model/side.ts";
 import { formatDuration } from "../observe/units.ts";
-import { asPghaulError, sqlState } from "./wrap-error.ts";
+import { asPghaulError, isOfConnection, sqlState } from "./wrap-error.ts";
 
 /** SQLSTATE of a lock that was not granted in time. */
 export const LOCK_NOT_AVAILABLE = "55P03";
 
-/** What a session met, as an error of its side; a lock that was not granted comes with who holds it. Ends the session's transaction. */
-export async function explained(error: unknown, side: SideName, client: pg.Client): Promise<PghaulError> {
-  if (error instanceof PghaulError || sqlState(error) !== LOCK_NOT_AVAILABLE) return asPghaulError(error, side);
+/**
+ * What a session's work threw: of a server, a driver or a socket as an error of its side, a lock that was not granted with who holds it (which ends
+ * the session's transaction); anything else, a fault of ours among it, as it was.
+ */
+export async function explained(error: unknown, side: SideName, client: pg.Client): Promise<unknown> {
+  if (error instanceof PghaulError || !isOfConnection(error)) return error;
+  if (sqlState(error) !== LOCK_NOT_AVAILABLE) return asPghaulError(error, side);
   await client.query("rollback").catch(() => undefined);
   return await lockRefused(client, side);
 }

@@ -10,7 +10,6 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import { type Key, type Table, type TableLeaf, tableId } from "../model/table.ts";
 import { explained } from "../postgres/lock-refused.ts";
 import { qualifiedName } from "../postgres/quote.ts";
-import { isOfConnection } from "../postgres/wrap-error.ts";
 import { type OutsideTable, outsideTable, setApartTable } from "./catalog/outside-tables.ts";
 import { patternFault } from "./catalog/pattern-faults.ts";
 import { type IdentityFacts, type RowIdentity, rowIdentity } from "./catalog/row-identity.ts";
@@ -80,7 +79,7 @@ export async function readCatalog(client: pg.Client, selection: TableSelection):
     ];
     return { ...(await describe(client, selected)), outside, unmatched: texts, patternFaults };
   } catch (error) {
-    throw isOfConnection(error) ? await explained(error, "source", client) : error;
+    throw await explained(error, "source", client);
   } finally {
     await endCatalogRead(client);
   }

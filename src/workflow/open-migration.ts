@@ -11,7 +11,6 @@ import type { SideName } from "../model/side.ts";
 import { type ConnectOptions, connect } from "../postgres/connect.ts";
 import { explained } from "../postgres/lock-refused.ts";
 import { type ConnectionSpec, resolveConnection } from "../postgres/resolve-connection.ts";
-import { isOfConnection } from "../postgres/wrap-error.ts";
 import { openState } from "../state/open-state.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 
@@ -68,7 +67,7 @@ export function openSides(location: ConfigLocation): Sides {
       try {
         return await work(client);
       } catch (error) {
-        throw isOfConnection(error) ? await explained(error, side, client) : error;
+        throw await explained(error, side, client);
       } finally {
         await client.end().catch(() => undefined);
       }
