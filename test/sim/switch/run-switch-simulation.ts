@@ -5,7 +5,7 @@
  */
 
 import { primaryIn, stateOf } from "../../../src/cutover/machine.ts";
-import type { Attempt, AttemptStore, CutoverSide, Route, StreamControl } from "../../../src/cutover/ports.ts";
+import type { Attempt, AttemptStore, StreamControl } from "../../../src/cutover/ports.ts";
 import { runSwitch, settle } from "../../../src/cutover/run-switch.ts";
 import { switchSteps } from "../../../src/cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../../src/cutover/walk-steps.ts";
@@ -17,25 +17,12 @@ import { Random } from "../random.ts";
 import { Scheduler } from "../scheduler.ts";
 import { SimRoute, SimRouter } from "./sim-route.ts";
 import { SimServer, SimSide, SimStream } from "./sim-side.ts";
+import { simStreamControl } from "./sim-stream-control.ts";
+import type { SwitchMutation } from "./switch-mutants.ts";
 import { SwitchOracle } from "./switch-oracle.ts";
+import type { SwitchOutcome } from "./switch-outcome.ts";
 
 const STEP_LIMIT = 60_000;
-
-/** Breaks one thing; how a test shows that the oracle sees it. */
-export interface SwitchMutation {
-  readonly side?: (side: CutoverSide) => CutoverSide;
-  readonly route?: (route: Route) => Route;
-  /** The watchdog gives up after this many tries. */
-  readonly tries?: number;
-}
-
-export interface SwitchOutcome {
-  readonly seed: number;
-  readonly failure: Error | null;
-  readonly hash: string;
-  readonly happened: ReadonlyMap<string, number>;
-  readonly trace: readonly string[];
-}
 
 export async function runSwitchSimulation(seed: number, mutation: SwitchMutation = {}, trace = false): Promise<SwitchOutcome> {
   return await new SwitchSimulation(seed, mutation, trace).run();
@@ -372,26 +359,14 @@ class SwitchSimulation {
   }
 
   #streamControl(life: Life): StreamControl {
-    return {
-      prepare: async () => {
-        await life.turn("prepare the way back");
-        if (this.#runLife === null) throw new PghaulError("STREAM_NOT_RUNNING", "no process streams");
+    return simStreamControl(life, {
+      servers: this.#servers,
+      isRunning: () => this.#runLife !== null,
+      hasWayBack: () => this.#wayBack,
+      makeWayBack: () => {
         this.#wayBack = true;
       },
-      notRunning: async () => {
-        await life.turn("is it running");
-        return this.#wayBack && this.#runLife !== null ? null : "it does not run";
-      },
-      heldAt: async () => [],
-      foreignWrites: async (side, from) => {
-        await life.turn("read the log");
-        const behind = this.#servers[side].log.slice(Number(from));
-        return {
-          count: behind.filter(({ kind, isOurs }) => kind === "row" && !isOurs).length,
-          readTo: BigInt(this.#servers[side].log.length),
-        };
-      },
-    };
+    });
   }
 
   #store(life: Life): AttemptStore {

@@ -1,5 +1,12 @@
 import type { CutoverSide, Route } from "../../../src/cutover/ports.ts";
-import type { SwitchMutation } from "./run-switch-simulation.ts";
+
+/** Breaks one thing; how a test shows that the oracle sees it. */
+export interface SwitchMutation {
+  readonly side?: (side: CutoverSide) => CutoverSide;
+  readonly route?: (route: Route) => Route;
+  /** The watchdog gives up after this many tries. */
+  readonly tries?: number;
+}
 
 interface Mutant {
   /** What is taken out. */
