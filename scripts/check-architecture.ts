@@ -20,22 +20,24 @@ const ALLOWED: Layers["allowed"] = {
   config: ["model", "errors", "observe", "postgres"],
   // the exactness core: knows no driver
   engine: ["model", "errors"],
+  // what a server answers and does whichever end of the migration it is
+  side: ["model", "errors", "observe", "postgres", "engine"],
   // the world, which never imports itself sideways
-  source: ["model", "errors", "observe", "postgres", "pgoutput"],
+  source: ["model", "errors", "observe", "postgres", "pgoutput", "side"],
   log: ["model", "errors", "observe", "postgres", "pgoutput"],
-  target: ["model", "errors", "observe", "postgres"],
+  target: ["model", "errors", "observe", "postgres", "side"],
   state: ["model", "errors", "observe", "postgres"],
   transform: ["model", "errors", "observe", "postgres"],
   // procedures over contracts
   plan: ["model", "errors", "observe", "postgres", "engine"],
   verify: ["model", "errors", "observe", "postgres", "engine"],
-  cutover: ["model", "errors", "observe", "postgres", "engine"],
+  cutover: ["model", "errors", "observe", "postgres", "side", "engine"],
   routing: ["model", "errors", "observe", "postgres", "engine"],
   throttle: ["model", "errors", "observe", "postgres", "engine"],
   report: ["model", "errors", "observe"],
   // the only place that wires parts together
   workflow: [
-    ...["errors", "model", "observe", "postgres", "pgoutput", "config", "engine", "source", "log", "target", "state", "transform"],
+    ...["errors", "model", "observe", "postgres", "pgoutput", "config", "engine", "side", "source", "log", "target", "state", "transform"],
     ...["plan", "verify", "cutover", "routing", "throttle", "report"],
   ],
   // the terminal
@@ -49,7 +51,7 @@ const LAYERS: Layers = {
   adapters: ["target"],
   // Whoever implements a contract, or is handed its implementation, may name it.
   contracts: [/^src\/[a-z]+\/ports\.ts$/, /^src\/target\/target\.ts$/],
-  contractReaders: ["source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],
+  contractReaders: ["side", "source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],
   // Slow to load, or needed by one target only: `import()` where they are used, so that --help stays fast.
   lazyPackages: [/^@aws-sdk\//, /^inquirer$/, /^listr2$/, /^snowflake-sdk$/, /^@duckdb\//, /^kafkajs$/, /^@confluentinc\//],
 };

@@ -1,8 +1,8 @@
 /** The digest that verification takes of a table, against a sum of hashes that PostgreSQL computes over the same rows. */
 
 import { qualifiedName } from "../../src/postgres/quote.ts";
+import { digestSql } from "../../src/side/postgres/compare/digest-queries.ts";
 import { readTables } from "../../src/source/catalog.ts";
-import { digestSql } from "../../src/verify/digest-queries.ts";
 import type { Place } from "../harness/equal-tables.ts";
 import type { Figure } from "../harness/figure.ts";
 import { runPairs, seconds } from "../harness/run-pairs.ts";

@@ -4,8 +4,8 @@
  */
 import type { SideName } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
-import type { Ask } from "../postgres/catalog/ask.ts";
-import type { AccessScope } from "../postgres/catalog/compare-access.ts";
+import type { Ask } from "../side/postgres/catalog/ask.ts";
+import type { AccessScope } from "../side/postgres/catalog/compare-access.ts";
 import type { Route } from "./ports.ts";
 
 export interface GateResult {

@@ -1,4 +1,4 @@
-import { type SubscriptionRow, subscriptionsSql } from "../../postgres/subscriptions.ts";
+import { type SubscriptionRow, subscriptionsSql } from "../../side/postgres/catalog/subscriptions.ts";
 import { type Gate, tableNames } from "../gate.ts";
 
 /** Nobody writes into the moved tables of the old primary whom neither pause nor fence stops. */

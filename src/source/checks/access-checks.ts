@@ -1,9 +1,9 @@
-import { type Access, readAccess } from "../../postgres/catalog/access-queries.ts";
-import { askOf } from "../../postgres/catalog/ask.ts";
-import { privilegesUnknownTo } from "../../postgres/catalog/compare-access.ts";
-import { compareRoles, type RoleDifferences } from "../../postgres/catalog/compare-roles.ts";
-import { namedRoles, readRoles } from "../../postgres/catalog/role-queries.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
+import { type Access, readAccess } from "../../side/postgres/catalog/access-queries.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { privilegesUnknownTo } from "../../side/postgres/catalog/compare-access.ts";
+import { compareRoles, type RoleDifferences } from "../../side/postgres/catalog/compare-roles.ts";
+import { namedRoles, readRoles } from "../../side/postgres/catalog/role-queries.ts";
 import { selectNotOurs, selectOwnRole } from "../queries/check-server-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
 

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { SideName } from "../../model/side.ts";
-import type { AccessScope } from "../../postgres/catalog/compare-access.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
+import type { AccessScope } from "../../side/postgres/catalog/compare-access.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
 

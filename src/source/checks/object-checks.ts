@@ -1,5 +1,5 @@
-import { askOf, inOneSnapshot } from "../../postgres/catalog/ask.ts";
-import { readPublications, readSubscriptions } from "../../postgres/catalog/replication-objects.ts";
+import { askOf, inOneSnapshot } from "../../side/postgres/catalog/ask.ts";
+import { readPublications, readSubscriptions } from "../../side/postgres/catalog/replication-objects.ts";
 import { type Check, type CheckContext, named, pass, statements, type Verdict, warn } from "./check.ts";
 
 /** What the source has beside tables and their rows, and what becomes of it. */

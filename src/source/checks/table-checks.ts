@@ -1,7 +1,7 @@
-import { askOf } from "../../postgres/catalog/ask.ts";
-import { emptying } from "../../postgres/catalog/emptying.ts";
-import { readReach } from "../../postgres/catalog/table-reach.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { emptying } from "../../side/postgres/catalog/emptying.ts";
+import { readReach } from "../../side/postgres/catalog/table-reach.ts";
 import type { OutsideTable } from "../catalog/outside-tables.ts";
 import { overrideFaults } from "../catalog/table-overrides.ts";
 import type { LeftOut } from "../catalog.ts";

@@ -4,8 +4,8 @@
 import type { ChunkRange, KeyBound } from "../../engine/ports.ts";
 import type { Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
-import type { QualifiedName, TableReach } from "../../postgres/catalog/partition-tree.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
+import type { QualifiedName, TableReach } from "../../side/postgres/catalog/partition-tree.ts";
 import { byteLiteral } from "./byte-literal.ts";
 import type { Comparison, KeyOrder } from "./key-order.ts";
 

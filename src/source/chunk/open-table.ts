@@ -3,6 +3,8 @@ import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
+import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
 import {
   leafByLeaf,
   leafIdsSql,
@@ -10,9 +12,7 @@ import {
   type TableReach,
   throughRoot,
   treeTextSql,
-} from "../../postgres/catalog/partition-tree.ts";
-import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
-import { sqlState } from "../../postgres/wrap-error.ts";
+} from "../../side/postgres/catalog/partition-tree.ts";
 import { isOurs } from "../catalog.ts";
 import { selectLeaves } from "../queries/catalog-queries.ts";
 import { endSnapshot, type SnapshotRequest, selectPartName, selectTreeText } from "../queries/read-queries.ts";

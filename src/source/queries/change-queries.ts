@@ -2,8 +2,9 @@
  * What the source's catalog says now of the tables that are moved: cheap enough to be asked every few seconds. Every value is text. Catalogs
  * alone are read and no lock on a table is asked for: whoever holds one (TRUNCATE, ALTER TABLE) must not keep us waiting.
  */
-import { PARTITION_TREE } from "../../postgres/catalog/partition-tree.ts";
+
 import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
+import { PARTITION_TREE } from "../../side/postgres/catalog/partition-tree.ts";
 import type { Queryable } from "./queryable.ts";
 
 export interface WatchedPublicationRow {

@@ -1,4 +1,4 @@
-import { type SubscriptionRow, subscriptionsSql } from "../../postgres/subscriptions.ts";
+import { type SubscriptionRow, subscriptionsSql } from "../../side/postgres/catalog/subscriptions.ts";
 import type { Queryable } from "./queryable.ts";
 
 export interface EventTriggerRow {

@@ -2,8 +2,6 @@
 
 import type pg from "pg";
 import type { Route } from "../../cutover/ports.ts";
-import { DriverSession } from "../../cutover/postgres/driver-session.ts";
-import { PostgresSide } from "../../cutover/postgres/postgres-side.ts";
 import type { SwitchSettings } from "../../cutover/switch-parts.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
@@ -12,6 +10,8 @@ import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { quietEventTriggers } from "../../postgres/quiet-ddl.ts";
+import { DriverSession } from "../../side/postgres/switch/driver-session.ts";
+import { PostgresSide } from "../../side/postgres/switch/postgres-side.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { TableStore } from "../../state/table-store.ts";

@@ -4,13 +4,13 @@ import { downstreamOf, type SideName, type StreamName, upstreamOf } from "../../
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { quoteLiteral } from "../../postgres/quote.ts";
+import { PostgresOrigin, PostgresReplica } from "../../side/postgres/compare/postgres-sides.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { CompareParts } from "../../verify/compare-scope.ts";
-import { PostgresOrigin, PostgresReplica } from "../../verify/postgres-sides.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
 import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CASTS_TO_OTHER_TEXT } from "../../../src/verify/digest-queries.ts";
+import { CASTS_TO_OTHER_TEXT } from "../../../src/side/postgres/compare/digest-queries.ts";
 import { assertEqualDatabases } from "../compare.ts";
 import { createDatabase, query } from "../database.ts";
 import { PG_VERSIONS, type PgVersion, startServer } from "../pg-server.ts";

@@ -1,6 +1,6 @@
-import { missingObjects, objectTitle } from "../../../postgres/catalog/compare-objects.ts";
-import { readObjects } from "../../../postgres/catalog/object-queries.ts";
-import { statementsOf } from "../../../postgres/catalog/object-statements.ts";
+import { missingObjects, objectTitle } from "../../../side/postgres/catalog/compare-objects.ts";
+import { readObjects } from "../../../side/postgres/catalog/object-queries.ts";
+import { statementsOf } from "../../../side/postgres/catalog/object-statements.ts";
 import type { Gate } from "../../gate.ts";
 
 const SHOWN = 20;

@@ -1,7 +1,7 @@
-import { readAccess } from "../../../postgres/catalog/access-queries.ts";
-import { type AccessDifference, compareAccess } from "../../../postgres/catalog/compare-access.ts";
-import { compareRoles } from "../../../postgres/catalog/compare-roles.ts";
-import { namedRoles, readRoles } from "../../../postgres/catalog/role-queries.ts";
+import { readAccess } from "../../../side/postgres/catalog/access-queries.ts";
+import { type AccessDifference, compareAccess } from "../../../side/postgres/catalog/compare-access.ts";
+import { compareRoles } from "../../../side/postgres/catalog/compare-roles.ts";
+import { namedRoles, readRoles } from "../../../side/postgres/catalog/role-queries.ts";
 import type { Gate, GateContext } from "../../gate.ts";
 
 const SHOWN = 5;

@@ -1,5 +1,5 @@
 import type { Table } from "../../../model/table.ts";
-import { readReach } from "../../../postgres/catalog/table-reach.ts";
+import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
 import type { Queryable } from "../progress/progress-queries.ts";
 
 /**

@@ -1,10 +1,10 @@
 /** What must hold of the target's tables before the load, and what must be the same where the operator made the schema. */
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Table } from "../../../model/table.ts";
-import type { Ask } from "../../../postgres/catalog/ask.ts";
-import { emptying } from "../../../postgres/catalog/emptying.ts";
-import { readReach } from "../../../postgres/catalog/table-reach.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import type { Ask } from "../../../side/postgres/catalog/ask.ts";
+import { emptying } from "../../../side/postgres/catalog/emptying.ts";
+import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
 import type { Queryable } from "../progress/progress-queries.ts";
 import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catalog-queries.ts";
 

@@ -3,10 +3,10 @@
  * agree on a collation, and chunks can be added and subtracted. The text under the MD5 is typed output under canonical settings, each
  * value with its length before it, so that no two rows collide by shifting text between columns (peers: concat collisions).
  */
-import type { ChunkRange, KeyBound } from "../engine/ports.ts";
-import type { Column, Key, Table } from "../model/table.ts";
-import { displayText } from "../model/value.ts";
-import { quoteIdent, quoteLiteral } from "../postgres/quote.ts";
+import type { ChunkRange, KeyBound } from "../../../engine/ports.ts";
+import type { Column, Key, Table } from "../../../model/table.ts";
+import { displayText } from "../../../model/value.ts";
+import { quoteIdent, quoteLiteral } from "../../../postgres/quote.ts";
 
 /** Rows to look at: a range of the key (null = all), and among them only, or all but, the keys of parameter arrays $1, $2 ... */
 export interface DigestScope {

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
-import { DriverSession } from "../../src/cutover/postgres/driver-session.ts";
-import { PostgresSide } from "../../src/cutover/postgres/postgres-side.ts";
-import type { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { waitFor } from "../support/database.ts";
-import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
-import { openBench, ROOTS, type SideBench, stateOf, TOKEN, tableName } from "./side-bench.ts";
+import type { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import { DriverSession } from "../../../src/side/postgres/switch/driver-session.ts";
+import { PostgresSide } from "../../../src/side/postgres/switch/postgres-side.ts";
+import { openBench, ROOTS, type SideBench, stateOf, TOKEN, tableName } from "../../cutover/side-bench.ts";
+import { waitFor } from "../../support/database.ts";
+import { type PgServer, type PgVersion, startServer } from "../../support/pg-server.ts";
 
 const VERSIONS: readonly PgVersion[] = [13, 18];
 const UPDATE = "update plain set note = 'late' where id = 1";

@@ -1,5 +1,5 @@
 /** Which roles the target lacks, and which memberships. Pure. */
-import { quoteIdent } from "../quote.ts";
+import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Membership, Roles } from "./role-queries.ts";
 
 export interface MissingRole {

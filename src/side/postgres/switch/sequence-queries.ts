@@ -1,5 +1,5 @@
 /** Sequences are not in the stream: the fence reads them at the old primary, and the new one is set ahead of them. */
-import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
+import { qualifiedName, quoteLiteral } from "../../../postgres/quote.ts";
 
 /** Sequences whose position pg_sequences does not tell: never used since they were made, or since ALTER SEQUENCE ... RESTART. */
 export function unusedSequencesSql(): string {

@@ -8,7 +8,7 @@
  * old one. Each fence has a name of its own: a transaction whose snapshot is older than the row is refused a moment longer, never let
  * through.
  */
-import { qualifiedName, quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
+import { qualifiedName, quoteIdent, quoteLiteral } from "../../../postgres/quote.ts";
 
 /** Names of our triggers begin with it; what follows is unique to one fence. */
 const FENCE_PREFIX = "pghaul_fence_";

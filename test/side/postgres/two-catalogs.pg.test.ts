@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
-import { readAccess } from "../../src/postgres/catalog/access-queries.ts";
-import { askOf } from "../../src/postgres/catalog/ask.ts";
-import { compareAccess } from "../../src/postgres/catalog/compare-access.ts";
-import { missingObjects, objectTitle } from "../../src/postgres/catalog/compare-objects.ts";
-import { compareRoles } from "../../src/postgres/catalog/compare-roles.ts";
-import { readObjects } from "../../src/postgres/catalog/object-queries.ts";
-import { statementsOf } from "../../src/postgres/catalog/object-statements.ts";
-import { namedRoles, readRoles } from "../../src/postgres/catalog/role-queries.ts";
-import { applyAccess } from "../../src/target/postgres/access/apply-access.ts";
-import { createDatabase } from "../support/database.ts";
-import { type PgServer, startServer } from "../support/pg-server.ts";
+import { readAccess } from "../../../src/side/postgres/catalog/access-queries.ts";
+import { askOf } from "../../../src/side/postgres/catalog/ask.ts";
+import { compareAccess } from "../../../src/side/postgres/catalog/compare-access.ts";
+import { missingObjects, objectTitle } from "../../../src/side/postgres/catalog/compare-objects.ts";
+import { compareRoles } from "../../../src/side/postgres/catalog/compare-roles.ts";
+import { readObjects } from "../../../src/side/postgres/catalog/object-queries.ts";
+import { statementsOf } from "../../../src/side/postgres/catalog/object-statements.ts";
+import { namedRoles, readRoles } from "../../../src/side/postgres/catalog/role-queries.ts";
+import { applyAccess } from "../../../src/target/postgres/access/apply-access.ts";
+import { createDatabase } from "../../support/database.ts";
+import { type PgServer, startServer } from "../../support/pg-server.ts";
 
 /** Made on both sides alike: an object of every kind that has an owner or grants. */
 const OBJECTS = `

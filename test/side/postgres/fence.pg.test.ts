@@ -3,11 +3,11 @@ import type { Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
-import type { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { formatLsn } from "../../src/model/lsn.ts";
-import { waitFor } from "../support/database.ts";
-import { type PgServer, type PgVersion, startServer } from "../support/pg-server.ts";
-import { openBench, type SideBench, stateOf, TOKEN } from "./side-bench.ts";
+import type { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import { formatLsn } from "../../../src/model/lsn.ts";
+import { openBench, type SideBench, stateOf, TOKEN } from "../../cutover/side-bench.ts";
+import { waitFor } from "../../support/database.ts";
+import { type PgServer, type PgVersion, startServer } from "../../support/pg-server.ts";
 
 const VERSIONS: readonly PgVersion[] = [13, 14, 18];
 const PARTED = ["public.parted", "public.parted_high", "public.parted_low", "public.parted_lowest"];

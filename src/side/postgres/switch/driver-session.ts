@@ -13,9 +13,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
-import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { SideName } from "../../model/side.ts";
-import { quoteLiteral } from "../../postgres/quote.ts";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import type { SideName } from "../../../model/side.ts";
+import { quoteLiteral } from "../../../postgres/quote.ts";
 
 export interface DriverSessionOptions {
   readonly side: SideName;

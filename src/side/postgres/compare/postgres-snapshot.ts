@@ -1,14 +1,14 @@
 import type pg from "pg";
-import type { ChunkRange } from "../engine/ports.ts";
-import type { SideName } from "../model/side.ts";
-import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
-import { displayText, type Row, toByteText } from "../model/value.ts";
-import type { TableReach } from "../postgres/catalog/partition-tree.ts";
-import { readReach } from "../postgres/catalog/table-reach.ts";
-import { LOCK_NOT_AVAILABLE, lockRefused } from "../postgres/lock-refused.ts";
-import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
+import type { ChunkRange } from "../../../engine/ports.ts";
+import type { SideName } from "../../../model/side.ts";
+import { type KeyText, keyText, rowKey, type Table } from "../../../model/table.ts";
+import { displayText, type Row, toByteText } from "../../../model/value.ts";
+import { LOCK_NOT_AVAILABLE, lockRefused } from "../../../postgres/lock-refused.ts";
+import { asPghaulError, sqlState } from "../../../postgres/wrap-error.ts";
+import type { Digest, HashedRow, TableSnapshot } from "../../../verify/ports.ts";
+import type { TableReach } from "../catalog/partition-tree.ts";
+import { readReach } from "../catalog/table-reach.ts";
 import { bucketsSql, type DigestScope, digestOfRowsSql, digestSql, keysInRangeSql, rowHashesSql, rowsSql } from "./digest-queries.ts";
-import type { Digest, HashedRow, TableSnapshot } from "./ports.ts";
 
 /** Where a table is compared, and how what runs there is ended. */
 export interface SnapshotSide {

@@ -1,10 +1,10 @@
 import type pg from "pg";
-import type { ReadView } from "../engine/ports.ts";
-import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
-import type { SideName } from "../model/side.ts";
-import { isVisible, parseSnapshot } from "../model/snapshot.ts";
-import type { Table } from "../model/table.ts";
-import type { VerifyOrigin, VerifyReplica } from "./ports.ts";
+import type { ReadView } from "../../../engine/ports.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../../model/lsn.ts";
+import type { SideName } from "../../../model/side.ts";
+import { isVisible, parseSnapshot } from "../../../model/snapshot.ts";
+import type { Table } from "../../../model/table.ts";
+import type { VerifyOrigin, VerifyReplica } from "../../../verify/ports.ts";
 import { openLocked, PostgresSnapshot, type SnapshotSide } from "./postgres-snapshot.ts";
 
 export interface SideOptions {

@@ -1,5 +1,5 @@
-import type { Table } from "../../model/table.ts";
-import { qualifiedName } from "../quote.ts";
+import type { Table } from "../../../model/table.ts";
+import { qualifiedName } from "../../../postgres/quote.ts";
 import { leafByLeaf, PARTITION_TREE, type QualifiedName, type TableReach, throughRoot } from "./partition-tree.ts";
 
 /** What runs a statement: any client. */

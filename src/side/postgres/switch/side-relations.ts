@@ -1,8 +1,8 @@
 /** The moved tables and their partitions at one side, with the fences on them. */
 
-import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { SideName } from "../../model/side.ts";
-import { tableId } from "../../model/table.ts";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import type { SideName } from "../../../model/side.ts";
+import { tableId } from "../../../model/table.ts";
 import type { FencedRelation, RelationRow } from "./fence-queries.ts";
 import { relationsSql } from "./fence-queries.ts";
 

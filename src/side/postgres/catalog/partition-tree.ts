@@ -2,7 +2,7 @@
  * Partition trees without pg_partition_tree(), which locks every partition: whoever holds one (TRUNCATE, ALTER TABLE) must not keep us
  * waiting. A partition that is being detached (14 and later) is none any more.
  */
-import { qualifiedName, quoteIdent } from "../quote.ts";
+import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
 
 /** Read through jsonb, for 13 has no such column. */
 const ATTACHED = "to_jsonb(i) ->> 'inhdetachpending' is distinct from 'true'";
