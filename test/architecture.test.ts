@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findCycles } from "../scripts/architecture/cycles.ts";
@@ -21,11 +24,53 @@ function directionOf(path: string, text: string): string[] {
   return checkDirection(readModule(path, text), LAYERS).map((finding) => `${finding.line} ${finding.rule}`);
 }
 
-test("the repository keeps its own law", () => {
-  const root = fileURLToPath(new URL("../", import.meta.url));
-  const { stdout, status } = spawnSync(process.execPath, ["scripts/check-architecture.ts"], { cwd: root, encoding: "utf8" });
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+function assertLawful(folder: string): void {
+  const { stdout, status } = spawnSync(process.execPath, ["scripts/check-architecture.ts"], { cwd: folder, encoding: "utf8" });
   assert.equal(status, 0, stdout);
   assert.match(stdout, /architecture: \d{2,} modules, 0 findings/);
+}
+
+test("the repository keeps its own law", () => assertLawful(root));
+
+test("the law lets a gate be added: a file beside the others, and its place in the list", () => {
+  const copy = mkdtempSync(join(tmpdir(), "pghaul-gate-"));
+  try {
+    for (const folder of ["src", "bin", "scripts", "demo", "bench", "test"]) cpSync(root + folder, join(copy, folder), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    const files = globSync("src/**/*.ts", { cwd: copy });
+    const textOf = (file: string) => readFileSync(join(copy, file), "utf8");
+    const gate = files.find((file) => /export const lagGate\b/.test(textOf(file)));
+    const list = files.find((file) => /import \{ lagGate \}/.test(textOf(file)) && /^ {2}lagGate,$/m.test(textOf(file)));
+    assert.ok(gate !== undefined && list !== undefined);
+    // As many as no folder of parts may hold.
+    for (const number of Array(16).keys()) {
+      const planted = join(dirname(gate), `planted-${number}.ts`);
+      writeFileSync(join(copy, planted), textOf(gate).replaceAll("lagGate", `plantedGate${number}`));
+      const from = relative(dirname(list), planted);
+      const listed = textOf(list).replace(/^ {2}lagGate,$/m, `  plantedGate${number},\n$&`);
+      writeFileSync(join(copy, list), `import { plantedGate${number} } from "${from.startsWith(".") ? from : `./${from}`}";\n${listed}`);
+    }
+    assertLawful(copy);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+});
+
+test("every package that users install is imported, and one module asks questions", () => {
+  const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { dependencies: Record<string, string> };
+  const modules = globSync(["src/**/*.ts", "bin/*.js"], { cwd: root }).map((path) => readModule(path, readFileSync(root + path, "utf8")));
+  const importers = (name: string) =>
+    modules.filter(({ imports }) => imports.some(({ target }) => target === name || target.startsWith(`${name}/`)));
+  assert.deepEqual(
+    Object.keys(dependencies).filter((name) => importers(name).length === 0),
+    [],
+  );
+  assert.deepEqual(
+    importers("inquirer").map(({ path }) => path),
+    ["src/cli/ask.ts"],
+  );
 });
 
 test("an import against the direction is found, with its line", () => {

@@ -29,14 +29,24 @@ export async function askChoice<T extends string>(
   return (await ask({ type: "select", message: text, choices: [...choices] })) as T;
 }
 
+/** Asks for a line, as askText does; null when the question is left with Ctrl-C or Ctrl-D, for those who know what that means to them. */
+export async function askUnlessLeft(text: string): Promise<string | null> {
+  return await prompt({ type: "input", message: text });
+}
+
 async function ask(question: object): Promise<string> {
+  const typed = await prompt(question);
+  if (typed === null) throw new PghaulError("INTERRUPTED", "stopped at a question; nothing was done");
+  return typed;
+}
+
+async function prompt(question: object): Promise<string | null> {
   const { createPromptModule } = await import("inquirer");
   try {
     const answers = await createPromptModule({ output: process.stderr })([{ name: "typed", ...question } as never]);
     return String((answers as { typed: unknown }).typed).trim();
   } catch (error) {
-    if (error instanceof Error && error.name === "ExitPromptError")
-      throw new PghaulError("INTERRUPTED", "stopped at a question; nothing was done");
+    if (error instanceof Error && error.name === "ExitPromptError") return null;
     throw error;
   }
 }

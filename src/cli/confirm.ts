@@ -1,6 +1,7 @@
 import { hostname, userInfo } from "node:os";
 import { Flags } from "@oclif/core";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { askUnlessLeft } from "./ask.ts";
 
 /** Flags of every command that asks before it acts. */
 export const confirmFlags = {
@@ -95,18 +96,7 @@ export function processTerminal(allowed: boolean): Terminal {
   return {
     interactive: allowed && process.stdin.isTTY === true && process.stderr.isTTY === true,
     show: (text) => void process.stderr.write(text),
-    ask: askOnStderr,
+    // Who leaves the question has confirmed nothing.
+    ask: async (question) => (await askUnlessLeft(question)) ?? "",
   };
-}
-
-async function askOnStderr(question: string): Promise<string> {
-  const { createPromptModule } = await import("inquirer");
-  try {
-    const answers = await createPromptModule({ output: process.stderr })([{ type: "input", name: "typed", message: question }]);
-    return String(answers.typed);
-  } catch (error) {
-    // Ctrl-C and Ctrl-D at the question.
-    if (error instanceof Error && error.name === "ExitPromptError") return "";
-    throw error;
-  }
 }
