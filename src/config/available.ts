@@ -1,9 +1,10 @@
-import type { AvailableRouting, AvailableTarget } from "./config.ts";
+import type { AvailableRouting } from "./config.ts";
 import type { ParsedConfig } from "./schema.ts";
+import { isAvailableKind, type ParsedTarget } from "./targets/targets.ts";
 import type { Fault } from "./yaml-document.ts";
 
 export type AvailableConfig = Omit<ParsedConfig, "target" | "cutover"> & {
-  readonly target: AvailableTarget;
+  readonly target: ParsedTarget;
   readonly cutover: Omit<ParsedConfig["cutover"], "routing"> & { readonly routing: AvailableRouting[] };
 };
 
@@ -15,7 +16,7 @@ export function unavailableFaults(config: ParsedConfig): readonly Fault[] {
   const faults: Fault[] = [];
   const refuse = (path: Fault["path"], what: string) => faults.push({ path, message: `${what} is not yet available in this version` });
   if (config.source.replicaUrl !== undefined) refuse(["source", "replicaUrl"], "reading from a standby");
-  if (config.target.kind !== "postgres") refuse(["target", "kind"], `the target kind ${config.target.kind}`);
+  if (!isAvailableKind(config.target.kind)) refuse(["target", "kind"], `the target kind ${config.target.kind}`);
   for (const [table, { strategy }] of Object.entries(config.tables.overrides))
     if (strategy === "whole") refuse(["tables", "overrides", table, "strategy"], "reading a table that has a key in one snapshot");
   for (const key of ["s3", "endpoint", "region", "pathStyle"] as const)

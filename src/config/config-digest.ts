@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../model/canonical-json.ts";
-import { parseConninfo } from "../postgres/parse-conninfo.ts";
-import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
 import type { Config } from "./config.ts";
+import { withoutSecrets } from "./keys/connection-keys.ts";
+import { reviewedTarget } from "./targets/targets.ts";
 
 /**
  * SHA-256, in hex, over everything in the configuration but its secrets and where the files lie on this machine: two operators with
@@ -17,12 +17,7 @@ export function configDigest(config: Config): string {
     log,
     cutover,
     source: { connection: withoutSecrets(source.connection) },
-    target: { ...target, connection: withoutSecrets(target.connection) },
+    target: reviewedTarget(target),
   };
   return createHash("sha256").update(canonicalJson(open)).digest("hex");
-}
-
-function withoutSecrets(connection: ConnectionSettings): object {
-  const { password: _, sslpassword: __, ...open } = parseConninfo(connection.url ?? "");
-  return { ...open, rdsIam: connection.rdsIam };
 }

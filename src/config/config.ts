@@ -1,8 +1,8 @@
 import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
 import type { ParsedConfig } from "./schema.ts";
+import type { TargetConfig } from "./targets/targets.ts";
 
 type Routing = ParsedConfig["cutover"]["routing"][number];
-type PostgresTarget = Extract<ParsedConfig["target"], { kind: "postgres" }>;
 
 /**
  * The configuration as the rest of pghaul sees it: defaults filled in, durations in milliseconds, sizes in bytes, paths absolute,
@@ -15,7 +15,7 @@ export interface Config {
   readonly file: string;
   readonly migration: string;
   readonly source: { readonly connection: ConnectionSettings };
-  readonly target: Pick<PostgresTarget, "kind" | "schema" | "owners" | "privileges"> & { readonly connection: ConnectionSettings };
+  readonly target: TargetConfig;
   readonly tables: ParsedConfig["tables"];
   readonly state: { readonly dir: string };
   readonly throttle: ParsedConfig["throttle"];
@@ -24,4 +24,3 @@ export interface Config {
 }
 
 export type AvailableRouting = Extract<Routing, { kind: "hook" | "document" }>;
-export type AvailableTarget = PostgresTarget;

@@ -6,15 +6,9 @@ import { parseConninfo } from "../postgres/parse-conninfo.ts";
 import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
 import type { AvailableConfig } from "./available.ts";
 import type { Config } from "./config.ts";
+import type { ConnectionKeys } from "./keys/connection-keys.ts";
+import { resolveTarget } from "./targets/targets.ts";
 import type { KeyPath, YamlDocument } from "./yaml-document.ts";
-
-interface ConnectionKeys {
-  readonly url?: string | undefined;
-  readonly urlFile?: string | undefined;
-  readonly passwordFile?: string | undefined;
-  readonly passwordCommand?: readonly string[] | undefined;
-  readonly rdsIam?: { readonly region: string } | undefined;
-}
 
 /**
  * Follows the references of a valid file: connection strings are read and their passwords registered with the redactor, paths are
@@ -28,13 +22,10 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
     file: path.resolve(document.file),
     migration: parsed.migration,
     source: { connection: connection(source, ["source"]) },
-    target: {
-      kind: target.kind,
-      connection: connection(target, ["target"]),
-      schema: target.schema,
-      owners: target.owners,
-      privileges: target.privileges,
-    },
+    target: resolveTarget(target, {
+      connection: (keys) => connection(keys, ["target"]),
+      path: (relative) => path.resolve(folder, relative),
+    }),
     tables: parsed.tables,
     state: { dir: stateDirectory },
     throttle: parsed.throttle,

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { parseBusinessHours } from "./keys/business-hours.ts";
-import { sourceSchema, targetSchema } from "./keys/connection-schema.ts";
+import { sourceSchema } from "./keys/connection-keys.ts";
 import { cutoverSchema } from "./keys/cutover-schema.ts";
 import { byteSize, duration } from "./keys/quantities.ts";
+import { targetSchema } from "./targets/targets.ts";
 
 const tablePattern = () => z.string().regex(/^[^.]+\..+$/, { error: 'must be SCHEMA.TABLE, where * stands for any text, e.g. "public.*"' });
 

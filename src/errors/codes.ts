@@ -28,6 +28,11 @@ export const ERROR_CODES = {
     title: "The configuration no longer fits the state directory",
     help: "The state belongs to another source, target or table list. Restore the old value, or start with an empty state directory.",
   },
+  TARGET_KIND: {
+    kind: "config",
+    title: "This kind of target cannot do that",
+    help: "A switch of traffic, its gates and the way back need a target that is a PostgreSQL database.",
+  },
   TOOL_MISSING: {
     kind: "config",
     title: "A program that pghaul calls is not installed",

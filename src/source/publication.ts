@@ -9,6 +9,7 @@ import {
   addTablesSql,
   completeOptionsSql,
   createPublicationSql,
+  dropPublicationSql,
   dropTablesSql,
   selectPublication,
   selectPublished,
@@ -88,4 +89,8 @@ async function missingStatements(client: pg.Client, { side, name }: PublicationA
     ...(extra.length === 0 ? [] : [dropTablesSql(name, extra)]),
     ...(missing.length === 0 ? [] : [addTablesSql(name, missing)]),
   ];
+}
+
+export async function dropPublication(client: pg.Client, name: string): Promise<void> {
+  await client.query(dropPublicationSql(name));
 }

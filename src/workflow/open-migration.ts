@@ -7,18 +7,24 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { Config } from "../config/config.ts";
 import { type ConfigLocation, loadConfig } from "../config/load-config.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
-import { type ConnectOptions, connect } from "../postgres/connect.ts";
-import { explained } from "../postgres/lock-refused.ts";
-import { type ConnectionSpec, resolveConnection } from "../postgres/resolve-connection.ts";
+import { resolveConnection } from "../postgres/resolve-connection.ts";
+import { type PostgresServer, postgresServer, type SessionOptions } from "../side/postgres/server.ts";
 import { openState } from "../state/open-state.ts";
 import type { StateDatabase } from "../state/state-database.ts";
+import type { TargetSide } from "../target/kind.ts";
+import { originPrefix } from "./names.ts";
+import { openTargetSide } from "./target-kinds.ts";
 
-/** What is configured, and the way to both databases. */
+/** What is configured, and the way to both sides. */
 export interface Sides {
   readonly name: string;
   readonly config: Config;
-  readonly specs: Readonly<Record<SideName, ConnectionSpec>>;
+  readonly source: PostgresServer;
+  readonly target: TargetSide;
+  /** The PostgreSQL database at a side. Throws TARGET_KIND where the target is none: only what its capabilities promise may be asked of it. */
+  readonly server: (side: SideName) => PostgresServer;
   /** Opens a session at a side; `purpose` is what a DBA reads in pg_stat_activity. */
   readonly connect: (side: SideName, purpose: string, options?: SessionOptions) => Promise<pg.Client>;
   /** Opens a session for `work` and ends it. */
@@ -30,8 +36,6 @@ export interface Migration extends Sides {
   close(): void;
 }
 
-export type SessionOptions = Pick<ConnectOptions, "replication" | "settings" | "signal">;
-
 /** Opens the migration, runs `work`, closes it. */
 export async function withMigration<T>(location: ConfigLocation, work: (migration: Migration) => Promise<T>): Promise<T> {
   const migration = await openMigration(location);
@@ -42,37 +46,31 @@ export async function withMigration<T>(location: ConfigLocation, work: (migratio
   }
 }
 
-/**
- * What text depends on beside the canonical settings. Without a search path every name comes out qualified (types, regclass values), the same
- * on both sides, and no function of somebody's is called by chance: the server's own apply worker does so too. money prints by lc_monetary.
- */
-const SETTINGS = { search_path: "pg_catalog", lc_monetary: "C" };
-
 /** Reads the configuration; talks to no database yet, and needs no state. Throws CONFIG_*. */
 export function openSides(location: ConfigLocation): Sides {
   const config = loadConfig(location);
-  const specs = {
-    source: resolveConnection({ targetSessionAttrs: "primary", ...config.source.connection }),
-    target: resolveConnection({ targetSessionAttrs: "read-write", ...config.target.connection }),
-  };
-  const open: Sides["connect"] = (side, purpose, options = {}) =>
-    connect(specs[side], { side, purpose, ...options, settings: { ...SETTINGS, ...options.settings } });
+  const source = postgresServer("source", resolveConnection({ targetSessionAttrs: "primary", ...config.source.connection }));
+  const target = openTargetSide(config.target, {
+    migration: config.migration,
+    source,
+    stateDirectory: config.state.dir,
+    originPrefix: originPrefix(config.migration),
+    applierToken: applierToken(config.migration),
+  });
+  const server = (side: SideName): PostgresServer => (side === "source" ? source : (target.server ?? noServer(config)));
   return {
     name: config.migration,
     config,
-    specs,
-    connect: open,
-    async session(side, purpose, work) {
-      const client = await open(side, purpose);
-      try {
-        return await work(client);
-      } catch (error) {
-        throw await explained(error, side, client);
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    },
+    source,
+    target,
+    server,
+    connect: (side, purpose, options) => server(side).connect(purpose, options),
+    session: (side, purpose, work) => server(side).session(purpose, work),
   };
+}
+
+function noServer({ target }: Config): never {
+  throw new PghaulError("TARGET_KIND", `a target of the kind ${target.kind} is no PostgreSQL database: it cannot be asked for this`);
 }
 
 /** Opens configuration and state; talks to no database yet. */

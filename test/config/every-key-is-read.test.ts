@@ -49,7 +49,7 @@ const ELSEWHERE: Readonly<Record<string, readonly [file: string, text: RegExp]>>
   "source.urlFile": ["src/config/resolve-config.ts", /readUrlFile\(path\.resolve\(folder, keys\.urlFile/],
   "target.urlFile": ["src/config/resolve-config.ts", /readUrlFile\(path\.resolve\(folder, keys\.urlFile/],
   "tables.overrides.*.strategy": ["src/source/catalog/table-overrides.ts", /\{ strategy \}\]\) => [\s\S]*strategy !== "key"/],
-  "target.kind": ["src/config/available.ts", /config\.target\.kind !== "postgres"/],
+  "target.kind": ["src/config/available.ts", /isAvailableKind\(config\.target\.kind\)/],
   ...Object.fromEntries(
     ["pause", "fence", "drain", "sequences", "route"].map((step) => [
       `cutover.deadlines.${step}`,

@@ -15,9 +15,9 @@ const CUTOVER = {
   routing: [{ kind: "hook", command: ["./route.sh"], timeout: 10_000 }],
 };
 
-function migration(cutover: object = CUTOVER, target = "postgres://app@target/app"): Migration {
-  const specs = { source: resolveConnection({ url: "postgres://app:one@source/app" }), target: resolveConnection({ url: target }) };
-  return { name: "m", config: { cutover } as unknown as Config, specs } as Migration;
+function migration(cutover: object = CUTOVER, target = "app@target/app", password = "one"): Migration {
+  const source = { spec: resolveConnection({ url: `postgres://app:${password}@source/app` }) };
+  return { name: "m", config: { cutover } as unknown as Config, source, target: { description: target } } as Migration;
 }
 
 const TABLES = [table("public.a"), table("public.b")];
@@ -35,8 +35,7 @@ describe("cutover plan digest", () => {
   });
 
   it("does not depend on a password", () => {
-    const other = { ...migration(), specs: { ...migration().specs, source: resolveConnection({ url: "postgres://app:two@source/app" }) } };
-    assert.equal(cutoverDigest(other, "target", TABLES, STEPS), digest);
+    assert.equal(cutoverDigest(migration(CUTOVER, "app@target/app", "two"), "target", TABLES, STEPS), digest);
   });
 
   it("is another one when anything changes that was reviewed", () => {
@@ -54,7 +53,7 @@ describe("cutover plan digest", () => {
       cutoverDigest(migration({ ...CUTOVER, maxStall: 300 }), "target", TABLES, STEPS),
       cutoverDigest(migration({ ...CUTOVER, gates: { maxLagBytes: 2 } }), "target", TABLES, STEPS),
       cutoverDigest(migration({ ...CUTOVER, routing: [] }), "target", TABLES, STEPS),
-      cutoverDigest(migration(CUTOVER, "postgres://app@elsewhere/app"), "target", TABLES, STEPS),
+      cutoverDigest(migration(CUTOVER, "app@elsewhere/app"), "target", TABLES, STEPS),
     ];
     assert.equal(new Set([digest, ...changed]).size, changed.length + 1);
   });

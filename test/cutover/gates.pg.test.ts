@@ -12,7 +12,7 @@ import { transactionsGate } from "../../src/cutover/gates/transactions.ts";
 import { updatesGate } from "../../src/cutover/gates/updates.ts";
 import { wayBackGate } from "../../src/cutover/gates/way-back.ts";
 import { writableGate } from "../../src/cutover/gates/writable.ts";
-import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
+import { createProgressSchema } from "../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { createDatabase } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 import { context, facts, LIMITS, table } from "./gate-context.ts";

@@ -1,8 +1,8 @@
 /** A server, a database with tables of every shape, and a PostgresSide over it. */
 import type pg from "pg";
+import { createProgressSchema } from "../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { DriverSession } from "../../src/side/postgres/switch/driver-session.ts";
 import { PostgresSide } from "../../src/side/postgres/switch/postgres-side.ts";
-import { createProgressSchema } from "../../src/target/postgres/progress/progress-schema.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import type { PgServer } from "../support/pg-server.ts";
 

@@ -183,3 +183,13 @@ export async function selectFirstRowOf(db: Queryable, schema: string, name: stri
   );
   return rows.length > 0;
 }
+
+/** Asks in a transaction of its own that waits half a second for a lock and no longer. Throws what the question throws. */
+export async function askBriefly<T>(client: Queryable, question: () => Promise<T>): Promise<T> {
+  await client.query("begin read only; set local lock_timeout = '500ms'");
+  try {
+    return await question();
+  } finally {
+    await client.query("rollback");
+  }
+}

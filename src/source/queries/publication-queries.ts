@@ -49,6 +49,10 @@ export function addTablesSql(name: string, tables: readonly string[]): string {
   return `alter publication ${quoteIdent(name)} add table ${onlyEach(tables)}`;
 }
 
+export function dropPublicationSql(name: string): string {
+  return `drop publication if exists ${quoteIdent(name)}`;
+}
+
 export function dropTablesSql(name: string, tables: readonly string[]): string {
   return `alter publication ${quoteIdent(name)} drop table ${onlyEach(tables)}`;
 }

@@ -14,7 +14,7 @@ import {
   type StreamId,
   upsertPosition,
   upsertTableProgress,
-} from "./progress/progress-queries.ts";
+} from "../../side/postgres/bookkeeping/progress-queries.ts";
 import { encodeHold, encodeKey } from "./progress/read-progress.ts";
 import { applyInOrder, moveRow } from "./rows/apply-in-order.ts";
 import { applyOps } from "./rows/apply-ops.ts";

@@ -9,7 +9,7 @@ import { type Footprint, readFootprint } from "../../source/changes/footprint.ts
 import { missingPartitions } from "../../source/changes/missing-partitions.ts";
 import { changesBetween, type LeafQuestions, type SourceChange } from "../../source/changes/source-changes.ts";
 import { faultOf, type SourceFault } from "../../source/changes/source-faults.ts";
-import { selectBytes, selectFirstRowOf } from "../../source/queries/change-queries.ts";
+import { askBriefly, selectBytes, selectFirstRowOf } from "../../source/queries/change-queries.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { publicationName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
@@ -106,16 +106,7 @@ function targetIsPrimary({ state }: Look["migration"]): boolean {
 
 /** Half a second of waiting for a lock, no more: this is the session that measures the lag. */
 function questionsTo(client: pg.Client): LeafQuestions {
-  const asked = async <T>(question: () => Promise<T>): Promise<T | null> => {
-    await client.query("begin read only; set local lock_timeout = '500ms'");
-    try {
-      return await question();
-    } catch {
-      return null;
-    } finally {
-      await client.query("rollback");
-    }
-  };
+  const asked = <T>(question: () => Promise<T>): Promise<T | null> => askBriefly(client, question).catch(() => null);
   return {
     bytes: (oid) => asked(() => selectBytes(client, oid)),
     firstRowOf: ({ schema, name }, xid) => asked(() => selectFirstRowOf(client, schema, name, xid)),

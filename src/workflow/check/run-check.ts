@@ -17,11 +17,11 @@ export interface CheckReport {
 
 /** Runs every precheck; `told` hears each as it is known. Changes nothing on either side. */
 export async function runCheck(sides: Sides, told: (result: CheckResult) => void, signal: AbortSignal): Promise<CheckReport> {
-  const { config, name, specs } = sides;
+  const { config, name } = sides;
   const checks: CheckResult[] = [];
   const results = runChecks({
     connect: (side, purpose) => sides.connect(side, purpose, { signal }),
-    specs,
+    specs: { source: sides.source.spec, target: sides.server("target").spec },
     selection: config.tables,
     overrides: config.tables.overrides,
     migration: name,

@@ -18,8 +18,8 @@ export function cutoverDigest(migration: Migration, to: SideName, tables: readon
   const reviewed = {
     migration: migration.name,
     to,
-    source: describeConnection(migration.specs.source),
-    target: describeConnection(migration.specs.target),
+    source: describeConnection(migration.source.spec),
+    target: migration.target.description,
     tables: fingerprintTables(tables),
     steps,
     routing,

@@ -20,10 +20,10 @@ import type { OpenCutover } from "./open-cutover.ts";
 
 export async function askGates(cutover: OpenCutover, to: SideName): Promise<readonly GateResult[]> {
   const { migration, route, watch, journal, tables } = cutover;
-  const { specs, config } = migration;
+  const { config } = migration;
   const side = (name: SideName): GateSide => ({
     name,
-    role: specs[name].user,
+    role: migration.server(name).spec.user,
     query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
       (await (await watch(name)).query(sql, [...values])).rows as Row[],
   });

@@ -3,9 +3,11 @@
 import type pg from "pg";
 import type { CutoverSide, ForeignWrites, StreamControl } from "../../cutover/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
+import { type Lsn, maxLsn } from "../../model/lsn.ts";
 import { otherSide, type SideName, streamOutOf } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { selectHeld } from "../../side/postgres/bookkeeping/progress-queries.ts";
+import { insertLsn, systemIdentifier } from "../../side/postgres/wal.ts";
 import { readSlot } from "../../source/slot.ts";
 import { leaseHolder } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
@@ -13,7 +15,6 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
-import { systemIdentifier } from "../prepare/prepare-slot.ts";
 import { openWatchedLog, type WatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
 import { prepareWayBack } from "./way-back.ts";
@@ -75,7 +76,7 @@ export class CutoverStream implements StreamControl {
    */
   async foreignWrites(side: SideName, from: Lsn): Promise<ForeignWrites> {
     const { migration, sides, watch } = this.#options;
-    const goal = await writtenUpTo(await watch(side));
+    const goal = await insertLsn(await watch(side));
     await sides[side].writeMarker(`proof-${side}-${process.pid}-${Date.now()}`);
     const log = await this.#openLog(side);
     const limit = AbortSignal.timeout(LOG_LIMIT_MILLIS);
@@ -98,11 +99,7 @@ export class CutoverStream implements StreamControl {
 
   async heldAt(side: SideName): Promise<readonly string[]> {
     const { migration, watch } = this.#options;
-    const { rows } = await (await watch(side)).query<{ id: string }>(
-      "select table_id as id from pghaul.table_progress where migration = $1 and stream = $2 and state = 'held' order by table_id",
-      [migration.name, streamOutOf(otherSide(side))],
-    );
-    return rows.map(({ id }) => id);
+    return selectHeld(await watch(side), { migration: migration.name, stream: streamOutOf(otherSide(side)) });
   }
 
   async #openLog(side: SideName): Promise<WatchedLog> {
@@ -121,9 +118,4 @@ export class CutoverStream implements StreamControl {
     if (systemClock.now() > until) throw new PghaulError("STREAM_NOT_RUNNING", fault, { suggestion: "pghaul status" });
     await systemClock.sleep(POLL_MILLIS, new AbortController().signal);
   }
-}
-
-async function writtenUpTo(client: pg.Client): Promise<Lsn> {
-  const { rows } = await client.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
-  return parseLsn(rows[0]?.lsn ?? "0/0");
 }

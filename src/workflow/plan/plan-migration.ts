@@ -12,7 +12,6 @@ import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
-import { sampleWrite } from "../../target/postgres/sample-write.ts";
 import type { Sides } from "../open-migration.ts";
 import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
 
@@ -24,11 +23,11 @@ export type PlanResult = MigrationPlan;
 
 /** Reads catalog and statistics of the source, and measures both sides for a few seconds. Changes nothing; a target that is away is no failure. Throws SOURCE_*. */
 export async function planMigration(sides: Sides, signal: AbortSignal): Promise<PlanResult> {
-  const { config, specs, name } = sides;
+  const { config, name } = sides;
   const { catalog, tables, notMoved } = await planTables(sides);
   const steps = migrationSteps({ schema: config.target.schema, routes: config.cutover.routing.map(({ kind }) => kind) });
-  const source = describeConnection(specs.source);
-  const target = describeConnection(specs.target);
+  const source = describeConnection(sides.source.spec);
+  const target = sides.target.description;
   const subject = {
     migration: name,
     source,
@@ -128,7 +127,7 @@ async function measureReads(sides: Sides, tables: readonly Table[], signal: Abor
 /** Null when the target cannot be asked: a plan can be made before it is there. */
 async function measureWrite(sides: Sides, table: Table, rows: ChunkRows, signal: AbortSignal): Promise<number | null> {
   try {
-    return await sides.session("target", "plan", (client) => sampleWrite(client, table, rows));
+    return await sides.target.sampleWrite(table, rows);
   } catch {
     signal.throwIfAborted();
     return null;

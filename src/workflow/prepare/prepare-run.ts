@@ -3,33 +3,36 @@
  * the barrier. Each step looks first and is done once.
  */
 import type pg from "pg";
+import { stateOf } from "../../cutover/machine.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { describeConnection } from "../../postgres/connect.ts";
+import { markerTable } from "../../side/postgres/bookkeeping/marker-table.ts";
+import { createProgressSchema } from "../../side/postgres/bookkeeping/progress-schema.ts";
+import { systemIdentifier } from "../../side/postgres/wal.ts";
 import { refusePatterns } from "../../source/catalog/pattern-faults.ts";
 import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { completeTables, fingerprintTables, readCatalog, readTables } from "../../source/catalog.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
+import { CutoverStore } from "../../state/cutover-store.ts";
 import { claimIdentity } from "../../state/identity.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import type { TailRecord } from "../../state/tail-store.ts";
-import { createProgressSchema } from "../../target/postgres/progress/progress-schema.ts";
+import type { SchemaMemory, SchemaWork } from "../../target/kind.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
 import type { Migration } from "../open-migration.ts";
 import { adoptDrift } from "../stream/adopt-drift.ts";
 import { leftOutStore } from "./left-out-store.ts";
-import { markerTable } from "./marker-table.ts";
-import { openSchemaWork, type SchemaWork } from "./move-schema.ts";
-import { systemIdentifier } from "./prepare-slot.ts";
 import { provedSlot } from "./prove-slot.ts";
 
 export interface PreparedRun {
   /** With the marker table, which streams like any other. */
   readonly tables: readonly Table[];
   readonly tail: TailRecord;
-  readonly identifiers: { readonly source: string; readonly target: string };
+  /** The clusters; empty for a target that is no PostgreSQL. */
+  readonly identifiers: Readonly<Record<SideName, string>>;
   readonly schema: SchemaWork;
 }
 
@@ -37,18 +40,14 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
   if (new MilestoneStore(migration.state).has("torn-down")) throw tornDown(migration);
   bus.emit({ kind: "phase", phase: "checking" });
   const source = await migration.connect("source", "prepare", { signal });
-  const target = await migration.connect("target", "prepare", { signal }).catch(async (error: unknown) => {
-    await source.end();
-    throw error;
-  });
   try {
-    const identifiers = await claimClusters(migration, source, target);
+    const identifiers = await claimSides(migration, source, signal);
     await createProgressSchema(source, "source");
-    await createProgressSchema(target, "target");
-    const moved = await planTables(migration, { source, target }, bus);
+    await migration.target.prepare(signal);
+    const moved = await planTables(migration, source, bus);
     const tables = [...moved, await markerTable(source)];
     bus.emit({ kind: "phase", phase: "schema" });
-    const schema = await openSchemaWork(migration, moved, bus, signal);
+    const schema = await migration.target.openSchema({ tables: moved, memory: schemaMemory(migration), bus, signal });
     await schema.prepare();
     bus.emit({ kind: "phase", phase: "slot" });
     const isNew = !new MilestoneStore(migration.state).has("barrier-passed");
@@ -65,43 +64,43 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     bus.emit({ kind: "phase", phase: "loading" });
     return { tables, tail, identifiers, schema };
   } finally {
-    await Promise.allSettled([source.end(), target.end()]);
+    await source.end().catch(() => undefined);
   }
 }
 
-async function claimClusters(migration: Migration, source: pg.Client, target: pg.Client): Promise<PreparedRun["identifiers"]> {
-  const identifiers = { source: await systemIdentifier(source), target: await systemIdentifier(target) };
-  const databases = { source: migration.specs.source.database, target: migration.specs.target.database };
-  if (identifiers.source === identifiers.target && databases.source === databases.target) {
-    throw new PghaulError("CONFIG_INVALID", `source and target are the same database: ${describeConnection(migration.specs.source)}`);
-  }
+async function claimSides(migration: Migration, source: pg.Client, signal: AbortSignal): Promise<PreparedRun["identifiers"]> {
+  const cluster = await systemIdentifier(source);
   claimIdentity(migration.state, {
     migration: migration.name,
-    "source cluster": identifiers.source,
-    "source database": databases.source,
-    "target cluster": identifiers.target,
-    "target database": databases.target,
+    "source cluster": cluster,
+    "source database": migration.source.spec.database,
+    ...(await migration.target.identity(signal)),
   });
-  return identifiers;
+  return { source: cluster, target: (await migration.target.server?.session("prepare", systemIdentifier)) ?? "" };
+}
+
+function schemaMemory({ state }: Migration): SchemaMemory {
+  const milestones = new MilestoneStore(state);
+  return {
+    has: (milestone) => milestones.has(milestone),
+    reach: (milestone) => milestones.reach(milestone),
+    isUntouched: () => stateOf(new CutoverStore(state).load()) === "source-primary",
+  };
 }
 
 /** The tables as first planned; later starts keep them, so that what is loaded and what is published cannot drift apart. */
-async function planTables(
-  migration: Migration,
-  sides: { readonly source: pg.Client; readonly target: pg.Client },
-  bus: ProgressBus,
-): Promise<readonly Table[]> {
+async function planTables(migration: Migration, source: pg.Client, bus: ProgressBus): Promise<readonly Table[]> {
   const store = new TableStore(migration.state);
   const { include, exclude, overrides } = migration.config.tables;
   const claim = (): void =>
     claimIdentity(migration.state, { "tables include": JSON.stringify(include), "tables exclude": JSON.stringify(exclude) });
   if (store.all().length > 0) {
     claim();
-    const known = await adoptDrift(migration, sides, bus);
+    const known = await adoptDrift(migration, bus);
     refuseOverrides(overrides, { tables: known, leftOut: [] });
     return known;
   }
-  const catalog = await readCatalog(sides.source, { include, exclude });
+  const catalog = await readCatalog(source, { include, exclude });
   refusePatterns(catalog);
   const tables = completeTables(catalog);
   if (tables.length === 0) {

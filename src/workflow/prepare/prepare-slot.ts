@@ -2,11 +2,11 @@
 
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { Lsn } from "../../model/lsn.ts";
 import { type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
+import { newestXid } from "../../side/postgres/wal.ts";
 import { ensurePublication } from "../../source/publication.ts";
 import { checkSlot, createSlot, dropSlot, readSlot } from "../../source/slot.ts";
 import { type Milestone, MilestoneStore } from "../../state/milestone-store.ts";
@@ -100,7 +100,7 @@ async function ensureSlot(migration: Migration, stream: StreamName, { client, wa
   const slot = await readSlot(client, name);
   const known = tails.get(stream);
   if (known !== null) {
-    checkSlot(slot, { side, name }, { database: migration.specs[side].database, durable: known.durableLsn });
+    checkSlot(slot, { side, name }, { database: migration.server(side).spec.database, durable: known.durableLsn });
     return known;
   }
   if (slot !== null) {
@@ -111,7 +111,7 @@ async function ensureSlot(migration: Migration, stream: StreamName, { client, wa
   milestones.reach(INTENDED[stream]);
   const waiting = (who: string): void => bus.emit({ kind: "waiting", why: `the slot waits for older transactions: ${who}` });
   const startLsn = await createSlot(client, watch, { side, name, failover: false, timeoutMillis: SLOT_TIMEOUT_MILLIS, waiting });
-  return tails.create(stream, { name, startLsn, xidReference: await nextXid(client) });
+  return tails.create(stream, { name, startLsn, xidReference: (await newestXid(client)).xid });
 }
 
 function foreign(name: string, side: SideName): PghaulError {
@@ -120,21 +120,4 @@ function foreign(name: string, side: SideName): PghaulError {
     side,
     suggestion: `select pg_drop_replication_slot('${name}');   -- if it is left over from a migration of the same name`,
   });
-}
-
-async function nextXid(client: pg.Client): Promise<bigint> {
-  const { rows } = await client.query<{ xid: string }>("select pg_snapshot_xmax(pg_current_snapshot())::text as xid");
-  return BigInt(rows[0]?.xid ?? 0);
-}
-
-/** The database cluster behind a session; a log or a state of one never fits another. */
-export async function systemIdentifier(client: pg.Client): Promise<string> {
-  const { rows } = await client.query<{ id: string }>("select system_identifier::text as id from pg_control_system()");
-  return rows[0]?.id ?? "";
-}
-
-/** Where the origin's WAL ends now. */
-export async function insertLsn(client: pg.Client): Promise<Lsn> {
-  const { rows } = await client.query<{ lsn: string }>("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text as lsn");
-  return BigInt(rows[0]?.lsn ?? 0);
 }

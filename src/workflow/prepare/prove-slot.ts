@@ -12,13 +12,14 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type StreamName, sideCode, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { emitMessage, insertLsn } from "../../side/postgres/wal.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
 import { dropSlot, logRunningTransactions, moveSlot } from "../../source/slot.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
 import { publicationName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
-import { insertLsn, prepareSlot, whileOldReaderEnds } from "./prepare-slot.ts";
+import { prepareSlot, whileOldReaderEnds } from "./prepare-slot.ts";
 
 const SLOTS_TRIED = 5;
 const NUDGE_MILLIS = 100;
@@ -87,8 +88,8 @@ async function moveOn(migration: Migration, stream: StreamName, made: TailRecord
 
 async function decodeOnce(migration: Migration, stream: StreamName, { slot, startLsn }: TailRecord, signal: AbortSignal): Promise<void> {
   const goal = await migration.session(upstreamOf(stream), "prove slot", async (client) => {
-    const { rows } = await client.query<{ lsn: string }>("select pg_logical_emit_message(true, 'pghaul', '')::text as lsn");
-    return rows.length === 1 ? insertLsn(client) : startLsn;
+    await emitMessage(client);
+    return insertLsn(client);
   });
   const session = await migration.connect(upstreamOf(stream), "prove slot", { replication: true, signal });
   const decoded = await openReplicationStream(session, {

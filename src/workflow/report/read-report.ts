@@ -3,6 +3,7 @@ import { type ConfigLocation, loadStateLocation } from "../../config/load-config
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn } from "../../model/lsn.ts";
 import type { Report, ReportLoad, ReportStatus, ReportStream, ReportTable, ReportVerification } from "../../report/report.ts";
+import { MARKER_TABLE } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { verificationHistory } from "../../state/audit/verification-history.ts";
@@ -16,7 +17,6 @@ import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { RowDifference } from "../../verify/ports.ts";
 import { leftOutStore } from "../prepare/left-out-store.ts";
-import { MARKER_TABLE } from "../prepare/marker-table.ts";
 import { pastBreaches, pastSwitches } from "./past-switches.ts";
 
 const MOST_RUNS = 100;

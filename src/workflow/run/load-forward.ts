@@ -2,7 +2,9 @@ import type { ChunkRange } from "../../engine/ports.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
+import { MARKER_TABLE } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
+import { TableStore } from "../../state/table-store.ts";
 import { heldError } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
@@ -24,7 +26,7 @@ export function loadForward(
     budget: (table) => ({ millis: throttle.chunkSeconds * 1000, bytes: chunkBytesOf(migration.config, table) }),
     readers: throttle.workers,
     openGate: governLoad(migration, prepared.tail.slot, bus),
-    indexTable: (table) => prepared.schema.tableIndexes(table),
+    indexTable: (table) => prepared.schema.tableLoaded(table),
     allJoined: async (stream, signal) => {
       const milestones = new MilestoneStore(migration.state);
       // A foreign key from or to a table that is held could not be validated; they come once it has been loaded anew.
@@ -32,6 +34,8 @@ export function loadForward(
         bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
         // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
         await stream.atBoundary(() => prepared.schema.finish());
+        const store = new TableStore(migration.state);
+        for (const { id } of prepared.tables) if (id !== MARKER_TABLE) store.reached(id, "live");
         milestones.reach("load-finished");
       }
       await allJoined(stream, signal);

@@ -8,6 +8,7 @@ import type { Clock } from "../../engine/ports.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { selectOrigin } from "../../source/queries/lag-queries.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
 import { isSourceFault, SourceWatch } from "../changes/watch-source.ts";
@@ -99,14 +100,7 @@ interface OriginState {
 }
 
 async function readOrigin(client: pg.Client, slot: string, applied: Lsn | null): Promise<OriginState> {
-  const { rows } = await client.query<{ end: string; retained: string | null; status: string | null; safe: string | null }>(
-    `select pg_current_wal_insert_lsn()::text as end, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn)::text as retained,
-            s.wal_status as status, s.safe_wal_size::text as safe
-     from (select 1) one left join pg_replication_slots s on s.slot_name = $1`,
-    [slot],
-  );
-  const row = rows[0];
-  if (row === undefined) throw new Error("measure lag: no answer");
+  const row = await selectOrigin(client, slot);
   return {
     end: parseLsn(row.end),
     slot: {

@@ -3,11 +3,13 @@
  * where their time has come; and, once a cutover has made the way back, the reverse stream beside it. Every step looks at what is there
  * already, so that it may be killed and started again at any moment.
  */
+
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import { keepsUp } from "../../observe/eta.ts";
 import type { Phase, ProgressBus, ProgressEvent } from "../../observe/events.ts";
+import { emitMessage, insertLsn } from "../../side/postgres/wal.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { ControlStore } from "../../state/control-store.ts";
 import { type HeldTable, HoldStore } from "../../state/hold-store.ts";
@@ -18,7 +20,6 @@ import { settleAbandoned } from "../cutover/settle-abandoned.ts";
 import { heldError } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
-import { insertLsn } from "../prepare/prepare-slot.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
 import { runTogether } from "../run-together.ts";
 import { runStream } from "../stream/run-stream.ts";
@@ -215,7 +216,7 @@ class Run {
     try {
       const goal: Lsn = await insertLsn(client);
       while (!finish.aborted && (stream.position ?? 0n) < goal) {
-        await client.query("select pg_logical_emit_message(true, 'pghaul', '')");
+        await emitMessage(client);
         await systemClock.sleep(CAUGHT_UP_POLL_MILLIS, signal);
       }
     } finally {

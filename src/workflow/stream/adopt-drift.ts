@@ -4,7 +4,6 @@
  * whether the other side shall have it too, is the operator's to say.
  */
 
-import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { downstreamOf, type StreamName, streamOutOf, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
@@ -14,8 +13,8 @@ import { readTables } from "../../source/catalog.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { DocumentStore } from "../../state/storage/document-store.ts";
 import { TableStore } from "../../state/table-store.ts";
-import { schemaDifferences } from "../../target/postgres/schema/target-checks.ts";
 import type { Migration } from "../open-migration.ts";
+import { downstream } from "./downstream.ts";
 
 /** Columns in the stream's order, as it stands at `lsn`. */
 interface Drift {
@@ -41,11 +40,7 @@ export function noteDrift(state: StateDatabase, error: unknown): void {
 }
 
 /** The tables as they are to be streamed now. Throws SCHEMA_DRIFT, with what is missing at the other side, when the change cannot be followed yet. */
-export async function adoptDrift(
-  migration: Migration,
-  sides: { readonly source: pg.Client; readonly target: pg.Client },
-  bus: ProgressBus,
-): Promise<readonly Table[]> {
+export async function adoptDrift(migration: Migration, bus: ProgressBus): Promise<readonly Table[]> {
   const records = new TableStore(migration.state).all();
   const tables = records.map(({ table }) => table);
   const store = driftStore(migration.state);
@@ -53,10 +48,12 @@ export async function adoptDrift(
   const record = records.find(({ table }) => table.id === seen?.body?.table);
   if (seen?.body == null || record === undefined) return tables;
 
-  const current = (await readTables(sides[upstreamOf(seen.body.stream)], migration.config.tables)).find(({ id }) => id === record.table.id);
+  const upstream = upstreamOf(seen.body.stream);
+  const now = await migration.session(upstream, "prepare", (client) => readTables(client, migration.config.tables));
+  const current = now.find(({ id }) => id === record.table.id);
   const changed = current === undefined ? null : reshaped(record.table, current, seen.body.columns);
   if (changed === null || (record.phase !== "joined" && record.phase !== "live")) throw cannotFollow(migration, seen.body);
-  const differences = await schemaDifferences(sides[downstreamOf(seen.body.stream)], [changed]);
+  const differences = await downstream(migration.target, seen.body.stream).differences([changed]);
   if (differences.length > 0) throw notFollowed(seen.body, record.table, changed, differences);
 
   const adopted = tables.map((table) => (table.id === changed.id ? changed : table));

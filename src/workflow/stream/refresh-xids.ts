@@ -6,7 +6,7 @@
 import type pg from "pg";
 import type { Clock } from "../../engine/ports.ts";
 import type { LocalLog } from "../../log/local-log.ts";
-import { parseLsn } from "../../model/lsn.ts";
+import { newestXid } from "../../side/postgres/wal.ts";
 
 /** Even at 100,000 transactions a second, far beyond what a server does, 2^31 xids last six hours. */
 const PERIOD_MILLIS = 15 * 60_000;
@@ -30,11 +30,8 @@ export async function refreshXids({ log, connect, clock, signal }: XidRefresh): 
 async function refreshOnce(log: XidRefresh["log"], connect: () => Promise<pg.Client>): Promise<void> {
   const client = await connect();
   try {
-    // The select list is evaluated after the statement's snapshot was taken, so the LSN is read with it or later.
-    const { rows } = await client.query<{ xid: string; at: string }>(
-      "select pg_snapshot_xmax(pg_current_snapshot())::text as xid, pg_current_wal_insert_lsn()::text as at",
-    );
-    for (const { xid, at } of rows) log.refreshXidReference(BigInt(xid), parseLsn(at));
+    const { xid, at } = await newestXid(client);
+    log.refreshXidReference(xid, at);
   } finally {
     await client.end();
   }

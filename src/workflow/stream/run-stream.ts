@@ -5,25 +5,24 @@
 
 import path from "node:path";
 import { LocalLog } from "../../log/local-log.ts";
-import { downstreamOf, type StreamName, upstreamOf } from "../../model/side.ts";
+import { type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { openReplicationStream } from "../../source/replication-stream.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { ChunkStore } from "../../state/chunk-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
-import { openPostgresTarget } from "../../target/postgres/postgres-target.ts";
-import { type ApplicationSettings, applicationSettings } from "../application-settings.ts";
 import { namePartitions } from "../changes/name-partitions.ts";
 import { crashPoints } from "../crash-point.ts";
 import { keepRunning } from "../keep-running.ts";
 import { originPrefix, publicationName } from "../names.ts";
-import { applierToken, type Migration } from "../open-migration.ts";
+import type { Migration } from "../open-migration.ts";
 import { ReloadRequests } from "../reload-requests.ts";
 import type { EngineWatch } from "../run/watch-engine.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
 import { noteDrift } from "./adopt-drift.ts";
+import { downstream } from "./downstream.ts";
 import { refreshXids } from "./refresh-xids.ts";
 import { type EngineParts, type LoadSettings, ReloadAsked, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
@@ -55,12 +54,11 @@ export function logDirectory(stateDirectory: string, stream: StreamName): string
 export async function runStream(request: StreamRequest): Promise<void> {
   const tailStop = new AbortController();
   const log = await openLog(request);
-  const settings = settingsOfWriters(request);
   const waiting = (why: string): void => request.bus.emit({ kind: "waiting", why });
   const tail = (signal: AbortSignal): Promise<void> => tailInto(log, request, AbortSignal.any([signal, tailStop.signal]));
   const engine = async (signal: AbortSignal): Promise<void> => {
     try {
-      const life = (): Promise<void> => runEngine(engineParts(log, request, settings), request.stop, signal);
+      const life = (): Promise<void> => runEngine(engineParts(log, request), request.stop, signal);
       await keepRunning(() => untilNoReload(life, signal), { clock: systemClock, signal, waiting });
     } finally {
       tailStop.abort();
@@ -131,16 +129,7 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
   });
 }
 
-/** Read once: the other side must be written to while the origin is away. */
-function settingsOfWriters({ migration, name }: StreamRequest): () => Promise<ApplicationSettings["settings"]> {
-  let known: ApplicationSettings | null = null;
-  return async () => {
-    known ??= await applicationSettings(migration, upstreamOf(name), downstreamOf(name));
-    return known.settings;
-  };
-}
-
-function engineParts(log: LocalLog, request: StreamRequest, settings: () => Promise<ApplicationSettings["settings"]>): EngineParts {
+function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
   const { migration, name, tables, load, watch, streaming } = request;
   const upstream = upstreamOf(name);
   const readers = load?.readers ?? 1;
@@ -157,16 +146,7 @@ function engineParts(log: LocalLog, request: StreamRequest, settings: () => Prom
         signal,
       });
     },
-    openTarget: (signal) =>
-      openPostgresTarget({
-        connect: async (purpose) => migration.connect(downstreamOf(name), purpose, { signal, settings: await settings() }),
-        migration: migration.name,
-        stream: name,
-        loadLanes: readers,
-        originPrefix: originPrefix(migration.name),
-        applierToken: applierToken(migration.name),
-        signal,
-      }),
+    openTarget: (signal) => downstream(migration.target, name).openEngine({ loadLanes: readers, signal }),
     log,
     store: new ChunkStore(migration.state),
     clock: systemClock,

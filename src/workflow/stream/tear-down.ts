@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { type StreamName, upstreamOf } from "../../model/side.ts";
-import { quoteIdent } from "../../postgres/quote.ts";
+import { dropOpenFences } from "../../side/postgres/bookkeeping/drop-open-fences.ts";
+import { forgetMigration } from "../../side/postgres/bookkeeping/forget-migration.ts";
+import { isPrepared } from "../../side/postgres/bookkeeping/progress-queries.ts";
+import { dropPublication } from "../../source/publication.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
-import { dropOpenFences } from "../../target/postgres/progress/drop-open-fences.ts";
-import { forgetMigration } from "../../target/postgres/progress/forget-migration.ts";
 import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 
@@ -16,10 +17,13 @@ export interface TeardownPlan {
   readonly digest: string;
 }
 
-const STREAMS: readonly StreamName[] = ["forward", "reverse"];
+/** Of which something may be left: a target that is no PostgreSQL has nothing of ours but what was moved. */
+function streamsOf({ target }: Migration): readonly StreamName[] {
+  return target.server === null ? ["forward"] : ["forward", "reverse"];
+}
 
 export function planTeardown(migration: Migration): TeardownPlan {
-  const drops = STREAMS.flatMap((stream) => {
+  const drops = streamsOf(migration).flatMap((stream) => {
     const side = upstreamOf(stream);
     return [
       `${side}: drop replication slot ${slotName(migration.name, stream)}`,
@@ -45,7 +49,7 @@ export async function tearDown(migration: Migration): Promise<void> {
   try {
     // First, so that a teardown that is killed half-way is never taken for a migration that can go on.
     new MilestoneStore(migration.state).reach("torn-down");
-    for (const stream of STREAMS)
+    for (const stream of streamsOf(migration))
       await migration.session(upstreamOf(stream), "teardown", (client) => tearDownSide(migration, stream, client));
   } finally {
     lease.release();
@@ -54,9 +58,8 @@ export async function tearDown(migration: Migration): Promise<void> {
 
 async function tearDownSide(migration: Migration, stream: StreamName, client: pg.Client): Promise<void> {
   await dropSlot(client, { side: upstreamOf(stream), name: slotName(migration.name, stream) });
-  await client.query(`drop publication if exists ${quoteIdent(publicationName(migration.name))}`);
-  const { rows } = await client.query("select 1 where to_regclass('pghaul.meta') is not null");
-  if (rows.length === 0) return;
+  await dropPublication(client, publicationName(migration.name));
+  if (!(await isPrepared(client))) return;
   await dropOpenFences(client);
   await forgetMigration(client, {
     side: upstreamOf(stream),

@@ -1,10 +1,12 @@
 import { VisibleFloor } from "../../engine/visible-floor.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { downstreamOf, type SideName, type StreamName, upstreamOf } from "../../model/side.ts";
+import { type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { quoteLiteral } from "../../postgres/quote.ts";
-import { PostgresOrigin, PostgresReplica } from "../../side/postgres/compare/postgres-sides.ts";
+import { deleteMarker, touchMarker } from "../../side/postgres/bookkeeping/marker-table.ts";
+import { withComputed } from "../../side/postgres/compare/computed-columns.ts";
+import { PostgresOrigin } from "../../side/postgres/compare/postgres-sides.ts";
+import { insertLsn, systemIdentifier } from "../../side/postgres/wal.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
@@ -15,12 +17,11 @@ import { verifyTables } from "../../verify/verify-tables.ts";
 import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
 import type { Migration } from "../open-migration.ts";
-import { insertLsn, systemIdentifier } from "../prepare/prepare-slot.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
+import { downstream } from "../stream/downstream.ts";
 import { tablesAt } from "../stream/tables-at.ts";
 import { openWatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
-import { withComputed } from "./computed-columns.ts";
 import { asSourceAndTarget, type VerifyResult, verifyResult } from "./verify-result.ts";
 import { notStreaming, whileStreaming } from "./while-streaming.ts";
 
@@ -53,7 +54,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   await refuseIdle(migration);
   const chosen = chooseTables(migration, task.only);
   const there = await migration.session(upstreamOf(stream), "verify", (client) => tablesAt(client, migration, stream, chosen));
-  const tables = await withComputed(migration, there);
+  const tables = await computedWhereBothAre(migration, there);
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
@@ -134,6 +135,11 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
   return chosen.map(({ table }) => table);
 }
 
+/** Generated columns are compared where both sides are PostgreSQL, which computes them on each. */
+function computedWhereBothAre({ source, target }: Migration, tables: readonly Table[]): Promise<readonly Table[]> | readonly Table[] {
+  return target.server === null ? tables : withComputed([source, target.server], tables);
+}
+
 /** How long "the stream is close by" is believed. */
 const CLOSE_BY_MILLIS = 5_000;
 
@@ -143,10 +149,8 @@ async function openParts(
   tables: readonly Table[],
 ): Promise<{ parts: CompareParts; close: () => Promise<void> }> {
   const { migration, runId, bus, signal } = task;
-  const [origin, other] = [upstreamOf(stream), downstreamOf(stream)];
+  const origin = upstreamOf(stream);
   const control = await migration.connect(origin, "verify", { signal });
-  const connect = (side: SideName, purpose: string, inner?: AbortSignal): ReturnType<Migration["connect"]> =>
-    migration.connect(side, purpose, inner === undefined ? {} : { signal: inner });
   const clock = whileStreaming(migration.config.state.dir, systemClock);
   const log = await openWatchedLog({ migration, stream, tables, cluster: await systemIdentifier(control), clock });
   const reader = openSourceReader({
@@ -157,21 +161,19 @@ async function openParts(
     signal,
   });
   const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
-  const replica = new PostgresReplica({
-    side: other,
-    connect: (purpose, inner) => connect(other, purpose, inner),
-    positionSql: `select position from pghaul.progress where migration = ${quoteLiteral(migration.name)} and stream = ${quoteLiteral(stream)}`,
-    nudge: async () => {
-      await control.query("insert into pghaul.marker (id) values ($1) on conflict (id) do update set at = clock_timestamp()", [
-        `verify ${runId}`,
-      ]);
-    },
+  const marker = `verify ${runId}`;
+  const replica = downstream(migration.target, stream).replica({
+    nudge: () => touchMarker(control, marker),
     sleep: clock.sleep,
     waiting: (why) => bus.emit({ kind: "waiting", why }),
   });
   let closeAt = Number.NEGATIVE_INFINITY;
   const parts: CompareParts = {
-    origin: new PostgresOrigin({ side: origin, connect: (purpose, inner) => connect(origin, purpose, inner), sleep: clock.sleep }),
+    origin: new PostgresOrigin({
+      side: origin,
+      connect: (purpose, inner) => migration.connect(origin, purpose, inner === undefined ? {} : { signal: inner }),
+      sleep: clock.sleep,
+    }),
     replica,
     log,
     closeBy: async (inner) => {
@@ -183,10 +185,7 @@ async function openParts(
     sleep: clock.sleep,
   };
   const close = async (): Promise<void> => {
-    await Promise.allSettled([
-      reader.close(),
-      control.query("delete from pghaul.marker where id = $1", [`verify ${runId}`]).finally(() => control.end()),
-    ]);
+    await Promise.allSettled([reader.close(), deleteMarker(control, marker).finally(() => control.end())]);
   };
   return { parts, close };
 }

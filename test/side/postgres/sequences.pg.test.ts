@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
+import { createProgressSchema } from "../../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { DriverSession } from "../../../src/side/postgres/switch/driver-session.ts";
 import { PostgresSide } from "../../../src/side/postgres/switch/postgres-side.ts";
-import { createProgressSchema } from "../../../src/target/postgres/progress/progress-schema.ts";
 import { createDatabase } from "../../support/database.ts";
 import { type PgServer, type PgVersion, startServer } from "../../support/pg-server.ts";
 

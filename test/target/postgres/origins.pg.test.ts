@@ -1,7 +1,7 @@
 /** Replication origins belong to the server: what one migration removes must be its own, and of its own database. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { forgetMigration } from "../../../src/target/postgres/progress/forget-migration.ts";
+import { forgetMigration } from "../../../src/side/postgres/bookkeeping/forget-migration.ts";
 import { originPrefix } from "../../../src/workflow/names.ts";
 import { createDatabase, query, type TestDatabase } from "../../support/database.ts";
 import { type PgServer, startServer } from "../../support/pg-server.ts";

@@ -5,6 +5,7 @@ import type { SideName } from "../../../model/side.ts";
 import { isVisible, parseSnapshot } from "../../../model/snapshot.ts";
 import type { Table } from "../../../model/table.ts";
 import type { VerifyOrigin, VerifyReplica } from "../../../verify/ports.ts";
+import { positionSql, type StreamId } from "../bookkeeping/progress-queries.ts";
 import { openLocked, PostgresSnapshot, type SnapshotSide } from "./postgres-snapshot.ts";
 
 export interface SideOptions {
@@ -47,8 +48,8 @@ export class PostgresOrigin implements VerifyOrigin {
 }
 
 export interface ReplicaOptions extends SideOptions {
-  /** `select position ...`, one column, one row or none: the applied position, read inside the snapshot that it describes. */
-  readonly positionSql: string;
+  /** Whose position is read, inside the snapshot that it describes. */
+  readonly stream: StreamId;
   /** Makes the stream move past what the primary has written so far; called while waiting. */
   readonly nudge: () => Promise<void>;
   readonly waiting: (why: string) => void;
@@ -82,7 +83,7 @@ export class PostgresReplica implements VerifyReplica {
       for (;;) {
         // Without a lock: the stream's own TRUNCATE would queue behind it.
         await this.#reach(client, lsn, signal);
-        const select = `(${this.#options.positionSql})::text as position`;
+        const select = `(${positionSql(this.#options.stream)})::text as position`;
         const opened = await openLocked<{ position: string | null }>(client, { ...side, table, select }, signal);
         const position = opened.position === null ? null : parseLsn(opened.position);
         if (position !== null && position >= lsn) {
@@ -97,10 +98,10 @@ export class PostgresReplica implements VerifyReplica {
   }
 
   async #reach(client: pg.Client, lsn: Lsn, signal: AbortSignal): Promise<void> {
-    const { positionSql, nudge, waiting, sleep } = this.#options;
+    const { stream, nudge, waiting, sleep } = this.#options;
     for (let round = 0; ; round += 1) {
       signal.throwIfAborted();
-      const { rows } = await client.query<{ position: string | null }>(`select (${positionSql})::text as position`);
+      const { rows } = await client.query<{ position: string | null }>(`select (${positionSql(stream)})::text as position`);
       const position = rows[0]?.position == null ? null : parseLsn(rows[0].position);
       if (position !== null && position >= lsn) return;
       if (round % NUDGE_EVERY === 0) await nudge();

@@ -1,6 +1,6 @@
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../../../model/side.ts";
-import type { LaneRow } from "./progress-queries.ts";
+import type { LaneRow } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 
 /**
  * How many transactions each lane has committed, as we remember it and as the server says.

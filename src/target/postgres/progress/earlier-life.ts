@@ -13,7 +13,7 @@ import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { downstreamOf, sideCode } from "../../../model/side.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
-import type { StreamId } from "./progress-queries.ts";
+import type { StreamId } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 
 const PAUSE_MILLIS = 100;
 /** Longer than any merge of a chunk; a session that outlives it hangs, and is for a person to look at. */

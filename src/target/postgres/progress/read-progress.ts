@@ -3,7 +3,7 @@ import type { TableProgress, TargetProgress } from "../../../engine/ports.ts";
 import type { Hold } from "../../../model/hold.ts";
 import { formatLsn, parseLsn } from "../../../model/lsn.ts";
 import type { Row } from "../../../model/value.ts";
-import { type LaneRow, type StreamId, selectProgress, type TableProgressRow } from "./progress-queries.ts";
+import { type LaneRow, type StreamId, selectProgress, type TableProgressRow } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 
 /** Reads what the database says of one stream, and how many commits of each lane that includes, in one snapshot. `client` must not be in a transaction. */
 export async function readProgress(

@@ -1,6 +1,6 @@
 import type { Table } from "../../../model/table.ts";
+import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
-import type { Queryable } from "../progress/progress-queries.ts";
 
 /**
  * Gives the planner its statistics: they do not travel with rows, and without them the first queries after the switch go wrong.

@@ -1,4 +1,4 @@
-import type { Queryable } from "../progress/progress-queries.ts";
+import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 
 export interface IndexRow {
   /** Of the table, or of the root of its partition tree. */

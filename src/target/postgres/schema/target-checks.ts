@@ -2,10 +2,10 @@
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Table } from "../../../model/table.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 import type { Ask } from "../../../side/postgres/catalog/ask.ts";
 import { emptying } from "../../../side/postgres/catalog/emptying.ts";
 import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
-import type { Queryable } from "../progress/progress-queries.ts";
 import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catalog-queries.ts";
 
 /** Of the tables (those whose load has not begun), the ids of those that hold rows already. */

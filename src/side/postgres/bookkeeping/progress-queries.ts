@@ -133,3 +133,23 @@ export async function deletePending(db: Queryable, { migration, stream }: Stream
     keys,
   ]);
 }
+
+/** `select position ...`, one column, one row or none. To stand inside another statement, as a scalar. */
+export function positionSql({ migration, stream }: StreamId): string {
+  return `select position from pghaul.progress where migration = ${quoteLiteral(migration)} and stream = ${quoteLiteral(stream)}`;
+}
+
+/** Ids of the tables of which this server has refused a row. */
+export async function selectHeld(db: Queryable, { migration, stream }: StreamId): Promise<readonly string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    "select table_id as id from pghaul.table_progress where migration = $1 and stream = $2 and state = 'held' order by table_id",
+    [migration, stream],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Whether the schema `pghaul` is there. */
+export async function isPrepared(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query("select 1 where to_regclass('pghaul.meta') is not null");
+  return rows.length > 0;
+}

@@ -6,9 +6,8 @@
  * They change what values are computed, and not how COPY's text is read: dates, intervals and time zones in it are the same under all of them.
  */
 import type pg from "pg";
-import type { SideName } from "../model/side.ts";
-import { sqlState } from "../postgres/wrap-error.ts";
-import type { Sides } from "./open-migration.ts";
+import { sqlState } from "../../postgres/wrap-error.ts";
+import type { PostgresServer } from "./server.ts";
 
 export interface ApplicationSettings {
   readonly settings: Readonly<Record<string, string>>;
@@ -33,12 +32,12 @@ const NAMES = [
 ];
 
 /** As sessions have them at `from` by its server and its database; what a role has of its own nobody can know. Tried at `to`. */
-export async function applicationSettings({ session }: Pick<Sides, "session">, from: SideName, to: SideName): Promise<ApplicationSettings> {
-  const found = await session(from, "settings", selectApplicationSettings);
+export async function applicationSettings(from: PostgresServer, to: PostgresServer): Promise<ApplicationSettings> {
+  const found = await from.session("settings", selectApplicationSettings);
   const searchPath = found.get("search_path") ?? "";
   const refused: string[] = [];
   const settings: Record<string, string> = {};
-  await session(to, "settings", async (client) => {
+  await to.session("settings", async (client) => {
     for (const [name, value] of found) {
       if (name === "search_path") continue;
       if (await takes(client, name, value)) settings[name] = value;

@@ -1,13 +1,15 @@
-import type { SideName } from "../../model/side.ts";
-import type { Table } from "../../model/table.ts";
-import type { Migration } from "../open-migration.ts";
+import type { Table } from "../../../model/table.ts";
+import type { PostgresServer } from "../server.ts";
 
 /**
  * The tables with their stored generated columns, those that both sides compute. Neither COPY nor the stream carries them, so nothing but a
  * comparison of what is stored tells whether both computed the same.
  */
-export async function withComputed(migration: Pick<Migration, "session">, tables: readonly Table[]): Promise<readonly Table[]> {
-  const [source, target] = await Promise.all([selectComputed(migration, "source", tables), selectComputed(migration, "target", tables)]);
+export async function withComputed(
+  servers: readonly [PostgresServer, PostgresServer],
+  tables: readonly Table[],
+): Promise<readonly Table[]> {
+  const [source, target] = await Promise.all([selectComputed(servers[0], tables), selectComputed(servers[1], tables)]);
   return tables.map((table, place) => {
     const there = new Set(target.filter((row) => row.place === String(place + 1)).map(({ column }) => column));
     const both = source.filter((row) => row.place === String(place + 1) && there.has(row.column));
@@ -21,8 +23,8 @@ interface ComputedRow {
   readonly type: string;
 }
 
-async function selectComputed({ session }: Pick<Migration, "session">, side: SideName, tables: readonly Table[]): Promise<ComputedRow[]> {
-  return session(side, "verify", async (client) => {
+async function selectComputed(server: PostgresServer, tables: readonly Table[]): Promise<ComputedRow[]> {
+  return server.session("verify", async (client) => {
     const { rows } = await client.query<ComputedRow>(
       `select t.place::text, a.attname::text as column, pg_catalog.format_type(a.atttypid, a.atttypmod) as type
          from unnest($1::text[], $2::text[]) with ordinality as t(schema, name, place)

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Table } from "../../model/table.ts";
+import type { Table } from "../../../model/table.ts";
 
 export const MARKER_TABLE = "pghaul.marker";
 
@@ -25,4 +25,13 @@ export async function markerTable(client: pg.Client): Promise<Table> {
     partitioned: false,
     leaves: [{ id: rows[0]?.oid ?? "", schema: "pghaul", name: "marker", bytes: 0, rows: 0 }],
   };
+}
+
+/** Writes the marker, or writes it anew: a row for the stream to carry. */
+export async function touchMarker(client: pg.Client, id: string): Promise<void> {
+  await client.query("insert into pghaul.marker (id) values ($1) on conflict (id) do update set at = clock_timestamp()", [id]);
+}
+
+export async function deleteMarker(client: pg.Client, id: string): Promise<void> {
+  await client.query("delete from pghaul.marker where id = $1", [id]);
 }

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { SideName } from "../../../model/side.ts";
-import { dropOrigins } from "../replication-origin.ts";
 import type { Queryable } from "./progress-queries.ts";
+import { dropOrigins } from "./replication-origin.ts";
 
 export interface Forgotten {
   readonly side: SideName;

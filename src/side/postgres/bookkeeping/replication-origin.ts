@@ -9,9 +9,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { PghaulError } from "../../errors/pghaul-error.ts";
-import { type SideName, sideCode } from "../../model/side.ts";
-import { sqlState } from "../../postgres/wrap-error.ts";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { type SideName, sideCode } from "../../../model/side.ts";
+import { sqlState } from "../../../postgres/wrap-error.ts";
 
 /** An origin serves one session at a time, and a killed backend holds it until it has noticed its own death. */
 const BUSY_DEADLINE_MILLIS = 15_000;

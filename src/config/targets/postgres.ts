@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { connectionKeys, oneOfEach, withoutSecrets } from "../keys/connection-keys.ts";
+import type { TargetKeys } from "./target-keys.ts";
+
+const schema = z
+  .strictObject({
+    kind: z.literal("postgres").describe("Another PostgreSQL, 13 to 18, Aurora included, by logical replication."),
+    ...connectionKeys,
+    schema: z
+      .enum(["move", "existing"])
+      .default("move")
+      .describe("move: pghaul creates the tables with pg_dump. existing: they are there already, empty."),
+    owners: z
+      .enum(["keep", "drop"])
+      .default("keep")
+      .describe("keep: objects belong to the same roles as at the source. drop: to the role that connects."),
+    privileges: z.enum(["keep", "drop"]).default("keep").describe("keep: grants are moved with the tables. drop: they are not."),
+  })
+  .superRefine(oneOfEach);
+
+export const postgresKeys = {
+  schema,
+  resolve: ({ kind, schema, owners, privileges, ...connection }, resolver) => ({
+    kind,
+    connection: resolver.connection(connection),
+    schema,
+    owners,
+    privileges,
+  }),
+  reviewed: ({ connection, ...open }) => ({ ...open, connection: withoutSecrets(connection) }),
+} satisfies TargetKeys<z.output<typeof schema>, { readonly connection: Parameters<typeof withoutSecrets>[0] }>;

@@ -1,0 +1,20 @@
+import type { z } from "zod";
+import type { ConnectionSettings } from "../../postgres/resolve-connection.ts";
+import type { ConnectionKeys } from "../keys/connection-keys.ts";
+
+/** Follows the references of a file that stands in a folder. */
+export interface Resolver {
+  /** Reads the connection string and registers its secrets. Throws CONFIG_INVALID, CONNECTION_STRING_INVALID. */
+  connection(keys: ConnectionKeys): ConnectionSettings;
+  /** From the file's own folder. */
+  path(relative: string): string;
+}
+
+/** What the file says of one kind of target. */
+export interface TargetKeys<Parsed, Resolved> {
+  /** Its `kind` is the kind's name. */
+  readonly schema: z.ZodType<Parsed>;
+  resolve(parsed: Parsed, resolver: Resolver): Resolved & { readonly kind: string };
+  /** What a plan's digest covers: without secrets, and without where files lie on this machine. */
+  reviewed(resolved: Resolved & { readonly kind: string }): object;
+}

@@ -1,0 +1,116 @@
+/**
+ * What a kind of target is to the rest of pghaul. A kind is a folder below `target/` that exports one `TargetKind`, its keys in
+ * `config/targets/`, and one line in `workflow/target-kinds.ts`; nothing else knows it. Plans, steps and refusals are made from its
+ * capabilities, never from its name.
+ */
+
+import type { ChunkRows } from "../engine/ports.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { Table } from "../model/table.ts";
+import type { ProgressBus } from "../observe/events.ts";
+import type { PostgresServer } from "../side/postgres/server.ts";
+import type { VerifyReplica } from "../verify/ports.ts";
+import type { OpenTarget } from "./target.ts";
+
+/** What a target can do, and so what a plan has steps for. */
+export interface Capabilities {
+  /** `rows`: it answers at once what it holds (`engine/ports.ts`, Target). */
+  readonly takes: "rows";
+  /** Where its tables come from: moved from the source's schema, or there already. */
+  readonly schema: "moved" | "existing";
+  /** It can become the primary: fenced, sequences set, with a stream back to the source. */
+  readonly switches: boolean;
+}
+
+/** What a kind is opened with. */
+export interface TargetContext {
+  readonly migration: string;
+  readonly source: PostgresServer;
+  /** For what the kind keeps on this machine, in a folder of its own. */
+  readonly stateDirectory: string;
+  /** What the names of our replication origins begin with. */
+  readonly originPrefix: string;
+  /** What our appliers show to a fence. */
+  readonly applierToken: string;
+}
+
+/** One kind; `Keys` is what the configuration says of such a target. */
+export interface TargetKind<Keys> {
+  /** Talks to nobody yet. */
+  open(context: TargetContext, keys: Keys): TargetSide;
+}
+
+/** What a stream writes to. */
+export interface Downstream {
+  /** By what its tables do not fit these, a sentence each; empty when they do. */
+  differences(tables: readonly Table[]): Promise<readonly string[]>;
+  /** Opens it for one life of the engine. */
+  openEngine(options: EngineOptions): Promise<OpenTarget>;
+  /** As verification reads it. */
+  replica(options: ReplicaOptions): VerifyReplica;
+}
+
+/** A migration's target. */
+export interface TargetSide extends Downstream {
+  readonly capabilities: Capabilities;
+  /** Where it is, for plans, digests and messages; without secrets. */
+  readonly description: string;
+  /** The PostgreSQL database that it is; null for a kind that is none. */
+  readonly server: PostgresServer | null;
+  /** Who it is, by name of the fact: claimed in the state, so that a migration never goes on into another. */
+  identity(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Makes what the target's own bookkeeping needs. Repeatable. */
+  prepare(signal: AbortSignal): Promise<void>;
+  /** The schema's part of a run. */
+  openSchema(request: SchemaRequest): Promise<SchemaWork>;
+  /** Milliseconds that these rows take to be written, in a place that is taken away again; null where it cannot be asked. */
+  sampleWrite(table: Table, rows: ChunkRows): Promise<number | null>;
+  /** The stream out of this target into the source; null where there is none. */
+  readonly wayBack: WayBack | null;
+}
+
+/** The source as the target of the stream out of this one. */
+export interface WayBack extends Downstream {
+  /** The source's side knows where the stream begins. */
+  hasBegun(): Promise<boolean>;
+  /** All tables are part of the stream from `start` on. Done once: progress that is there is never reset. */
+  begin(tables: readonly Table[], start: Lsn): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Transactions of the load that may run at once. */
+  readonly loadLanes: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ReplicaOptions {
+  readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
+  /** Makes the stream move past what the primary has written so far. */
+  readonly nudge: () => Promise<void>;
+  readonly waiting: (why: string) => void;
+}
+
+/** What the run remembers for the schema's work; durable. */
+export interface SchemaMemory {
+  has(milestone: "schema-moved" | "load-finished"): boolean;
+  reach(milestone: "schema-moved"): void;
+  /** Nobody but us has changed the target since: it has not become the primary. */
+  isUntouched(): boolean;
+}
+
+export interface SchemaRequest {
+  readonly tables: readonly Table[];
+  readonly memory: SchemaMemory;
+  readonly bus: ProgressBus;
+  readonly signal: AbortSignal;
+}
+
+/** The schema's part of a run, in the order of the load. */
+export interface SchemaWork {
+  /** Tables and what identifies their rows; then the target is empty and fits, or this throws. */
+  prepare(): Promise<void>;
+  /** After a table's last chunk: indexes, constraints, statistics. */
+  tableLoaded(table: Table): Promise<void>;
+  /** After the last table: foreign keys, triggers, sequences. */
+  finish(): Promise<void>;
+}

@@ -1,0 +1,118 @@
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { StreamName } from "../../model/side.ts";
+import { describeConnection } from "../../postgres/connect.ts";
+import { type ConnectionSettings, resolveConnection } from "../../postgres/resolve-connection.ts";
+import { type ApplicationSettings, applicationSettings } from "../../side/postgres/application-settings.ts";
+import { beginStream } from "../../side/postgres/bookkeeping/begin-stream.ts";
+import { type StreamId, selectProgress } from "../../side/postgres/bookkeeping/progress-queries.ts";
+import { createProgressSchema } from "../../side/postgres/bookkeeping/progress-schema.ts";
+import { PostgresReplica } from "../../side/postgres/compare/postgres-sides.ts";
+import { type PostgresServer, postgresServer } from "../../side/postgres/server.ts";
+import { systemIdentifier } from "../../side/postgres/wal.ts";
+import type { Downstream, TargetContext, TargetKind, TargetSide, WayBack } from "../kind.ts";
+import { openPostgresTarget } from "./postgres-target.ts";
+import { sampleWrite } from "./sample-write.ts";
+import { openSchemaWork } from "./schema/schema-work.ts";
+import { schemaDifferences } from "./schema/target-checks.ts";
+
+/** What the configuration says of a PostgreSQL target. */
+export interface PostgresKeys {
+  readonly connection: ConnectionSettings;
+  readonly schema: "move" | "existing";
+  readonly owners: "keep" | "drop";
+  readonly privileges: "keep" | "drop";
+}
+
+/** Another PostgreSQL, by logical replication: it answers at once, can become the primary, and streams back. */
+export const postgresKind: TargetKind<PostgresKeys> = {
+  open(context, keys): TargetSide {
+    const server = postgresServer("target", resolveConnection({ targetSessionAttrs: "read-write", ...keys.connection }));
+    const stream = streamInto(server, context, "forward");
+    return {
+      capabilities: { takes: "rows", schema: keys.schema === "move" ? "moved" : "existing", switches: true },
+      description: describeConnection(server.spec),
+      server,
+      identity: (signal) => identityOf(context.source, server, signal),
+      prepare: (signal) => withSession(server, signal, (client) => createProgressSchema(client, "target")),
+      openSchema: async (request) => {
+        const { migration, source, stateDirectory: dir } = context;
+        return openSchemaWork({ ...keys, migration, source, target: server, own: await stream.settings(), dir }, request);
+      },
+      ...stream.downstream,
+      sampleWrite: (table, rows) => server.session("plan", (client) => sampleWrite(client, table, rows)),
+      wayBack: wayBackInto(context, server),
+    };
+  },
+};
+
+function wayBackInto(context: TargetContext, target: PostgresServer): WayBack {
+  const { source, migration } = context;
+  const id: StreamId = { migration, stream: "reverse" };
+  const stream = streamInto(source, { ...context, source: target }, "reverse");
+  return {
+    ...stream.downstream,
+    hasBegun: () => source.session("way back", async (client) => (await selectProgress(client, id)).position !== null),
+    begin: (tables, start) => source.session("way back", (client) => beginStream(client, id, { tables, start })),
+  };
+}
+
+interface StreamInto {
+  /** Under which its writers compute values; read once, for the stream must go on while its upstream is away. */
+  readonly settings: () => Promise<ApplicationSettings>;
+  readonly downstream: Downstream;
+}
+
+/** A stream into `server`; the context's source is where its changes come from. */
+function streamInto(server: PostgresServer, context: TargetContext, stream: StreamName): StreamInto {
+  const { source: upstream, migration, originPrefix, applierToken } = context;
+  let known: Promise<ApplicationSettings> | null = null;
+  const settings = (): Promise<ApplicationSettings> => {
+    known ??= applicationSettings(upstream, server).catch((error: unknown) => {
+      known = null;
+      throw error;
+    });
+    return known;
+  };
+  const downstream: Downstream = {
+    differences: (tables) => server.session("schema", (client) => schemaDifferences(client, tables)),
+    openEngine: ({ loadLanes, signal }) =>
+      openPostgresTarget({
+        connect: async (purpose) => server.connect(purpose, { signal, settings: (await settings()).settings }),
+        migration,
+        stream,
+        loadLanes,
+        originPrefix,
+        applierToken,
+        signal,
+      }),
+    replica: (options) =>
+      new PostgresReplica({
+        side: server.side,
+        connect: (purpose, signal) => server.connect(purpose, signal === undefined ? {} : { signal }),
+        stream: { migration, stream },
+        ...options,
+      }),
+  };
+  return { settings, downstream };
+}
+
+async function identityOf(source: PostgresServer, target: PostgresServer, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+  const [here, there] = [await withSession(source, signal, systemIdentifier), await withSession(target, signal, systemIdentifier)];
+  if (here === there && source.spec.database === target.spec.database) {
+    throw new PghaulError("CONFIG_INVALID", `source and target are the same database: ${describeConnection(source.spec)}`);
+  }
+  return { "target cluster": there, "target database": target.spec.database };
+}
+
+async function withSession<T>(
+  server: PostgresServer,
+  signal: AbortSignal,
+  work: (client: Awaited<ReturnType<PostgresServer["connect"]>>) => Promise<T>,
+): Promise<T> {
+  const client = await server.connect("prepare", { signal });
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

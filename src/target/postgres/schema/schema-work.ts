@@ -1,0 +1,155 @@
+import path from "node:path";
+import { tableId } from "../../../model/table.ts";
+import type { ProgressBus } from "../../../observe/events.ts";
+import { qualifiedName } from "../../../postgres/quote.ts";
+import type { ApplicationSettings } from "../../../side/postgres/application-settings.ts";
+import { askOf } from "../../../side/postgres/catalog/ask.ts";
+import type { AccessDifference } from "../../../side/postgres/catalog/compare-access.ts";
+import type { PostgresServer } from "../../../side/postgres/server.ts";
+import type { SchemaRequest, SchemaWork } from "../../kind.ts";
+import { applyAccess } from "../access/apply-access.ts";
+import { analyze } from "./analyze.ts";
+import { SchemaMove, type SchemaMoveOptions } from "./schema-move.ts";
+import { readSequences, setSequences } from "./sequences.ts";
+import { selectDumpOptions, selectUnreadable } from "./source-queries.ts";
+import { requireEmpty, requireSameSchema } from "./target-checks.ts";
+
+/** Between which servers, and what of the schema is wanted. */
+export interface SchemaParts {
+  readonly migration: string;
+  readonly source: PostgresServer;
+  readonly target: PostgresServer;
+  /** Of the application's sessions at the source: the target builds under them. */
+  readonly own: ApplicationSettings;
+  readonly schema: "move" | "existing";
+  readonly owners: "keep" | "drop";
+  readonly privileges: "keep" | "drop";
+  /** Holds the archive between runs. */
+  readonly dir: string;
+}
+
+/** Indexes of one table that are built at once. */
+const INDEX_WORKERS = 2;
+
+/** `target.schema: move` has pg_dump make the tables; `existing` finds them there. */
+export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, signal }: SchemaRequest): Promise<SchemaWork> {
+  const { source, target, own } = parts;
+  const connect: SchemaMoveOptions["connect"] = (side, purpose) =>
+    side === "target" ? target.connect(purpose, { signal, settings: own.settings }) : source.connect(purpose, { signal });
+  const isToBeMoved = parts.schema === "move" && !memory.has("load-finished");
+  const move = isToBeMoved ? await openMove(parts, { tables, bus, signal, connect }) : null;
+  return {
+    async prepare() {
+      // What could not be granted then, for want of a role say, may be possible now.
+      if (memory.has("load-finished") && memory.isUntouched()) await grantAgain(parts, bus);
+      if (memory.has("schema-moved")) return;
+      await move?.preData();
+      await move?.keyIndexes(tables);
+      await target.session("schema", async (client) => {
+        await requireSameSchema(client, tables);
+        await requireEmpty(client, tables);
+      });
+      memory.reach("schema-moved");
+    },
+    async tableLoaded(table) {
+      if (!tables.some(({ id }) => id === table.id)) return;
+      const title = `indexes of ${table.id}`;
+      bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "running" });
+      await move?.tableIndexes(table);
+      // It computes what indexes are made of, as whoever writes does.
+      const client = await connect("target", "schema");
+      await analyze(client, table).finally(() => client.end());
+      bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
+    },
+    async finish() {
+      tellOfAccess((await move?.finish()) ?? [], bus);
+      // A first setting, so that the target is usable for a look; the cutover sets them again under the fence.
+      const values = await source.session("sequences", readSequences);
+      await target.session("sequences", (client) => setSequences(client, values, 0));
+      await move?.close();
+    },
+  };
+}
+
+interface MoveRequest extends Pick<SchemaRequest, "tables" | "bus" | "signal"> {
+  readonly connect: SchemaMoveOptions["connect"];
+}
+
+async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: MoveRequest): Promise<SchemaMove> {
+  const selected = tables.map(({ oid }) => oid);
+  const { unreadable, dumpOptions } = await parts.source.session("schema", async (client) => ({
+    unreadable: await selectUnreadable(client, selected),
+    dumpOptions: await selectDumpOptions(client),
+  }));
+  for (const { schema, name } of unreadable) {
+    bus.emit({
+      kind: "warning",
+      code: "TABLE_LEFT_OUT",
+      message: `not made at the target: ${tableId({ schema, name })} is not selected, and our role may not read it, as pg_dump must; before the first run: grant select on ${qualifiedName(schema, name)} to the role`,
+    });
+  }
+  const move = await SchemaMove.open({
+    source: parts.source.spec,
+    connect,
+    searchPath: parts.own.searchPath,
+    dir: path.join(parts.dir, "schema"),
+    migration: parts.migration,
+    excludeTables: unreadable,
+    dumpOptions,
+    owners: parts.owners === "keep",
+    privileges: parts.privileges === "keep",
+    indexWorkers: INDEX_WORKERS,
+    env: process.env,
+    signal,
+  });
+  for (const setting of parts.own.refused) {
+    bus.emit({
+      kind: "warning",
+      code: "SETTINGS_NOT_KEPT",
+      message: `the target does not take ${setting}, which sessions at the source have: what reads it is computed under the target's own setting`,
+    });
+  }
+  for (const name of move.losses.tablespaces) {
+    bus.emit({
+      kind: "warning",
+      code: "TABLESPACES_NOT_KEPT",
+      message: `everything goes to the default tablespace: ${name} is missing at the target`,
+    });
+  }
+  if (tables.length === 0) throw new Error("schema: no tables");
+  return move;
+}
+
+/** Owners, grants and policies once more. Not once the target is the primary: from then on they are its operator's. */
+async function grantAgain(parts: SchemaParts, bus: ProgressBus): Promise<void> {
+  if (parts.schema === "existing") return;
+  const left = await parts.source.session("grants", (source) =>
+    parts.target.session("grants", (client) =>
+      applyAccess({
+        source: askOf(source),
+        target: client,
+        owners: parts.owners === "keep",
+        privileges: parts.privileges === "keep",
+        grants: true,
+        policies: true,
+        takeBack: false,
+      }),
+    ),
+  );
+  tellOfAccess(left, bus);
+}
+
+const TOLD = 20;
+
+function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void {
+  for (const { statement, what, obstacle } of left.slice(0, TOLD)) {
+    bus.emit({ kind: "warning", code: "ACCESS_NOT_KEPT", message: `${obstacle ?? what}: ${statement ?? what}` });
+  }
+  if (left.length === 0) return;
+  const more = left.length > TOLD ? `${left.length - TOLD} more owners, grants or policies differ; ` : "";
+  bus.emit({
+    kind: "warning",
+    code: "ACCESS_NOT_KEPT",
+    message: `${more}the next pghaul run does what has become possible by then; pghaul cutover check lists what is left`,
+  });
+}

@@ -1,0 +1,15 @@
+/** The kinds of targets: one line each. Nothing else of the workflow knows one by name. */
+import type { TargetConfig } from "../config/targets/targets.ts";
+import type { TargetContext, TargetKind, TargetSide } from "../target/kind.ts";
+import { postgresKind } from "../target/postgres/postgres-kind.ts";
+
+type Kinds = { readonly [Kind in TargetConfig["kind"]]: TargetKind<Extract<TargetConfig, { kind: Kind }>> };
+
+const KINDS: Kinds = {
+  postgres: postgresKind,
+};
+
+/** The configured target; talks to nobody yet. */
+export function openTargetSide(keys: TargetConfig, context: TargetContext): TargetSide {
+  return KINDS[keys.kind].open(context, keys);
+}
