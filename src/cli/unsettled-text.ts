@@ -2,7 +2,8 @@
 export interface UnsettledView {
   readonly attempt: number;
   readonly to: "source" | "target";
-  readonly routeOnly: boolean;
+  readonly stage: "undecided" | "opened" | "cancelled" | "switched";
+  readonly left: string | null;
   readonly step: string | null;
   readonly since: string;
   readonly isTried: boolean;
@@ -11,13 +12,25 @@ export interface UnsettledView {
 }
 
 /** Two lines that nobody may overlook: what is not settled, and who sees to it. */
-export function unsettledText({ attempt, to, routeOnly, step, since, isTried, tries, why }: UnsettledView): string {
-  const what = routeOnly
-    ? `attempt ${attempt} to the ${to} was cancelled, and the route does not lead back to the ${to === "target" ? "source" : "target"} yet`
-    : `attempt ${attempt} to the ${to}, begun ${since}, stopped at "${step ?? "the start"}". Both sides may refuse writes`;
+export function unsettledText(view: UnsettledView): string {
+  const { to, isTried, tries, why } = view;
   const failures = why === null ? "" : `; ${tries} ${tries === 1 ? "try" : "tries"} failed, the last one because: ${why}`;
   const who = isTried
     ? `pghaul run tries to settle it every few seconds${failures}`
     : `Nobody settles it: start pghaul run, or pghaul cutover ${to === "target" ? "run" : "rollback"}${failures}`;
-  return `CUTOVER NOT SETTLED: ${what}.\n${who}`;
+  return `CUTOVER NOT SETTLED: attempt ${view.attempt} to the ${to}${stageText(view)}.\n${who}`;
+}
+
+function stageText({ to, stage, left, step, since }: UnsettledView): string {
+  const stopped = `, begun ${since}, stopped at "${step ?? "the start"}"`;
+  switch (stage) {
+    case "undecided":
+      return `${stopped}. Both sides may refuse writes`;
+    case "opened":
+      return `${stopped}, behind its point of no return: the ${to} takes writes, clients may still be held at the route`;
+    case "cancelled":
+      return ` was cancelled, and the route does not lead back to the ${to === "target" ? "source" : "target"} yet`;
+    case "switched":
+      return ` is done and the ${to} takes writes, but ${left ?? "something of it is still to come"}`;
+  }
 }

@@ -47,6 +47,7 @@ export function tidyUp({ to }: SwitchParts): Step {
     title: `take the open fence off the tables of the ${to.name}, where no lock is waited for`,
     check: async () => true,
     act: async () => ({ tablesLeft: await to.tidy() }),
+    mayBeLeft: `earlier fences are still on the tables of the ${to.name}, which let everybody pass and cost a call a statement`,
     undo: "nothing",
   };
 }
@@ -69,6 +70,7 @@ export function prove(parts: SwitchParts): Step {
         { context: { step: "prove", tables: open.slice(0, 10).join(", "), lsn }, suggestion: "pghaul verify run" },
       );
     },
+    mayBeLeft: `the fence at the ${from.name} is not proven`,
     undo: "forward-only",
   };
 }

@@ -4,8 +4,11 @@
  */
 
 import { PghaulError } from "../errors/pghaul-error.ts";
-import type { SideName } from "../model/side.ts";
+import { otherSide, type SideName } from "../model/side.ts";
 import type { Attempt } from "./ports.ts";
+
+/** The step behind which there is only forward: the new primary takes writes. */
+export const POINT_OF_NO_RETURN = "open";
 
 export type CutoverState = "source-primary" | "switching-to-target" | "writes-on-target" | "switching-to-source" | "complete";
 
@@ -75,11 +78,6 @@ export function nextState(from: CutoverState, event: CutoverEvent): CutoverState
   });
 }
 
-/** Whose writes count in a state: where verification reads, and what a gate measures. */
-export function primaryIn(state: CutoverState): SideName {
-  return state === "source-primary" || state === "switching-to-target" ? "source" : "target";
-}
-
 const STATES: Readonly<Record<Attempt["outcome"], Readonly<Record<SideName, CutoverState>>>> = {
   running: { target: "switching-to-target", source: "switching-to-source" },
   switched: { target: "writes-on-target", source: "source-primary" },
@@ -92,6 +90,17 @@ export function stateOf(attempt: Attempt | null): CutoverState {
   const state = STATES[attempt.outcome]?.[attempt.to];
   if (state !== undefined) return state;
   throw new PghaulError("STATE_NEWER", `unknown cutover state "${attempt.outcome}" on the way to "${attempt.to}"`);
+}
+
+/** It is under way, or was left, and its new primary is on record as open: nothing can be cancelled any more. */
+export function isOpened({ outcome, steps }: Attempt): boolean {
+  return outcome === "running" && steps[POINT_OF_NO_RETURN]?.state === "done";
+}
+
+/** Whose writes count after the last attempt: what is measured and watched, and what an operator is told. */
+export function primaryOf(attempt: Attempt | null): SideName {
+  if (attempt === null) return "source";
+  return attempt.outcome === "switched" || isOpened(attempt) ? attempt.to : otherSide(attempt.to);
 }
 
 /** The events that a state allows. */

@@ -92,7 +92,7 @@ export interface AttemptStore {
 }
 
 export interface StepRecord {
-  /** `left`: its undo failed where the others need not wait for it, and is tried again. */
+  /** `left`: its undo, or behind the point of no return its act, failed where the rest is right without it, and is tried again. */
   readonly state: "started" | "done" | "failed" | "undone" | "left";
   /** When the step was started, ISO 8601. */
   readonly at: string;

@@ -5,9 +5,9 @@
 
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
+import { isOpened, POINT_OF_NO_RETURN } from "./machine.ts";
 import type { Attempt } from "./ports.ts";
-import { POINT_OF_NO_RETURN } from "./switch-steps.ts";
-import { type Step, undoWhatIsLeft, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
+import { finishWhatIsLeft, type Step, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
 
 export interface SwitchRequest {
   readonly to: SideName;
@@ -16,11 +16,12 @@ export interface SwitchRequest {
   readonly marker: string;
 }
 
+const TRIED_AGAIN = "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled";
 const LEFT_OVER = "left over by a process that ended in the middle";
 
 /**
  * Switches to `request.to`. Returns the attempt, outcome `switched`; throws after cancelling. With FENCE_BREACH the switch has been done,
- * and somebody must look at what passed the fence.
+ * and somebody must look at what passed the fence. CUTOVER_UNSETTLED says what is still to come, and on which side of the point of no return.
  */
 export async function runSwitch(steps: readonly Step[], request: SwitchRequest, context: WalkContext): Promise<Attempt> {
   const left = context.store.load();
@@ -41,7 +42,9 @@ export async function runSwitch(steps: readonly Step[], request: SwitchRequest, 
 export async function settle(steps: readonly Step[], context: WalkContext): Promise<Attempt | null> {
   const left = context.store.load();
   if (left?.outcome !== "running") {
-    await undoWhatIsLeft(steps, context);
+    await finishWhatIsLeft(steps, context).catch((error: unknown) => {
+      throw left?.outcome === "switched" ? leftOf(left, steps, error) : error;
+    });
     return context.store.load();
   }
   if (await isPastReturn(steps, left)) return goOn(steps, context);
@@ -66,7 +69,10 @@ async function walk(steps: readonly Step[], context: WalkContext): Promise<Attem
     });
     throw withWhatIsLeft(error, steps, context);
   }
-  return end(context);
+  const attempt = end(context);
+  const left = leftOf(attempt, steps);
+  if (left !== null) throw left;
+  return attempt;
 }
 
 /** Undoes an unfinished attempt. Throws CUTOVER_STATE when the new primary is open: then only `run` helps. */
@@ -90,7 +96,7 @@ async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<b
   if (point === undefined) throw new Error("cutover: no point of no return");
   await point.takeOver?.();
   const opened = await point.check();
-  if (!opened && attempt.steps[POINT_OF_NO_RETURN]?.state === "done") {
+  if (!opened && isOpened(attempt)) {
     throw new PghaulError(
       "REALITY_DIFFERS",
       `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} does not know of it`,
@@ -130,19 +136,37 @@ function unsettled(error: unknown, why: unknown, { journal }: WalkContext): unkn
   return new PghaulError("CUTOVER_UNSETTLED", `${error.message}; it could not be cancelled yet: ${why.message}`, {
     cause: why,
     context: why.context,
-    suggestion: "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled",
+    suggestion: TRIED_AGAIN,
   });
 }
 
-/** The switch is cancelled, and one of its undos is still to come: who reads only the first error would take the route for right again. */
+/** Who reads only the first error would take the route for right again, or the old primary for the one that takes writes. */
 function withWhatIsLeft(error: unknown, steps: readonly Step[], { store }: WalkContext): unknown {
-  const done = store.load()?.steps ?? {};
-  const left = steps.find(({ id }) => done[id]?.state === "left");
-  if (left?.undoMayFail === undefined || !(error instanceof Error)) return error;
+  const attempt = store.load();
+  if (attempt === null || !(error instanceof Error)) return error;
+  if (isOpened(attempt)) {
+    const message = `the ${attempt.to} takes writes, but the switch could not be finished yet: ${error.message}`;
+    return new PghaulError("CUTOVER_UNSETTLED", message, { cause: error, suggestion: TRIED_AGAIN });
+  }
+  const left = steps.find(({ id }) => attempt.steps[id]?.state === "left");
+  if (left?.undoMayFail === undefined) return error;
   return new PghaulError("CUTOVER_UNSETTLED", `${error.message}; the switch was cancelled, but ${left.undoMayFail}`, {
     cause: error,
     context: { step: left.id },
-    suggestion: "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled",
+    suggestion: TRIED_AGAIN,
+  });
+}
+
+/** The switch is done, and what of it is still to come; null where nothing is. `error` is the last that kept it. */
+function leftOf(attempt: Attempt, steps: readonly Step[], error?: unknown): unknown {
+  const left = steps.find(({ id }) => attempt.steps[id]?.state === "left");
+  if (left?.mayBeLeft === undefined) return error ?? null;
+  if (error instanceof PghaulError && error.code === "FENCE_BREACH") return error;
+  const why = error instanceof Error ? error.message : String(attempt.steps[left.id]?.evidence?.error);
+  return new PghaulError("CUTOVER_UNSETTLED", `the switch to the ${attempt.to} is done, but ${left.mayBeLeft}: ${why}`, {
+    ...(error === undefined ? {} : { cause: error }),
+    context: { step: left.id },
+    suggestion: TRIED_AGAIN,
   });
 }
 

@@ -59,11 +59,11 @@ export async function waitForMarker(
  * A row that is refused after the gates were asked holds its table, and the marker arrives all the same, in another table. The hold is written
  * in the stream's order, so once the marker is seen it is seen too. Throws TABLE_HELD.
  */
-export async function refuseHeld({ to, stream }: SwitchParts, step: string): Promise<void> {
+export async function refuseHeld({ to, stream }: SwitchParts): Promise<void> {
   const held = await stream.heldAt(to.name);
   if (held.length === 0) return;
   throw new PghaulError("TABLE_HELD", `the ${to.name} has refused a row since the gates were asked; held: ${held.join(", ")}`, {
-    context: { step },
+    context: { step: "drain" },
     suggestion: "pghaul status",
   });
 }

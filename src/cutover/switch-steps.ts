@@ -8,12 +8,10 @@
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn } from "../model/lsn.ts";
 import { prove, roundTrips, tidyUp, wayBack } from "./calm-steps.ts";
+import { POINT_OF_NO_RETURN } from "./machine.ts";
 import { StallBudget } from "./stall-budget.ts";
 import { attemptOf, refuseHeld, type SwitchParts, waitForMarker } from "./switch-parts.ts";
 import type { Step } from "./walk-steps.ts";
-
-/** The step behind which there is only forward: the new primary takes writes. */
-export const POINT_OF_NO_RETURN = "open";
 
 /** The steps of one switch. */
 export function switchSteps(parts: SwitchParts): readonly Step[] {
@@ -90,7 +88,7 @@ function drain(parts: SwitchParts, budget: StallBudget): Step {
       const limit = budget.limitOf("drain");
       await budget.within("drain", async () => {
         await waitForMarker(parts, { marker: attemptOf(parts).marker, limitMillis: limit, step: "drain" });
-        await refuseHeld(parts, "drain");
+        await refuseHeld(parts);
       });
       return {};
     },
@@ -155,8 +153,6 @@ function open(parts: SwitchParts, budget: StallBudget): Step {
     check: () => to.sawMarker(opened()),
     takeOver: () => to.takeOver(settings.sideMillis),
     act: async () => {
-      // Asked again: a process that takes the switch up finds the marker there and does not drain.
-      await budget.within(POINT_OF_NO_RETURN, () => refuseHeld(parts, POINT_OF_NO_RETURN));
       // The last moment at which a miss costs nothing; an opening that is under way has to be waited for.
       budget.refuseIfSpent(POINT_OF_NO_RETURN);
       await to.open(opened(), settings.sideMillis);

@@ -21,6 +21,11 @@ export interface Step {
   readonly undoFirst?: true;
   /** Set where the other undos are right even if this one fails; says what is left. */
   readonly undoMayFail?: string;
+  /**
+   * Set on a step behind the point of no return without which the switch is done all the same; says what is left when it fails. It is tried
+   * again, and keeps nothing else waiting: the side that it asks may be the one that was moved away from because it was dying.
+   */
+  readonly mayBeLeft?: string;
 }
 
 export interface StepWatcher {
@@ -62,10 +67,19 @@ async function runStep(step: Step, context: WalkContext): Promise<void> {
     note(context, step, { record: { state: "done", at, millis, evidence }, kind: "step-done", evidence: { millis, ...evidence } });
     watcher.step(step.id, step.title, "done", millis);
   } catch (error) {
-    note(context, step, { record: { state: "failed", at }, kind: "step-failed", evidence: { error: messageOf(error) } });
-    watcher.step(step.id, step.title, "failed");
-    throw error;
+    watcher.step(step.id, step.mayBeLeft ?? step.title, "failed");
+    if (step.mayBeLeft === undefined || isForAPerson(error)) {
+      note(context, step, { record: { state: "failed", at }, kind: "step-failed", evidence: { error: messageOf(error) } });
+      throw error;
+    }
+    const evidence = { left: step.mayBeLeft, error: messageOf(error) };
+    note(context, step, { record: { state: "left", at, evidence }, kind: "step-left", evidence });
   }
+}
+
+/** Asked again, it says the same: nothing is to be waited for. */
+function isForAPerson(error: unknown): boolean {
+  return error instanceof PghaulError && error.code === "FENCE_BREACH";
 }
 
 /**
@@ -90,13 +104,31 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
   }
 }
 
-/** Undoes what an earlier walk back had to leave. Throws what keeps it. */
-export async function undoWhatIsLeft(steps: readonly Step[], context: WalkContext): Promise<void> {
+/** Does, or undoes, what an earlier walk had to leave. Throws what keeps it; journals only what has changed. */
+export async function finishWhatIsLeft(steps: readonly Step[], context: WalkContext): Promise<void> {
   for (const step of steps) {
-    if (recordOf(context, step.id)?.state !== "left" || typeof step.undo !== "function") continue;
-    await undo(step, step.undo, context);
-    if (recordOf(context, step.id)?.state === "left")
-      throw new PghaulError("ROUTE_FAILED", step.undoMayFail ?? "", { context: { step: step.id } });
+    if (recordOf(context, step.id)?.state !== "left") continue;
+    if (context.store.load()?.outcome === "switched") await actAgain(step, context);
+    else if (typeof step.undo === "function") {
+      await undo(step, step.undo, context);
+      if (recordOf(context, step.id)?.state === "left")
+        throw new PghaulError("ROUTE_FAILED", step.undoMayFail ?? "", { context: { step: step.id } });
+    }
+  }
+}
+
+async function actAgain(step: Step, context: WalkContext): Promise<void> {
+  const at = context.at();
+  const began = context.now();
+  try {
+    const evidence = await step.act();
+    const millis = Math.round(context.now() - began);
+    note(context, step, { record: { state: "done", at, millis, evidence }, kind: "step-done", evidence: { millis, ...evidence } });
+    context.watcher.step(step.id, step.title, "done", millis);
+  } catch (error) {
+    if (isForAPerson(error))
+      note(context, step, { record: { state: "failed", at }, kind: "step-failed", evidence: { error: messageOf(error) } });
+    throw error;
   }
 }
 

@@ -205,7 +205,7 @@ export const ERROR_CODES = {
   CUTOVER_UNSETTLED: {
     kind: "try-later",
     title: "A switch stopped in the middle and could not be settled yet",
-    help: "Both sides may refuse writes until it is settled. `pghaul run` tries again every few seconds; `pghaul cutover status` tells what keeps it.",
+    help: "Where the message names no side that takes writes, both may refuse them until it is settled. `pghaul run` tries again every few seconds; `pghaul cutover status` tells what keeps it.",
   },
   FENCE_BREACH: {
     kind: "gate",

@@ -2,7 +2,7 @@
  * What `status` shows, from the state on this machine alone: a source in trouble is not asked again by everybody who wants to know how it is.
  */
 import { type ConfigLocation, loadStateLocation } from "../config/load-config.ts";
-import { primaryIn, stateOf } from "../cutover/machine.ts";
+import { primaryOf } from "../cutover/machine.ts";
 import type { FenceBreach } from "../model/fence-breach.ts";
 import { formatLsn } from "../model/lsn.ts";
 import type { SideName } from "../model/side.ts";
@@ -85,7 +85,7 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
     const tables = readTables(state);
     const changes = new NotedChanges(state).unsettled();
     const unsettled = await readUnsettled(state, directory);
-    const primary = primaryIn(stateOf(new CutoverStore(state).load()));
+    const primary = primaryOf(new CutoverStore(state).load());
     const fenceBreach = readFenceBreach(state, primary);
     return {
       ...NOTHING,

@@ -118,6 +118,48 @@ describe("cutover commands", () => {
     );
   });
 
+  it("behind the opening both status commands name the new primary, and what is missing", async (t) => {
+    const directory = configured(t);
+    const at = "2026-11-21T12:00:01Z";
+    const attempt = {
+      id: 3,
+      to: "target",
+      planDigest: "d",
+      marker: "m",
+      startedAt: "2026-11-21T12:00:00Z",
+      outcome: "running",
+      fence: null,
+      stallMillis: null,
+      steps: { pause: { state: "done", at }, open: { state: "done", at }, resume: { state: "failed", at } },
+    } as const;
+    await withState(directory, (state) => new CutoverStore(state).save(attempt));
+    for (const command of [["status"], ["cutover", "status"]]) {
+      const { stdout } = await runCli(command, { cwd: directory });
+      assert.match(
+        stdout,
+        /stopped at "resume", behind its point of no return: the target takes writes, clients may still be held at the route\.$/m,
+      );
+      const { primary, unsettled } = (await runCli([...command, "--json"], { cwd: directory })).json().result;
+      assert.equal(primary, "target");
+      assert.equal(unsettled.stage, "opened");
+    }
+    const left = "the fence at the source is not proven";
+    await withState(directory, (state) => {
+      const store = new CutoverStore(state);
+      store.load();
+      store.save({
+        ...attempt,
+        outcome: "switched",
+        steps: { ...attempt.steps, prove: { state: "left", at, evidence: { left, error: "away" } } },
+      });
+    });
+    const { stdout } = await runCli(["cutover", "status"], { cwd: directory });
+    assert.match(
+      stdout,
+      /^CUTOVER NOT SETTLED: attempt 3 to the target is done and the target takes writes, but the fence at the source is not proven\.$/m,
+    );
+  });
+
   it("log: prints the journal and verifies its chain", async (t) => {
     const directory = configured(t);
     await withState(directory, (state) => {

@@ -78,6 +78,7 @@ export class FakeSide implements CutoverSide {
   }
 
   async probeWrites(): Promise<readonly string[]> {
+    await this.takeOver();
     return this.fenced ? this.leaks : ["public.orders"];
   }
 }
@@ -93,6 +94,9 @@ export class FakeRoute implements Route {
   resumeMillis = 0;
   /** False: it cannot say where it leads. */
   tells = true;
+  failResume: Error | null = null;
+  /** What happens in the world once clients go on. */
+  resumed: () => void = () => {};
 
   async takeOver(): Promise<void> {}
 
@@ -102,7 +106,9 @@ export class FakeRoute implements Route {
 
   async resume(limitMillis: number): Promise<void> {
     this.resumeMillis = limitMillis;
+    if (this.failResume !== null) throw this.failResume;
     this.paused = false;
+    this.resumed();
   }
 
   async switchTo(side: SideName): Promise<void> {

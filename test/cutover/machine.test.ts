@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { type CutoverEvent, type CutoverState, eventsIn, nextState, primaryIn, stateOf } from "../../src/cutover/machine.ts";
+import { type CutoverEvent, type CutoverState, eventsIn, nextState, primaryOf, stateOf } from "../../src/cutover/machine.ts";
 import type { Attempt } from "../../src/cutover/ports.ts";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
 
@@ -44,7 +44,22 @@ describe("cutover states", () => {
     ] as const;
     for (const [to, outcome, state, primary] of table) {
       assert.equal(stateOf(attempt(to, outcome)), state);
-      assert.equal(primaryIn(state), primary);
+      assert.equal(primaryOf(attempt(to, outcome)), primary);
+    }
+    assert.equal(primaryOf(null), "source");
+  });
+
+  it("name the primary by the attempt's own opening, while it is still under way", () => {
+    for (const [to, from] of [
+      ["target", "source"],
+      ["source", "target"],
+    ] as const) {
+      const running = attempt(to, "running");
+      const at = "2026-11-27T06:00:00Z";
+      assert.equal(primaryOf({ ...running, steps: { open: { state: "started", at } } }), from, "begun is not done");
+      assert.equal(primaryOf({ ...running, steps: { open: { state: "done", at } } }), to);
+      assert.equal(primaryOf({ ...running, steps: { open: { state: "done", at }, resume: { state: "failed", at } } }), to);
+      assert.equal(primaryOf({ ...running, outcome: "cancelled" }), from);
     }
   });
 

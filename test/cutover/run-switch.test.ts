@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { primaryOf } from "../../src/cutover/machine.ts";
+import { isUnsettled } from "../../src/cutover/watch-switch.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { FakeWorld, Killed } from "./fake-switch.ts";
 
@@ -110,6 +112,73 @@ describe("run switch", () => {
     world.foreign = 0;
     await world.run("source");
     assertSettled(world, "source");
+  });
+
+  it("behind the opening the old side is not needed: the switch is done, and says that its proof is still to come", async () => {
+    const world = new FakeWorld();
+    world.route.resumed = () => {
+      world.source.away = true;
+    };
+    await assert.rejects(
+      world.run("target"),
+      (error: PghaulError) =>
+        error.code === "CUTOVER_UNSETTLED" &&
+        /^the switch to the target is done, but the fence at the source is not proven: away$/.test(error.message),
+    );
+    assert.equal(world.attempt?.outcome, "switched");
+    assert.equal(world.attempt?.steps.prove?.state, "left");
+    assertSettled(world, "target");
+    await assert.rejects(world.settle(), (error: PghaulError) => error.code === "CUTOVER_UNSETTLED", "the watchdog goes on");
+    assert.equal(world.journal.filter((kind) => kind === "step-left").length, 1, "and journals it once");
+    world.source.away = false;
+    const settled = await world.settle();
+    assert.equal(settled?.steps.prove?.state, "done");
+    assert.equal(isUnsettled(settled), false);
+  });
+
+  it("killed behind the opening, with the old side dead, it is finished forward without it", async () => {
+    for (const point of (await crashPointsOf("target")).filter((name) => /-(open|resume|tidy|prove)$/.test(name))) {
+      if (point === "cutover-before-open") continue;
+      const world = new FakeWorld();
+      world.killAt = point;
+      await assert.rejects(world.run("target"), Killed, point);
+      world.revive();
+      world.source.away = true;
+      await assert.rejects(world.settle(), (error: PghaulError) => error.code === "CUTOVER_UNSETTLED", point);
+      assert.equal(world.attempt?.outcome, "switched", point);
+      assertSettled(world, "target");
+    }
+  });
+
+  it("a proof that is still to come and finds a breach tells it once, and holds up no rollback", async () => {
+    const world = new FakeWorld();
+    world.route.resumed = () => {
+      world.source.away = true;
+    };
+    await assert.rejects(world.run("target"));
+    world.source.away = false;
+    world.foreign = 1;
+    await assert.rejects(world.settle(), (error: PghaulError) => error.code === "FENCE_BREACH");
+    assert.equal(isUnsettled(world.attempt), false, "a person has to judge it: nobody tries again");
+    world.foreign = 0;
+    await world.run("source");
+    assertSettled(world, "source");
+  });
+
+  it("a route that cannot be resumed says who is the primary, and that there is only forward", async () => {
+    const world = new FakeWorld();
+    world.route.failResume = new PghaulError("ROUTE_FAILED", "exit 3");
+    await assert.rejects(
+      world.run("target"),
+      (error: PghaulError) =>
+        error.code === "CUTOVER_UNSETTLED" &&
+        /^the target takes writes, but the switch could not be finished yet: exit 3$/.test(error.message),
+    );
+    assert.equal(primaryOf(world.attempt), "target");
+    assert.equal(world.attempt?.outcome, "running");
+    world.route.failResume = null;
+    assert.equal((await world.settle())?.outcome, "switched");
+    assertSettled(world, "target");
   });
 
   it("a row that is refused after the gates were asked cancels the switch, though the marker arrives", async () => {

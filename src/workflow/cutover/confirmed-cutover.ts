@@ -26,9 +26,9 @@ export interface WishedCutover extends CutoverResult {
 export async function confirmedCutover(wish: CutoverWish): Promise<WishedCutover> {
   const { migration, to, command, bus } = wish;
   const plan = await planCutover(migration, to, bus);
-  const checked = wish.interactive || wish.dryRun ? await checkCutover(migration, to, bus) : null;
-  // An unfinished switch is settled whatever the gates say.
+  // An unfinished switch is settled whatever the gates say, and the side that they would ask may be dead.
   const unfinished = plan.state === "switching-to-target" || plan.state === "switching-to-source";
+  const checked = wish.dryRun || (wish.interactive && !unfinished) ? await checkCutover(migration, to, bus) : null;
   if (wish.dryRun || (checked?.open === false && !unfinished)) return { ...planned(plan, checked), plan };
   const confirmation = { ...(await wish.confirm(plan, checked)) };
   return { ...(await runCutover({ migration, to, command, planDigest: plan.digest, confirmation, bus })), plan };

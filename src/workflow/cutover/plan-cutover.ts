@@ -2,8 +2,7 @@
 
 import { gatesTo } from "../../cutover/check-gates.ts";
 import type { GateResult } from "../../cutover/gate.ts";
-import { type CutoverState, stateOf } from "../../cutover/machine.ts";
-import { POINT_OF_NO_RETURN } from "../../cutover/switch-steps.ts";
+import { type CutoverState, isOpened, POINT_OF_NO_RETURN, stateOf } from "../../cutover/machine.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { Migration } from "../open-migration.ts";
@@ -54,7 +53,7 @@ export async function checkCutover(migration: Migration, to: SideName, bus: Prog
 }
 
 async function describePlan(cutover: OpenCutover, to: SideName): Promise<CutoverPlan> {
-  const { migration, route, store, watch } = cutover;
+  const { migration, route, store } = cutover;
   const steps = cutover.steps(to).map(
     ({ id, title, undo }): PlannedStep => ({
       id,
@@ -63,15 +62,13 @@ async function describePlan(cutover: OpenCutover, to: SideName): Promise<Cutover
       pointOfNoReturn: id === POINT_OF_NO_RETURN,
     }),
   );
-  const tables = await tablesNow(migration.config.tables, await watch("source"));
   const { maxStall, deadlines } = migration.config.cutover;
   return {
     migration: migration.name,
     to,
-    digest: cutoverDigest(
-      migration,
+    digest: await digestOf(
+      cutover,
       to,
-      tables,
       steps.map(({ title }) => title),
     ),
     state: stateOf(store.load()),
@@ -82,6 +79,13 @@ async function describePlan(cutover: OpenCutover, to: SideName): Promise<Cutover
     maxStallMillis: maxStall,
     deadlines: Object.fromEntries(Object.entries(deadlines).flatMap(([step, millis]) => (millis === undefined ? [] : [[step, millis]]))),
   };
+}
+
+/** Behind its point of no return a switch goes on by the plan that was confirmed, and the side it left need not be there to be asked. */
+async function digestOf({ migration, store, watch }: OpenCutover, to: SideName, titles: readonly string[]): Promise<string> {
+  const attempt = store.load();
+  if (attempt !== null && attempt.to === to && isOpened(attempt)) return attempt.planDigest;
+  return cutoverDigest(migration, to, await tablesNow(migration.config.tables, await watch("source")), titles);
 }
 
 export async function withCutover<T>(migration: Migration, bus: ProgressBus, work: (cutover: OpenCutover) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /** What `cutover status` and `cutover log` show, from the state on this machine alone. */
 
 import { type ConfigLocation, loadStateLocation } from "../../config/load-config.ts";
-import { type CutoverState, eventsIn, primaryIn, stateOf } from "../../cutover/machine.ts";
+import { type CutoverState, eventsIn, primaryOf, stateOf } from "../../cutover/machine.ts";
 import type { SideName } from "../../model/side.ts";
 import { type JournalCheck, type JournalEntry, JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
@@ -46,7 +46,7 @@ export async function readCutoverStatus(location: ConfigLocation): Promise<Cutov
     return {
       migration,
       state: now,
-      primary: primaryIn(now),
+      primary: primaryOf(attempt),
       unsettled: state === null ? null : await readUnsettled(state, directory),
       possible: [...unfinished, ...eventsIn(now).flatMap((event) => COMMANDS[event] ?? [])],
       driver: state === null ? null : await leaseHolder(directory, "cutover"),

@@ -79,9 +79,10 @@ async function takeLease(directory: string, command: string): Promise<Lease> {
 async function drive(cutover: OpenCutover, { to, planDigest, confirmation, bus }: CutoverRequest): Promise<CutoverResult> {
   const context = cutover.context(planDigest);
   const left = cutover.store.load();
-  if (isUnsettled(left) && (left.to === to || left.outcome !== "running")) {
+  // What a finished switch has left holds up no rollback.
+  if (isUnsettled(left) && (left.to === to || left.outcome === "cancelled")) {
     const settled = await settle(cutover.steps(left.to), context);
-    if (left.outcome === "running" && settled?.outcome === "switched") return resultOf(settled, []);
+    if (settled?.outcome === "switched") return resultOf(settled, []);
   }
   nextState(stateOf(cutover.store.load()), to === "target" ? "switch" : "rollback");
   bus.emit({ kind: "phase", phase: "cutover" });

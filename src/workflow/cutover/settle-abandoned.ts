@@ -24,10 +24,16 @@ export async function settleAbandoned(migration: Migration, bus: ProgressBus, st
   const directory = migration.config.state.dir;
   const warn = (message: string): void => bus.emit({ kind: "warning", code: "CUTOVER_ABANDONED", message });
   let told = "";
+  let began = "";
+  // The tries go on for as long as it takes: what is begun is told once, what is reached always.
+  const tellOnce = (message: string): void => {
+    if (message !== began) warn(message);
+    began = message;
+  };
   const watch = new SwitchWatch({
     attempt: () => store.load(),
     isDriven: async () => (await leaseHolder(directory, "cutover")) !== null,
-    settle: () => settleOnce(migration, bus, warn),
+    settle: () => settleOnce(migration, bus, tellOnce),
     failed: ({ id }, tries, why) => {
       const message = why instanceof Error ? why.message : String(why);
       store.noteSettling({ attempt: id, tries, why: message, at: new Date().toISOString() });
@@ -54,7 +60,7 @@ async function settleOnce(migration: Migration, bus: ProgressBus, warn: (message
   try {
     const left = new CutoverStore(migration.state).load();
     if (!isUnsettled(left)) return;
-    warn(`the process that drove the switch to the ${left.to} has ended in the middle; settling it`);
+    if (left.outcome === "running") warn(`the process that drove the switch to the ${left.to} has ended in the middle; settling it`);
     await withCutover(migration, bus, async (cutover) => {
       const settled = await settle(cutover.steps(left.to), cutover.context(left.planDigest));
       warn(

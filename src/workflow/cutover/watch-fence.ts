@@ -2,7 +2,7 @@
  * The proof of the fence goes on for the whole rollback window (docs/adr/0004): the stream out of the fenced side is idle, so whatever it
  * brings that is not ours passed the fence, whoever wrote it and however.
  */
-import { primaryIn, stateOf } from "../../cutover/machine.ts";
+import { primaryOf } from "../../cutover/machine.ts";
 import { breachText, type FenceBreach } from "../../model/fence-breach.ts";
 import { formatLsn, type Lsn, maxLsn, parseLsn } from "../../model/lsn.ts";
 import { otherSide, type SideName, streamOutOf } from "../../model/side.ts";
@@ -55,7 +55,7 @@ export class FenceWatch {
   #current(): FenceProof | null {
     const attempt = new CutoverStore(this.#parts.migration.state).load();
     if (attempt === null || attempt.outcome === "running") return null;
-    const side = otherSide(primaryIn(stateOf(attempt)));
+    const side = otherSide(primaryOf(attempt));
     const known = this.#store.load();
     if (attempt.outcome !== "switched" || attempt.fence === null) return known?.side === side ? known : null;
     if (known?.attempt === attempt.id) return known;

@@ -3,7 +3,7 @@
  */
 
 import type pg from "pg";
-import { primaryIn, stateOf } from "../../cutover/machine.ts";
+import { primaryOf } from "../../cutover/machine.ts";
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
@@ -69,7 +69,7 @@ interface WayBack {
 
 /** Out of the side that takes the writes now; the other stream is idle. */
 function upstreamNow({ migration, prepared, bus, watch, position }: BesideRequest, back: WayBack): Upstream {
-  const side = primaryIn(stateOf(new CutoverStore(migration.state).load()));
+  const side = primaryOf(new CutoverStore(migration.state).load());
   const connect = (inner: AbortSignal): ReturnType<Migration["connect"]> => migration.connect(side, "measure lag", { signal: inner });
   const look = (client: pg.Client): Promise<void> => lookForChanges({ migration, tables: prepared.tables, bus }, client);
   if (side === "source") return { side, connect, slot: prepared.tail.slot, changes: look, position, watch };

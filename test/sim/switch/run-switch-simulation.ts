@@ -4,7 +4,7 @@
  * everything is well again, and then the switch must be settled.
  */
 
-import { primaryIn, stateOf } from "../../../src/cutover/machine.ts";
+import { primaryOf } from "../../../src/cutover/machine.ts";
 import type { Attempt, AttemptStore, StreamControl } from "../../../src/cutover/ports.ts";
 import { runSwitch, settle } from "../../../src/cutover/run-switch.ts";
 import { switchSteps } from "../../../src/cutover/switch-steps.ts";
@@ -261,11 +261,11 @@ class SwitchSimulation {
 
   async #drive(life: Life): Promise<void> {
     const left = this.#attempt;
-    if (isUnsettled(left)) {
+    if (isUnsettled(left) && left.outcome !== "switched") {
       await settle(this.#steps(life, left.to), this.#context(life));
       if (left.outcome === "running" && this.#attempt?.outcome === "switched") return;
     }
-    const to = otherSide(primaryIn(stateOf(this.#attempt)));
+    const to = otherSide(primaryOf(this.#attempt));
     if (this.#router.side === to) return this.#count("route gate closed");
     const marker = `marker-${(this.#attempt?.id ?? 0) + 1}`;
     await runSwitch(this.#steps(life, to), { to, planDigest: "d", marker }, this.#context(life));
