@@ -36,10 +36,14 @@ export class StallBudget {
 
   /** What a step may take; all of it where the clients do not wait (a switch that goes on in a new process has no pause behind it). */
   limitOf(step: PausedStep): number {
-    if (this.#turns.at(-1)?.step !== step) this.#turns.push({ step, at: this.#now() });
+    const now = this.#now();
+    if (this.#turns.at(-1)?.step !== step) this.#turns.push({ step, at: now });
     const { maxStallMillis, deadlines } = this.#limits;
-    const left = this.#began === null ? maxStallMillis : maxStallMillis - (this.#now() - this.#began);
-    return Math.max(1, Math.min(left, deadlines[step] ?? left));
+    const left = this.#began === null ? maxStallMillis : maxStallMillis - (now - this.#began);
+    const own = deadlines[step];
+    // A step may ask twice, for each of its calls: its own deadline is one for all of them.
+    const ownLeft = own === undefined ? left : own - (now - (this.#turns.at(-1)?.at ?? now));
+    return Math.max(1, Math.min(left, ownLeft));
   }
 
   /** Throws CUTOVER_DEADLINE when nothing is left. */

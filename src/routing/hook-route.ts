@@ -103,11 +103,12 @@ export class HookRoute implements Route {
 
   /** Standard output; null when the hook does not know the verb and need not. */
   async #call(request: Request, limitMillis: number): Promise<string | null> {
-    const limit = Math.min(this.#options.timeoutMillis, limitMillis);
+    const until = performance.now() + Math.min(this.#options.timeoutMillis, limitMillis);
+    const left = (): number => Math.max(1, until - performance.now());
     const missing = whyNotExecutable(this.#options.command[0] ?? "");
     if (missing !== null) throw this.#failed(request, `could not be started (${missing})`);
-    await this.#endEarlier(limit);
-    const { code, stdout, stderr } = await this.#run(request, limit);
+    await this.#endEarlier(left());
+    const { code, stdout, stderr } = await this.#run(request, left());
     if (code === 0) return stdout;
     if (code === UNKNOWN_VERB && request.verb !== "switch") return null;
     const lastLine = stderr.trim().split("\n").at(-1) ?? "";

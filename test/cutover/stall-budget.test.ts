@@ -24,6 +24,17 @@ async function missOf(
 }
 
 describe("what used the stall up", () => {
+  it("a step that asks twice has one deadline for both", () => {
+    let clock = 0;
+    const budget = new StallBudget({ maxStallMillis: 1_000, deadlines: { route: 100 } }, () => clock);
+    budget.begin();
+    assert.equal(budget.limitOf("route"), 100);
+    clock += 70;
+    assert.equal(budget.limitOf("route"), 30);
+    clock += 70;
+    assert.equal(budget.limitOf("route"), 1);
+  });
+
   it("names the step that took it, not the one that found nothing left", async () => {
     const error = await missOf({ maxStallMillis: 250, deadlines: {} }, async (budget, pass) => {
       budget.limitOf("pause");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
@@ -13,10 +14,10 @@ describe("document route", () => {
   it("leads to the source before anything was switched, then where it was told, with a version that rises", async (t) => {
     const file = path.join(temporaryDirectory(t), "route.json");
     const route = new DocumentRoute({ file, migration: "m", now: NOW });
-    assert.equal(await route.current(), "source");
-    await route.switchTo("target");
-    await route.switchTo("target");
-    assert.equal(await route.current(), "target");
+    assert.equal(await route.current(5_000), "source");
+    await route.switchTo("target", 5_000);
+    await route.switchTo("target", 5_000);
+    assert.equal(await route.current(5_000), "target");
     assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), {
       version: 2,
       migration: "m",
@@ -31,18 +32,43 @@ describe("document route", () => {
     for (const text of ['{"migration":"other","primary":"source"}', "not json", '{"migration":"m","primary":"both"}']) {
       writeFileSync(file, text);
       const route = new DocumentRoute({ file, migration: "m", now: NOW });
-      await assert.rejects(route.switchTo("target"), (error: PghaulError) => error.code === "ROUTE_FAILED");
+      await assert.rejects(route.switchTo("target", 5_000), (error: PghaulError) => error.code === "ROUTE_FAILED");
       assert.equal(readFileSync(file, "utf8"), text);
     }
+  });
+
+  it("on a disk that hangs it ends at its limit; what comes late changes nothing, and is waited for", async (t) => {
+    const file = path.join(temporaryDirectory(t), "route.json");
+    // Opening a pipe waits for its other end, as a file on a server that is away does.
+    execFileSync("mkfifo", [file]);
+    const route = new DocumentRoute({ file, migration: "m", now: NOW });
+    const gaveUp = (error: PghaulError) => error.code === "ROUTE_FAILED" && /could not be used within 100 ms/.test(error.message);
+    const began = performance.now();
+    await assert.rejects(route.switchTo("target", 100), gaveUp);
+    await assert.rejects(route.current(100), gaveUp);
+    await assert.rejects(route.takeOver(100), gaveUp);
+    assert.ok(performance.now() - began < 2_000);
+    const writer = openSync(file, "w");
+    writeSync(writer, '{"migration":"m","primary":"source"}');
+    closeSync(writer);
+    await assert.rejects(
+      route.takeOver(100).then(() => route.current(100)),
+      "the question that was given up waits for the pipe, too",
+    );
+    const again = openSync(file, "w");
+    writeSync(again, '{"migration":"m","primary":"source"}');
+    closeSync(again);
+    await route.takeOver(5_000);
+    assert.equal(statSync(file).isFIFO(), true, "the switch that was given up has replaced nothing");
   });
 
   it("a reader never sees half a document", async (t) => {
     const file = path.join(temporaryDirectory(t), "route.json");
     const route = new DocumentRoute({ file, migration: "m", now: NOW });
-    await route.switchTo("source");
+    await route.switchTo("source", 5_000);
     let done = false;
     const switching = (async () => {
-      for (let round = 0; round < 50; round += 1) await route.switchTo(round % 2 === 0 ? "target" : "source");
+      for (let round = 0; round < 50; round += 1) await route.switchTo(round % 2 === 0 ? "target" : "source", 5_000);
       done = true;
     })();
     let reads = 0;
@@ -64,7 +90,7 @@ describe("several routes", () => {
     assert.equal(all.kind, "document + document");
     await all.switchTo("target", 1_000);
     assert.equal(await all.current(1_000), "target");
-    await routes[0]?.switchTo("source");
+    await routes[0]?.switchTo("source", 1_000);
     await assert.rejects(all.current(1_000), (error: PghaulError) => error.code === "REALITY_DIFFERS");
   });
 

@@ -9,7 +9,6 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { quietEventTriggers } from "../../postgres/quiet-ddl.ts";
 import { DriverSession } from "../../side/postgres/switch/driver-session.ts";
 import { PostgresSide } from "../../side/postgres/switch/postgres-side.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
@@ -20,12 +19,13 @@ import { applierToken, type Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
 import { CutoverStream } from "./cutover-stream.ts";
 import { openRoute } from "./open-route.ts";
+import { openWatchSession } from "./watch-session.ts";
 
 export interface OpenCutover {
   readonly migration: Migration;
   readonly route: Route;
   readonly sides: Readonly<Record<SideName, PostgresSide>>;
-  /** Second sessions, for what must not queue behind a fence; opened when they are first asked for. */
+  /** Second sessions, for what must not queue behind a fence; opened when they are first asked for. Each question has its deadlines. */
   readonly watch: (side: SideName) => Promise<pg.Client>;
   readonly stream: CutoverStream;
   readonly store: CutoverStore;
@@ -59,7 +59,7 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
   const sides = { source: openSide(migration, "source", tables), target: openSide(migration, "target", tables) };
   const watching = new Map<SideName, Promise<pg.Client>>();
   const watch = (side: SideName): Promise<pg.Client> => {
-    const opened = watching.get(side) ?? migration.connect(side, "cutover watch");
+    const opened = watching.get(side) ?? openWatchSession(migration, side);
     watching.set(side, opened);
     return opened;
   };
@@ -110,11 +110,7 @@ function openSide(migration: Migration, name: SideName, tables: readonly Table[]
   const session = new DriverSession({
     side: name,
     migration: migration.name,
-    open: async (signal) => {
-      const client = await migration.connect(name, "cutover", { signal });
-      await quietEventTriggers(client);
-      return client;
-    },
+    open: (signal) => migration.connect(name, "cutover", { signal }),
     now,
   });
   return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), now });

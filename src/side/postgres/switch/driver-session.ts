@@ -15,12 +15,13 @@ import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
+import { quietEventTriggers } from "../../../postgres/quiet-ddl.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
 
 export interface DriverSessionOptions {
   readonly side: SideName;
   readonly migration: string;
-  /** Opens a session; gives up with the signal. */
+  /** Opens a session, and does nothing else with it; gives up with the signal. */
   readonly open: (signal: AbortSignal) => Promise<pg.Client>;
   readonly now: () => number;
 }
@@ -107,11 +108,16 @@ export class DriverSession {
   }
 
   async #open(limitMillis: number): Promise<pg.Client> {
+    const until = this.#options.now() + limitMillis;
     const limit = AbortSignal.timeout(Math.max(1, Math.round(limitMillis)));
     const client = await this.#options.open(limit).catch((error: unknown) => {
       throw limit.aborted ? this.#silent(limitMillis) : error;
     });
-    await this.#within(client, limitMillis, () => client.query(sessionSql()));
+    // The fence, the guard and the tidying are DDL.
+    await this.#within(client, until - this.#options.now(), async () => {
+      await client.query(sessionSql());
+      await quietEventTriggers(client);
+    });
     return client;
   }
 
