@@ -5,9 +5,13 @@ import { waitFor } from "../support/database.ts";
 import { openSwitchBench, type Primary, type SwitchBench, takesWrites } from "./switch-bench.ts";
 
 const STEPS = ["way-back", "guard", "round-trips", "pause", "fence", "drain", "sequences", "route", "open", "resume", "tidy", "prove"];
-const POINTS = STEPS.flatMap((step) => [`cutover-before-${step}`, `cutover-after-${step}`]);
+/** Inside the acts: a statement is on its way and nobody will hear its answer; it was done, and nobody has written that down. */
+const INSIDE = ["cutover-fence-sent", "cutover-fence-answered", "cutover-open-sent"];
+const POINTS = [...STEPS.flatMap((step) => [`cutover-before-${step}`, `cutover-after-${step}`]), ...INSIDE];
+/** Later switches find the guard there. Each life leaves some tables for the next. */
+const GUARDING = ["cutover-guard-sent", "cutover-guard-answered", "cutover-guard-sent:2"];
 const MAKING_THE_WAY_BACK = ["way-back-before-slot", "way-back-after-slot", "way-back-before-milestone"];
-const UNDOING = ["cutover-undo-route", "cutover-undo-fence", "cutover-undo-pause", "cutover-undo-guard"];
+const UNDOING = ["cutover-undo-route", "cutover-undo-fence", "cutover-open-sent", "cutover-undo-pause", "cutover-undo-guard"];
 
 describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
   let stage: SwitchBench;
@@ -32,8 +36,8 @@ describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
     await stage.writesAgain(10_000);
   }
 
-  it("while the way back is made", async () => {
-    for (const point of MAKING_THE_WAY_BACK) {
+  it("while the way back is made, and the target guarded", async () => {
+    for (const point of [...MAKING_THE_WAY_BACK, ...GUARDING]) {
       const killed = await stage.switchAtLast("target", { PGHAUL_CRASH_AT: point });
       assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stdout}`);
       assert.equal(await takesWrites(stage.url("source")), true, point);

@@ -5,6 +5,7 @@ import type { Route } from "../../cutover/ports.ts";
 import type { SwitchSettings } from "../../cutover/switch-parts.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
+import type { CrashPoints } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
@@ -56,7 +57,9 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
   const store = new CutoverStore(migration.state);
   const route = openRoute(migration.config, () => store.load()?.id ?? null);
   const tables = movedTables(migration);
-  const sides = { source: openSide(migration, "source", tables), target: openSide(migration, "target", tables) };
+  const crashPoint = crashPoints(process.env.PGHAUL_CRASH_AT);
+  const openSide = (name: SideName): PostgresSide => sideOf(migration, name, { tables, crashPoint });
+  const sides = { source: openSide("source"), target: openSide("target") };
   const watching = new Map<SideName, Promise<pg.Client>>();
   const watch = (side: SideName): Promise<pg.Client> => {
     const opened = watching.get(side) ?? openWatchSession(migration, side);
@@ -94,7 +97,7 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
       together: (work) => migration.state.write(work),
       now: () => systemClock.now(),
       at: () => new Date().toISOString(),
-      crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
+      crashPoint,
     }),
     warmUp: async () => {
       await Promise.all([sides.source, sides.target].map((side) => side.takeOver(SIDE_LIMIT_MILLIS).then(() => side.warmUp())));
@@ -105,7 +108,11 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
   };
 }
 
-function openSide(migration: Migration, name: SideName, tables: readonly Table[]): PostgresSide {
+function sideOf(
+  migration: Migration,
+  name: SideName,
+  { tables, crashPoint }: { readonly tables: readonly Table[]; readonly crashPoint: CrashPoints },
+): PostgresSide {
   const now = (): number => systemClock.now();
   const session = new DriverSession({
     side: name,
@@ -113,7 +120,7 @@ function openSide(migration: Migration, name: SideName, tables: readonly Table[]
     open: (signal) => migration.connect(name, "cutover", { signal }),
     now,
   });
-  return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), now });
+  return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), now, crashPoint });
 }
 
 /** A server that has frozen does not say good-bye. */

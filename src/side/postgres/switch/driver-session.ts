@@ -72,10 +72,22 @@ export class DriverSession {
     this.#client = Promise.resolve(client);
   }
 
-  /** Throws CUTOVER_DEADLINE when there is no answer in time, *_LOST when the session is gone; both are fixed by `takeOver` alone. */
-  async query<Row extends object>(text: string, values?: unknown[], limitMillis = CALM_MILLIS): Promise<pg.QueryResult<Row>> {
+  /**
+   * Throws CUTOVER_DEADLINE when there is no answer in time, *_LOST when the session is gone; both are fixed by `takeOver` alone. `sent` is
+   * called once the statement is on its way: from then on the server may do it, whatever becomes of us.
+   */
+  async query<Row extends object>(
+    text: string,
+    values?: unknown[],
+    limitMillis = CALM_MILLIS,
+    sent: () => void = () => {},
+  ): Promise<pg.QueryResult<Row>> {
     const client = await this.#session();
-    return await this.#within(client, limitMillis, () => client.query<Row>(text, values));
+    return await this.#within(client, limitMillis, () => {
+      const answer = client.query<Row>(text, values);
+      sent();
+      return answer;
+    });
   }
 
   /** `copy ... from stdin` with no row. */

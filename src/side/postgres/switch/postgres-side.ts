@@ -21,6 +21,8 @@ export interface PostgresSideOptions {
   readonly tables: readonly TableName[];
   readonly applierToken: string;
   readonly now: () => number;
+  /** Moments inside the acts, for crash tests: a statement is on its way, or was answered and nobody has written it down. */
+  readonly crashPoint?: (name: string) => void;
 }
 
 /** lock_not_available, query_canceled: somebody held a table for too long. deadlock_detected: somebody held one and wanted another. */
@@ -47,15 +49,17 @@ export class PostgresSide implements CutoverSide {
   readonly #tables: readonly TableName[];
   readonly #token: string;
   readonly #now: () => number;
+  readonly #crashPoint: (name: string) => void;
   #impatient = false;
   #unused: readonly UnusedSequence[] = [];
 
-  constructor({ name, session, tables, applierToken, now }: PostgresSideOptions) {
+  constructor({ name, session, tables, applierToken, now, crashPoint = () => {} }: PostgresSideOptions) {
     this.name = name;
     this.#session = session;
     this.#tables = tables;
     this.#token = applierToken;
     this.#now = now;
+    this.#crashPoint = crashPoint;
   }
 
   async takeOver(limitMillis: number): Promise<void> {
@@ -110,7 +114,8 @@ export class PostgresSide implements CutoverSide {
     const there = await this.#told(() => readRelations(this.#limited(limitMillis), this.#tables));
     const closed = new Set(there.flatMap((relation) => relation.closing));
     const left = Math.max(1, until - this.#now());
-    await this.#told(() => this.#session.query(openSql([...closed], marker, left), undefined, left + ANSWER_MILLIS));
+    const sent = (): void => this.#crashPoint("cutover-open-sent");
+    await this.#told(() => this.#session.query(openSql([...closed], marker, left), undefined, left + ANSWER_MILLIS, sent));
   }
 
   async tidy(): Promise<number> {
@@ -191,7 +196,9 @@ export class PostgresSide implements CutoverSide {
       impatient: this.#impatient,
       sequences: sequencesSql(this.#unused),
     });
-    const answers = (await this.#session.query(sql, undefined, limitMillis)) as unknown as pg.QueryResult[];
+    const sent = (): void => this.#crashPoint("cutover-fence-sent");
+    const answers = (await this.#session.query(sql, undefined, limitMillis, sent)) as unknown as pg.QueryResult[];
+    this.#crashPoint("cutover-fence-answered");
     return {
       lsn: parseLsn(answers.at(-3)?.rows[0]?.lsn as string),
       sequences: (answers.at(-2)?.rows ?? []).map(({ schema, name, last }) => ({ schema, name, lastValue: last })),
@@ -202,7 +209,9 @@ export class PostgresSide implements CutoverSide {
     const began = this.#now();
     for (;;) {
       try {
-        await this.#session.query(guardSql(relation, trigger, GUARD_LOCK_MILLIS, this.#impatient));
+        const sent = (): void => this.#crashPoint("cutover-guard-sent");
+        await this.#session.query(guardSql(relation, trigger, GUARD_LOCK_MILLIS, this.#impatient), undefined, undefined, sent);
+        this.#crashPoint("cutover-guard-answered");
         return;
       } catch (error) {
         await this.#rollback();
