@@ -57,7 +57,7 @@ function main([name = "", ...parts]: readonly string[]): number {
   return runFiles(failed, 1).length === 0 ? 0 : 1;
 }
 
-/** What a failing seed tells one to run: `npm run test:sim -- --seed N --trace`. */
+/** What a failing seed tells one to run: `npm run test:sim -- --of switch --seed N --trace`. */
 function runSeeds(options: readonly string[]): number {
   return spawnSync(process.execPath, ["test/sim/cli.ts", ...options], { cwd: root, stdio: "inherit" }).status ?? 1;
 }

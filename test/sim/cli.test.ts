@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { again } from "./simulations.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -9,12 +10,26 @@ function sim(...options: string[]): { readonly status: number | null; readonly s
   return spawnSync(process.execPath, ["scripts/run-tests.ts", "sim", ...options], { cwd: root, encoding: "utf8" });
 }
 
-test("npm run test:sim -- --seeds N --seed S runs those seeds, and --trace shows the steps of one", () => {
+test("npm run test:sim -- --seeds N --seed S runs those seeds of both simulations, and --trace shows the steps of one", () => {
   const some = sim("--seeds", "3", "--seed", "7");
-  assert.match(some.stdout, /^3 seeds from 7: 0 failed/);
+  assert.match(some.stdout, /^stream: 3 seeds from 7: 0 failed/);
+  assert.match(some.stdout, /^switch: 3 seeds from 7: 0 failed/m);
   assert.equal(some.status, 0);
   const traced = sim("--seed", "7", "--trace");
   assert.match(traced.stdout, /^1 \S/);
-  assert.match(traced.stdout, /\n1 seeds from 7: 0 failed/);
+  assert.match(traced.stdout, /\nstream: 1 seeds from 7: 0 failed/);
   assert.notEqual(sim("--seeds", "none").status, 0);
+});
+
+test("what a failing seed tells one to run runs exactly that", () => {
+  for (const name of ["stream", "switch"] as const) {
+    const [command, ...options] = again(name, 9).replace("npm run test:sim -- ", "sim ").split(" ");
+    assert.equal(command, "sim");
+    const { stdout, status } = sim(...options);
+    assert.match(stdout, /^1 \S/);
+    assert.match(stdout, new RegExp(`^${name}: 1 seeds from 9: 0 failed`, "m"));
+    assert.doesNotMatch(stdout, name === "stream" ? /^switch: /m : /^stream: /m);
+    assert.equal(status, 0);
+  }
+  assert.notEqual(sim("--of", "nothing").status, 0);
 });

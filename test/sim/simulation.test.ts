@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { runSimulation } from "./run-simulation.ts";
+import { again } from "./simulations.ts";
 
 const SEEDS = 2_000;
 
@@ -33,7 +34,7 @@ describe("the engine, simulated", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const outcome = await runSimulation(seed);
       for (const [what, times] of outcome.happened) happened.set(what, (happened.get(what) ?? 0) + times);
-      if (outcome.failure !== null) failures.push(`${outcome.failure.message}\n  again: npm run test:sim -- --seed ${seed} --trace`);
+      if (outcome.failure !== null) failures.push(`${outcome.failure.message}\n  again: ${again("stream", seed)}`);
     }
     assert.deepEqual(failures, []);
     for (const what of TROUBLE) assert.ok((happened.get(what) ?? 0) > SEEDS / 20, `${what}: only ${happened.get(what) ?? 0} times`);

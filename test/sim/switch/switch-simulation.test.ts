@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { again } from "../simulations.ts";
 import { runSwitchSimulation } from "./run-switch-simulation.ts";
 import { MUTANTS } from "./switch-mutants.ts";
 
@@ -27,7 +28,7 @@ describe("the switch, simulated", () => {
     const happened = new Map<string, number>();
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const outcome = await runSwitchSimulation(seed);
-      assert.equal(outcome.failure, null, `seed ${seed}: ${outcome.failure?.message}`);
+      assert.equal(outcome.failure, null, `seed ${seed}: ${outcome.failure?.message}\n  again: ${again("switch", seed)}`);
       for (const [what, times] of outcome.happened) happened.set(what, (happened.get(what) ?? 0) + times);
     }
     for (const what of TROUBLE) assert.ok((happened.get(what) ?? 0) >= 20, `${what}: only ${happened.get(what) ?? 0} times`);
