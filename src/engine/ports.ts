@@ -130,7 +130,7 @@ export interface ChangeLog {
   /** Headers of the range, without decoding any row. */
   headers(range: LogRange, signal: AbortSignal): AsyncIterable<TransactionHeader>;
   /** Nobody will read below this position again: older segments may go. */
-  release(before: Lsn): void;
+  release(before: Lsn): Promise<void>;
 }
 
 /**

@@ -179,8 +179,8 @@ export class LocalLog implements ChangeLog {
     return readHeaders(this.#directory, this.#within(range), this.#options, signal);
   }
 
-  release(before: Lsn): void {
-    this.#directory.release(before);
+  async release(before: Lsn): Promise<void> {
+    await this.#directory.release(before, this.#place.files);
   }
 
   /** What is not durable yet is not there. */

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import { pgoutput } from "../pgoutput/encode.ts";
-import { hasCode, insertInto, lsnOf, numbersOf, openLog, RELATION_A, RELATION_B, readAll, START, tempDir } from "./bench.ts";
+import { ALL, hasCode, insertInto, lsnOf, numbersOf, openLog, RELATION_A, RELATION_B, readAll, START, tempDir } from "./bench.ts";
+import { type Disk, ForgetfulDisk } from "./forgetful-disk.ts";
 
 /** A log of one open segment with three flushes, two transactions each; and its size after each. */
 async function threeBlocks(
@@ -244,4 +245,33 @@ test("a failed write reports a full disk, and the log goes on from its last good
   await log.flush();
   assert.deepEqual(numbersOf(await readAll(log)), [1, 2, 3, 4, 5, 6, 7]);
   await log.close();
+});
+
+test("segments that were let go may come back after a power cut, in any order, and never leave a hole", async () => {
+  using dir = tempDir();
+  const outcomes: { readonly what: string; readonly disk: Disk }[] = [];
+  const disk = new ForgetfulDisk(dir.path, (what) => {
+    for (const kept of disk.keptInAnyOrder()) outcomes.push({ what, disk: kept });
+  });
+  const log = await openLog(dir.path, { files: disk, segmentTransactions: 1 });
+  log.append(pgoutput.transaction(lsnOf(1), 701, RELATION_A, pgoutput.insert(1, ["1", "x"])));
+  await log.flush();
+  for (let n = 2; n <= 5; n++) {
+    log.append(insertInto(n));
+    await log.flush();
+  }
+  outcomes.length = 0;
+  await log.release(lsnOf(3));
+  await log.release(lsnOf(5));
+  await log.close();
+  assert.ok(outcomes.length > 4, "each removal was seen");
+  for (const { what, disk: left } of outcomes) {
+    using after = tempDir();
+    for (const [name, content] of left) writeFileSync(join(after.path, name), content);
+    const again = await openLog(after.path, { durable: { lsn: lsnOf(5) + 8n, xidReference: 705n } }).catch((error: unknown) =>
+      assert.fail(`after ${what}, with ${[...left.keys()].join(", ")} left: ${error}`),
+    );
+    assert.deepEqual(numbersOf(await readAll(again, ALL, lsnOf(5))), [5], what);
+    await again.close();
+  }
 });

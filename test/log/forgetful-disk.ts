@@ -72,6 +72,23 @@ export class ForgetfulDisk implements LogFiles {
     this.#step(`rename ${basename(to)}`);
   }
 
+  async remove(path: string): Promise<void> {
+    await nodeFiles.remove(path);
+    this.#names.delete(basename(path));
+    this.#step(`remove ${basename(path)}`);
+  }
+
+  /** What a power cut may leave: of the names that were removed and not synced since, any may be gone. */
+  keptInAnyOrder(): Disk[] {
+    const removed = [...this.#durableNames.keys()].filter((name) => !this.#names.has(name));
+    let disks: Disk[] = [this.kept()];
+    for (const name of removed) {
+      const without = disks.map((disk) => new Map([...disk].filter(([other]) => other !== name)));
+      disks = disks.concat(without);
+    }
+    return disks;
+  }
+
   async syncDirectory(dir: string): Promise<void> {
     if (dir === this.#dir) this.#durableNames = new Map(this.#names);
     this.#step(`sync directory ${basename(dir)}`);

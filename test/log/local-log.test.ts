@@ -236,11 +236,11 @@ test("segments are cut between transactions, each is decodable alone, and old on
   }
   assert.equal(readdirSync(dir.path).length, 6);
   assert.deepEqual(numbersOf(await readAll(log)), [1, 2, 3, 4, 5, 6]);
-  log.release(lsnOf(4));
+  await log.release(lsnOf(4));
   assert.equal(log.start(), lsnOf(3) + 8n, "the segment that holds transaction 4 stays");
   assert.deepEqual(numbersOf(await readAll(log)), [4, 5, 6]);
   await assert.rejects(readAll(log, ALL, lsnOf(3)), hasCode("LOG_GAP"));
-  log.release(lsnOf(1000));
+  await log.release(lsnOf(1000));
   assert.equal(readdirSync(dir.path).length, 1, "the newest stays");
   await log.close();
   const again = await openLog(dir.path, { durable: { lsn: lsnOf(6) + 8n, xidReference: 706n } });

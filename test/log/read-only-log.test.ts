@@ -101,7 +101,7 @@ test("segments that were released are a gap, not an empty log", async () => {
   log.append(insertInto(2));
   await log.flush();
   const beside = await openBeside(dir.path, lsnOf(2) + 8n);
-  log.release(lsnOf(2));
+  await log.release(lsnOf(2));
   await assert.rejects(readAll(beside), hasCode("LOG_GAP"));
   await beside.refresh(lsnOf(2) + 8n);
   assert.deepEqual(numbersOf(await readAll(beside)), [2]);

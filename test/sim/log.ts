@@ -164,7 +164,7 @@ export class SimLog implements ChangeLog, Actor {
     for await (const { header } of this.#held(range, signal)) yield header;
   }
 
-  release(before: Lsn): void {
+  async release(before: Lsn): Promise<void> {
     this.#life.demand();
     this.#durable.start = maxLsn(this.#durable.start, before);
   }

@@ -86,7 +86,7 @@ export class Process {
     const needed = [recorded, this.#load.oldestPosition()].filter((position) => position !== null);
     // What the stream has on record a crash of the target may still take back; and a target that went back is noticed here at the latest.
     await this.#parts.makeDurable();
-    if (needed.length > 0) this.#parts.ports.log.release(needed.reduce(minLsn));
+    if (needed.length > 0) await this.#parts.ports.log.release(needed.reduce(minLsn));
   }
 
   async #run(): Promise<void> {

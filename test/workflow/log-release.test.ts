@@ -27,7 +27,7 @@ test("a target that crashes at any moment, and forgets its last commits, finds i
   const target = new ForgetfulTarget();
   let [start, now, crashes]: [Lsn, number, number] = [0n, 0, 0];
   const log = {
-    release: (before: Lsn) => {
+    release: async (before: Lsn) => {
       start = before;
       // The worst moment to crash is the one in which something has just been dropped.
       const found = target.crash();
@@ -50,7 +50,7 @@ test("what was needed last stays for the time asked for, and is kept for the one
   const released: Lsn[] = [];
   let [now, needed]: [number, Lsn[]] = [0, [50n, 40n]];
   const release = new LogRelease({
-    log: { release: (before) => void released.push(before) },
+    log: { release: async (before) => void released.push(before) },
     target: { makeDurable: async () => {} },
     clock: { now: () => now },
     retainMillis: 10,

@@ -2,7 +2,7 @@
  * What the log asks of the file system so that it survives a power cut. Everything that must be durable goes through here, so that a test can
  * put a disk under the log that forgets whatever it was not told to keep.
  */
-import { type FileHandle, open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 
 export interface LogFile {
@@ -20,6 +20,7 @@ export interface LogFiles {
   /** One that is there, to be changed. */
   open(path: string): Promise<LogFile>;
   rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
   /** Makes names made, renamed or removed in a directory durable. */
   syncDirectory(dir: string): Promise<void>;
 }
@@ -32,6 +33,7 @@ export const nodeFiles: LogFiles = {
   make: async (path) => new NodeFile(await open(path, "w+")),
   open: async (path) => new NodeFile(await open(path, "r+")),
   rename,
+  remove: unlink,
   async syncDirectory(dir) {
     const handle = await open(dir, "r");
     try {

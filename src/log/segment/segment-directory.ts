@@ -1,8 +1,9 @@
 /** The segments of one log: which files there are, in order and without a hole, and their indexes. */
-import { readdirSync, rmSync, unlinkSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import type { LogFiles } from "./log-files.ts";
 import type { RecentBlocks } from "./recent-blocks.ts";
 import { openSegment, readHeader } from "./segment-file.ts";
 import { corrupt, type LogIdentity, parseSegmentName, type SegmentHeader } from "./segment-format.ts";
@@ -90,14 +91,18 @@ export class SegmentDirectory {
     return index;
   }
 
-  /** Deletes segments that end at or below `before`; the newest stays. */
-  release(before: Lsn): void {
+  /**
+   * Deletes segments that end at or below `before`; the newest stays. One that a power cut brings back does no harm and is let go again. But POSIX
+   * promises no order between two removals, and a log that lost the second and kept the first has a hole: so each is durable before the next.
+   */
+  async release(before: Lsn, files: LogFiles): Promise<void> {
     for (;;) {
       const [first, second] = this.#segments;
       if (first === undefined || second === undefined || second.header.firstLsn > before) return;
-      unlinkSync(first.path);
       this.#indexes.delete(first.path);
       this.#segments.shift();
+      await files.remove(first.path);
+      await files.syncDirectory(this.dir);
     }
   }
 

@@ -30,7 +30,7 @@ export class LogRelease {
     await target.makeDurable();
     if (positions.length > 0) this.#keep(clock.now() + retainMillis, positions.reduce(minLsn));
     for (let due = this.#later[0]; due !== undefined && due.at <= clock.now(); due = this.#later[0]) {
-      log.release(due.position);
+      await log.release(due.position);
       this.#later.shift();
     }
   }
