@@ -3,8 +3,10 @@
  * ratios count. Ends with 1 when a figure failed or a result was wrong; a peer that is not installed is told and skipped.
  */
 import { measureApply } from "./figures/apply.ts";
+import { measureClone } from "./figures/clone.ts";
 import { measureCopy } from "./figures/copy.ts";
 import { measureDigest } from "./figures/digest.ts";
+import { measureLag } from "./figures/lag.ts";
 import { measureMemory } from "./figures/memory.ts";
 import { measureSmallTables } from "./figures/small-tables.ts";
 import { measureTail } from "./figures/tail.ts";
@@ -18,8 +20,10 @@ import { openStage, type Stage } from "./harness/stage.ts";
 const FIGURES: Readonly<Record<string, (stage: Stage) => Promise<Figure[]>>> = {
   copy: measureCopy,
   "small-tables": measureSmallTables,
+  clone: measureClone,
   tail: measureTail,
   apply: measureApply,
+  lag: measureLag,
   digest: measureDigest,
   memory: measureMemory,
 };

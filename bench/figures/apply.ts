@@ -8,9 +8,12 @@ import { openPostgresTarget } from "../../src/target/postgres/postgres-target.ts
 import type { OpenTarget } from "../../src/target/target.ts";
 import { systemClock } from "../../src/workflow/system-clock.ts";
 import { type Place, requireEqual } from "../harness/equal-tables.ts";
-import type { Figure } from "../harness/figure.ts";
-import { runPairs } from "../harness/run-pairs.ts";
+import { type Figure, pairOf, type Timed } from "../harness/figure.ts";
+import { withOwnUse } from "../harness/process-use.ts";
+import { runPairs, timed } from "../harness/run-pairs.ts";
 import { execute, type Stage } from "../harness/stage.ts";
+import { subscribe, unsubscribe, withWorkerUse } from "../harness/subscription.ts";
+import { until } from "../harness/until.ts";
 import { CHANGE_STREAMS } from "../workload/changes.ts";
 import {
   forgetChanges,
@@ -49,7 +52,7 @@ export async function measureApply(stage: Stage): Promise<Figure[]> {
         measures: `slot to log to target: ${what}`,
         against: "native subscription",
         unit: "s",
-        pairs: pairs.map(({ ours, peer }) => ({ ours: ours.whole, peer })),
+        pairs: pairs.map(({ ours, peer }) => pairOf(ours.whole, peer)),
         note: "The same way from end to end. The peer commits each source transaction by itself; ours groups up to 10,000 changes.",
       },
       {
@@ -57,7 +60,7 @@ export async function measureApply(stage: Stage): Promise<Figure[]> {
         measures: `log to target: ${what}`,
         against: "native subscription",
         unit: "s",
-        pairs: pairs.map(({ ours, peer }) => ({ ours: ours.fromLog, peer })),
+        pairs: pairs.map(({ ours, peer }) => pairOf(ours.fromLog, peer)),
         note: "Ours reads a log that is there already, as after an outage of the target; the peer has the server decode the WAL.",
       },
     );
@@ -66,7 +69,7 @@ export async function measureApply(stage: Stage): Promise<Figure[]> {
 }
 
 /** Tail and apply side by side, as `run` has them. */
-async function applyWhileTailing(changes: RecordedChanges, dir: string, run: number): Promise<number> {
+async function applyWhileTailing(changes: RecordedChanges, dir: string, run: number): Promise<Timed> {
   changes.stage.tell(`stream ${changes.stream.title}: pghaul, run ${run + 1}`);
   return withSlot(changes, "bench_ours", (slot) =>
     withTailParts(changes, slot, dir, (parts) =>
@@ -76,7 +79,7 @@ async function applyWhileTailing(changes: RecordedChanges, dir: string, run: num
 }
 
 /** From the log that the run before has tailed. */
-async function applyFromLog(changes: RecordedChanges, dir: string, run: number): Promise<number> {
+async function applyFromLog(changes: RecordedChanges, dir: string, run: number): Promise<Timed> {
   changes.stage.tell(`apply ${changes.stream.title}: pghaul, run ${run + 1}`);
   const log = await openLog(changes, "bench_ours", dir);
   try {
@@ -88,7 +91,7 @@ async function applyFromLog(changes: RecordedChanges, dir: string, run: number):
 
 type Tail = (signal: AbortSignal) => Promise<void>;
 
-async function applyLog(changes: RecordedChanges, log: LocalLog, target: Place, tail: Tail): Promise<number> {
+async function applyLog(changes: RecordedChanges, log: LocalLog, target: Place, tail: Tail): Promise<Timed> {
   const [stop, stopTail, never] = [new AbortController(), new AbortController(), new AbortController().signal];
   const opened = await openPostgresTarget({
     connect: () => openSession(target),
@@ -104,7 +107,7 @@ async function applyLog(changes: RecordedChanges, log: LocalLog, target: Place, 
     const ports = { log, target: opened, clock: systemClock, observer: SILENT, crashPoint: () => undefined };
     const stream = new StreamApply(ports, tables, await opened.progress());
     const works = Promise.all([tail(stopTail.signal), stream.run(stop.signal, never).finally(() => stopTail.abort())]);
-    const taken = await Promise.race([untilMarked(target), endedEarly(works)]);
+    const taken = await timed(withOwnUse, () => Promise.race([untilMarked(target), endedEarly(works)]));
     stop.abort();
     await works;
     await requireEqual(changes.source, target, changes.names);
@@ -127,64 +130,31 @@ async function joinAll({ tables, start }: RecordedChanges, target: OpenTarget): 
   });
 }
 
-async function applyNatively(changes: RecordedChanges, run: number): Promise<number> {
+async function applyNatively(changes: RecordedChanges, run: number): Promise<Timed> {
   const { stage, source, stream } = changes;
   stage.tell(`stream ${stream.title}: native subscription, run ${run + 1}`);
   return withSlot(changes, "bench_peer", (slot) =>
     withTarget(changes, async (target) => {
-      const connection = `host=127.0.0.1 port=${source.server.port} user=postgres dbname=${source.database}`;
-      await execute(
-        target.server,
-        target.database,
-        `create subscription bench connection '${connection}' publication ${PUBLICATION}
-         with (create_slot = false, slot_name = '${slot}', copy_data = false, enabled = false, synchronous_commit = off)`,
+      await subscribe({
+        source,
+        target,
+        publication: PUBLICATION,
+        options: `create_slot = false, slot_name = '${slot}', copy_data = false, enabled = false, synchronous_commit = off`,
+      });
+      const taken = await timed(
+        (work) => withWorkerUse(target, work),
+        () => Promise.all([untilMarked(target), execute(target.server, target.database, "alter subscription bench enable")]),
       );
-      const [seconds] = await Promise.all([
-        untilMarked(target),
-        execute(target.server, target.database, "alter subscription bench enable"),
-      ]);
       await requireEqual(source, target, changes.names);
-      await execute(
-        target.server,
-        target.database,
-        "alter subscription bench disable",
-        "alter subscription bench set (slot_name = none)",
-        "drop subscription bench",
-      );
-      await slotIsFree(changes, slot);
-      return seconds;
+      await unsubscribe(source, target, slot);
+      return taken;
     }),
   );
 }
 
-const POLL_MILLIS = 10;
-
-/** Seconds from now until the change behind all others is visible at the target: the same question to both. */
-async function untilMarked({ server, database }: Place): Promise<number> {
-  const begun = performance.now();
-  const client = await server.connect(database);
-  try {
-    for (;;) {
-      const { rows } = await client.query<{ step: number }>("select step from public.marker");
-      if ((rows[0]?.step ?? 0) > 0) return (performance.now() - begun) / 1000;
-      await systemClock.sleep(POLL_MILLIS, new AbortController().signal);
-    }
-  } finally {
-    await client.end();
-  }
-}
-
-async function slotIsFree({ source }: RecordedChanges, slot: string): Promise<void> {
-  const client = await source.server.connect(source.database);
-  try {
-    for (;;) {
-      const { rows } = await client.query("select from pg_replication_slots where slot_name = $1 and active", [slot]);
-      if (rows.length === 0) return;
-      await systemClock.sleep(POLL_MILLIS, new AbortController().signal);
-    }
-  } finally {
-    await client.end();
-  }
+/** Until the change behind all others is visible at the target: the same question to both. */
+function untilMarked(target: Place): Promise<void> {
+  return until(target, "select from public.marker where step > 0");
 }
 
 const SILENT: EngineObserver = {

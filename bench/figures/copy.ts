@@ -1,10 +1,11 @@
 /** The copy of one table, narrow and wide, against `psql -c "copy to stdout" | psql -c "copy from stdin"` of the same table. */
 import { clientTool } from "../harness/client-tools.ts";
 import { type Place, requireEqual } from "../harness/equal-tables.ts";
-import type { Figure } from "../harness/figure.ts";
+import { type Figure, pairOf, type Timed } from "../harness/figure.ts";
 import { runPghaul } from "../harness/pghaul.ts";
+import { withChildrenUse } from "../harness/process-use.ts";
 import { runPipe, runProgram } from "../harness/processes.ts";
-import { runPairs, seconds } from "../harness/run-pairs.ts";
+import { runPairs, timed } from "../harness/run-pairs.ts";
 import { copyDatabase, dropDatabase, makeDatabase, type Stage, settle } from "../harness/stage.ts";
 import { NARROW, type TableRecipe, WIDE } from "../workload/tables.ts";
 
@@ -49,15 +50,15 @@ async function copyOne(stage: Stage, psql: string, table: string): Promise<Figur
       measures: "snapshot run, from the first chunk to the complete table",
       against: "psql copy | psql copy",
       unit: "s",
-      pairs: pairs.map(({ ours, peer }) => ({ ours: ours.loadSeconds, peer: peer.copySeconds })),
-      note: "Primary key in place on both sides. Ours reads in key order, 4 chunks at once, while it tails the slot; the peer is one pipe.",
+      pairs: pairs.map(({ ours, peer }) => pairOf({ seconds: ours.loadSeconds, use: ours.use }, peer.copy)),
+      note: "Primary key in place on both sides. Ours reads in key order, 4 chunks at once, while it tails the slot; the peer is one pipe. Our CPU is the whole command's.",
     },
     {
       name: `copy ${short}, whole`,
       measures: "snapshot run, the whole command",
       against: "psql copy | psql copy, then analyze",
       unit: "s",
-      pairs: pairs.map(({ ours, peer }) => ({ ours: ours.wholeSeconds, peer: peer.wholeSeconds })),
+      pairs: pairs.map(({ ours, peer }) => pairOf({ seconds: ours.wholeSeconds, use: ours.use }, peer.whole)),
       note: "Ours with catalog, checks of the target, publication, slot, barrier, statistics, sequences.",
     },
   ];
@@ -74,9 +75,12 @@ async function intoEmpty<T>(stage: Stage, source: Place, table: string, copy: (t
   }
 }
 
-async function runPsql(psql: string, source: Place, target: Place, table: string): Promise<{ copySeconds: number; wholeSeconds: number }> {
+async function runPsql(psql: string, source: Place, target: Place, table: string): Promise<{ copy: Timed; whole: Timed }> {
   const at = ({ server, database }: Place): string[] => [psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.url(database), "-c"];
-  const copySeconds = await seconds(() => runPipe([...at(source), `copy ${table} to stdout`], [...at(target), `copy ${table} from stdin`]));
-  const analyzeSeconds = await seconds(() => runProgram([...at(target), `analyze ${table}`]));
-  return { copySeconds, wholeSeconds: copySeconds + analyzeSeconds };
+  const copy = await timed(withChildrenUse, () =>
+    runPipe([...at(source), `copy ${table} to stdout`], [...at(target), `copy ${table} from stdin`]),
+  );
+  const analyze = await timed(withChildrenUse, () => runProgram([...at(target), `analyze ${table}`]));
+  const use = { cpuSeconds: copy.use.cpuSeconds + analyze.use.cpuSeconds, peakBytes: Math.max(copy.use.peakBytes, analyze.use.peakBytes) };
+  return { copy, whole: { seconds: copy.seconds + analyze.seconds, use } };
 }

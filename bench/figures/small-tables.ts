@@ -1,10 +1,11 @@
 /** Many tables of a few rows: what a table costs before its first row moves. */
 import { clientTool } from "../harness/client-tools.ts";
 import { type Place, requireEqual } from "../harness/equal-tables.ts";
-import type { Figure } from "../harness/figure.ts";
+import { type Figure, pairOf } from "../harness/figure.ts";
 import { runPghaul } from "../harness/pghaul.ts";
+import { withChildrenUse } from "../harness/process-use.ts";
 import { runPipe } from "../harness/processes.ts";
-import { runPairs, seconds } from "../harness/run-pairs.ts";
+import { runPairs, timed } from "../harness/run-pairs.ts";
 import { copyDatabase, dropDatabase, makeDatabase, type Stage, settle } from "../harness/stage.ts";
 
 const SOURCE = "small_source";
@@ -40,7 +41,7 @@ export async function measureSmallTables(stage: Stage): Promise<Figure[]> {
     (run) =>
       into((target) => {
         stage.tell(`small tables: pg_dump, run ${run + 1}`);
-        return seconds(() =>
+        return timed(withChildrenUse, () =>
           runPipe(
             [dump, "--data-only", "-t", "public.small_*", "-d", source.server.url(SOURCE)],
             [psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", target.server.url(target.database)],
@@ -56,8 +57,8 @@ export async function measureSmallTables(stage: Stage): Promise<Figure[]> {
       measures: `snapshot run of ${names.length} tables of ${ROWS} rows, from the first chunk to the last table`,
       against: "pg_dump --data-only | psql -1",
       unit: "s",
-      pairs: pairs.map(({ ours, peer }) => ({ ours: ours.loadSeconds, peer })),
-      note: "The peer takes one snapshot and commits once. Ours takes and rolls forward a snapshot a table, and commits each durably.",
+      pairs: pairs.map(({ ours, peer }) => pairOf({ seconds: ours.loadSeconds, use: ours.use }, peer)),
+      note: "The peer takes one snapshot and commits once. Ours takes and rolls forward a snapshot a table, and commits each durably; our CPU is the whole command's.",
     },
   ];
 }

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatLsn } from "../../src/model/lsn.ts";
 import { clientTool } from "../harness/client-tools.ts";
-import type { Figure } from "../harness/figure.ts";
+import { type Figure, pairOf, type Timed } from "../harness/figure.ts";
+import { withChildrenUse, withOwnUse } from "../harness/process-use.ts";
 import { runProgram } from "../harness/processes.ts";
-import { runPairs, seconds } from "../harness/run-pairs.ts";
+import { runPairs, timed } from "../harness/run-pairs.ts";
 import type { Stage } from "../harness/stage.ts";
 import { CHANGE_STREAMS } from "../workload/changes.ts";
 import {
@@ -36,33 +37,35 @@ export async function measureTail(stage: Stage): Promise<Figure[]> {
       measures: `slot to fsynced, recorded, acknowledged log: ${stream.changes(stage.sizes)} ${stream.title}`,
       against: "pg_recvlogical into a file",
       unit: "s",
-      pairs: pairs.map(({ ours, peer }) => ({ ours: ours.seconds, peer: peer.seconds })),
+      pairs: pairs.map(({ ours, peer }) => pairOf(ours, peer)),
       note: "Copies of one slot. Ours indexes, compresses and fsyncs each group commit; the peer writes raw and fsyncs once a second.",
     });
   }
   return figures;
 }
 
-async function tailOurs(changes: RecordedChanges, run: number): Promise<TailCounts> {
+async function tailOurs(changes: RecordedChanges, run: number): Promise<TailCounts & Timed> {
   changes.stage.tell(`tail ${changes.stream.title}: pghaul, run ${run + 1}`);
   const dir = mkdtempSync(join(changes.stage.dir, "tail-"));
   try {
-    const counts = await withSlot(changes, "bench_ours", (slot) => withTailParts(changes, slot, dir, (parts) => tailAll(changes, parts)));
+    const { result: counts, use } = await withSlot(changes, "bench_ours", (slot) =>
+      withTailParts(changes, slot, dir, (parts) => withOwnUse(() => tailAll(changes, parts))),
+    );
     const wanted = changes.stream.changes(changes.stage.sizes);
     // The marker's one or two updates come on top.
     if (counts.changes <= wanted || counts.changes > wanted + 2) throw new Error(`the log holds ${counts.changes} changes of ${wanted}`);
-    return counts;
+    return { ...counts, use };
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
-async function tailPeer(changes: RecordedChanges, tool: string, run: number): Promise<{ seconds: number; fileBytes: number }> {
+async function tailPeer(changes: RecordedChanges, tool: string, run: number): Promise<Timed & { fileBytes: number }> {
   changes.stage.tell(`tail ${changes.stream.title}: pg_recvlogical, run ${run + 1}`);
   const file = join(changes.stage.dir, "recvlogical");
   const { server, database } = changes.source;
   const taken = await withSlot(changes, "bench_peer", (slot) =>
-    seconds(() =>
+    timed(withChildrenUse, () =>
       runProgram([
         tool,
         "--start",
@@ -86,7 +89,7 @@ async function tailPeer(changes: RecordedChanges, tool: string, run: number): Pr
   );
   const fileBytes = statSync(file).size;
   rmSync(file);
-  return { seconds: taken, fileBytes };
+  return { ...taken, fileBytes };
 }
 
 /** The peer's file holds the same messages, a newline after each: at least our bytes, and not much more. */

@@ -1,7 +1,22 @@
+import type { CurvePoint } from "./memory-curve.ts";
+import type { Use } from "./process-use.ts";
+
 /** A measured pair: both ran in the same minute, on the same machine, over the same data. */
 export interface Pair {
   readonly ours: number;
   readonly peer: number;
+  /** What the clients needed for it; null for a limit, which needs nothing. */
+  readonly use: { readonly ours: Use; readonly peer: Use | null };
+}
+
+/** A run that was timed. */
+export interface Timed {
+  readonly seconds: number;
+  readonly use: Use;
+}
+
+export function pairOf(ours: Timed, peer: Timed): Pair {
+  return { ours: ours.seconds, peer: peer.seconds, use: { ours: ours.use, peer: peer.use } };
 }
 
 /** One figure: what we need against what a peer needs for the same work. A ratio below 1 is better than the peer. */
@@ -9,11 +24,13 @@ export interface Figure {
   readonly name: string;
   readonly measures: string;
   readonly against: string;
-  readonly unit: "s" | "MB";
+  readonly unit: "s" | "ms" | "MB";
   /** Of one run each, in the order in which they ran. */
   readonly pairs: readonly Pair[];
   /** What a reader must know to judge the ratio. */
   readonly note: string;
+  /** Memory over time. */
+  readonly curve?: readonly CurvePoint[];
 }
 
 /** A figure that could not be taken here, and what would help. */
@@ -28,6 +45,8 @@ export interface Summary {
   readonly highest: number;
   readonly ours: number;
   readonly peer: number;
+  /** Medians; null for a limit. */
+  readonly use: { readonly ours: Use; readonly peer: Use | null };
 }
 
 /**
@@ -41,7 +60,15 @@ export function summarise({ pairs }: Figure): Summary {
     highest: Math.max(...ratios),
     ours: median(pairs.map(({ ours }) => ours)),
     peer: median(pairs.map(({ peer }) => peer)),
+    use: {
+      ours: medianUse(pairs.map(({ use }) => use.ours)),
+      peer: pairs.some(({ use }) => use.peer === null) ? null : medianUse(pairs.flatMap(({ use }) => use.peer ?? [])),
+    },
   };
+}
+
+function medianUse(uses: readonly Use[]): Use {
+  return { cpuSeconds: median(uses.map(({ cpuSeconds }) => cpuSeconds)), peakBytes: median(uses.map(({ peakBytes }) => peakBytes)) };
 }
 
 function median(values: readonly number[]): number {

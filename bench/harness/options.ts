@@ -12,6 +12,13 @@ export interface Sizes {
   /** Rows, in transactions of 10,000. */
   readonly inserts: number;
   readonly memoryBytes: number;
+  /** Changes of the long stream. */
+  readonly streamChanges: number;
+  /** Rows of one transaction while their table loads. */
+  readonly bulkRows: number;
+  /** Measured seconds at each pace of the lag, and how often each is measured. */
+  readonly lagSeconds: number;
+  readonly lagPairs: number;
 }
 
 export interface BenchOptions {
@@ -33,6 +40,10 @@ const QUICK: Sizes = {
   updates: 60_000,
   inserts: 300_000,
   memoryBytes: 500_000_000,
+  streamChanges: 1_000_000,
+  bulkRows: 200_000,
+  lagSeconds: 15,
+  lagPairs: 1,
 };
 
 const FULL: Sizes = {
@@ -44,12 +55,16 @@ const FULL: Sizes = {
   updates: 300_000,
   inserts: 1_000_000,
   memoryBytes: 2_000_000_000,
+  streamChanges: 10_000_000,
+  bulkRows: 1_000_000,
+  lagSeconds: 60,
+  lagPairs: 3,
 };
 
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--only NAME,...] [--pairs N] [--json] [--write]
   --quick   small sizes, a few minutes (default)
   --full    the sizes that docs/bench.md quotes
-  --only    only these of: copy, small-tables, tail, apply, digest, memory
+  --only    only these of: copy, small-tables, clone, tail, apply, lag, digest, memory
   --pairs   how often each pair of runs is repeated
   --json    the result as JSON on stdout
   --write   append the result to docs/bench.md

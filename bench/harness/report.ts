@@ -2,7 +2,9 @@ import { appendFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Figure, type Skipped, type Summary, summarise } from "./figure.ts";
 import type { Machine } from "./machine.ts";
+import { curveText } from "./memory-curve.ts";
 import type { Sizes } from "./options.ts";
+import type { Use } from "./process-use.ts";
 
 export interface Report {
   readonly sizes: Sizes;
@@ -12,7 +14,7 @@ export interface Report {
 }
 
 const DOCUMENT = fileURLToPath(new URL("../../docs/bench.md", import.meta.url));
-const HEAD = ["figure", "ratio", "lowest - highest", "pghaul", "peer", "runs", "against"] as const;
+const HEAD = ["figure", "ratio", "lowest - highest", "pghaul", "peer", "client CPU", "client memory", "runs", "against"] as const;
 
 /** Every figure with the summary that a reader would otherwise make himself. */
 export function jsonReport({ figures, ...rest }: Report): object {
@@ -28,7 +30,7 @@ export function textTable(report: Report): string {
       .join("  ")
       .trimEnd(),
   );
-  return ["", describe(report), "", ...lines, "", ...skippedLines(report)].join("\n");
+  return ["", describe(report), "", ...lines, "", ...curveLines(report), ...skippedLines(report)].join("\n");
 }
 
 /** One more section of docs/bench.md. */
@@ -45,6 +47,8 @@ export function markdown(report: Report): string {
     describe(report),
     "",
     ...rows,
+    "",
+    ...curveLines(report),
     ...skippedLines(report),
     "",
   ].join("\n");
@@ -59,9 +63,15 @@ function cells(figure: Figure): string[] {
     spread(figure, summary),
     amount(summary.ours),
     amount(summary.peer),
+    both(summary.use, ({ cpuSeconds }) => `${cpuSeconds.toFixed(2)} s`),
+    both(summary.use, ({ peakBytes }) => `${(peakBytes / 1e6).toFixed(0)} MB`),
     String(figure.pairs.length),
     figure.against,
   ];
+}
+
+function both({ ours, peer }: Summary["use"], text: (use: Use) => string): string {
+  return peer === null ? text(ours) : `${text(ours)} / ${text(peer)}`;
 }
 
 function spread({ pairs }: Figure, { lowest, highest }: Summary): string {
@@ -73,6 +83,10 @@ function describe({ machine, sizes }: Report): string {
   const programs = clients === null ? "no client programs" : `clients ${clients}`;
   return `${cores} x ${cpu}, ${Math.round(memoryBytes / 2 ** 30)} GiB, load ${load.join(" ")}; Node ${node}, ${server}, ${programs}; ${sizes.name} sizes.
 The ratio is pghaul's amount by the peer's, the median over the pairs: below 1 is better than the peer.`;
+}
+
+function curveLines({ figures }: Report): string[] {
+  return figures.flatMap(({ name, curve }) => (curve === undefined ? [] : [`${name}, MB: ${curveText(curve)}`]));
 }
 
 function skippedLines({ skipped }: Report): string[] {

@@ -1,3 +1,6 @@
+import type { Timed } from "./figure.ts";
+import type { Use } from "./process-use.ts";
+
 export interface PairOf<Ours, Peer> {
   readonly ours: Ours;
   readonly peer: Peer;
@@ -17,9 +20,12 @@ export async function runPairs<Ours, Peer>(
   return pairs;
 }
 
-/** Seconds that `work` takes. */
-export async function seconds(work: () => Promise<unknown>): Promise<number> {
+/** Who takes part in a piece of work, and so whose use of the machine counts. */
+export type Measure = <T>(work: () => Promise<T>) => Promise<{ readonly result: T; readonly use: Use }>;
+
+/** Times `work`. */
+export async function timed(measure: Measure, work: () => Promise<unknown>): Promise<Timed> {
   const begun = performance.now();
-  await work();
-  return (performance.now() - begun) / 1000;
+  const { use } = await measure(work);
+  return { seconds: (performance.now() - begun) / 1000, use };
 }

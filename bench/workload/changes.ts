@@ -55,4 +55,36 @@ const INSERTS: ChangeStream = {
   changes: ({ inserts }) => inserts,
 };
 
-export const CHANGE_STREAMS: readonly ChangeStream[] = [UPDATES, INSERTS];
+const HOT_KEYS = 100;
+
+/** The same few rows again and again, one in each transaction: counters, stock, balances. */
+const HOT: ChangeStream = {
+  name: "hot",
+  title: `updates of ${HOT_KEYS} keys`,
+  create: UPDATES.create,
+  change: ({ updates }) => `
+    do $$ begin
+      for i in 1..${updates} loop
+        update public.accounts set balance = balance + i, changed = clock_timestamp() where id = (i * 7919::bigint) % ${HOT_KEYS} + 1;
+        commit;
+      end loop;
+    end $$`,
+  changes: ({ updates }) => updates,
+};
+
+/** Rows of 230 bytes, one in each transaction. */
+const SINGLE_INSERTS: ChangeStream = {
+  name: "single_inserts",
+  title: "one-row inserts",
+  create: INSERTS.create,
+  change: ({ updates }) => `
+    do $$ begin
+      for n in 1..${updates} loop
+        insert into public.events values (n, n % 50021, n / 100.0, clock_timestamp(), repeat(md5(n::text), 5));
+        commit;
+      end loop;
+    end $$`,
+  changes: ({ updates }) => updates,
+};
+
+export const CHANGE_STREAMS: readonly ChangeStream[] = [UPDATES, HOT, SINGLE_INSERTS, INSERTS];
