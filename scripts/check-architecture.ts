@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { findCycles } from "./architecture/cycles.ts";
-import { findDeadExports } from "./architecture/dead-exports.ts";
+import { type AwaitedUse, findDeadExports } from "./architecture/dead-exports.ts";
 import { checkDirection, type Layers } from "./architecture/direction.ts";
 import type { Finding } from "./architecture/finding.ts";
 import { readModule } from "./architecture/read-module.ts";
@@ -50,10 +50,15 @@ const LAYERS: Layers = {
   // Their adapters, one folder each, never import one another.
   adapters: ["target"],
   // Whoever implements a contract, or is handed its implementation, may name it.
-  contracts: [/^src\/[a-z]+\/ports\.ts$/, /^src\/target\/target\.ts$/],
+  contracts: [/^src\/[a-z]+\/ports(?:\/[a-z-]+)?\.ts$/, /^src\/target\/target\.ts$/],
   contractReaders: ["side", "source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],
   // Slow to load, or needed by one target only: `import()` where they are used, so that --help stays fast.
   lazyPackages: [/^@aws-sdk\//, /^inquirer$/, /^listr2$/, /^snowflake-sdk$/, /^@duckdb\//, /^kafkajs$/, /^@confluentinc\//],
+};
+
+/** Built ahead of what will use it: the exports of these files may be dead until that step. An entry that is used, or gone, is a finding. */
+const AWAITED: AwaitedUse = {
+  "src/engine/ports/version-target.ts": "the version way of the engine, issue 8",
 };
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -64,7 +69,7 @@ const modules = files.map((path) => readModule(path, readFileSync(root + path, "
 const findings: readonly Finding[] = [
   ...modules.flatMap((module) => [...checkDirection(module, LAYERS), ...module.findings]),
   ...findCycles(modules),
-  ...findDeadExports(modules),
+  ...findDeadExports(modules, AWAITED),
   ...checkSizes(modules),
 ];
 for (const finding of findings) console.log(`${finding.path}:${finding.line} ${finding.rule} ${finding.message}`);

@@ -4,17 +4,25 @@ import type { Module, ModuleExport } from "./read-module.ts";
 /** Loaded by oclif by their path; nobody imports them. */
 const ENTRY_POINTS = /^src\/(?:commands\/.*|cli\/main|cli\/frame\/(?:help|command-not-found))\.ts$/;
 
+/** Files whose exports the product does not use yet, and what will. */
+export type AwaitedUse = Readonly<Record<string, string>>;
+
 /** Exports of src/ that nobody needs: dead code, or a function that need not be exported. */
-export function findDeadExports(modules: readonly Module[]): Finding[] {
+export function findDeadExports(modules: readonly Module[], awaited: AwaitedUse = {}): Finding[] {
   const [inProduct, anywhere] = [importedNames(modules.filter(isProduct)), importedNames(modules)];
-  const candidates = modules.filter((module) => module.path.startsWith("src/") && !ENTRY_POINTS.test(module.path));
-  return candidates.flatMap((module) =>
+  const candidates = modules.filter(({ path }) => path.startsWith("src/") && !ENTRY_POINTS.test(path));
+  const dead = candidates.flatMap((module) =>
     module.exports.flatMap((entry) => {
       if (isImported(inProduct, module.path, entry)) return [];
       const message = verdict(entry, isImported(anywhere, module.path, entry));
       return message === null ? [] : [{ path: module.path, line: entry.line, rule: "dead-export", message }];
     }),
   );
+  const idle = Object.keys(awaited).filter((path) => !dead.some((finding) => finding.path === path));
+  return [
+    ...dead.filter(({ path }) => !(path in awaited)),
+    ...idle.map((path) => ({ path, line: 1, rule: "dead-export", message: "awaits no use any more: take it off the list" })),
+  ];
 }
 
 /** A type that the file itself uses names a part of an exported signature, and stays. */
