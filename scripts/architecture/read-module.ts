@@ -36,6 +36,8 @@ export interface Module {
   readonly imports: readonly ModuleImport[];
   readonly exports: readonly ModuleExport[];
   readonly functions: readonly ModuleFunction[];
+  /** Lines on which a statement is handed to a server: `x.query(...)`. */
+  readonly queries: readonly number[];
   /** What can be judged by the file alone: syntax errors and re-exports. */
   readonly findings: readonly Finding[];
 }
@@ -70,6 +72,7 @@ export function readModule(path: string, text: string): Module {
       lines: lineOf(node.end) - lineOf(node.start) + 1,
       parameters: Array.isArray(node.params) ? node.params.length : 0,
     })),
+    queries: nodes.filter(isQuery).map((node) => lineOf(node.start)),
     findings: [
       ...broken,
       ...reExports.map((entry) => ({
@@ -80,6 +83,11 @@ export function readModule(path: string, text: string): Module {
       })),
     ],
   };
+}
+
+function isQuery({ type, callee }: AstNode): boolean {
+  if (type !== "CallExpression" || !isNode(callee) || callee.type !== "MemberExpression") return false;
+  return isNode(callee.property) && callee.property.name === "query";
 }
 
 type StaticImports = ReturnType<typeof parseSync>["module"]["staticImports"];

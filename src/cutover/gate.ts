@@ -7,6 +7,7 @@ import type { Table } from "../model/table.ts";
 import type { Ask } from "../side/postgres/catalog/ask.ts";
 import type { AccessScope } from "../side/postgres/catalog/compare-access.ts";
 import type { Route } from "./ports.ts";
+import type { SideFacts } from "./side-facts.ts";
 
 export interface GateResult {
   readonly id: string;
@@ -38,11 +39,8 @@ export interface Gate {
   readonly ask: (context: GateContext) => Promise<GateAnswer>;
 }
 
-/** One of the databases, to read. Values come as text. */
-export interface GateSide {
-  readonly name: SideName;
-  /** Database role of the session, for the GRANTs that are shown. */
-  readonly role: string;
+/** One of the databases, to read. Values of a query come as text. */
+export interface GateSide extends SideFacts {
   readonly query: Ask;
 }
 
@@ -98,9 +96,4 @@ export interface GateContext {
   readonly route: Route;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-}
-
-/** Parameters of queries over the moved tables: schemas and names. */
-export function tableNames(tables: readonly Table[]): readonly [readonly string[], readonly string[]] {
-  return [tables.map(({ schema }) => schema), tables.map(({ name }) => name)];
 }

@@ -18,6 +18,8 @@ export interface Capabilities {
   readonly takes: "rows";
   /** Where its tables come from: moved from the source's schema, or there already. */
   readonly schema: "moved" | "existing";
+  /** What of owners and grants is to be as at the source. */
+  readonly keeps: { readonly owners: boolean; readonly privileges: boolean };
   /** It can become the primary: fenced, sequences set, with a stream back to the source. */
   readonly switches: boolean;
 }
@@ -63,6 +65,8 @@ export interface TargetSide extends Downstream {
   prepare(signal: AbortSignal): Promise<void>;
   /** The schema's part of a run. */
   openSchema(request: SchemaRequest): Promise<SchemaWork>;
+  /** Programs that it needs on this machine, for a source of this major version, in words. Throws TOOL_MISSING. */
+  tools(sourceMajor: number): Promise<string>;
   /** Milliseconds that these rows take to be written, in a place that is taken away again; null where it cannot be asked. */
   sampleWrite(table: Table, rows: ChunkRows): Promise<number | null>;
   /** The stream out of this target into the source; null where there is none. */

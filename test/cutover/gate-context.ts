@@ -1,7 +1,9 @@
 /** A gate's surroundings, everything well; tests change what they are about. */
 import type { GateContext, GateFacts, GateLimits, GateSide, LagSample } from "../../src/cutover/gate.ts";
 import type { Route } from "../../src/cutover/ports.ts";
+import type { SideName } from "../../src/model/side.ts";
 import type { Table } from "../../src/model/table.ts";
+import { postgresFacts } from "../../src/side/postgres/facts/postgres-facts.ts";
 
 export const NOW = Date.parse("2026-11-21T12:00:00Z");
 
@@ -44,7 +46,9 @@ export function facts(change: Partial<GateFacts> = {}): GateFacts {
   };
 }
 
-const NOBODY: Pick<GateSide, "role" | "query"> = { role: "pghaul", query: async () => [] };
+function nobody(name: SideName): GateSide {
+  return { ...postgresFacts({ name, role: "pghaul" }, async () => []), query: async () => [] };
+}
 
 export function route(leadsTo: () => Promise<"source" | "target" | null>): Route {
   return {
@@ -60,8 +64,8 @@ export function route(leadsTo: () => Promise<"source" | "target" | null>): Route
 export function context(change: Partial<GateContext> = {}): GateContext {
   return {
     migration: "m",
-    from: { ...NOBODY, name: "source" },
-    to: { ...NOBODY, name: "target" },
+    from: nobody("source"),
+    to: nobody("target"),
     tables: [table("public.t")],
     slots: { source: "forward_slot", target: "reverse_slot" },
     limits: LIMITS,

@@ -13,6 +13,8 @@ import { updatesGate } from "../../src/cutover/gates/updates.ts";
 import { wayBackGate } from "../../src/cutover/gates/way-back.ts";
 import { writableGate } from "../../src/cutover/gates/writable.ts";
 import { createProgressSchema } from "../../src/side/postgres/bookkeeping/progress-schema.ts";
+import { askOf } from "../../src/side/postgres/catalog/ask.ts";
+import { postgresFacts } from "../../src/side/postgres/facts/postgres-facts.ts";
 import { createDatabase } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 import { context, facts, LIMITS, table } from "./gate-context.ts";
@@ -42,12 +44,10 @@ for (const version of [13, 18] as const) {
     });
 
     function sides(from: pg.Client = source, to: pg.Client = target): Pick<GateContext, "from" | "to" | "tables"> {
-      const side = (name: "source" | "target", client: pg.Client): GateSide => ({
-        name,
-        role: "stranger",
-        query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
-          (await client.query(sql, [...values])).rows as Row[],
-      });
+      const side = (name: "source" | "target", client: pg.Client): GateSide => {
+        const query = askOf(client);
+        return { ...postgresFacts({ name, role: "stranger" }, query), query };
+      };
       return { from: side("source", from), to: side("target", to), tables: [table("public.t"), table("public.O'dd")] };
     }
 

@@ -1,3 +1,4 @@
+import { streamOutOf } from "../../model/side.ts";
 import type { Gate, GateAnswer, GateContext, LagSample } from "../gate.ts";
 
 /** Samples come once a second; with a hole this long nobody knows what the lag was. */
@@ -38,14 +39,9 @@ async function askSamples(context: GateContext): Promise<GateAnswer> {
 /** The way back was idle until the switch, so only where it stands now counts: what the old primary has written against what is on record. */
 async function askPosition({ from, to, migration, limits }: GateContext): Promise<GateAnswer> {
   const { maxLagBytes, maxLagSeconds } = limits;
-  const [origin] = await from.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
-  const [found] = await to.query<{ bytes: string; seconds: string }>(
-    `select greatest(0, pg_wal_lsn_diff($2::pg_lsn, position))::text as bytes, extract(epoch from clock_timestamp() - changed_at)::numeric(12,1)::text as seconds
-       from pghaul.progress where migration = $1 and stream = 'reverse'`,
-    [migration, origin?.lsn],
-  );
-  if (found === undefined) return { open: false, evidence: { position: "none on record" }, fix: "pghaul run" };
-  const { bytes, seconds } = { bytes: Number(found.bytes), seconds: Number(found.seconds) };
+  const found = await to.behind(migration, streamOutOf(from.name), await from.writtenUpTo());
+  if (found === null) return { open: false, evidence: { position: "none on record" }, fix: "pghaul run" };
+  const { bytes, seconds } = found;
   const open = bytes <= maxLagBytes || seconds <= Math.max(maxLagSeconds, IDLE_RECORD_SECONDS);
   return {
     open,

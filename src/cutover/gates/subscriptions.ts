@@ -1,12 +1,11 @@
-import { type SubscriptionRow, subscriptionsSql } from "../../side/postgres/catalog/subscriptions.ts";
-import { type Gate, tableNames } from "../gate.ts";
+import type { Gate } from "../gate.ts";
 
 /** Nobody writes into the moved tables of the old primary whom neither pause nor fence stops. */
 export const subscriptionsGate: Gate = {
   id: "subscriptions",
   title: "no native subscription writes into the tables of the old primary",
   async ask({ from, tables }) {
-    const found = await from.query<SubscriptionRow>(subscriptionsSql(), tableNames(tables));
+    const found = await from.subscriptionsInto(tables);
     return {
       open: found.length === 0,
       evidence: { side: from.name, subscriptions: found.map(({ name, tables: into }) => `${name} writes into ${into}`).slice(0, 5) },

@@ -12,6 +12,7 @@ import { systemIdentifier } from "../../side/postgres/wal.ts";
 import type { Downstream, TargetContext, TargetKind, TargetSide, WayBack } from "../kind.ts";
 import { openPostgresTarget } from "./postgres-target.ts";
 import { sampleWrite } from "./sample-write.ts";
+import { findClientTools } from "./schema/archive/client-tools.ts";
 import { openSchemaWork } from "./schema/schema-work.ts";
 import { schemaDifferences } from "./schema/target-checks.ts";
 
@@ -29,7 +30,12 @@ export const postgresKind: TargetKind<PostgresKeys> = {
     const server = postgresServer("target", resolveConnection({ targetSessionAttrs: "read-write", ...keys.connection }));
     const stream = streamInto(server, context, "forward");
     return {
-      capabilities: { takes: "rows", schema: keys.schema === "move" ? "moved" : "existing", switches: true },
+      capabilities: {
+        takes: "rows",
+        schema: keys.schema === "move" ? "moved" : "existing",
+        keeps: { owners: keys.owners === "keep", privileges: keys.privileges === "keep" },
+        switches: true,
+      },
       description: describeConnection(server.spec),
       server,
       identity: (signal) => identityOf(context.source, server, signal),
@@ -39,11 +45,18 @@ export const postgresKind: TargetKind<PostgresKeys> = {
         return openSchemaWork({ ...keys, migration, source, target: server, own: await stream.settings(), dir }, request);
       },
       ...stream.downstream,
+      tools: (major) => toolsFor(keys, major),
       sampleWrite: (table, rows) => server.session("plan", (client) => sampleWrite(client, table, rows)),
       wayBack: wayBackInto(context, server),
     };
   },
 };
+
+async function toolsFor({ schema }: PostgresKeys, sourceMajor: number): Promise<string> {
+  if (schema === "existing") return "not needed: the schema is there already (target.schema: existing)";
+  const { pgDump, major } = await findClientTools(sourceMajor, process.env);
+  return `${pgDump} (${major})`;
+}
 
 function wayBackInto(context: TargetContext, target: PostgresServer): WayBack {
   const { source, migration } = context;

@@ -1,7 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { CheckResult } from "../../source/checks/check.ts";
 import { runChecks } from "../../source/checks/run-checks.ts";
-import { findClientTools } from "../../target/postgres/schema/archive/client-tools.ts";
 import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Sides } from "../open-migration.ts";
 
@@ -25,7 +24,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     selection: config.tables,
     overrides: config.tables.overrides,
     migration: name,
-    access: { owners: config.target.owners === "keep", privileges: config.target.privileges === "keep" },
+    access: sides.target.capabilities.keeps,
     publication: publicationName(name),
     slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },
     originPrefix: originPrefix(name),
@@ -35,7 +34,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     wantedStateBytes: WANTED_STATE_BYTES,
     deviceOf,
     longTransactionSeconds: LONG_TRANSACTION_SECONDS,
-    findClientTools: (major) => toolSentence(config.target.schema, major),
+    findClientTools: (major) => sides.target.tools(major),
     signal,
   });
   for await (const result of results) {
@@ -52,10 +51,4 @@ async function deviceOf(directory: string): Promise<number | null> {
   } catch {
     return null;
   }
-}
-
-async function toolSentence(schema: "move" | "existing", major: number): Promise<string> {
-  if (schema === "existing") return "not needed: the schema is there already (target.schema: existing)";
-  const tools = await findClientTools(major, process.env);
-  return `${tools.pgDump} (${tools.major})`;
 }

@@ -5,6 +5,8 @@ import { checkGates } from "../../cutover/check-gates.ts";
 import type { GateContext, GateFacts, GateResult, GateSide } from "../../cutover/gate.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
+import { type Ask, askOf } from "../../side/postgres/catalog/ask.ts";
+import { postgresFacts } from "../../side/postgres/facts/postgres-facts.ts";
 import { readTables } from "../../source/catalog.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { HoldStore } from "../../state/hold-store.ts";
@@ -21,12 +23,10 @@ import type { OpenCutover } from "./open-cutover.ts";
 export async function askGates(cutover: OpenCutover, to: SideName): Promise<readonly GateResult[]> {
   const { migration, route, watch, journal, tables } = cutover;
   const { config } = migration;
-  const side = (name: SideName): GateSide => ({
-    name,
-    role: migration.server(name).spec.user,
-    query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
-      (await (await watch(name)).query(sql, [...values])).rows as Row[],
-  });
+  const side = (name: SideName): GateSide => {
+    const query: Ask = async (sql, values) => askOf(await watch(name))(sql, values);
+    return { ...postgresFacts({ name, role: migration.server(name).spec.user }, query), query };
+  };
   const context: GateContext = {
     migration: migration.name,
     from: side(to === "target" ? "source" : "target"),
@@ -34,7 +34,7 @@ export async function askGates(cutover: OpenCutover, to: SideName): Promise<read
     tables,
     slots: { source: slotName(migration.name, "forward"), target: slotName(migration.name, "reverse") },
     limits: config.cutover.gates,
-    access: { owners: config.target.owners === "keep", privileges: config.target.privileges === "keep" },
+    access: migration.target.capabilities.keeps,
     facts: factsOf(cutover),
     route,
     now: () => Date.now(),

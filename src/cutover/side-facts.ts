@@ -1,0 +1,100 @@
+/**
+ * What a condition may ask of a side. Each question is typed and answered in one place; a condition knows no server's language. Figures are
+ * numbers, 64-bit ones text; names are for a person to read. Where many were found the first few are named.
+ */
+import type { Lsn } from "../model/lsn.ts";
+import type { SideName, StreamName } from "../model/side.ts";
+import type { Table } from "../model/table.ts";
+
+export interface SideFacts {
+  readonly name: SideName;
+  /** Database role of the session, for the GRANTs that are shown. */
+  readonly role: string;
+  /** Who holds what a fence over the tables would wait for. */
+  holders(tables: readonly Table[], olderThanMillis: number): Promise<Holders>;
+  /** Null: there is no such slot. */
+  slot(name: string): Promise<SlotFact | null>;
+  sequences(): Promise<readonly SequenceFact[]>;
+  writability(): Promise<Writability>;
+  /** Whether a stream out of the side through this slot is possible. */
+  streamability(slot: string): Promise<Streamability>;
+  /** Native subscriptions that write into the tables. */
+  subscriptionsInto(tables: readonly Table[]): Promise<readonly SubscriptionFact[]>;
+  /** Tables and partitions, by quoted name, of which an UPDATE or DELETE is refused for a publication's sake. */
+  refusedUpdates(tables: readonly Table[]): Promise<ReadonlyMap<string, RefusedUpdate>>;
+  /** Usable indexes by table id; a table that is not there has none. */
+  indexes(tables: readonly Table[]): Promise<ReadonlyMap<string, number>>;
+  /** Tables and partitions that our role does not own, with their owners. */
+  notOwned(tables: readonly Table[]): Promise<readonly { readonly table: string; readonly owner: string }[]>;
+  /** Whether our fence may make an autovacuum give way within milliseconds instead of a second. */
+  isImpatient(): Promise<boolean>;
+  /** Where its WAL ends. */
+  writtenUpTo(): Promise<Lsn>;
+  /** How far what the stream has brought here is behind a place in its upstream's WAL, and when that was last put on record; null before it began. */
+  behind(migration: string, stream: StreamName, upTo: Lsn): Promise<{ readonly bytes: number; readonly seconds: number } | null>;
+  extensions(): Promise<readonly string[]>;
+  /** As an application's session starts with them. */
+  settings(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}
+
+/** Each entry says who, a sentence's worth. */
+export interface Holders {
+  /** Transactions that have written and are older than was asked. */
+  readonly old: readonly string[];
+  readonly prepared: readonly string[];
+  /** Autovacuums against wraparound, which give way to nobody. */
+  readonly vacuums: readonly string[];
+  /** Locks on the tables that no ordinary writer keeps. */
+  readonly maintenance: readonly string[];
+}
+
+export interface SlotFact {
+  readonly active: boolean;
+  /** `lost` and `unreserved` are the dangerous ones (manual: pg_replication_slots, wal_status). */
+  readonly walStatus: string | null;
+  readonly retainedBytes: string | null;
+  readonly safeWalBytes: string | null;
+}
+
+export interface SequenceFact {
+  /** Qualified, quoted. */
+  readonly name: string;
+  /** The table it belongs to. */
+  readonly owner: Pick<Table, "schema" | "name"> | null;
+  readonly readable: boolean;
+  readonly settable: boolean;
+}
+
+export interface Writability {
+  readonly inRecovery: boolean;
+  /** `default_transaction_read_only`, as a session starts with it. */
+  readonly defaultReadOnly: string;
+  /** Its name, quoted where it has to be. */
+  readonly database: string;
+  readonly connectionsLeft: number;
+}
+
+export interface Streamability {
+  readonly walLevel: string;
+  readonly slotsLeft: number;
+  readonly sendersLeft: number;
+  readonly slotExists: boolean;
+  /** On RDS the right comes with a role, which this does not show. */
+  readonly mayReplicate: boolean;
+  readonly mayPublish: boolean;
+}
+
+export interface RefusedUpdate {
+  /** The server's own words. */
+  readonly reason: string;
+  /** The statement that lists the publications of the table. */
+  readonly publications: string;
+}
+
+export interface SubscriptionFact {
+  readonly name: string;
+  /** Names, comma-separated. */
+  readonly tables: string;
+  /** The statement that stops it. */
+  readonly fix: string;
+}
