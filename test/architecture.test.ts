@@ -9,6 +9,7 @@ import { findCycles } from "../scripts/architecture/cycles.ts";
 import { findDeadExports } from "../scripts/architecture/dead-exports.ts";
 import { checkDirection, type Layers } from "../scripts/architecture/direction.ts";
 import { readModule } from "../scripts/architecture/read-module.ts";
+import { checkSeam, type Seam } from "../scripts/architecture/seam.ts";
 import { checkSizes } from "../scripts/architecture/sizes.ts";
 
 const LAYERS: Layers = {
@@ -211,4 +212,26 @@ test("a file that does not parse is a finding, not a crash", () => {
     readModule("src/model/a.ts", "const = ;").findings.map((finding) => finding.rule),
     ["syntax"],
   );
+});
+
+const SEAM: Seam = {
+  speechless: ["src/workflow/", "src/cutover/"],
+  adapter: /^src\/target\/[a-z]+\//,
+  registry: "src/workflow/target-kinds.ts",
+};
+
+test("no statement is run where a contract stands between", () => {
+  const text = 'export const lag = async (client) => (await client.query("select 1")).rows;';
+  const breaches = (path: string): string[] => checkSeam(readModule(path, text), SEAM).map(({ rule }) => rule);
+  assert.deepEqual(breaches("src/cutover/gates/lag.ts"), ["no-sql"]);
+  assert.deepEqual(breaches("src/workflow/run/lag.ts"), ["no-sql"]);
+  assert.deepEqual(breaches("src/side/postgres/facts/lag.ts"), []);
+});
+
+test("one file knows the kinds of targets", () => {
+  const text = 'import type { Kind } from "../target/file/kind.ts";';
+  const breaches = (path: string): string[] => checkSeam(readModule(path, text), SEAM).map(({ rule }) => rule);
+  assert.deepEqual(breaches("src/workflow/open-migration.ts"), ["one-registry"]);
+  assert.deepEqual(breaches("src/cutover/gate.ts"), ["one-registry"]);
+  assert.deepEqual(breaches("src/workflow/target-kinds.ts"), []);
 });

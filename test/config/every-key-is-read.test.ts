@@ -36,7 +36,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   "": ["config"],
   source: ["settings"],
   "source.rdsIam": ["rdsIam"],
-  target: ["target", "settings"],
+  target: ["target", "settings", "keys"],
   "target.rdsIam": ["rdsIam"],
   "tables.overrides.*": ["overrides"],
   "cutover.gates": ["limits"],
