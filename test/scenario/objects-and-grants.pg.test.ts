@@ -105,6 +105,14 @@ describe("objects and grants of a move", () => {
     ]);
     await paste(closed.fix);
     assert.equal((await gate("objects")).open, true);
+    await query(
+      move.targetDb,
+      "alter table orders disable row level security; create or replace function total() returns bigint language sql as 'select 0::bigint'",
+    );
+    const unlike = await gate("objects");
+    assert.deepEqual([unlike.open, unlike.evidence.firstDiffering], [false, ["row security public.orders", "function public.total()"]]);
+    await paste(unlike.fix);
+    assert.equal((await gate("objects")).open, true);
     await query(move.sourceDb, "drop view recent; create view not_wanted as select 1 as one");
     assert.equal((await gate("objects")).open, false);
     move.configure({

@@ -48,7 +48,9 @@ const gates = z
     notNeeded: z
       .array(z.string().regex(/^\S+ .+$/, { error: 'must be KIND NAME, where * stands for any text, e.g. "publication old_feed"' }))
       .default([])
-      .describe("What the target may lack though the source has it, as KIND NAME of the gate objects; * stands for any text."),
+      .describe(
+        "What the target may lack though the source has it, or have otherwise, as KIND NAME of the gate objects; * stands for any text.",
+      ),
   })
   .prefault({})
   .describe("What must hold before the switch; each gate shows its evidence.");

@@ -1,18 +1,28 @@
-/** How objects that one database has are made at another, as far as the catalog can say it. */
+/** How objects that one database has are made at another, or made alike, as far as the catalog can say it. */
 import { type Ask, inOneSnapshot } from "./ask.ts";
+import { firingSql } from "./object-definitions.ts";
 import { type CatalogObject, objectKey } from "./object-queries.ts";
 import { readPublications, readSubscriptions } from "./replication-objects.ts";
 
 /** SQL expressions over `o.oid`, by kind. They print names in full, for the path is empty. */
 const STATEMENTS: Readonly<Record<string, string>> = {
   schema: "(select format('create schema %I', nspname) from pg_catalog.pg_namespace n where n.oid = o.oid)",
-  view: "format('create view %s as %s', o.oid::regclass, rtrim(pg_get_viewdef(o.oid), ';'))",
+  view: `(select format('create or replace view %s%s as %s', o.oid::regclass, ' with (' || array_to_string(v.reloptions, ', ') || ')', rtrim(pg_get_viewdef(o.oid), ';'))
+       from pg_catalog.pg_class v where v.oid = o.oid)`,
   "materialized view": "format('create materialized view %s as %s', o.oid::regclass, rtrim(pg_get_viewdef(o.oid), ';'))",
   index: "pg_get_indexdef(o.oid)",
   function: "pg_get_functiondef(o.oid)",
   procedure: "pg_get_functiondef(o.oid)",
-  trigger: "pg_get_triggerdef(o.oid)",
-  rule: "rtrim(pg_get_ruledef(o.oid), ';')",
+  trigger: `(select concat_ws('; ', pg_get_triggerdef(o.oid), format('alter table %s ', g.tgrelid::regclass) || ${firingSql("g.tgenabled")} || format(' trigger %I', g.tgname))
+       from pg_catalog.pg_trigger g where g.oid = o.oid)`,
+  rule: `(select concat_ws('; ', rtrim(pg_get_ruledef(o.oid), ';'), format('alter table %s ', r.ev_class::regclass) || ${firingSql("r.ev_enabled")} || format(' rule %I', r.rulename))
+       from pg_catalog.pg_rewrite r where r.oid = o.oid)`,
+  "row security": `(select format('alter table %s %s row level security, %s row level security', o.oid::regclass, case when c.relrowsecurity then 'enable' else 'disable' end,
+           case when c.relforcerowsecurity then 'force' else 'no force' end) from pg_catalog.pg_class c where c.oid = o.oid)`,
+  policy: `(select format('create policy %I on %s as %s for %s to %s%s%s', p.polname, p.polrelid::regclass, case when p.polpermissive then 'permissive' else 'restrictive' end,
+           case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
+           (select string_agg(case when m.role = 0 then 'public' else quote_ident(pg_get_userbyid(m.role)) end, ', ') from unnest(p.polroles) as m(role)),
+           ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')', ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')') from pg_catalog.pg_policy p where p.oid = o.oid)`,
   "statistics object": "pg_get_statisticsobjdef(o.oid)",
   extension: "(select format('create extension %I', extname) from pg_catalog.pg_extension e where e.oid = o.oid)",
   "table constraint":
@@ -30,25 +40,61 @@ const STATEMENTS: Readonly<Record<string, string>> = {
            when 'd' then format('create domain %s as %s%s%s', t.oid::regtype, format_type(t.typbasetype, t.typtypmod), ' default ' || t.typdefault, case when t.typnotnull then ' not null' else '' end) end
        from pg_catalog.pg_type t where t.oid = o.oid)`,
   "event trigger": `(select format('create event trigger %I on %s%s execute function %s()', t.evtname, t.evtevent,
-           (select ' when tag in (' || string_agg(quote_literal(tag), ', ') || ')' from unnest(t.evttags) as tag), t.evtfoid::regproc) from pg_catalog.pg_event_trigger t where t.oid = o.oid)`,
+           (select ' when tag in (' || string_agg(quote_literal(tag), ', ') || ')' from unnest(t.evttags) as tag), t.evtfoid::regproc) || coalesce(format('; alter event trigger %I ', t.evtname) || ${firingSql("t.evtenabled")}, '') from pg_catalog.pg_event_trigger t where t.oid = o.oid)`,
 };
+
+/** How one that is there is made alike, where that is not the same statement with what is there dropped before it. */
+const ALIKE: Readonly<Record<string, string>> = {
+  ...STATEMENTS,
+  rule: `(select concat_ws('; ', regexp_replace(rtrim(pg_get_ruledef(o.oid), ';'), '^CREATE', 'create or replace'),
+           format('alter table %s %s rule %I', r.ev_class::regclass, coalesce(${firingSql("r.ev_enabled")}, 'enable'), r.rulename)) from pg_catalog.pg_rewrite r where r.oid = o.oid)`,
+  "table constraint":
+    "(select format('alter table %s drop constraint if exists %I, add constraint %I %s', conrelid::regclass, conname, conname, pg_get_constraintdef(c.oid)) from pg_catalog.pg_constraint c where c.oid = o.oid)",
+  "domain constraint":
+    "(select format('alter domain %1$s drop constraint %2$I; alter domain %1$s add constraint %2$I %3$s', contypid::regtype, conname, pg_get_constraintdef(c.oid)) from pg_catalog.pg_constraint c where c.oid = o.oid)",
+  sequence: `(select format('alter sequence %s as %s increment %s minvalue %s maxvalue %s start %s cache %s %s', s.seqrelid::regclass, s.seqtypid::regtype, s.seqincrement,
+           s.seqmin, s.seqmax, s.seqstart, s.seqcache, case when s.seqcycle then 'cycle' else 'no cycle' end) from pg_catalog.pg_sequence s where s.seqrelid = o.oid)`,
+};
+
+const DROPPED_FIRST: ReadonlySet<string> = new Set(
+  "materialized view, index, trigger, policy, statistics object, event trigger, publication".split(", "),
+);
+
+/** A domain or a type cannot be made anew under what uses it; a mapping's options are secrets. */
+const NOT_MADE_ALIKE: ReadonlySet<string> = new Set(["type", "user mapping"]);
 
 /** A statement for each of these objects of the database, null where only its own CREATE script knows one. The session must not be in a transaction. */
 export function statementsOf(ask: Ask, objects: readonly CatalogObject[]): Promise<readonly (string | null)[]> {
-  return inOneSnapshot(ask, async () => {
-    const found = new Map<string, string>();
-    for (const [kind, own] of Map.groupBy(objects, (object) => object.kind)) {
-      const expression = STATEMENTS[kind];
-      if (expression === undefined) continue;
-      const rows = await ask<{ oid: string; statement: string | null }>(
-        `select o.oid::text as oid, ${expression} as statement from unnest($1::oid[]) as o(oid)`,
-        [own.map(({ objid }) => objid)],
-      );
-      for (const { oid, statement } of rows) if (statement !== null) found.set(JSON.stringify([kind, oid]), statement);
-    }
-    const streams = await streamStatements(ask, objects);
-    return objects.map((object) => found.get(JSON.stringify([object.kind, object.objid])) ?? streams.get(objectKey(object)) ?? null);
+  return inOneSnapshot(ask, () => print(ask, objects, STATEMENTS));
+}
+
+/** The same for objects that are there under these names, and otherwise. */
+export async function statementsAlike(ask: Ask, objects: readonly CatalogObject[]): Promise<readonly (string | null)[]> {
+  const statements = await inOneSnapshot(ask, () => print(ask, objects, ALIKE));
+  return objects.map(({ kind, name }, index) => {
+    const statement = statements[index] ?? null;
+    if (statement === null || NOT_MADE_ALIKE.has(kind)) return null;
+    return DROPPED_FIRST.has(kind) ? `drop ${kind === "statistics object" ? "statistics" : kind} ${name}; ${statement}` : statement;
   });
+}
+
+async function print(
+  ask: Ask,
+  objects: readonly CatalogObject[],
+  expressions: Readonly<Record<string, string>>,
+): Promise<readonly (string | null)[]> {
+  const found = new Map<string, string>();
+  for (const [kind, own] of Map.groupBy(objects, (object) => object.kind)) {
+    const expression = expressions[kind];
+    if (expression === undefined) continue;
+    const rows = await ask<{ oid: string; statement: string | null }>(
+      `select o.oid::text as oid, ${expression} as statement from unnest($1::oid[]) as o(oid)`,
+      [own.map(({ objid }) => objid)],
+    );
+    for (const { oid, statement } of rows) if (statement !== null) found.set(JSON.stringify([kind, oid]), statement);
+  }
+  const streams = await streamStatements(ask, objects);
+  return objects.map((object) => found.get(JSON.stringify([object.kind, object.objid])) ?? streams.get(objectKey(object)) ?? null);
 }
 
 async function streamStatements(ask: Ask, objects: readonly CatalogObject[]): Promise<ReadonlyMap<string, string>> {
