@@ -3,6 +3,8 @@
  * can be taken back. The cutover's own plan says the same with its deadlines; a test holds the two together.
  */
 
+import type { Capabilities } from "../target/kind.ts";
+
 export interface PlanStep {
   readonly id: string;
   readonly title: string;
@@ -13,14 +15,14 @@ export interface PlanStep {
 
 /** What the steps depend on. */
 export interface StepOptions {
-  readonly schema: "move" | "existing";
+  readonly target: Pick<Capabilities, "takes" | "schema" | "switches">;
   /** Kinds of the routes that are configured; none is an error only when it comes to the cutover. */
   readonly routes: readonly string[];
 }
 
 /** A cutover's steps bear its own ids, with `cutover-` before them. */
 export function migrationSteps(options: StepOptions): readonly PlanStep[] {
-  return [...loadSteps(options), ...cutoverSteps(options)];
+  return [...loadSteps(options.target), ...(options.target.switches ? cutoverSteps(options) : [])];
 }
 
 const TEARDOWN = "pghaul cdc teardown";
@@ -28,25 +30,45 @@ const NOTHING = "nothing to undo";
 const CANCEL = "undone by itself when the switch is cancelled";
 const FORWARD_ONLY = "forward only";
 
-function loadSteps({ schema }: StepOptions): readonly PlanStep[] {
-  const moves = schema === "move";
+const SCHEMA: Readonly<Record<Capabilities["schema"], PlanStep>> = {
+  moved: step(
+    "schema",
+    "move types, functions, tables and their keys to the target, whose tables must be empty",
+    "drop them at the target",
+  ),
+  existing: step("schema", "compare the tables at the target with the source's; they must be empty and fit", NOTHING),
+  described: step("schema", "find the target empty, or begun by this migration; each table is described as its load begins", NOTHING),
+};
+
+const LOAD: Readonly<Record<Capabilities["takes"], PlanStep>> = {
+  rows: step(
+    "load",
+    "read the tables in short chunks, bring each up to date from the change log, merge it into the target",
+    "empty the tables at the target",
+  ),
+  versions: step(
+    "load",
+    "read the tables in short chunks and give them to the target, each with its place in the change log; append the changes beside them",
+    "empty the target",
+  ),
+};
+
+const FINISH: Readonly<Record<Capabilities["schema"], readonly PlanStep[]>> = {
+  moved: [
+    step("indexes", "build each table's other indexes when its rows are there", "drop them at the target"),
+    step("constraints", "foreign keys, triggers, sequences, statistics", "drop them at the target"),
+  ],
+  existing: [step("constraints", "sequences and statistics; foreign keys and triggers are there already", NOTHING)],
+  described: [step("publish", "tell for each table from which position on it is complete", NOTHING)],
+};
+
+function loadSteps({ schema, takes }: StepOptions["target"]): readonly PlanStep[] {
   return [
-    moves
-      ? step("schema", "move types, functions, tables and their keys to the target, whose tables must be empty", "drop them at the target")
-      : step("schema", "compare the tables at the target with the source's; they must be empty and fit", NOTHING),
+    SCHEMA[schema],
     step("slot", "create publication and replication slot at the source, and decode once into nothing", TEARDOWN),
     step("barrier", "wait until every transaction that wrote before the slot was made has ended", NOTHING),
-    step(
-      "load",
-      "read the tables in short chunks, bring each up to date from the change log, merge it into the target",
-      "empty the tables at the target",
-    ),
-    ...(moves ? [step("indexes", "build each table's other indexes when its rows are there", "drop them at the target")] : []),
-    step(
-      "constraints",
-      moves ? "foreign keys, triggers, sequences, statistics" : "sequences and statistics; foreign keys and triggers are there already",
-      moves ? "drop them at the target" : NOTHING,
-    ),
+    LOAD[takes],
+    ...FINISH[schema],
     step("catch-up", "apply what the source wrote meanwhile, and keep streaming", "pghaul cdc stop"),
     step("verify", "compare every table, rows and contents, while writes go on", NOTHING),
   ];

@@ -5,6 +5,7 @@
  */
 
 import type { ChunkRows } from "../engine/ports.ts";
+import type { CheckResult } from "../model/check-result.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { ProgressBus } from "../observe/events.ts";
@@ -14,10 +15,12 @@ import type { OpenTarget } from "./target.ts";
 
 /** What a target can do, and so what a plan has steps for. */
 export interface Capabilities {
-  /** `rows`: it answers at once what it holds (`engine/ports.ts`, Target). */
-  readonly takes: "rows";
-  /** Where its tables come from: moved from the source's schema, or there already. */
-  readonly schema: "moved" | "existing";
+  /** `rows`: it answers at once what it holds (`Target`). `versions`: it takes batches and settles later (`VersionTarget`). */
+  readonly takes: "rows" | "versions";
+  /** Where its tables come from: moved from the source's schema, there already, or described in the target's own form as they are loaded. */
+  readonly schema: "moved" | "existing" | "described";
+  /** It compares keys as the source does, so that verification can go by ranges of them. */
+  readonly keyOrder: boolean;
   /** What of owners and grants is to be as at the source. */
   readonly keeps: { readonly owners: boolean; readonly privileges: boolean };
   /** It can become the primary: fenced, sequences set, with a stream back to the source. */
@@ -65,6 +68,8 @@ export interface TargetSide extends Downstream {
   prepare(signal: AbortSignal): Promise<void>;
   /** The schema's part of a run. */
   openSchema(request: SchemaRequest): Promise<SchemaWork>;
+  /** What can be said of it before anything is moved, beside what a PostgreSQL server is asked. Changes nothing. */
+  check(): Promise<readonly CheckResult[]>;
   /** Programs that it needs on this machine, for a source of this major version, in words. Throws TOOL_MISSING. */
   tools(sourceMajor: number): Promise<string>;
   /** Milliseconds that these rows take to be written, in a place that is taken away again; null where it cannot be asked. */

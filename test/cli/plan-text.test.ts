@@ -29,7 +29,7 @@ const LEFT_OUT = [
 ];
 
 function examplePlan(): MigrationPlan {
-  const steps = migrationSteps({ schema: "move", routes: ["hook"] });
+  const steps = migrationSteps({ target: { takes: "rows", schema: "moved", switches: true }, routes: ["hook"] });
   const subject = { migration: "orders-move", source: "mover@db1.example:5432/orders", target: "mover@db2.example:5432/orders" };
   return {
     ...subject,

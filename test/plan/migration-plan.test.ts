@@ -13,18 +13,20 @@ const SUBJECT: PlanSubject = {
   configDigest: "c0",
 };
 
+const MOVED = { takes: "rows", schema: "moved", switches: true } as const;
+
 test("the digest changes with everything that was reviewed, and with nothing else", () => {
-  const steps = migrationSteps({ schema: "move", routes: ["hook"] });
+  const steps = migrationSteps({ target: MOVED, routes: ["hook"] });
   const digest = planDigest(SUBJECT, steps);
   assert.match(digest, /^[0-9a-f]{16}$/);
-  assert.equal(planDigest({ ...SUBJECT }, migrationSteps({ schema: "move", routes: ["hook"] })), digest);
+  assert.equal(planDigest({ ...SUBJECT }, migrationSteps({ target: MOVED, routes: ["hook"] })), digest);
   const backwards = Object.fromEntries(Object.entries(SUBJECT).reverse()) as unknown as PlanSubject;
   assert.equal(planDigest(backwards, steps), digest, "the order of keys is an accident");
   for (const key of ["migration", "source", "target", "tablesFingerprint", "configDigest"] as const)
     assert.notEqual(planDigest({ ...SUBJECT, [key]: "another" }, steps), digest, key);
   assert.notEqual(planDigest({ ...SUBJECT, leftOut: [] }, steps), digest);
-  assert.notEqual(planDigest(SUBJECT, migrationSteps({ schema: "existing", routes: ["hook"] })), digest);
-  assert.notEqual(planDigest(SUBJECT, migrationSteps({ schema: "move", routes: ["document"] })), digest);
+  assert.notEqual(planDigest(SUBJECT, migrationSteps({ target: { ...MOVED, schema: "existing" }, routes: ["hook"] })), digest);
+  assert.notEqual(planDigest(SUBJECT, migrationSteps({ target: MOVED, routes: ["document"] })), digest);
 });
 
 test("the digest is what it was in earlier releases: reviews outlive an upgrade", () => {
@@ -33,7 +35,7 @@ test("the digest is what it was in earlier releases: reviews outlive an upgrade"
 });
 
 test("the steps of the cutover are those that a switch walks, in its order, taken back in its way", () => {
-  const planned = migrationSteps({ schema: "move", routes: ["hook"] }).filter(({ id }) => id.startsWith("cutover-"));
+  const planned = migrationSteps({ target: MOVED, routes: ["hook"] }).filter(({ id }) => id.startsWith("cutover-"));
   const [gates, ...steps] = planned;
   assert.equal(gates?.id, "cutover-gates");
   const walked = new FakeWorld().steps("target");
@@ -50,8 +52,8 @@ test("the steps of the cutover are those that a switch walks, in its order, take
 });
 
 test("there is one point of no return, and nothing before it is forward only", () => {
-  for (const schema of ["move", "existing"] as const) {
-    const steps = migrationSteps({ schema, routes: [] });
+  for (const schema of ["moved", "existing"] as const) {
+    const steps = migrationSteps({ target: { ...MOVED, schema }, routes: [] });
     const at = steps.findIndex(({ pointOfNoReturn }) => pointOfNoReturn);
     assert.equal(steps.filter(({ pointOfNoReturn }) => pointOfNoReturn).length, 1);
     assert.ok(steps.slice(0, at).every(({ undo }) => undo !== "forward only"));
@@ -62,12 +64,12 @@ test("there is one point of no return, and nothing before it is forward only", (
 });
 
 test("an existing schema is compared, not made; a cutover without a route is told of before it is due", () => {
-  const existing = migrationSteps({ schema: "existing", routes: [] });
+  const existing = migrationSteps({ target: { ...MOVED, schema: "existing" }, routes: [] });
   assert.ok(!existing.some(({ id }) => id === "indexes"));
   assert.match(existing[0]?.title ?? "", /^compare/);
   assert.match(existing.find(({ id }) => id === "cutover-route")?.title ?? "", /none is configured yet: cutover\.routing/);
   assert.match(
-    migrationSteps({ schema: "move", routes: ["hook", "document"] }).find(({ id }) => id === "cutover-pause")?.title ?? "",
+    migrationSteps({ target: MOVED, routes: ["hook", "document"] }).find(({ id }) => id === "cutover-pause")?.title ?? "",
     /\(hook, document\)/,
   );
 });

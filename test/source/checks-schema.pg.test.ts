@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { CheckResult } from "../../src/model/check-result.ts";
 import { readCatalog } from "../../src/source/catalog.ts";
-import type { CheckResult } from "../../src/source/checks/check.ts";
 import { requireEmpty } from "../../src/target/postgres/schema/target-checks.ts";
 import { query } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import type { CheckResult } from "../../src/source/checks/check.ts";
+import type { CheckResult } from "../../src/model/check-result.ts";
 import { query } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 import { checkAll, checkRequest } from "./check-request.ts";

@@ -3,7 +3,7 @@ import { chownSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
-import type { CheckResult } from "../../src/source/checks/check.ts";
+import type { CheckResult } from "../../src/model/check-result.ts";
 import { type CheckRequest, runChecks } from "../../src/source/checks/run-checks.ts";
 import { SERVER_CHECKS } from "../../src/source/checks/server-checks.ts";
 import { query } from "../support/database.ts";

@@ -1,22 +1,10 @@
 import type pg from "pg";
+import type { CheckResult } from "../../model/check-result.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
 import type { AccessScope } from "../../side/postgres/catalog/compare-access.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
-
-/** `fail`: the migration would fail or lose something. `warn`: it goes on, and somebody should know. */
-export type CheckStatus = "pass" | "warn" | "fail";
-
-export interface CheckResult {
-  /** Stable, kebab-case. */
-  readonly id: string;
-  readonly status: CheckStatus;
-  /** What was found, with its numbers. */
-  readonly evidence: string;
-  /** The statement or setting that mends it. */
-  readonly fix: string | null;
-}
 
 export type Verdict = Omit<CheckResult, "id">;
 

@@ -5,6 +5,7 @@
 
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { CheckResult } from "../../model/check-result.ts";
 import type { SideName } from "../../model/side.ts";
 import { describeConnection } from "../../postgres/connect.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
@@ -14,7 +15,7 @@ import { PARITY_CHECKS } from "../parity.ts";
 import { selectExisting } from "../queries/check-table-queries.ts";
 import { selectServerVersion } from "../queries/slot-queries.ts";
 import { ACCESS_CHECKS } from "./access-checks.ts";
-import { type Check, type CheckContext, type CheckResult, fail, pass, type Side } from "./check.ts";
+import { type Check, type CheckContext, fail, pass, type Side } from "./check.ts";
 import { CONSTRUCT_CHECKS } from "./construct-checks.ts";
 import { MACHINE_CHECKS } from "./machine-checks.ts";
 import { OBJECT_CHECKS } from "./object-checks.ts";
@@ -40,7 +41,8 @@ const CHECKS: readonly Check[] = [
 /** What is to be checked. `connect` opens a session of its own for each side. */
 export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "catalog"> {
   readonly connect: (side: SideName, purpose: string) => Promise<pg.Client>;
-  readonly specs: Readonly<Record<SideName, ConnectionSpec>>;
+  /** Null for a target that is no PostgreSQL: what asks for it is left out. */
+  readonly specs: { readonly source: ConnectionSpec; readonly target: ConnectionSpec | null };
   readonly selection: TableSelection;
   readonly signal: AbortSignal;
 }
@@ -53,7 +55,10 @@ export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "
 export async function* runChecks(request: CheckRequest): AsyncGenerator<CheckResult> {
   const parts: Parts = {};
   try {
-    for (const name of ["source", "target"] as const) yield await reach(request, name, parts);
+    for (const name of ["source", "target"] as const) {
+      const spec = request.specs[name];
+      if (spec !== null) yield await reach(request, { name, spec }, parts);
+    }
     const failure = await readTables(request, parts);
     if (failure !== null) yield failure;
     const context = contextOf(request, parts);
@@ -77,7 +82,11 @@ interface Parts {
   tables?: { readonly catalog: Catalog; readonly oids: Readonly<Partial<Record<SideName, readonly number[]>>> };
 }
 
-async function reach({ connect, specs, signal }: CheckRequest, name: SideName, parts: Parts): Promise<CheckResult> {
+async function reach(
+  { connect, signal }: CheckRequest,
+  { name, spec }: { readonly name: SideName; readonly spec: ConnectionSpec },
+  parts: Parts,
+): Promise<CheckResult> {
   const id = `${name}-connection`;
   try {
     const client = await connect(name, "check");
@@ -85,8 +94,8 @@ async function reach({ connect, specs, signal }: CheckRequest, name: SideName, p
       await client.end().catch(() => undefined);
       throw error;
     });
-    parts[name] = { name, client, spec: specs[name], version };
-    return { id, ...pass(describeConnection(specs[name])) };
+    parts[name] = { name, client, spec, version };
+    return { id, ...pass(describeConnection(spec)) };
   } catch (error) {
     signal.throwIfAborted();
     const { message, suggestion } = asPghaulError(error, name);

@@ -33,6 +33,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
       capabilities: {
         takes: "rows",
         schema: keys.schema === "move" ? "moved" : "existing",
+        keyOrder: true,
         keeps: { owners: keys.owners === "keep", privileges: keys.privileges === "keep" },
         switches: true,
       },
@@ -45,6 +46,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
         return openSchemaWork({ ...keys, migration, source, target: server, own: await stream.settings(), dir }, request);
       },
       ...stream.downstream,
+      check: async () => [],
       tools: (major) => toolsFor(keys, major),
       sampleWrite: (table, rows) => server.session("plan", (client) => sampleWrite(client, table, rows)),
       wayBack: wayBackInto(context, server),

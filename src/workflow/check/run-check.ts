@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { CheckResult } from "../../source/checks/check.ts";
+import type { CheckResult } from "../../model/check-result.ts";
 import { runChecks } from "../../source/checks/run-checks.ts";
 import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Sides } from "../open-migration.ts";
@@ -20,7 +20,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
   const checks: CheckResult[] = [];
   const results = runChecks({
     connect: (side, purpose) => sides.connect(side, purpose, { signal }),
-    specs: { source: sides.source.spec, target: sides.server("target").spec },
+    specs: { source: sides.source.spec, target: sides.target.server?.spec ?? null },
     selection: config.tables,
     overrides: config.tables.overrides,
     migration: name,
@@ -37,10 +37,12 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     findClientTools: (major) => sides.target.tools(major),
     signal,
   });
-  for await (const result of results) {
+  const note = (result: CheckResult): void => {
     checks.push(result);
     told(result);
-  }
+  };
+  for await (const result of results) note(result);
+  for (const result of await sides.target.check()) note(result);
   const count = (status: CheckResult["status"]): number => checks.filter((check) => check.status === status).length;
   return { checks, failed: count("fail"), warned: count("warn") };
 }

@@ -3,6 +3,7 @@
 import { gatesTo } from "../../cutover/check-gates.ts";
 import type { GateResult } from "../../cutover/gate.ts";
 import { type CutoverState, isOpened, POINT_OF_NO_RETURN, stateOf } from "../../cutover/machine.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import type { Migration } from "../open-migration.ts";
@@ -89,6 +90,11 @@ async function digestOf({ migration, store, watch }: OpenCutover, to: SideName, 
 }
 
 export async function withCutover<T>(migration: Migration, bus: ProgressBus, work: (cutover: OpenCutover) => Promise<T>): Promise<T> {
+  if (!migration.target.capabilities.switches) {
+    throw new PghaulError("TARGET_KIND", "traffic cannot be switched to this kind of target; it is loaded, followed and verified", {
+      suggestion: "pghaul status",
+    });
+  }
   const cutover = openCutover(migration, bus);
   try {
     return await work(cutover);

@@ -25,7 +25,7 @@ export type PlanResult = MigrationPlan;
 export async function planMigration(sides: Sides, signal: AbortSignal): Promise<PlanResult> {
   const { config, name } = sides;
   const { catalog, tables, notMoved } = await planTables(sides);
-  const steps = migrationSteps({ schema: config.target.schema, routes: config.cutover.routing.map(({ kind }) => kind) });
+  const steps = migrationSteps({ target: sides.target.capabilities, routes: config.cutover.routing.map(({ kind }) => kind) });
   const source = describeConnection(sides.source.spec);
   const target = sides.target.description;
   const subject = {

@@ -57,6 +57,10 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     },
     AbortSignal.any([signal, streamed]),
   );
+  if (!migration.target.capabilities.switches) {
+    await Promise.all([lag, poll(request, askedToStop)]);
+    return;
+  }
   const fence = new FenceWatch({ migration, identifiers: prepared.identifiers, bus });
   await Promise.all([lag, poll(request, askedToStop), poll(request, () => fence.look()), runWayBack(request, back)]);
 }
