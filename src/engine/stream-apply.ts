@@ -1,15 +1,15 @@
 /**
  * The main stream: from here on transactions are applied whole, in commit order, over all joined tables. A table joins at a commit
- * boundary when its own cursor meets the stream; if its cursor is ahead, the stream skips the table's transactions below it.
+ * boundary when its own cursor meets the stream; if its cursor is ahead, the stream does not read the table's changes below it.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
 import type { Hold } from "../model/hold.ts";
-import { type Lsn, maxLsn, parseLsn } from "../model/lsn.ts";
+import { type Lsn, maxLsn, minLsn, parseLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import { advanceTable } from "./advance-table.ts";
 import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
-import type { EnginePorts, TableProgress, TargetProgress } from "./ports.ts";
+import type { EnginePorts, LogRange, TableProgress, TargetProgress } from "./ports.ts";
 import { isRefusal } from "./refusal.ts";
 
 /** A position that moved without any change of ours is made durable this often: resume then has less log to skim. */
@@ -116,15 +116,15 @@ export class StreamApply {
       } else {
         await this.#applyTo(this.#ports.log.passed(), stop, signal).catch(async (error: unknown) => {
           if (!isRefusal(error)) throw error;
-          await this.#applyCarefully(signal);
+          await this.#applyCarefully(this.#ports.log.passed(), signal);
         });
       }
     }
   }
 
   async #applyTo(to: Lsn, stop: AbortSignal, signal: AbortSignal): Promise<void> {
-    const from = this.#position ?? to;
-    const pieces = this.#ports.log.read({ from, to }, new Set(this.#joined.keys()), signal)[Symbol.asyncIterator]();
+    const { range, tables } = this.#stretch(to);
+    const pieces = this.#ports.log.read(range, tables, signal)[Symbol.asyncIterator]();
     try {
       let first = await pieces.next();
       while (first.done !== true) {
@@ -133,30 +133,51 @@ export class StreamApply {
         first = await pieces.next();
       }
     } catch (error) {
-      // A table that changed ends the stream there, and not where the batch began: what comes after is all in the new shape.
-      const end = driftLsn(error);
-      if (end !== null && end > (this.#position ?? end) && end < to) await this.#applyTo(end, stop, signal);
+      const end = this.#endBefore(error, range.to);
+      if (end !== null) await this.#applyTo(end, stop, signal);
       throw error;
     } finally {
       await pieces.return?.();
     }
-    this.#moveTo(to);
+    this.#moveTo(range.to);
+    if (range.to < to) await this.#applyTo(to, stop, signal);
   }
 
   /**
    * The batch that the target refused, again from where the stream stands, change by change: the table whose change is refused is held, and
    * the rest of its transaction is applied.
    */
-  async #applyCarefully(signal: AbortSignal): Promise<void> {
-    const { log } = this.#ports;
-    const to = log.passed();
-    const pieces = log.read({ from: this.#position ?? to, to }, new Set(this.#joined.keys()), signal)[Symbol.asyncIterator]();
+  async #applyCarefully(to: Lsn, signal: AbortSignal): Promise<void> {
+    const { range, tables } = this.#stretch(to);
+    const pieces = this.#ports.log.read(range, tables, signal)[Symbol.asyncIterator]();
     try {
       const first = await pieces.next();
       if (first.done !== true) await this.#applyOne(first.value, pieces, new Map());
+    } catch (error) {
+      const end = this.#endBefore(error, range.to);
+      if (end === null) throw error;
+      // Nobody is told of the change here: who reads on meets it again, unless its table is the one that is held.
+      await this.#applyCarefully(end, signal);
     } finally {
       await pieces.return?.();
     }
+  }
+
+  /**
+   * What is read next, up to `to` at most. A table that is ahead is not read below its cursor: it was loaded meanwhile, and there the log may
+   * have it in an older shape.
+   */
+  #stretch(to: Lsn): { readonly range: LogRange; readonly tables: ReadonlySet<string> } {
+    return {
+      range: { from: this.#position ?? to, to: [...this.#ahead.values()].reduce(minLsn, to) },
+      tables: new Set([...this.#joined.keys()].filter((id) => !this.#ahead.has(id))),
+    };
+  }
+
+  /** A table that changed ends the stream there, and not where the batch began: what comes after is all in the new shape. Null: nothing to do before it. */
+  #endBefore(error: unknown, to: Lsn): Lsn | null {
+    const end = driftLsn(error);
+    return end !== null && end > (this.#position ?? end) && end < to ? end : null;
   }
 
   /** `held`: carefully, and these are the tables that were refused. */
@@ -166,7 +187,8 @@ export class StreamApply {
       const applied = await applyBatch(transaction, first, pieces, {
         tables: this.#joined,
         tolerance: "strict",
-        accepts: ({ commitLsn }, table) => commitLsn >= (this.#ahead.get(table) ?? 0n),
+        // Nothing of its own is read of a table that is ahead; a TRUNCATE names it beside others.
+        accepts: (_, table) => !this.#ahead.has(table),
         limits: limits ?? DEFAULT_LIMITS,
         ...(held === undefined
           ? {}

@@ -5,7 +5,7 @@ import { StreamApply } from "../../src/engine/stream-apply.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { TransactionPiece } from "../../src/model/change.ts";
 import { formatLsn, type Lsn } from "../../src/model/lsn.ts";
-import { T, TABLES, transactionAt } from "./rows.ts";
+import { NO_KEY, T, TABLES, transactionAt } from "./rows.ts";
 
 const NOTHING: TargetProgress = { stream: null, tables: new Map(), mergedChunks: new Set(), pending: new Map() };
 const LOADED = { cursor: 10n, state: "loaded", filter: null } as const;
@@ -20,15 +20,23 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
 /** A stream over a log that holds these pieces and stands at 100. `fails` makes the target lose its first transactions. */
 function streamOver(
   pieces: readonly TransactionPiece[],
-  options: { readonly fails?: number; readonly known?: TargetProgress; readonly driftAt?: Lsn } = {},
+  options: {
+    readonly fails?: number;
+    readonly known?: TargetProgress;
+    readonly driftAt?: Lsn;
+    /** The target refuses rows with this key. */
+    readonly refuses?: string;
+  } = {},
 ) {
   const calls: string[] = [];
   let fails = options.fails ?? 0;
   const transaction: Partial<TargetTransaction> = {
     apply: async (_table, { puts }) => {
+      if (puts.some(([id]) => id === options.refuses)) throw new PghaulError("ROW_REFUSED", "not this one");
       calls.push(`puts ${puts.map(([id]) => id).join()}`);
       return [];
     },
+    attempt: (work) => work(),
     setStreamPosition: async (position) => void calls.push(`stream ${position}`),
     setTableProgress: async (_table, { cursor, state }) => void calls.push(`${state} at ${cursor}`),
   };
@@ -36,15 +44,20 @@ function streamOver(
     progress: async () => NOTHING,
     transaction: async (_lane, work) => {
       if (fails-- > 0) throw new PghaulError("TARGET_LOST", "gone");
-      return await work(transaction as TargetTransaction);
+      const before = calls.length;
+      return await work(transaction as TargetTransaction).catch((error: unknown) => {
+        calls.length = before;
+        throw error;
+      });
     },
   };
   const log: Pick<ChangeLog, "passed" | "waitPassed" | "read"> = {
     passed: () => 100n,
     waitPassed: (_lsn, signal) => rejectOnAbort(signal),
-    async *read({ from, to }) {
+    async *read({ from, to }, tables) {
       for (const piece of pieces) {
         if (piece.header.commitLsn < from || piece.header.commitLsn >= to) continue;
+        if (!piece.changes.some((change) => change.kind !== "truncate" && tables.has(change.table))) continue;
         if (piece.header.commitLsn === options.driftAt)
           throw new PghaulError("SCHEMA_DRIFT", "changed", { context: { lsn: formatLsn(options.driftAt) } });
         yield piece;
@@ -52,7 +65,7 @@ function streamOver(
     },
   };
   const clock = { now: () => 0, sleep: (_millis: number, signal: AbortSignal) => rejectOnAbort(signal) };
-  const observer = { applied: () => {}, tableJoined: () => {} } as Partial<EngineObserver> as EngineObserver;
+  const observer = { applied: () => {}, tableJoined: () => {}, tableHeld: () => {} } as Partial<EngineObserver> as EngineObserver;
   const ports = { log: log as ChangeLog, target, clock, observer, crashPoint: () => {} };
   const stop = new AbortController();
   const stream = new StreamApply(ports, TABLES, options.known ?? NOTHING);
@@ -104,6 +117,40 @@ describe("the stream", () => {
     );
     await assert.rejects(running, { code: "SCHEMA_DRIFT" });
     assert.deepEqual(calls, ["puts a,b", "stream 35"]);
+  });
+
+  it("holds a table that is refused and goes on to the change of another that came in the same batch", async () => {
+    const known: TargetProgress = {
+      ...NOTHING,
+      stream: 10n,
+      tables: new Map([T, NO_KEY].map(({ id }) => [id, { ...LOADED, state: "joined" }])),
+    };
+    const { calls, running } = streamOver(
+      [
+        transactionAt(20n, { kind: "insert", table: T.id, row: ["a", "u", "x"] }),
+        transactionAt(30n, { kind: "insert", table: T.id, row: ["bad", "v", "x"] }),
+        transactionAt(40n, { kind: "insert", table: NO_KEY.id, row: ["c", "w", "x"] }),
+      ],
+      { known, driftAt: 40n, refuses: "bad" },
+    );
+    await assert.rejects(running, { code: "SCHEMA_DRIFT" });
+    assert.deepEqual(calls, ["puts a", "held at 30", "stream 35"]);
+  });
+
+  it("does not read a table that is ahead below its cursor: it was loaded since its columns changed", async () => {
+    const known: TargetProgress = { ...NOTHING, stream: 10n, tables: new Map([[T.id, { ...LOADED, cursor: 30n, state: "joined" }]]) };
+    const { calls, stream, running, stop } = streamOver(
+      [
+        transactionAt(20n, { kind: "insert", table: T.id, row: ["older shape", "u", "x"] }),
+        transactionAt(30n, { kind: "insert", table: T.id, row: ["new", "u", "x"] }),
+      ],
+      { known, driftAt: 20n },
+    );
+    await stream.atBoundary(async () => {});
+    await stream.atBoundary(async () => {});
+    stop();
+    await running;
+    assert.deepEqual(calls, ["puts new", "stream 35"]);
   });
 
   it("goes on when work at a boundary fails", async () => {
