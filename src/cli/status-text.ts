@@ -42,6 +42,7 @@ interface HoldView {
   readonly lsn: string | null;
   readonly key: readonly string[] | null;
   readonly reloadAsked: string | null;
+  readonly reloadRefused: string | null;
 }
 
 const COLUMNS = [
@@ -152,11 +153,12 @@ function errorLine({ lastError }: StatusView): string | null {
   return lastError === null ? null : `last error: ${lastError.code} at ${lastError.at}: ${lastError.message}`;
 }
 
-function heldLine(table: string, { stream, at, reason, lsn, key, reloadAsked }: HoldView): string {
+function heldLine(table: string, { stream, at, reason, lsn, key, reloadAsked, reloadRefused }: HoldView): string {
   const row = key === null ? "a row" : `the row with key (${key.join(", ")})`;
   const place = lsn === null ? "" : ` at ${lsn}`;
   const reload = `remove the cause, then: pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
-  const next = reloadAsked !== null ? "to be loaded anew" : stream === "reverse" ? "the way back is closed" : reload;
+  const again = reloadRefused === null ? reload : `could not be loaded anew: ${reloadRefused}; ${reload}`;
+  const next = reloadAsked !== null ? "to be loaded anew" : stream === "reverse" ? "final: the way back stays closed" : again;
   return `HELD since ${at}: ${table}: ${stream === "reverse" ? "the source" : "the target"} refuses ${row}${place}: ${reason}; ${next}`;
 }
 

@@ -108,6 +108,11 @@ export class TablesLoad {
     return [...positions, ...this.#held.values()].reduce(minLsn, this.#floor.known);
   }
 
+  /** Every commit below is visible to all snapshots to come; where a barrier is needed, only once it has passed. */
+  get visibleFloor(): Lsn {
+    return this.#floor.proved;
+  }
+
   async #reader(): Promise<void> {
     while (!this.#options.stop.aborted) {
       this.#options.signal.throwIfAborted();

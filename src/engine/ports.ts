@@ -198,6 +198,8 @@ export interface TargetTransaction {
   /** UPDATE of a key whose new row has UNCHANGED columns: moves the row in place. False when the old key is not there. */
   move(table: Table, oldKey: Row, row: PartialRow): Promise<boolean>;
   truncate(tables: readonly Table[]): Promise<void>;
+  /** Takes every row of a table that is to be loaded anew. Gives up within seconds where somebody uses it, and says who. */
+  empty(table: Table): Promise<void>;
   /** Runs `work`; what it did is undone when it throws, and the transaction can go on. Not to be nested. */
   attempt<T>(work: () => Promise<T>): Promise<T>;
   /** Load merge: inserts rows whose key is not there yet; a key that is there is exact already. Returns rows inserted. */

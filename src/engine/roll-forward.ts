@@ -53,7 +53,7 @@ export async function rollForwardOver(
 
 /** Keys touched beyond this are not told apart any more: every row of the chunk is followed. */
 const TOLD_KEYS = 50_000;
-const EVERY_KEY: KeyLookup = { has: () => true, size: Number.POSITIVE_INFINITY };
+export const EVERY_KEY: KeyLookup = { has: () => true, size: Number.POSITIVE_INFINITY };
 
 /** Two walks over the same pieces: the first learns which keys are touched, and so which rows must be taken out of the raw chunk. */
 class RollForward {

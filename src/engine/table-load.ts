@@ -12,8 +12,10 @@ import type { Row } from "../model/value.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
 import { LogStretch } from "./log-stretch.ts";
 import { passRead } from "./pass-log.ts";
-import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress } from "./ports.ts";
-import { rollForwardOver } from "./roll-forward.ts";
+import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress, TargetTransaction } from "./ports.ts";
+import { isRefusal } from "./refusal.ts";
+import { namedRow, type RefusedRows } from "./refused-row.ts";
+import { EVERY_KEY, type RolledChunk, rollForwardOver } from "./roll-forward.ts";
 import type { VisibleFloor } from "./visible-floor.ts";
 
 /** Keys of one point re-read. */
@@ -152,10 +154,11 @@ export class TableLoad {
     try {
       const rolled = await rollForwardOver(this.table, read, () => stretch.pieces(open.floor));
       crashPoint("after-copy-before-merge");
-      await target.transaction("load", async (transaction) => {
+      const merge = async (transaction: TargetTransaction): Promise<void> => {
         await transaction.insertAbsent(this.table, rolled.raw, rolled.rows);
         await transaction.setChunkMerged(this.table.id, chunk.id);
-      });
+      };
+      await target.transaction("load", merge).catch((error: unknown) => this.#named(error, rolled));
       crashPoint("after-merge-before-record");
       store.chunkMerged(chunk.id, read.rows.count, read.rows.bytes);
       observer.chunkMerged(this.table.id, chunk.id, read.rows.count, read.rows.bytes);
@@ -164,6 +167,15 @@ export class TableLoad {
     } catch (error) {
       reject(error);
     }
+  }
+
+  /** Throws the error, of a refusal with the key of the row. */
+  async #named(error: unknown, { raw, rows }: RolledChunk): Promise<never> {
+    const { table } = this;
+    if (table.key === null || !isRefusal(error)) throw error;
+    const all = [...(raw?.take(table.key, EVERY_KEY).taken ?? []), ...rows];
+    const put: RefusedRows["put"] = (transaction, part) => transaction.insertAbsent(table, null, part);
+    throw await namedRow(this.#ports.target, error, { table, rows: all, put });
   }
 
   /** Point re-reads: a key list is a chunk too, merged by replacing. A re-read may itself meet a change that leaves a key open. */

@@ -12,13 +12,15 @@ const REFRESH_MILLIS = 1_000;
 
 interface FloorPorts {
   readonly source: Pick<SourceReader, "heartbeat">;
-  readonly log: Pick<ChangeLog, "start" | "passed" | "headers">;
+  /** Who does not feed the log cannot count its streams, and proves nothing that outlives it. */
+  readonly log: Pick<ChangeLog, "start" | "passed" | "headers"> & Partial<Pick<ChangeLog, "streams">>;
   readonly clock: Pick<Clock, "now">;
 }
 
 export class VisibleFloor {
   readonly #ports: FloorPorts;
   #floor: Lsn;
+  #proved: Lsn;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | null = null;
 
@@ -26,6 +28,15 @@ export class VisibleFloor {
     this.#ports = ports;
     // What the log no longer holds, or never held, was visible when its first position was taken: that is what the barrier waits for.
     this.#floor = ports.log.start();
+    this.#proved = this.#floor;
+  }
+
+  /**
+   * The floor as far as it can be put on record. One whose snapshot and whose log are of two streams is good enough for reads that fail by
+   * themselves (`passRead`); a source that crashed in between has given the xids of its lost transactions to others.
+   */
+  get proved(): Lsn {
+    return this.#proved;
   }
 
   /** The floor as last computed; true forever, if low. */
@@ -46,6 +57,7 @@ export class VisibleFloor {
 
   async #refresh(signal: AbortSignal): Promise<void> {
     const { source, log, clock } = this.#ports;
+    const since = log.streams?.();
     const view = await source.heartbeat();
     const to = log.passed();
     let floor = maxLsn(to, this.#floor);
@@ -55,6 +67,7 @@ export class VisibleFloor {
       break;
     }
     this.#floor = floor;
+    if (since !== undefined && log.streams?.() === since) this.#proved = floor;
     this.#refreshedAt = clock.now();
   }
 }

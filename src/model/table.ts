@@ -6,6 +6,8 @@ export interface Column {
   /** GENERATED ALWAYS AS IDENTITY: INSERT needs OVERRIDING SYSTEM VALUE, UPDATE may set it to DEFAULT alone. */
   readonly identityAlways: boolean;
   readonly notNull: boolean;
+  /** `atttypid`, by which the stream tells the type; absent where it is not known, and where the columns are read from the other side. */
+  readonly typeOid?: number;
 }
 
 /**
@@ -61,6 +63,11 @@ export function tableId({ schema, name }: { readonly schema: string; readonly na
 
 function idPart(part: string): string {
   return /^[^\s."*?](?:[^."*?]*[^\s."*?])?$/u.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
+}
+
+/** The columns as they are elsewhere: a type of somebody's own has another OID in every database. */
+export function withoutTypeOids(columns: readonly Column[]): readonly Column[] {
+  return columns.map(({ typeOid: _, ...column }) => column);
 }
 
 /** The text of a row's key: equality of this string is identity of the row. Lengths are prefixed so that no two keys collide. */

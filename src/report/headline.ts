@@ -13,7 +13,16 @@ export interface Fact {
 
 /** The numbers that stand at the top of a report. */
 export function headline(report: Report): readonly Fact[] {
-  return [...fence(report), loaded(report), followed(report), lag(report), verified(report), switched(report), journal(report)];
+  return [
+    ...fence(report),
+    ...held(report),
+    loaded(report),
+    followed(report),
+    lag(report),
+    verified(report),
+    switched(report),
+    journal(report),
+  ];
 }
 
 function loaded({ load, tables }: Report): Fact {
@@ -55,6 +64,13 @@ function lag(report: Report): Fact {
 /** Above everything else, for as long as the report is made: it was found, and somebody has to look. */
 function fence({ breaches }: Report): readonly Fact[] {
   return breaches.map((note) => ({ label: "Fence", value: "FENCE_BREACH", note, mood: "bad" }));
+}
+
+/** What is held falls behind, and keeps the cutover closed. */
+function held({ held: tables }: Report): readonly Fact[] {
+  if (tables.length === 0) return [];
+  const names = tables.map(({ table }) => table).join(", ");
+  return [{ label: "Held", value: `${formatCount(tables.length)} HELD`, note: `a row was refused: ${names}`, mood: "bad" }];
 }
 
 /** Of the whole migration: a table's last verdict counts, whichever run compared it, and a table without one is not equal yet. */

@@ -43,6 +43,7 @@ ${plots(report)}
 <h2>Tables</h2>
 ${loadBars(report.tables)}
 ${tablesTable(report.tables)}
+${report.held.length === 0 ? "" : html`<p>Held:</p><ul>${report.held.map(({ why, fix }) => html`<li><strong>HELD</strong> ${why}; ${fix}</li>`)}</ul>`}
 ${report.leftOut.length === 0 ? "" : html`<p>Not moved:</p><ul>${report.leftOut.map(({ why }) => html`<li>${why}</li>`)}</ul>`}
 <h2>Verification</h2>
 ${verificationTable(report.verifications)}

@@ -24,6 +24,7 @@ export function markdownPage(report: Report): string {
     overTime(report),
     "## Tables",
     tables(report),
+    ...(report.held.length === 0 ? [] : ["Held:", report.held.map(({ why, fix }) => `- **HELD** ${cell(why)}; ${cell(fix)}`).join("\n")]),
     ...(report.leftOut.length === 0 ? [] : ["Not moved:", report.leftOut.map(({ why }) => `- ${cell(why)}`).join("\n")]),
     "## Verification",
     verifications(report),

@@ -12,6 +12,8 @@ export interface Report {
   readonly tables: readonly ReportTable[];
   /** Not moved, each with a sentence that names it and says why. */
   readonly leftOut: readonly { readonly table: string; readonly why: string }[];
+  /** A side refused a row of these: why, without the row's key, and what to do. */
+  readonly held: readonly { readonly table: string; readonly why: string; readonly fix: string }[];
   /** In the order of time. */
   readonly series: readonly SeriesPoint[];
   /** In the order of time. */

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
-import { type Key, type Table, type TableLeaf, tableId } from "../model/table.ts";
+import { type Key, type Table, type TableLeaf, tableId, withoutTypeOids } from "../model/table.ts";
 import { explained } from "../postgres/lock-refused.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { type OutsideTable, outsideTable, setApartTable } from "./catalog/outside-tables.ts";
@@ -110,7 +110,12 @@ export function completeTables({ tables, leftOut }: Catalog): Table[] {
 /** A digest of what a plan depends on: names, columns, types, keys and leaves, sizes left out. Order of the tables does not matter. */
 export function fingerprintTables(tables: readonly Table[]): string {
   const shape = tables
-    .map(({ id, columns, key, leaves }) => ({ id, columns, key, leaves: leaves.map(({ schema, name }) => [schema, name]) }))
+    .map(({ id, columns, key, leaves }) => ({
+      id,
+      columns: withoutTypeOids(columns),
+      key,
+      leaves: leaves.map(({ schema, name }) => [schema, name]),
+    }))
     .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   return createHash("sha256").update(JSON.stringify(shape)).digest("hex");
 }
@@ -175,11 +180,12 @@ class CatalogFacts {
       schema: row.schema,
       name: row.name,
       oid: Number(row.oid),
-      columns: columns.map(({ name, type, identity: kind, not_null }) => ({
+      columns: columns.map(({ name, type, type_oid, identity: kind, not_null }) => ({
         name,
         type,
         identityAlways: kind === "a",
         notNull: not_null === "true",
+        typeOid: Number(type_oid),
       })),
       key,
       partitioned: row.kind === "p",

@@ -62,7 +62,7 @@ export class ChunkStore implements LoadStore {
       sqlite.prepare("delete from hold where stream = 'forward' and table_id = ?").run(table);
       sqlite
         .prepare(
-          `update migration_table set phase = 'pending', loading_at = null, loaded_at = null, joined_at = null, live_at = null, reloaded_at = ?
+          `update migration_table set phase = 'pending', loading_at = null, loaded_at = null, joined_at = null, live_at = null, changed_at = ?
           where id = ?`,
         )
         .run(new Date().toISOString(), table);

@@ -16,6 +16,8 @@ export interface HeldTable {
   readonly key: readonly string[] | null;
   /** It was asked to be loaded anew, ISO 8601. */
   readonly reloadAsked: string | null;
+  /** Why that was not done when it was last asked; the table was left as it is. */
+  readonly reloadRefused: string | null;
 }
 
 interface HoldRow {
@@ -27,6 +29,7 @@ interface HoldRow {
   readonly lsn: string | null;
   readonly key: string | null;
   readonly reload_asked: string | null;
+  readonly reload_refused: string | null;
 }
 
 /** Tables that are held. The target's word counts; this is its copy, and the wish to load one anew. */
@@ -64,11 +67,11 @@ export class HoldStore {
     });
   }
 
-  /** The target's word at the start of a life: `known` are held, and no others. A wish for one that is not held any more stays to be fulfilled. */
+  /** The target's word at the start of a life: `known` are held, and no others. */
   agree(stream: HeldTable["stream"], known: ReadonlyMap<string, Hold>): void {
     this.#database.write(() => {
-      for (const { table, reloadAsked, stream: of } of this.all()) {
-        if (of !== stream || known.has(table) || reloadAsked !== null) continue;
+      for (const { table, stream: of } of this.all()) {
+        if (of !== stream || known.has(table)) continue;
         this.#database.sqlite.prepare("delete from hold where stream = ? and table_id = ?").run(stream, table);
       }
       for (const [table, hold] of known) this.held(stream, table, hold);
@@ -79,9 +82,20 @@ export class HoldStore {
   askReload(table: string): boolean {
     return this.#database.write(() => {
       const { changes } = this.#database.sqlite
-        .prepare("update hold set reload_asked = coalesce(reload_asked, ?) where stream = 'forward' and table_id = ?")
+        .prepare(
+          "update hold set reload_asked = coalesce(reload_asked, ?), reload_refused = null where stream = 'forward' and table_id = ?",
+        )
         .run(new Date().toISOString(), table);
       return changes > 0;
+    });
+  }
+
+  /** The wish is over and the table stays held: withdrawn, or refused for a reason. */
+  endReload(table: string, refused: string | null): void {
+    this.#database.write(() => {
+      this.#database.sqlite
+        .prepare("update hold set reload_asked = null, reload_refused = ? where stream = 'forward' and table_id = ?")
+        .run(refused, table);
     });
   }
 
@@ -101,5 +115,6 @@ function toHeld(row: HoldRow): HeldTable {
     lsn: row.lsn,
     key: row.key === null ? null : (JSON.parse(row.key) as string[]),
     reloadAsked: row.reload_asked,
+    reloadRefused: row.reload_refused,
   };
 }

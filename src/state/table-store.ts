@@ -73,6 +73,16 @@ export class TableStore {
     });
   }
 
+  /** Another definition of a table that is there: its columns changed, and no verdict from before counts any more. */
+  redefine(table: Table): void {
+    this.#database.write(() => {
+      const { changes } = this.#database.sqlite
+        .prepare("update migration_table set definition = ?, changed_at = ? where id = ?")
+        .run(JSON.stringify(table), new Date().toISOString(), table.id);
+      if (changes === 0) throw new Error(`state: table ${table.id} was never planned`);
+    });
+  }
+
   /** All tables in the planned order. */
   all(): readonly TableRecord[] {
     return this.#database.read(() => this.#database.sqlite.prepare<[], TableRow>(SELECT).all().map(toRecord));

@@ -53,11 +53,11 @@ export class VerifyStore {
     });
   }
 
-  /** The last verdict on each table, in the order of the tables' names; none on one that was loaded anew since. */
+  /** The last verdict on each table, in the order of the tables' names; none on one that was loaded anew, or changed its columns, since. */
   latest(): readonly RecordedVerdict[] {
     return this.#select(
       `where id in (select max(id) from verdict group by table_id)
-        and not exists (select 1 from migration_table t where t.id = verdict.table_id and t.reloaded_at >= verdict.at) order by table_id`,
+        and not exists (select 1 from migration_table t where t.id = verdict.table_id and t.changed_at >= verdict.at) order by table_id`,
       [],
     );
   }

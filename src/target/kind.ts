@@ -49,10 +49,18 @@ export interface TargetKind<Keys> {
 export interface Downstream {
   /** By what its tables do not fit these, a sentence each; empty when they do. */
   differences(tables: readonly Table[]): Promise<readonly string[]>;
+  /** What gives a table of its own the columns that this one has at the other side. */
+  statementsToFollow(table: Table): Promise<StatementsToFollow>;
   /** Opens it for one life of the engine. */
   openEngine(options: EngineOptions): Promise<OpenTarget>;
   /** As verification reads it. */
   replica(options: ReplicaOptions): VerifyReplica;
+}
+
+export interface StatementsToFollow {
+  readonly statements: readonly string[];
+  /** What has to be looked at before they are run. */
+  readonly remark: string;
 }
 
 /** A migration's target. */

@@ -12,11 +12,18 @@ export function heldSentence({ stream, table, reason, lsn, key }: HeldTable): st
 }
 
 /** What to do about it. */
-export function reloadAdvice({ stream, table, reloadAsked }: HeldTable): string {
-  if (stream === "reverse") return "the way back is closed for as long as it is held";
+export function reloadAdvice({ stream, table, reloadAsked, reloadRefused }: AdvisedTable): string {
+  if (stream === "reverse") return FINAL;
   if (reloadAsked !== null) return "it is about to be loaded anew";
-  return `remove the cause at the target, then: ${reloadCommand(table)}`;
+  const before = reloadRefused === null ? "" : `it could not be loaded anew: ${reloadRefused}; `;
+  return `${before}remove the cause at the target, then: ${reloadCommand(table)}`;
 }
+
+type AdvisedTable = Pick<HeldTable, "stream" | "table" | "reloadAsked" | "reloadRefused">;
+
+/** Of a table that the source refused on the way back: to empty it there would take the only other copy of its rows. */
+const FINAL =
+  "this is final: on the way back no table is loaded anew, so the way back stays closed and the target the primary; pghaul complete ends the migration";
 
 function reloadCommand(table: string): string {
   return `pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
@@ -28,7 +35,8 @@ export function heldError(state: StateDatabase, only: (table: string) => boolean
   const [first, ...more] = held;
   if (first === undefined) return null;
   const others = more.length === 0 ? "" : ` (and ${more.map(({ table }) => table).join(", ")})`;
-  return new PghaulError("TABLE_HELD", `${heldSentence(first)}${others}`, {
+  const refused = first.reloadRefused === null ? "" : `; it could not be loaded anew: ${first.reloadRefused}`;
+  return new PghaulError("TABLE_HELD", `${heldSentence(first)}${others}${refused}`, {
     context: { table: first.table, ...(first.lsn === null ? {} : { lsn: first.lsn }) },
     suggestion: reloadCommand(first.table),
   });

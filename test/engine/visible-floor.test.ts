@@ -9,12 +9,22 @@ const never = new AbortController().signal;
 
 /** A log with commits at 10, 20, 30 that stands at 40, and a source whose next heartbeat sees the xids given. */
 function floorOver(seen: bigint[]) {
-  const world = { view: viewOf(...seen) as ReadView, passed: 40n, now: 0, heartbeats: 0, froms: [] as bigint[] };
-  const log: Pick<ChangeLog, "start" | "passed" | "headers"> = {
+  const world = {
+    view: viewOf(...seen) as ReadView,
+    passed: 40n,
+    now: 0,
+    heartbeats: 0,
+    streams: 1,
+    opensAnew: false,
+    froms: [] as bigint[],
+  };
+  const log: Pick<ChangeLog, "start" | "passed" | "headers" | "streams"> = {
     start: () => 10n,
+    streams: () => world.streams,
     passed: () => world.passed,
     async *headers({ from, to }): AsyncIterable<TransactionHeader> {
       world.froms.push(from);
+      if (world.opensAnew) world.streams += 1;
       for (const lsn of [10n, 20n, 30n]) if (lsn >= from && lsn < to) yield headerAt(lsn);
     },
   };
@@ -39,6 +49,17 @@ describe("the visible floor", () => {
 
   it("stands where the log does when everything in it is visible", async () => {
     assert.equal(await floorOver([10n, 20n, 30n]).floor.current(never), 40n);
+  });
+
+  it("is proved only where snapshot and log are of one stream: a source that crashed gives the xids of lost transactions to others", async () => {
+    const { world, floor } = floorOver([10n, 30n]);
+    world.opensAnew = true;
+    assert.equal(await floor.current(never), 20n);
+    assert.equal(floor.proved, 10n);
+    world.opensAnew = false;
+    world.now = 1_001;
+    await floor.current(never);
+    assert.equal(floor.proved, 20n);
   });
 
   it("goes on from where it stood, a second later, and asks once for all who wait", async () => {

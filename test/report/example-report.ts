@@ -39,6 +39,13 @@ export const EXAMPLE: Report = {
     { name: "forward", slot: "pghaul_orders_move_forward", durableLsn: "1/2F00A0", transactions: 900, changes: 4_500, bytes: 1_000_000 },
     { name: "reverse", slot: "pghaul_orders_move_reverse", durableLsn: "0/99", transactions: 100, changes: 500, bytes: 90_000 },
   ],
+  held: [
+    {
+      table: "public.orders",
+      why: 'public.orders is held: the target refuses a row changed by the transaction committed at 1/2F0090: violates check constraint "small"',
+      fix: "remove the cause at the target, then: pghaul snapshot reload --table 'public.orders'",
+    },
+  ],
   leftOut: [{ table: "maps.spots", why: "maps.spots belongs to the extension maps, and holds rows of yours that are not moved" }],
   tables: [
     {

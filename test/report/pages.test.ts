@@ -23,6 +23,7 @@ const EMPTY: Report = {
   streams: [],
   tables: [],
   leftOut: [],
+  held: [],
   series: [],
   verifications: [],
   switches: [],

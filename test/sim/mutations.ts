@@ -177,6 +177,7 @@ function overlay(transaction: TargetTransaction, changed: Partial<TargetTransact
     applyInOrder: (...args) => transaction.applyInOrder(...args),
     move: (...args) => transaction.move(...args),
     truncate: (tables) => transaction.truncate(tables),
+    empty: (table) => transaction.empty(table),
     insertAbsent: (...args) => transaction.insertAbsent(...args),
     replace: (...args) => transaction.replace(...args),
     loadWhole: (...args) => transaction.loadWhole(...args),

@@ -1,10 +1,10 @@
 /** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together, each table joins when loaded. */
 import { TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
-import { reloadTable, startsOver } from "../../src/engine/reload-table.ts";
+import { reloadTable } from "../../src/engine/reload-table.ts";
 import { StreamApply } from "../../src/engine/stream-apply.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { type Lsn, minLsn } from "../../src/model/lsn.ts";
+import { type Lsn, maxLsn, minLsn } from "../../src/model/lsn.ts";
 import type { Table, TableLeaf } from "../../src/model/table.ts";
 import type { DurableStore } from "./store.ts";
 
@@ -39,6 +39,8 @@ export class Process {
   #load: TablesLoad | null = null;
   #stream: StreamApply | null = null;
   #loaded = false;
+  /** The load has a floor that is proved. */
+  #barred = false;
 
   constructor(parts: ProcessParts) {
     this.#parts = parts;
@@ -84,6 +86,7 @@ export class Process {
     if (this.#load === null || this.#stream === null) return;
     const recorded = this.#stream.recordedPosition;
     const needed = [recorded, this.#load.oldestPosition()].filter((position) => position !== null);
+    if (this.#barred) this.#parts.store.visibleFloor = maxLsn(this.#parts.store.visibleFloor, this.#load.visibleFloor);
     // What the stream has on record a crash of the target may still take back; and a target that went back is noticed here at the latest.
     await this.#parts.makeDurable();
     if (needed.length > 0) await this.#parts.ports.log.release(needed.reduce(minLsn));
@@ -95,12 +98,12 @@ export class Process {
     if (!store.barrierPassed) {
       await ports.source.barrier(() => {}, signal);
       store.barrierPassed = true;
+      store.visibleFloor = ports.log.start();
     }
     const asked = tables.filter(({ id }) => store.reloads.has(id));
     if (asked.length > 0) await ports.target.progress();
     for (const table of asked) await reloadTable(ports, table);
     const known = await ports.target.progress();
-    if (startsOver(known, tables)) await ports.source.barrier(() => {}, signal);
     const stream = new StreamApply(ports, new Map(tables.map((table) => [table.id, table])), known);
     this.#stream = stream;
     const load = new TablesLoad(ports, known, {
@@ -117,11 +120,29 @@ export class Process {
       signal,
     });
     this.#load = load;
-    const loading = load.run().then((all) => {
+    const loading = this.#loadBehindBarrier(load, signal).then((all) => {
       this.#loaded = all;
       if (this.#stopLoad.signal.aborted) this.#stopStream.abort(new Error("stopped"));
     });
     await this.#both(loading, stream.run(this.#stopStream.signal, signal));
+  }
+
+  /** As the workflow does: the stream does not wait for the barrier, and a stop ends the wait. */
+  async #loadBehindBarrier(load: TablesLoad, signal: AbortSignal): Promise<boolean> {
+    const { ports, store } = this.#parts;
+    const floor = ports.log.start();
+    if (load.oldestPosition() === null) return load.run();
+    if (floor > store.visibleFloor) {
+      const ended = AbortSignal.any([this.#stopLoad.signal, signal]);
+      try {
+        await ports.source.barrier(() => {}, ended);
+      } catch (error) {
+        if (signal.aborted || !this.#stopLoad.signal.aborted) throw error;
+        return false;
+      }
+    }
+    this.#barred = true;
+    return load.run();
   }
 
   /** Waits for both; the first that fails stops the other. */

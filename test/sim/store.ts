@@ -1,5 +1,6 @@
 /** The load's memory on this machine: survives every crash, each call durable by itself. */
 import type { ChunkRange, ChunkRecord, LoadStore } from "../../src/engine/ports.ts";
+import type { Lsn } from "../../src/model/lsn.ts";
 import type { Row } from "../../src/model/value.ts";
 import type { Life } from "./crash.ts";
 
@@ -9,6 +10,8 @@ export class DurableStore {
   readonly reloads = new Set<string>();
   /** The workflow's own note that the barrier has passed. */
   barrierPassed = false;
+  /** Every commit below is visible to all snapshots to come. */
+  visibleFloor: Lsn = 0n;
 }
 
 export class SimStore implements LoadStore {

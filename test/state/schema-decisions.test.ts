@@ -10,7 +10,7 @@ import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
  */
 const DECISIONS: readonly { readonly schema: string; readonly decision: string }[] = [
   {
-    schema: "39a3885d7ca97f24e28e9f89bf7949435f7cada7b1d9ce71976d96b8a23f39da",
+    schema: "cc88ce12690a676759b697af4ddef0db90ae8258c4a12665935013ccc43bf540",
     decision:
       "The first schema. Not released yet: until 0.1.0 is out it may change in place, and a state directory of a build in between is started anew.",
   },

@@ -35,7 +35,10 @@ export class RelationMap {
   readonly #tables: ReadonlyMap<number, Table>;
   readonly #side: SideName;
   readonly #known = new Map<number, Known>();
-  /** Column types at the start, or as first seen since, by table and column: text of another type is another value. */
+  /**
+   * Column types where the table itself does not tell them: as at the start, or as first seen since, by table and column. Text of another type
+   * is another value.
+   */
   readonly #typeOids = new Map<string, number>();
 
   constructor(tables: Iterable<Table>, side: SideName) {
@@ -93,15 +96,16 @@ export class RelationMap {
     if (table === undefined) throw new Error(`relation map: ${relation.oid} is not a table of the migration`);
     const at = { table: table.id, side: this.#side, lsn };
     const indexes = columnIndexes(relation, table, at);
-    this.#checkTypes(relation, at);
+    this.#checkTypes(relation, table, at);
     const inOrder = indexes.every((from, to) => from === to);
     const order = inOrder ? (tuple: PartialRow) => tuple : (tuple: PartialRow) => indexes.map((from) => tuple[from] ?? null);
     return { table, relation, order, identityHasKey: hasKey(relation, table) };
   }
 
-  #checkTypes(relation: RelationMessage, at: DriftPlace): void {
+  #checkTypes(relation: RelationMessage, table: Table, at: DriftPlace): void {
+    const told = new Map(table.columns.map((column) => [column.name, column.typeOid]));
     for (const { name, typeOid } of relation.columns) {
-      const before = this.#typeOids.get(columnId(relation, name));
+      const before = told.get(name) ?? this.#typeOids.get(columnId(relation, name));
       if (before !== typeOid) throw drift(relation, `column ${name} changed its type (OID ${before} to ${typeOid})`, at);
     }
   }

@@ -117,6 +117,7 @@ export interface ColumnRow {
   readonly oid: string;
   readonly name: string;
   readonly type: string;
+  readonly type_oid: string;
   /** 'a' always, 'd' by default, '' none. */
   readonly identity: string;
   /** 's' stored, 'v' virtual (18), '' none. */
@@ -128,7 +129,7 @@ export async function selectColumns(db: Queryable, oids: readonly string[]): Pro
   const { rows } = await db.query<ColumnRow>(
     `
     select a.attrelid::text as oid, a.attname::text as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-           a.attidentity::text as identity, a.attgenerated::text as generated, a.attnotnull::text as not_null
+           a.atttypid::text as type_oid, a.attidentity::text as identity, a.attgenerated::text as generated, a.attnotnull::text as not_null
       from pg_catalog.pg_attribute a
      where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
      order by a.attrelid, a.attnum`,

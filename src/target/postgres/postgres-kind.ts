@@ -14,6 +14,7 @@ import { openPostgresTarget } from "./postgres-target.ts";
 import { sampleWrite } from "./sample-write.ts";
 import { findClientTools } from "./schema/archive/client-tools.ts";
 import { openSchemaWork } from "./schema/schema-work.ts";
+import { statementsToFollow } from "./schema/statements-to-follow.ts";
 import { schemaDifferences } from "./schema/target-checks.ts";
 
 /** What the configuration says of a PostgreSQL target. */
@@ -90,6 +91,8 @@ function streamInto(server: PostgresServer, context: TargetContext, stream: Stre
   };
   const downstream: Downstream = {
     differences: (tables) => server.session("schema", (client) => schemaDifferences(client, tables)),
+    statementsToFollow: (table) =>
+      server.session("schema", (client) => statementsToFollow(client, table, { up: upstream.side, down: server.side })),
     openEngine: ({ loadLanes, signal }) =>
       openPostgresTarget({
         connect: async (purpose) => server.connect(purpose, { signal, settings: (await settings()).settings }),

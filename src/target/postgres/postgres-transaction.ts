@@ -20,7 +20,7 @@ import { applyInOrder, moveRow } from "./rows/apply-in-order.ts";
 import { applyOps } from "./rows/apply-ops.ts";
 import { insertAbsent, loadWhole, replaceRows } from "./rows/merge-rows.ts";
 import { isConflict, undoneOnError } from "./rows/savepoint.ts";
-import { truncateTables } from "./rows/truncate-tables.ts";
+import { emptyTable, truncateTables } from "./rows/truncate-tables.ts";
 import type { TargetSession } from "./target-session.ts";
 
 function foreignRow(error: unknown, side: SideName): PghaulError {
@@ -62,6 +62,10 @@ export class PostgresTransaction implements TargetTransaction {
 
   truncate(tables: readonly Table[]): Promise<void> {
     return truncateTables(this.#session, tables);
+  }
+
+  empty(table: Table): Promise<void> {
+    return emptyTable(this.#session, table);
   }
 
   attempt<T>(work: () => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import { MARKER_TABLE } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { verificationHistory } from "../../state/audit/verification-history.ts";
+import { HoldStore } from "../../state/hold-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
 import { openExistingState } from "../../state/open-state.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
@@ -16,6 +17,7 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { RowDifference } from "../../verify/ports.ts";
+import { heldSentence, reloadAdvice } from "../held-tables.ts";
 import { leftOutStore } from "../prepare/left-out-store.ts";
 import { pastBreaches, pastSwitches } from "./past-switches.ts";
 
@@ -41,6 +43,9 @@ export async function readReport(location: ConfigLocation): Promise<Report> {
       streams: readStreams(state),
       tables,
       leftOut: leftOutStore(state).get()?.body ?? [],
+      held: new HoldStore(state)
+        .all()
+        .map((held) => ({ table: held.table, why: heldSentence({ ...held, key: null }), fix: reloadAdvice(held) })),
       series: new SampleStore(state).all(),
       verifications: verificationHistory(state).map(toVerification),
       switches: pastSwitches(entries),

@@ -7,6 +7,7 @@
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
 import { keepsUp } from "../../observe/eta.ts";
 import type { Phase, ProgressBus, ProgressEvent } from "../../observe/events.ts";
 import { emitMessage, insertLsn } from "../../side/postgres/wal.ts";
@@ -21,6 +22,7 @@ import { heldError } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
+import { TablesEmptied } from "../reload/watch-reloads.ts";
 import { runTogether } from "../run-together.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
@@ -116,7 +118,7 @@ const CAUGHT_UP_POLL_MILLIS = 100;
 
 class Run {
   readonly #request: RunRequest;
-  readonly #prepared: PreparedRun;
+  #prepared: PreparedRun;
   readonly #watch: EngineWatch;
   readonly #since = new Date().toISOString();
   /** Aborted when the goal is reached, or another process asked us to stop. */
@@ -133,25 +135,36 @@ class Run {
   }
 
   async run(): Promise<RunResult> {
-    const { migration, bus, finish, now } = this.#request;
+    const { migration, finish, now } = this.#request;
     const stop = AbortSignal.any([finish, this.#done.signal]);
-    const streamed = new AbortController();
-    const beside = { migration, prepared: this.#prepared, bus, watch: this.#watch, stop, position: () => this.#stream?.position ?? null };
-    try {
-      await runTogether(
-        [
-          (signal) => this.#forward(stop, signal).finally(() => streamed.abort()),
-          (signal) => runBeside({ ...beside, askedToStop: () => this.#askedToStop(), streamed: streamed.signal, signal }),
-        ],
-        now,
-      );
-    } catch (error) {
-      // A load that is told to stop while a table waits to join says so by this error; it is no failure.
-      const stopped = error instanceof PghaulError && error.code === "INTERRUPTED" && stop.aborted;
-      if (!now.aborted && !stopped) throw error;
+    for (let again = true; again; ) {
+      again = false;
+      try {
+        await this.#streams(stop);
+      } catch (error) {
+        // A load that is told to stop while a table waits to join says so by this error; it is no failure.
+        const stopped = error instanceof PghaulError && error.code === "INTERRUPTED" && stop.aborted;
+        again = error instanceof TablesEmptied && !stop.aborted;
+        if (!now.aborted && !stopped && !(error instanceof TablesEmptied)) throw error;
+      }
+      if (again) this.#prepared = { ...this.#prepared, tables: asOnRecord(migration, this.#prepared.tables) };
     }
     if (!this.#done.signal.aborted) throw interrupted();
     return resultOf(migration, this.#reached, this.#verify);
+  }
+
+  /** Until they have ended. Throws TablesEmptied where they are to begin again, with other columns. */
+  async #streams(stop: AbortSignal): Promise<void> {
+    const { migration, bus, now } = this.#request;
+    const streamed = new AbortController();
+    const beside = { migration, prepared: this.#prepared, bus, watch: this.#watch, stop, position: () => this.#stream?.position ?? null };
+    await runTogether(
+      [
+        (signal) => this.#forward(stop, signal).finally(() => streamed.abort()),
+        (signal) => runBeside({ ...beside, askedToStop: () => this.#askedToStop(), streamed: streamed.signal, signal }),
+      ],
+      now,
+    );
   }
 
   #forward(stop: AbortSignal, signal: AbortSignal): Promise<void> {
@@ -223,6 +236,12 @@ class Run {
       await client.end();
     }
   }
+}
+
+/** The tables, ours among them, with the definitions that they have by now. */
+function asOnRecord({ state }: Migration, tables: readonly Table[]): readonly Table[] {
+  const known = new Map(new TableStore(state).all().map(({ table }) => [table.id, table]));
+  return tables.map((table) => known.get(table.id) ?? table);
 }
 
 function resultOf({ state }: Migration, reached: RunResult["reached"], verify: VerifyResult | null): RunResult {

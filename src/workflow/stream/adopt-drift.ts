@@ -6,13 +6,13 @@
 
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { downstreamOf, type StreamName, streamOutOf, upstreamOf } from "../../model/side.ts";
-import type { Table } from "../../model/table.ts";
+import { type Table, withoutTypeOids } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
 import { readTables } from "../../source/catalog.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { DocumentStore } from "../../state/storage/document-store.ts";
 import { TableStore } from "../../state/table-store.ts";
+import type { Downstream } from "../../target/kind.ts";
 import type { Migration } from "../open-migration.ts";
 import { downstream } from "./downstream.ts";
 
@@ -51,46 +51,49 @@ export async function adoptDrift(migration: Migration, bus: ProgressBus): Promis
   const upstream = upstreamOf(seen.body.stream);
   const now = await migration.session(upstream, "prepare", (client) => readTables(client, migration.config.tables));
   const current = now.find(({ id }) => id === record.table.id);
-  const changed = current === undefined ? null : reshaped(record.table, current, seen.body.columns);
+  const changed = current === undefined ? null : reshaped(record.table, current, seen.body);
   if (changed === null || (record.phase !== "joined" && record.phase !== "live")) throw cannotFollow(migration, seen.body);
-  const differences = await downstream(migration.target, seen.body.stream).differences([changed]);
-  if (differences.length > 0) throw notFollowed(seen.body, record.table, changed, differences);
+  const down = downstream(migration.target, seen.body.stream);
+  const differences = await down.differences([changed]);
+  if (differences.length > 0) throw await notFollowed(seen.body, down, changed, differences);
 
-  const adopted = tables.map((table) => (table.id === changed.id ? changed : table));
-  new TableStore(migration.state).plan(adopted);
+  new TableStore(migration.state).redefine(changed);
   store.put(null, seen.version);
   bus.emit({ kind: "warning", code: "TABLE_CHANGED", message: `${changed.id} goes on with ${seen.body.columns.join(", ")}` });
-  return adopted;
+  return tables.map((table) => (table.id === changed.id ? changed : table));
+}
+
+/** The table is loaded anew as it is now: what a stream met of it before does not matter any more. */
+export function forgetDrift(state: StateDatabase, table: string): void {
+  const store = driftStore(state);
+  const seen = store.get();
+  if (seen?.body?.table === table) store.put(null, seen.version);
 }
 
 /** `before` with the columns that the stream brings; null when more than whole columns came or went. */
-function reshaped(before: Table, current: Table, names: readonly string[]): Table | null {
+function reshaped(before: Table, current: Table, { stream, columns: names }: Drift): Table | null {
   const columns = current.columns.filter(({ name }) => names.includes(name));
   const typeBefore = new Map(before.columns.map(({ name, type }) => [name, type]));
   const retyped = columns.some(({ name, type }) => (typeBefore.get(name) ?? type) !== type);
   const keyOf = (table: Table): string => JSON.stringify(table.key?.map((index) => table.columns[index]?.name));
   if (columns.length !== names.length || retyped || keyOf(before) !== keyOf(current)) return null;
   const key = current.key?.map((index) => columns.findIndex(({ name }) => name === current.columns[index]?.name)) ?? null;
-  return { ...before, columns, key };
+  return { ...before, columns: stream === "forward" ? columns : withoutTypeOids(columns), key };
 }
 
-function notFollowed({ stream, table, lsn }: Drift, before: Table, changed: Table, differences: readonly string[]): PghaulError {
-  const [up, down] = [upstreamOf(stream), downstreamOf(stream)];
-  const relation = qualifiedName(changed.schema, changed.name);
-  const known = new Set(before.columns.map(({ name }) => name));
-  const added = changed.columns.filter(({ name }) => !known.has(name));
-  const now = new Set(changed.columns.map(({ name }) => name));
-  const [gone, ...moreGone] = before.columns.filter(({ name }) => !now.has(name));
-  const [first, ...moreAdded] = added;
-  // A column that went while another of its type came was renamed, most often; nothing in the stream tells.
-  const renamed = gone !== undefined && gone.type === first?.type && moreGone.length + moreAdded.length === 0;
-  const statements = renamed
-    ? [`alter table ${relation} rename column ${quoteIdent(gone.name)} to ${quoteIdent(first.name)};`]
-    : added.map(({ name, type }) => `alter table ${relation} add column ${quoteIdent(name)} ${type};`);
-  const remark = renamed ? `at the ${down}, if that is what was done at the ${up}` : `at the ${down}, with the ${up}'s default`;
-  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the ${up}, and the ${down} has not followed: ${differences.join("; ")}`, {
+/** The error that stops until the side downstream has followed, with the statements that make it. */
+async function notFollowed(
+  { stream, table, lsn }: Drift,
+  down: Downstream,
+  changed: Table,
+  differences: readonly string[],
+): Promise<PghaulError> {
+  const side = upstreamOf(stream);
+  const what = `${table} changed at the ${side}, and the ${downstreamOf(stream)} has not followed: ${differences.join("; ")}`;
+  const { statements, remark } = await down.statementsToFollow(changed);
+  return new PghaulError("SCHEMA_DRIFT", what, {
     context: { table, lsn },
-    side: up,
+    side,
     ...(statements.length === 0 ? {} : { suggestion: `${statements.join(" ")}   -- ${remark}; then: pghaul run` }),
   });
 }

@@ -10,18 +10,17 @@ import type {
   Clock,
   CrashPoints,
   EngineObserver,
-  EnginePorts,
   LoadStore,
   ReadGate,
   SourceReader,
   TargetProgress,
 } from "../../engine/ports.ts";
-import { reloadTable, startsOver } from "../../engine/reload-table.ts";
 import { StreamApply } from "../../engine/stream-apply.ts";
 import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
 import type { OpenTarget } from "../../target/target.ts";
+import { type Reloads, watchReloads } from "../reload/watch-reloads.ts";
 import { runTogether } from "../run-together.ts";
 import { LogRelease, unfinishedCursors } from "./log-release.ts";
 
@@ -41,8 +40,10 @@ export interface EngineParts {
   readonly streaming: (stream: StreamApply | null) => void;
   /** Hears which tables are held when a life begins. */
   readonly holdsKnown: (holds: ReadonlyMap<string, Hold>) => void;
-  /** Tables that an operator wants loaded anew; asked at the start of a life and again and again. */
-  readonly reloadsAsked: () => readonly string[];
+  /** What an operator wants loaded anew; null for a life that loads nothing. */
+  readonly reloads: Reloads | null;
+  /** Every commit below is visible to all snapshots to come; as far as it is on record. */
+  readonly visibleFloor: () => Lsn;
 }
 
 /** Null for a stream whose tables are all joined from the start (the way back). */
@@ -60,13 +61,6 @@ export interface LoadSettings {
   readonly allJoined: (stream: StreamApply, signal: AbortSignal) => Promise<void>;
 }
 
-/** Ends a life of the engine so that the next one loads a table anew: only between two lives is nothing applied to it. */
-export class ReloadAsked extends Error {
-  override readonly name = "ReloadAsked";
-}
-
-const RELOAD_POLL_MILLIS = 250;
-
 /** How often the log is told what nobody needs any more. */
 const RELEASE_MILLIS = 10_000;
 
@@ -78,25 +72,28 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
   });
   try {
     const ports = { ...parts, source, target };
-    await reloadAsked(parts, ports);
     const known = await target.progress();
+    finishReloads(parts, known);
     parts.holdsKnown(holdsOf(known));
-    if (parts.load !== null && startsOver(known, parts.load.order)) await source.barrier((who) => parts.observer.waiting(who), signal);
     const stream = new StreamApply(ports, parts.tables, known);
     parts.streaming(stream);
     const streamed = new AbortController();
-    let load: TablesLoad | null = null;
+    const loading: Loading = { load: null, floor: null };
     await runTogether(
       [
         (inner) => stream.run(stop, inner).finally(() => streamed.abort()),
         async (inner) => {
           if (parts.load === null) return;
           const gate = parts.load.openGate();
-          load = loadOf(parts.load, { ports, known, stream, gate, stop, signal: inner });
-          if (await load.run().finally(() => gate.close())) await parts.load.allJoined(stream, inner);
+          const load = loadOf(parts.load, { ports, known, stream, gate, stop, signal: inner });
+          loading.load = load;
+          const all = await loadBehindBarrier(parts, { source, loading, load, stop, signal: inner }).finally(() => gate.close());
+          if (all) await parts.load.allJoined(stream, inner);
         },
-        (inner) => watchReloads(parts, AbortSignal.any([inner, streamed.signal])),
-        (inner) => releaseLog(parts, { stream, load: () => load, known, target }, AbortSignal.any([inner, streamed.signal])),
+        async (inner) => {
+          if (parts.reloads !== null) await watchReloads(ports, parts.reloads, AbortSignal.any([inner, streamed.signal]));
+        },
+        (inner) => releaseLog(parts, { stream, loading, known, target }, AbortSignal.any([inner, streamed.signal])),
       ],
       signal,
     );
@@ -106,22 +103,48 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
   }
 }
 
-async function reloadAsked(
-  { reloadsAsked, tables }: EngineParts,
-  ports: Pick<EnginePorts, "target" | "store" | "crashPoint">,
-): Promise<void> {
-  const asked = reloadsAsked().flatMap((id) => tables.get(id) ?? []);
-  if (asked.length === 0) return;
-  // Returns when nothing of an earlier life is under way any more.
-  await ports.target.progress();
-  for (const table of asked) await reloadTable(ports, table);
+/** Of a life that ended between the two parts of a reload: what is not at the target any more is not in the memory here either. */
+function finishReloads({ reloads, store }: EngineParts, { tables }: TargetProgress): void {
+  for (const id of reloads?.asked() ?? []) if (!tables.has(id)) store.forgetTable(id);
 }
 
-async function watchReloads({ reloadsAsked, clock }: EngineParts, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    if (reloadsAsked().length > 0) throw new ReloadAsked("a table is to be loaded anew");
-    await clock.sleep(RELOAD_POLL_MILLIS, signal).catch(() => undefined);
+/** A load, and the log that it needs. */
+interface Loading {
+  /** Keeps the log from where it began. */
+  load: TablesLoad | null;
+  /** Proved to be visible; null while a barrier is still to pass. */
+  floor: (() => Lsn) | null;
+}
+
+interface BarredLoad {
+  readonly source: Pick<SourceReader, "barrier">;
+  readonly loading: Loading;
+  readonly load: TablesLoad;
+  readonly stop: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the load. Where the log was released beyond what is known to be visible (nobody loaded meanwhile), a barrier comes first; the stream
+ * does not wait for it.
+ */
+async function loadBehindBarrier(
+  { log, observer, visibleFloor }: EngineParts,
+  { source, loading, load, stop, signal }: BarredLoad,
+): Promise<boolean> {
+  // With nothing to load nobody proves anything of the log.
+  if (load.oldestPosition() === null) return load.run();
+  if (log.start() > visibleFloor()) {
+    const ended = AbortSignal.any([stop, signal]);
+    try {
+      await source.barrier((who) => observer.waiting(`the load waits for older transactions: ${who}`), ended);
+    } catch (error) {
+      if (signal.aborted || !stop.aborted) throw error;
+      return false;
+    }
   }
+  loading.floor = () => load.visibleFloor;
+  return load.run();
 }
 
 function holdsOf({ tables }: TargetProgress): ReadonlyMap<string, Hold> {
@@ -155,22 +178,23 @@ function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, sign
 
 interface Releasing {
   readonly stream: StreamApply;
-  readonly load: () => TablesLoad | null;
+  readonly loading: Loading;
   readonly known: TargetProgress;
   readonly target: OpenTarget;
 }
 
 async function releaseLog(
-  { log, clock, retainMillis, load: settings }: EngineParts,
-  { stream, load, known, target }: Releasing,
+  { log, clock, retainMillis, load: settings, reloads }: EngineParts,
+  { stream, loading, known, target }: Releasing,
   signal: AbortSignal,
 ): Promise<void> {
   // A life without a load (`cdc start`) keeps what the load of a later one goes on from.
   const resting = settings === null ? unfinishedCursors(known) : [];
   const needed = (): Lsn[] =>
-    [stream.recordedPosition, load()?.oldestPosition() ?? null, ...resting].filter((position) => position !== null);
+    [stream.recordedPosition, loading.load?.oldestPosition() ?? null, ...resting].filter((position) => position !== null);
   const release = new LogRelease({ log, target, clock, retainMillis, needed });
   while (!signal.aborted) {
+    if (loading.floor !== null) reloads?.visible(loading.floor());
     await release.step();
     await clock.sleep(RELEASE_MILLIS, signal).catch(() => undefined);
   }

@@ -17,14 +17,15 @@ import { crashPoints } from "../crash-point.ts";
 import { keepRunning } from "../keep-running.ts";
 import { originPrefix, publicationName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
-import { ReloadRequests } from "../reload-requests.ts";
+import { ReloadRequests } from "../reload/reload-requests.ts";
+import { TablesEmptied } from "../reload/watch-reloads.ts";
 import type { EngineWatch } from "../run/watch-engine.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
 import { noteDrift } from "./adopt-drift.ts";
 import { downstream } from "./downstream.ts";
 import { refreshXids } from "./refresh-xids.ts";
-import { type EngineParts, type LoadSettings, ReloadAsked, runEngine } from "./run-engine.ts";
+import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
 
 export interface StreamRequest {
@@ -50,7 +51,7 @@ export function logDirectory(stateDirectory: string, stream: StreamName): string
   return path.join(stateDirectory, "log", stream);
 }
 
-/** Runs until `stop` is aborted and what was in hand is done, or until something fails that is not retried. */
+/** Runs until `stop` is aborted and what was in hand is done, or until something fails that is not retried. Throws TablesEmptied. */
 export async function runStream(request: StreamRequest): Promise<void> {
   const tailStop = new AbortController();
   const log = await openLog(request);
@@ -82,13 +83,13 @@ export async function runStream(request: StreamRequest): Promise<void> {
   }
 }
 
-/** Begins another life each time that a table is to be loaded anew. */
+/** Begins another life each time that tables were emptied. Where their columns changed, the log too has to be opened anew: TablesEmptied. */
 async function untilNoReload(life: () => Promise<void>, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
       return await life();
     } catch (error) {
-      if (!(error instanceof ReloadAsked)) throw error;
+      if (!(error instanceof TablesEmptied) || error.redefined) throw error;
       signal.throwIfAborted();
     }
   }
@@ -156,6 +157,7 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
     retainMillis: Math.max(migration.config.log.retain, LEAST_RETAIN_MILLIS),
     streaming,
     holdsKnown: (holds) => watch.holdsKnown(holds),
-    reloadsAsked: () => (load === null ? [] : new ReloadRequests(migration.state).due()),
+    reloads: load === null ? null : new ReloadRequests({ migration, bus: request.bus, tables }),
+    visibleFloor: () => new TailStore(migration.state).get(name)?.visibleFloor ?? request.tail.startLsn,
   };
 }

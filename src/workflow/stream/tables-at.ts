@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { StreamName } from "../../model/side.ts";
-import type { Table } from "../../model/table.ts";
+import { type Table, withoutTypeOids } from "../../model/table.ts";
 import { selectPublished } from "../../source/queries/publication-queries.ts";
 import { publicationName } from "../names.ts";
 
@@ -21,7 +21,7 @@ export async function tablesAt(
   const published = await selectPublished(client, publication);
   return tables.map((table) => {
     const found = published.find(({ schema, name }) => schema === table.schema && name === table.name);
-    if (found !== undefined) return { ...table, oid: Number(found.oid) };
+    if (found !== undefined) return { ...table, oid: Number(found.oid), columns: withoutTypeOids(table.columns) };
     throw new PghaulError("PUBLICATION_CHANGED", `the publication ${publication} at the target does not name ${table.id}`, {
       context: { table: table.id, publication },
       suggestion: "a table that was renamed there needs its old name again; then: pghaul run",

@@ -91,6 +91,10 @@ export class SimTargetTransaction implements TargetTransaction {
     this.#parts.note("truncate");
   }
 
+  empty(table: Table): Promise<void> {
+    return this.truncate([table]);
+  }
+
   async insertAbsent(table: Table, raw: ChunkRows | null, rows: readonly Row[]): Promise<number> {
     const target = await this.#open(table.id);
     let inserted = 0;

@@ -23,8 +23,8 @@ create table migration_table (
   loaded_at      text,
   joined_at      text,
   live_at        text,
-  -- When the table was emptied to be loaded anew; verdicts from before it say nothing any more.
-  reloaded_at    text
+  -- When the table was emptied to be loaded anew, or its columns changed; verdicts from before it say nothing any more.
+  changed_at     text
 ) strict, without rowid;
 
 -- Tables of which the target refused a row, as the target's own record says; kept here for whoever has no session there.
@@ -38,6 +38,8 @@ create table hold (
   key          text,
   -- An operator's wish to load the table anew; the process that streams fulfils it.
   reload_asked text,
+  -- Why the last wish was not fulfilled.
+  reload_refused text,
   primary key (stream, table_id)
 ) strict, without rowid;
 

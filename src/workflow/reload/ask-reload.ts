@@ -8,8 +8,8 @@ import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { readTables } from "../read-status.ts";
-import { sourceIsPrimary } from "../reload-requests.ts";
 import { systemClock } from "../system-clock.ts";
+import { sourceIsPrimary } from "./reload-requests.ts";
 
 export interface ReloadTask {
   readonly migration: Migration;
@@ -27,7 +27,10 @@ export interface ReloadResult {
 
 const POLL_MILLIS = 250;
 
-/** Throws USAGE for what is no held table, CUTOVER_STATE where the source is not the primary, TABLE_HELD when a row is refused again. */
+/**
+ * Throws USAGE for what is no held table, CUTOVER_STATE where the source is not the primary, TABLE_HELD when the table could not be loaded anew,
+ * or a row is refused again.
+ */
 export async function askReload({ migration, names, wait, bus, signal }: ReloadTask): Promise<ReloadResult> {
   const { state } = migration;
   if (!sourceIsPrimary(state)) {
@@ -44,6 +47,13 @@ export async function askReload({ migration, names, wait, bus, signal }: ReloadT
   for (const table of tables) holds.askReload(table);
   if (!wait) return resultOf(migration, tables);
   await joined(migration, tables, { bus, signal });
+  return resultOf(migration, tables);
+}
+
+/** Takes the wishes back that are not fulfilled yet; the tables stay held. Throws USAGE for what is no held table. */
+export function withdrawReload(migration: Migration, names: readonly string[]): ReloadResult {
+  const tables = heldAmong(migration, names);
+  for (const table of tables) new HoldStore(migration.state).endReload(table, null);
   return resultOf(migration, tables);
 }
 
