@@ -15,9 +15,9 @@ export const ACCESS_CHECKS: readonly Check[] = [
   { id: "grants", run: grants },
 ];
 
-async function differences({ source, target }: CheckContext): Promise<RoleDifferences & { readonly count: number }> {
+async function differences({ source, target, access: scope }: CheckContext): Promise<RoleDifferences & { readonly count: number }> {
   const access = await readAccess(askOf(source.client));
-  const names = namedRoles(access);
+  const names = namedRoles(access, scope);
   const pair = { source: await readRoles(askOf(source.client), [...names]), target: await readRoles(askOf(target.client), [...names]) };
   return { ...compareRoles({ ...pair, named: names, self: access.self }), count: names.size };
 }

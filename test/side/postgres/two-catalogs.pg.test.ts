@@ -237,7 +237,7 @@ for (const [from, to] of [
 
     test("roles: who is missing, and who is no member any more", async () => {
       const access = await readAccess(askOf(source));
-      const named = namedRoles(access);
+      const named = namedRoles(access, EVERYTHING);
       const rolesOf = async (client: pg.Client) => readRoles(askOf(client), [...named]);
       const { missing, memberships } = compareRoles({
         source: await rolesOf(source),

@@ -19,7 +19,7 @@ export const privilegesGate: Gate = {
   async ask(context) {
     const { from, to, access } = context;
     const [here, there] = [await readAccess(from.query), await readAccess(to.query)];
-    const named = namedRoles(here);
+    const named = namedRoles(here, access);
     // Whom the source does not know, a monitor say, was let in by the target's operator.
     const isOurs = (role: string): boolean => role === "public" || named.has(role);
     const differences = compareAccess(here, there, access).filter(({ kind, roles }) => kind !== "extra" || roles.some(isOurs));
@@ -56,7 +56,7 @@ async function rolesOf({ from, to, access }: GateContext, named: ReadonlySet<str
 const WORDS: Readonly<Record<AccessDifference["kind"], string>> = {
   owner: "has another owner",
   grant: "lacks a grant",
-  extra: "has a grant that the source does not have",
+  extra: "is there, or has a grant, that the source does not have",
   default: "lack default privileges",
   policy: "is missing, or for other roles",
 };

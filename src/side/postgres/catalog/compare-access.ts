@@ -6,7 +6,7 @@ import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Access, AccessObject, Grant } from "./access-queries.ts";
 
 export interface AccessDifference {
-  /** `extra`: a right that the source never granted. */
+  /** `extra`: a right that the source never granted, or a policy that it does not have. */
   readonly kind: "owner" | "grant" | "extra" | "default" | "policy";
   /** The object, as `table public.orders`. */
   readonly what: string;
@@ -112,11 +112,30 @@ function ownerDifference({ target }: Context, here: AccessObject, there: AccessO
 function grantDifferences(context: Context, here: AccessObject, there: AccessObject): readonly AccessDifference[] {
   if (here.grants === null || there.grants === null) return [];
   const wanted = here.initial === null ? here.grants : changed(here.grants, here.initial);
-  const lacking = wanted.filter((grant) => !holds(there.grants ?? [], grant) && isNeeded(context, grant));
+  const lacking = wanted.filter((grant) => !holds(ofOwnerToo(there), grant) && isNeeded(context, grant));
   const extra = extraGrants(context, here, there);
   return [
     ...grouped(lacking).map((group) => toGrant(context.target, there, group)),
-    ...grouped(extra).map((group) => toRevoke(there, group)),
+    ...revoked(extra, ofOwnerToo(here), (group, what) => toRevoke(there, group, what)),
+  ];
+}
+
+/** An owner's rights are nameless, for each side has its own owner; a grant to who owns it at the other side is among them. */
+function ofOwnerToo({ grants, owner }: AccessObject): readonly Grant[] {
+  const own = (grants ?? []).filter(({ grantee }) => grantee === null);
+  return [...(grants ?? []), ...own.map((grant) => ({ ...grant, grantee: owner, grantable: true }))];
+}
+
+/** Who may have a right and only not pass it on keeps it (manual: "REVOKE", GRANT OPTION FOR). */
+function revoked(
+  extra: readonly Grant[],
+  given: readonly Grant[],
+  revoke: (group: readonly [Grant, ...Grant[]], what: "" | "grant option for ") => AccessDifference,
+): readonly AccessDifference[] {
+  const keeps = (grant: Grant): boolean => grant.grantable && holds(given, { ...grant, grantable: false });
+  return [
+    ...grouped(extra.filter((grant) => !keeps(grant))).map((group) => revoke(group, "")),
+    ...grouped(extra.filter(keeps)).map((group) => revoke(group, "grant option for ")),
   ];
 }
 
@@ -139,7 +158,7 @@ function extraGrants({ source, target }: Context, here: AccessObject, there: Acc
   const over = (there.grants ?? []).filter(
     ({ grantee, privilege }) => (grantee ?? there.owner) !== target.self && source.version >= (SINCE[privilege] ?? 0),
   );
-  const given = here.grants ?? [];
+  const given = ofOwnerToo(here);
   if (here.initial === null) return over.filter((grant) => !holds(given, grant));
   const taken = here.initial.filter((grant) => !holds(given, grant) && grant.grantee !== null);
   return over.filter((grant) => holds(taken, grant));
@@ -166,9 +185,9 @@ function toGrant(target: Access, there: AccessObject, group: readonly [Grant, ..
   return { kind: "grant", what: title(there), roles: [role], ...answer };
 }
 
-function toRevoke(there: AccessObject, group: readonly [Grant, ...Grant[]]): AccessDifference {
+function toRevoke(there: AccessObject, group: readonly [Grant, ...Grant[]], what: string): AccessDifference {
   const role = group[0].grantee ?? there.owner;
-  const statement = `revoke ${privilegeList(group, there)} on ${onWhat(there)} from ${roleName(role)}`;
+  const statement = `revoke ${what}${privilegeList(group, there)} on ${onWhat(there)} from ${roleName(role)}`;
   return { kind: "extra", what: title(there), roles: [role], statement, obstacle: null };
 }
 
@@ -205,7 +224,7 @@ function defaultDifferences({ source, target }: Context): readonly AccessDiffere
   return source.defaults.flatMap((one): readonly AccessDifference[] => {
     const now = there.get(key(one))?.grants ?? one.otherwise;
     const head = `alter default privileges for role ${quoteIdent(one.role)}${one.schema === null ? "" : ` in schema ${quoteIdent(one.schema)}`}`;
-    const difference = (group: readonly [Grant, ...Grant[]], verb: "grant" | "revoke"): AccessDifference => {
+    const difference = (group: readonly [Grant, ...Grant[]], verb: "grant" | "revoke", what = ""): AccessDifference => {
       const role = group[0].grantee ?? one.role;
       const privileges = [...new Set(group.map(({ privilege }) => privilege.toLowerCase()))].sort().join(", ");
       const tail = verb === "grant" ? `to ${roleName(role)}${group[0].grantable ? " with grant option" : ""}` : `from ${roleName(role)}`;
@@ -213,27 +232,48 @@ function defaultDifferences({ source, target }: Context): readonly AccessDiffere
         kind: verb === "grant" ? "default" : "extra",
         what: `${one.on} that ${one.role} makes${one.schema === null ? "" : ` in ${one.schema}`}`,
         roles: [one.role, role],
-        ...possible(target, [...new Set([one.role, role])], `${head} ${verb} ${privileges} on ${one.on} ${tail}`),
+        ...possible(target, [...new Set([one.role, role])], `${head} ${verb} ${what}${privileges} on ${one.on} ${tail}`),
       };
     };
     const known = ({ privilege }: Grant): boolean => Math.min(source.version, target.version) >= (SINCE[privilege] ?? 0);
     return [
       ...grouped(one.grants.filter((grant) => known(grant) && !holds(now, grant))).map((group) => difference(group, "grant")),
-      ...grouped(now.filter((grant) => known(grant) && !holds(one.grants, grant))).map((group) => difference(group, "revoke")),
+      ...revoked(
+        now.filter((grant) => known(grant) && !holds(one.grants, grant)),
+        one.grants,
+        (group, what) => difference(group, "revoke", what),
+      ),
     ];
   });
 }
 
-function policyDifferences({ source, target }: Context): readonly AccessDifference[] {
+function policyDifferences(context: Context): readonly AccessDifference[] {
+  const { source, target } = context;
   const there = new Map(target.policies.map((one) => [`${one.table} ${one.name}`, one]));
   const tables = new Set(target.objects.map(({ name }) => name));
-  return source.policies.flatMap((policy): readonly AccessDifference[] => {
+  const lacking = source.policies.flatMap((policy): readonly AccessDifference[] => {
     const { table, name, roles, create } = policy;
     const found = there.get(`${table} ${name}`);
     if (!tables.has(table) || (found !== undefined && sameRoles(found.roles, roles))) return [];
     const statement = found === undefined ? create : `alter policy ${name} on ${table} to ${roles.map(roleName).join(", ")}`;
     return [{ kind: "policy", what: `policy ${name} on ${table}`, roles, ...possible(target, roles, statement) }];
   });
+  return [...lacking, ...extraPolicies(context)];
+}
+
+/** A permissive one more shows more rows, a restrictive one fewer. */
+function extraPolicies({ source, target }: Context): readonly AccessDifference[] {
+  const here = new Set(source.policies.map(({ table, name }) => `${table} ${name}`));
+  const tables = new Set(source.objects.map(({ name }) => name));
+  return target.policies
+    .filter(({ table, name }) => tables.has(table) && !here.has(`${table} ${name}`))
+    .map(({ table, name, roles }) => ({
+      kind: "extra",
+      what: `policy ${name} on ${table}`,
+      roles,
+      statement: `drop policy ${name} on ${table}`,
+      obstacle: null,
+    }));
 }
 
 function sameRoles(a: readonly string[], b: readonly string[]): boolean {

@@ -1,6 +1,7 @@
 /** Roles and who may act as whom, at one server. Roles belong to no database and are not moved. */
 import type { Access, Grant } from "./access-queries.ts";
 import type { Ask } from "./ask.ts";
+import type { AccessScope } from "./compare-access.ts";
 
 export interface RoleRow {
   readonly name: string;
@@ -54,12 +55,16 @@ export async function readRoles(ask: Ask, named: readonly string[]): Promise<Rol
 }
 
 /**
- * Every role that owns something, has a right, or stands in a policy or a default. `public` is nobody, and our own role counts only as an
- * owner: for the sake of the move it was let in.
+ * Every role that owns something, has a right, or stands in a policy or a default, as far as that is kept. `public` is nobody, and our own role
+ * counts only as an owner: for the sake of the move it was let in.
  */
-export function namedRoles(access: Access): ReadonlySet<string> {
-  const { objects, defaults, policies, self } = access;
-  const owners = objects.filter(({ ownerFollows, kind, name }) => !ownerFollows && !(kind === "schema" && name === "public"));
+export function namedRoles(access: Access, scope: AccessScope): ReadonlySet<string> {
+  const { policies, self } = access;
+  const defaults = scope.privileges ? access.defaults : [];
+  const objects = access.objects.map((one) => (scope.privileges ? one : { ...one, grants: null }));
+  const owners = !scope.owners
+    ? []
+    : objects.filter(({ ownerFollows, kind, name }) => !ownerFollows && !(kind === "schema" && name === "public"));
   const grantees = [
     ...objects.flatMap(({ grants, initial }) => (grants ?? []).filter((grant) => !isFirst(initial, grant)).map(({ grantee }) => grantee)),
     ...defaults.flatMap(({ grants }) => grants.map(({ grantee }) => grantee)),
