@@ -51,7 +51,11 @@ const LAYERS: Layers = {
   // Their adapters, one folder each, never import one another.
   adapters: ["target"],
   // Whoever implements a contract, or is handed its implementation, may name it.
-  contracts: [/^src\/[a-z]+\/ports(?:\/[a-z-]+)?\.ts$/, /^src\/cutover\/side-facts\.ts$/, /^src\/target\/(?:kind|target)\.ts$/],
+  contracts: [
+    /^src\/[a-z]+\/ports(?:\/[a-z-]+)?\.ts$/,
+    /^src\/cutover\/(?:side-facts|switch-outline)\.ts$/,
+    /^src\/target\/(?:kind|target)\.ts$/,
+  ],
   contractReaders: ["side", "source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],
   // Slow to load, or needed by one target only: `import()` where they are used, so that --help stays fast.
   lazyPackages: [/^@aws-sdk\//, /^inquirer$/, /^listr2$/, /^snowflake-sdk$/, /^@duckdb\//, /^kafkajs$/, /^@confluentinc\//],

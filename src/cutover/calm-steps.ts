@@ -1,15 +1,12 @@
 /** The steps of a switch during which nobody waits: what is made sure of before the pause, and proven after it. */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn, parseLsn } from "../model/lsn.ts";
+import { ROUND_TRIPS } from "./switch-outline.ts";
 import { attemptOf, type SwitchParts, waitForMarker } from "./switch-parts.ts";
-import type { Step } from "./walk-steps.ts";
+import type { StepWork } from "./walk-steps.ts";
 
-const ROUND_TRIPS = 3;
-
-export function wayBack({ to, stream }: SwitchParts): Step {
+export function wayBack({ to, stream }: SwitchParts): StepWork {
   return {
-    id: "way-back",
-    title: `make the way back: a stream out of the ${to.name}, held until the operator gives it up`,
     check: async () => (await stream.notRunning(to.name)) === null,
     act: async () => {
       await stream.prepare(to.name);
@@ -19,11 +16,9 @@ export function wayBack({ to, stream }: SwitchParts): Step {
   };
 }
 
-export function roundTrips(parts: SwitchParts): Step {
-  const { from, to, settings } = parts;
+export function roundTrips(parts: SwitchParts): StepWork {
+  const { from, settings } = parts;
   return {
-    id: "round-trips",
-    title: `send ${ROUND_TRIPS} markers from ${from.name} to ${to.name}, each within ${settings.roundTripMillis} ms`,
     check: async () => false,
     act: async () => {
       const millis: number[] = [];
@@ -41,10 +36,8 @@ export function roundTrips(parts: SwitchParts): Step {
 }
 
 /** Earlier fences of the new primary cost a function call a statement. What cannot be had at once waits for the next occasion. */
-export function tidyUp({ to }: SwitchParts): Step {
+export function tidyUp({ to }: SwitchParts): StepWork {
   return {
-    id: "tidy",
-    title: `take the open fence off the tables of the ${to.name}, where no lock is waited for`,
     check: async () => true,
     act: async () => ({ tablesLeft: await to.tidy() }),
     mayBeLeft: `earlier fences are still on the tables of the ${to.name}, which let everybody pass and cost a call a statement`,
@@ -52,11 +45,9 @@ export function tidyUp({ to }: SwitchParts): Step {
   };
 }
 
-export function prove(parts: SwitchParts): Step {
+export function prove(parts: SwitchParts): StepWork {
   const { from, stream, settings } = parts;
   return {
-    id: "prove",
-    title: `prove the fence: every table of the ${from.name} refuses a write, and its log shows none by others behind the fence`,
     check: async () => false,
     act: async () => {
       const open = await from.probeWrites();

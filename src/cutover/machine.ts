@@ -92,6 +92,20 @@ export function stateOf(attempt: Attempt | null): CutoverState {
   throw new PghaulError("STATE_NEWER", `unknown cutover state "${attempt.outcome}" on the way to "${attempt.to}"`);
 }
 
+const OUTCOMES = { cancelled: "cancelled", switched: "switched", "rolled-back": "switched" } as const;
+
+/** The attempt as it has ended. Throws CUTOVER_STATE when it is not one that can end so. */
+export function ended(attempt: Attempt, how: "cancelled" | "done"): Attempt {
+  const event = how === "cancelled" ? how : attempt.to === "target" ? "switched" : "rolled-back";
+  nextState(stateOf(attempt), event);
+  return { ...attempt, outcome: OUTCOMES[event] };
+}
+
+/** Throws CUTOVER_STATE where no attempt to switch to that side may begin. */
+export function refuseBegin(last: Attempt | null, to: SideName): void {
+  nextState(stateOf(last), to === "target" ? "switch" : "rollback");
+}
+
 /** It is under way, or was left, and its new primary is on record as open: nothing can be cancelled any more. */
 export function isOpened({ outcome, steps }: Attempt): boolean {
   return outcome === "running" && steps[POINT_OF_NO_RETURN]?.state === "done";

@@ -5,7 +5,7 @@
 
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { SideName } from "../model/side.ts";
-import { isOpened, POINT_OF_NO_RETURN } from "./machine.ts";
+import { ended, isOpened, POINT_OF_NO_RETURN, refuseBegin } from "./machine.ts";
 import type { Attempt } from "./ports.ts";
 import { finishWhatIsLeft, type Step, type WalkContext, walkBack, walkForward } from "./walk-steps.ts";
 
@@ -81,7 +81,7 @@ async function cancel(steps: readonly Step[], context: WalkContext, why: string)
   await walkBack(steps, context);
   context.together(() => {
     const attempt = context.store.load();
-    if (attempt !== null) context.store.save({ ...attempt, outcome: "cancelled", stallMillis: stallOf(attempt, context.at()) });
+    if (attempt !== null) context.store.save({ ...ended(attempt, "cancelled"), stallMillis: stallOf(attempt, context.at()) });
     context.journal.append("cancelled", { why });
   });
 }
@@ -111,7 +111,9 @@ async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<b
 
 function begin({ to, planDigest, marker }: SwitchRequest, { store, journal, together, at }: WalkContext): void {
   together(() => {
-    const id = (store.load()?.id ?? 0) + 1;
+    const last = store.load();
+    refuseBegin(last, to);
+    const id = (last?.id ?? 0) + 1;
     store.save({ id, to, planDigest, marker, startedAt: at(), outcome: "running", steps: {}, fence: null, stallMillis: null });
     journal.append("attempt-started", { attempt: id, to, planDigest, marker });
   });
@@ -179,7 +181,7 @@ function stallOf({ steps }: Attempt, to: string): number | null {
 function end({ store, journal, together, at }: WalkContext): Attempt {
   const attempt = store.load();
   if (attempt === null) throw new Error("cutover: the attempt is gone");
-  const done: Attempt = { ...attempt, outcome: "switched", stallMillis: stallOf(attempt, at()) };
+  const done: Attempt = { ...ended(attempt, "done"), stallMillis: stallOf(attempt, at()) };
   together(() => {
     store.save(done);
     journal.append("switched", { attempt: done.id, to: done.to, stallMillis: done.stallMillis });

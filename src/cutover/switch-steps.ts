@@ -10,32 +10,33 @@ import { formatLsn } from "../model/lsn.ts";
 import { prove, roundTrips, tidyUp, wayBack } from "./calm-steps.ts";
 import { POINT_OF_NO_RETURN } from "./machine.ts";
 import { StallBudget } from "./stall-budget.ts";
+import { switchOutline } from "./switch-outline.ts";
 import { attemptOf, refuseHeld, type SwitchParts, waitForMarker } from "./switch-parts.ts";
-import type { Step } from "./walk-steps.ts";
+import type { Step, StepWork } from "./walk-steps.ts";
 
 /** The steps of one switch. */
 export function switchSteps(parts: SwitchParts): readonly Step[] {
-  const budget = new StallBudget(parts.settings, parts.now, parts.timer);
+  const { from, to, settings } = parts;
+  const budget = new StallBudget(settings, parts.now, parts.timer);
+  const says = switchOutline({ ...settings, from: from.name, to: to.name, route: parts.route.kind });
   return [
-    wayBack(parts),
-    guard(parts),
-    roundTrips(parts),
-    pause(parts, budget),
-    fence(parts, budget),
-    drain(parts, budget),
-    sequences(parts, budget),
-    route(parts, budget),
-    open(parts, budget),
-    resume(parts),
-    tidyUp(parts),
-    prove(parts),
+    { ...says.wayBack, ...wayBack(parts) },
+    { ...says.guard, ...guard(parts) },
+    { ...says.roundTrips, ...roundTrips(parts) },
+    { ...says.pause, ...pause(parts, budget) },
+    { ...says.fence, ...fence(parts, budget) },
+    { ...says.drain, ...drain(parts, budget) },
+    { ...says.sequences, ...sequences(parts, budget) },
+    { ...says.route, ...route(parts, budget) },
+    { ...says.open, ...open(parts, budget) },
+    { ...says.resume, ...resume(parts) },
+    { ...says.tidy, ...tidyUp(parts) },
+    { ...says.prove, ...prove(parts) },
   ];
 }
 
-function guard({ from, to }: SwitchParts): Step {
+function guard({ from, to }: SwitchParts): StepWork {
   return {
-    id: "guard",
-    title: `guard the ${to.name}: until it is opened, its tables refuse every writer but our appliers`,
     check: async () => (await to.fenceState()) === "whole",
     act: async () => {
       await to.guard();
@@ -46,10 +47,8 @@ function guard({ from, to }: SwitchParts): Step {
   };
 }
 
-function pause({ route: router, settings }: SwitchParts, budget: StallBudget): Step {
+function pause({ route: router, settings }: SwitchParts, budget: StallBudget): StepWork {
   return {
-    id: "pause",
-    title: `pause new transactions at the route (${router.kind}); from here on clients wait, at most ${settings.maxStallMillis} ms`,
     check: async () => false,
     act: async () => {
       budget.begin();
@@ -61,11 +60,9 @@ function pause({ route: router, settings }: SwitchParts, budget: StallBudget): S
   };
 }
 
-function fence(parts: SwitchParts, budget: StallBudget): Step {
+function fence(parts: SwitchParts, budget: StallBudget): StepWork {
   const { from, store, settings } = parts;
   return {
-    id: "fence",
-    title: `fence the ${from.name}: lock the tables, refuse every writer but our appliers, write the marker, read the sequences`,
     check: async () => attemptOf(parts).fence !== null && (await from.fenceState()) === "whole",
     act: async () => {
       const { lsn, sequences: read, millis } = await from.fence(attemptOf(parts).marker, budget.limitOf("fence"));
@@ -78,11 +75,9 @@ function fence(parts: SwitchParts, budget: StallBudget): Step {
   };
 }
 
-function drain(parts: SwitchParts, budget: StallBudget): Step {
+function drain(parts: SwitchParts, budget: StallBudget): StepWork {
   const { to } = parts;
   return {
-    id: "drain",
-    title: `wait until everything up to the marker is at the ${to.name}`,
     check: () => to.sawMarker(attemptOf(parts).marker),
     act: async () => {
       const limit = budget.limitOf("drain");
@@ -96,11 +91,9 @@ function drain(parts: SwitchParts, budget: StallBudget): Step {
   };
 }
 
-function sequences(parts: SwitchParts, budget: StallBudget): Step {
+function sequences(parts: SwitchParts, budget: StallBudget): StepWork {
   const { to, settings } = parts;
   return {
-    id: "sequences",
-    title: `set the sequences of the ${to.name} ${settings.sequenceMargin} steps ahead; commit synchronously, so that all that was applied is durable`,
     check: async () => false,
     act: async () => {
       const values = attemptOf(parts).fence?.sequences ?? [];
@@ -111,10 +104,8 @@ function sequences(parts: SwitchParts, budget: StallBudget): Step {
   };
 }
 
-function route({ from, to, route: router, settings }: SwitchParts, budget: StallBudget): Step {
+function route({ from, to, route: router, settings }: SwitchParts, budget: StallBudget): StepWork {
   return {
-    id: "route",
-    title: `change the route (${router.kind}) to the ${to.name}, which does not take writes yet`,
     check: async () => (await router.current(settings.routeMillis)) === to.name,
     act: async () => {
       // A hook that fails may have done its work all the same: what the route shows decides, where it can be asked.
@@ -144,12 +135,10 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
   };
 }
 
-function open(parts: SwitchParts, budget: StallBudget): Step {
+function open(parts: SwitchParts, budget: StallBudget): StepWork {
   const { to, settings } = parts;
   const opened = () => `${attemptOf(parts).marker}-open`;
   return {
-    id: POINT_OF_NO_RETURN,
-    title: `POINT OF NO RETURN: let the ${to.name} take writes`,
     check: () => to.sawMarker(opened()),
     takeOver: () => to.takeOver(settings.sideMillis),
     act: async () => {
@@ -162,10 +151,8 @@ function open(parts: SwitchParts, budget: StallBudget): Step {
   };
 }
 
-function resume({ route: router, settings }: SwitchParts): Step {
+function resume({ route: router, settings }: SwitchParts): StepWork {
   return {
-    id: "resume",
-    title: "let transactions go on at the route",
     takeOver: () => router.takeOver(settings.routeMillis),
     check: async () => false,
     act: async () => {

@@ -7,10 +7,15 @@ import type { Attempt, AttemptStore, Journal, StepRecord } from "./ports.ts";
 
 export type Evidence = Readonly<Record<string, unknown>>;
 
-export interface Step {
+/** A step with its name and its words. */
+export interface Step extends StepWork {
   readonly id: string;
   /** What it does, as the plan and the dry run print it. */
   readonly title: string;
+}
+
+/** What a step does. */
+export interface StepWork {
   /** Asks reality whether the step's effect is there. A step that must always run again answers false. */
   readonly check: () => Promise<boolean>;
   readonly act: () => Promise<Evidence>;

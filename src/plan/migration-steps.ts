@@ -1,8 +1,9 @@
 /**
  * The steps of a whole migration, in order, as they are reviewed: what `pghaul run` does, what a cutover does, and until when each of them
- * can be taken back. The cutover's own plan says the same with its deadlines; a test holds the two together.
+ * can be taken back. What a switch does it says itself (`cutover/switch-outline.ts`).
  */
 
+import type { StepOutline } from "../cutover/switch-outline.ts";
 import type { Capabilities } from "../target/kind.ts";
 
 export interface PlanStep {
@@ -15,19 +16,18 @@ export interface PlanStep {
 
 /** What the steps depend on. */
 export interface StepOptions {
-  readonly target: Pick<Capabilities, "takes" | "schema" | "switches">;
-  /** Kinds of the routes that are configured; none is an error only when it comes to the cutover. */
-  readonly routes: readonly string[];
+  readonly target: Pick<Capabilities, "takes" | "schema">;
+  /** What a switch of traffic does; null where the target cannot become the primary. */
+  readonly switch: readonly StepOutline[] | null;
 }
 
-/** A cutover's steps bear its own ids, with `cutover-` before them. */
+/** A switch's steps have its own words, and its ids with `cutover-` before them. */
 export function migrationSteps(options: StepOptions): readonly PlanStep[] {
-  return [...loadSteps(options.target), ...(options.target.switches ? cutoverSteps(options) : [])];
+  return [...loadSteps(options.target), ...(options.switch === null ? [] : cutoverSteps(options.switch))];
 }
 
 const TEARDOWN = "pghaul cdc teardown";
 const NOTHING = "nothing to undo";
-const CANCEL = "undone by itself when the switch is cancelled";
 const FORWARD_ONLY = "forward only";
 
 const SCHEMA: Readonly<Record<Capabilities["schema"], PlanStep>> = {
@@ -74,26 +74,19 @@ function loadSteps({ schema, takes }: StepOptions["target"]): readonly PlanStep[
   ];
 }
 
-function cutoverSteps({ routes }: StepOptions): readonly PlanStep[] {
-  const route = routes.length === 0 ? "none is configured yet: cutover.routing" : routes.join(", ");
+const UNDO: Readonly<Record<StepOutline["undo"], string>> = {
+  undone: "undone by itself when the switch is cancelled",
+  stays: "stays when the switch is cancelled",
+  nothing: NOTHING,
+  "forward-only": FORWARD_ONLY,
+};
+
+/** The point of no return is the first step behind which there is only forward. */
+function cutoverSteps(outline: readonly StepOutline[]): readonly PlanStep[] {
+  const point = outline.find(({ undo }) => undo === "forward-only");
   return [
     step("cutover-gates", "look at every gate: lag, errors, open transactions, verification, slots, way back", NOTHING),
-    step("cutover-way-back", "make the stream from the target to the source, before it is needed", TEARDOWN),
-    step(
-      "cutover-guard",
-      "guard the target: its tables refuse every writer but pghaul",
-      "stays when the switch is cancelled; nobody should write there",
-    ),
-    step("cutover-round-trips", "send markers ahead: each must arrive in time", NOTHING),
-    step("cutover-pause", `pause new transactions at the route (${route}); from here on clients wait`, CANCEL),
-    step("cutover-fence", "fence the source: its tables refuse every writer but pghaul", CANCEL),
-    step("cutover-drain", "wait until everything up to the fence is at the target", NOTHING),
-    step("cutover-sequences", "set the target's sequences ahead", NOTHING),
-    step("cutover-route", `change the route (${route}) to the target`, CANCEL),
-    step("cutover-open", "POINT OF NO RETURN: let the target take writes", FORWARD_ONLY, true),
-    step("cutover-resume", "let transactions go on at the route; nobody waits any more", FORWARD_ONLY),
-    step("cutover-tidy", "take the open fence off the target's tables", NOTHING),
-    step("cutover-prove", "prove that nobody wrote to the source behind the fence", FORWARD_ONLY),
+    ...outline.map(({ id, title, undo }) => step(`cutover-${id}`, title, UNDO[undo], id === point?.id)),
     step(
       "rollback-window",
       "stream the target's writes back to the source until the operator ends it: pghaul cutover rollback loses nothing until then",

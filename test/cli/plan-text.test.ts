@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { migrationPlanMarkdown, migrationPlanText } from "../../src/cli/plan-text.ts";
+import { switchOutline } from "../../src/cutover/switch-outline.ts";
 import { forecast } from "../../src/plan/forecast.ts";
 import { type MigrationPlan, type PlannedTable, planDigest } from "../../src/plan/migration-plan.ts";
 import { migrationSteps } from "../../src/plan/migration-steps.ts";
@@ -29,7 +30,12 @@ const LEFT_OUT = [
 ];
 
 function examplePlan(): MigrationPlan {
-  const steps = migrationSteps({ target: { takes: "rows", schema: "moved", switches: true }, routes: ["hook"] });
+  const steps = migrationSteps({
+    target: { takes: "rows", schema: "moved" },
+    switch: Object.values(
+      switchOutline({ from: "source", to: "target", route: "hook", maxStallMillis: 250, roundTripMillis: 125, sequenceMargin: 1000 }),
+    ),
+  });
   const subject = { migration: "orders-move", source: "mover@db1.example:5432/orders", target: "mover@db2.example:5432/orders" };
   return {
     ...subject,

@@ -2,7 +2,6 @@
 
 import type pg from "pg";
 import type { Route } from "../../cutover/ports.ts";
-import type { SwitchSettings } from "../../cutover/switch-parts.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
 import type { CrashPoints } from "../../engine/ports.ts";
@@ -20,6 +19,7 @@ import { applierToken, type Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
 import { CutoverStream } from "./cutover-stream.ts";
 import { openRoute } from "./open-route.ts";
+import { switchSettings } from "./switch-settings.ts";
 import { openWatchSession } from "./watch-session.ts";
 
 export interface OpenCutover {
@@ -41,13 +41,7 @@ export interface OpenCutover {
   close(): Promise<void>;
 }
 
-/** For questions to the route that no client waits for, and for its resume, which is worth more than a deadline. */
-const ROUTE_LIMIT_MILLIS = 10_000;
-/** For a side to be taken over and to be opened again: an earlier backend is gone within milliseconds, a frozen server is not. */
-const SIDE_LIMIT_MILLIS = 5_000;
 const CLOSE_MILLIS = 1_000;
-/** After the switch the log is read this much later for the proof of the fence. */
-const PROOF_MILLIS = 500;
 
 /**
  * Connects to a side when it is first needed: a switch that only needs the source to be cancelled must not wait for the target. Throws
@@ -67,6 +61,7 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
     return opened;
   };
   const stream = new CutoverStream({ migration, sides, watch, bus });
+  const settings = switchSettings(migration.config.cutover);
   const journal = new JournalStore(migration.state, migration.name);
   return {
     migration,
@@ -84,7 +79,7 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
         route,
         stream,
         store,
-        settings: settingsOf(migration),
+        settings,
         sleep: (millis) => systemClock.sleep(millis, new AbortController().signal),
         now: () => systemClock.now(),
       }),
@@ -100,7 +95,7 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
       crashPoint,
     }),
     warmUp: async () => {
-      await Promise.all([sides.source, sides.target].map((side) => side.takeOver(SIDE_LIMIT_MILLIS).then(() => side.warmUp())));
+      await Promise.all([sides.source, sides.target].map((side) => side.takeOver(settings.sideMillis).then(() => side.warmUp())));
     },
     close: async () => {
       await Promise.all([sides.source.close(), sides.target.close(), ...[...watching.values()].map(endSoon)]);
@@ -136,18 +131,4 @@ function movedTables(migration: Migration): readonly Table[] {
   const tables = new TableStore(migration.state).all().map(({ table }) => table);
   if (tables.length > 0) return tables;
   throw new PghaulError("STREAM_NOT_RUNNING", "nothing has been moved yet: there is nothing to switch", { suggestion: "pghaul run" });
-}
-
-function settingsOf({ config }: Migration): SwitchSettings {
-  const { maxStall, sequenceMargin, deadlines } = config.cutover;
-  return {
-    maxStallMillis: maxStall,
-    deadlines: Object.fromEntries(Object.entries(deadlines).filter(([, millis]) => millis !== undefined)),
-    // What a marker needs on the way is what the drain will need at least: it must leave room for the rest of the stall.
-    roundTripMillis: maxStall / 2,
-    sequenceMargin,
-    proofMillis: PROOF_MILLIS,
-    routeMillis: ROUTE_LIMIT_MILLIS,
-    sideMillis: SIDE_LIMIT_MILLIS,
-  };
 }

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { GateResult } from "../../cutover/gate.ts";
-import { type CutoverState, nextState, stateOf } from "../../cutover/machine.ts";
+import { type CutoverState, refuseBegin, stateOf } from "../../cutover/machine.ts";
 import type { Attempt } from "../../cutover/ports.ts";
 import { runSwitch, settle } from "../../cutover/run-switch.ts";
 import { isUnsettled } from "../../cutover/watch-switch.ts";
@@ -84,7 +84,7 @@ async function drive(cutover: OpenCutover, { to, planDigest, confirmation, bus }
     const settled = await settle(cutover.steps(left.to), context);
     if (settled?.outcome === "switched") return resultOf(settled, []);
   }
-  nextState(stateOf(cutover.store.load()), to === "target" ? "switch" : "rollback");
+  refuseBegin(cutover.store.load(), to);
   bus.emit({ kind: "phase", phase: "cutover" });
   const gates = await askGates(cutover, to);
   if (gates.some(({ open }) => !open)) return { state: stateOf(cutover.store.load()), gates, steps: [], stallMs: null, attempt: null };

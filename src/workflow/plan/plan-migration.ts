@@ -12,6 +12,7 @@ import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
+import { plannedSwitch } from "../cutover/switch-settings.ts";
 import type { Sides } from "../open-migration.ts";
 import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
 
@@ -25,7 +26,10 @@ export type PlanResult = MigrationPlan;
 export async function planMigration(sides: Sides, signal: AbortSignal): Promise<PlanResult> {
   const { config, name } = sides;
   const { catalog, tables, notMoved } = await planTables(sides);
-  const steps = migrationSteps({ target: sides.target.capabilities, routes: config.cutover.routing.map(({ kind }) => kind) });
+  const steps = migrationSteps({
+    target: sides.target.capabilities,
+    switch: sides.target.capabilities.switches ? plannedSwitch(config.cutover) : null,
+  });
   const source = describeConnection(sides.source.spec);
   const target = sides.target.description;
   const subject = {
