@@ -171,7 +171,7 @@ describe("waitFor", () => {
   test("says what it waited for, and why the last try failed", async () => {
     const failing = waitFor(() => Promise.reject(new Error("still down")), { deadlineMs: 60, what: "the server to come back" });
     await assert.rejects(failing, (error: Error) => {
-      assert.equal(error.message, "waited 60 ms for the server to come back");
+      assert.match(error.message, /^waited \d+ ms for the server to come back$/);
       assert.equal((error.cause as Error).message, "still down");
       return true;
     });
