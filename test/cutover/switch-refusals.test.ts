@@ -1,6 +1,7 @@
 /** What a switch refuses to do at the last moment, each with a world in which nothing else would stop it. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { settle } from "../../src/cutover/run-switch.ts";
 import { type Step, walkBack } from "../../src/cutover/walk-steps.ts";
 import { SwitchWatch } from "../../src/cutover/watch-switch.ts";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
@@ -60,6 +61,41 @@ describe("a switch refuses", () => {
     world.attempt = { ...attempt, steps: begun };
     await assert.rejects(walkBack(steps, world.context()), hasCode("CUTOVER_STATE"));
     assert.deepEqual(undone, []);
+  });
+
+  it("to cancel an attempt whose opening is still under way at the new primary", async () => {
+    const world = new FakeWorld();
+    const done: string[] = [];
+    // The killed driver's transaction commits while it is waited for.
+    let isOpen = false;
+    const steps: readonly Step[] = [
+      { id: "fence", title: "", check: async () => true, act: async () => ({}), undo: async () => void done.push("undone") },
+      {
+        id: "open",
+        title: "",
+        check: async () => isOpen,
+        takeOver: async () => {
+          isOpen = true;
+        },
+        act: async () => ({}),
+        undo: "forward-only",
+      },
+    ];
+    const at = new Date(0).toISOString();
+    const begun = { fence: { state: "done", at }, open: { state: "started", at } } as const;
+    const attempt = {
+      id: 1,
+      to: "target",
+      planDigest: "",
+      marker: "m",
+      startedAt: at,
+      outcome: "running",
+      fence: null,
+      stallMillis: null,
+    } as const;
+    world.attempt = { ...attempt, steps: begun };
+    assert.equal((await settle(steps, world.context()))?.outcome, "switched");
+    assert.deepEqual(done, []);
   });
 
   it("to be settled by the watchdog while a process drives it", async () => {

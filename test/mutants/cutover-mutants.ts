@@ -59,7 +59,7 @@ export const CUTOVER_MUTANTS: readonly Mutant[] = [
     what: "whether the new primary was opened is asked while an opening is under way",
     find: "await point.takeOver?.();",
     replace: "",
-    killedBy: [SIMULATION],
+    killedBy: [REFUSALS],
   },
   {
     what: "an earlier driver's sessions and hooks go on beside the next attempt",
