@@ -85,6 +85,7 @@ function runFiles(files: readonly string[], { concurrency, withCoverage = false 
   const reporters = [
     reporter(withCoverage ? "./scripts/spec-without-coverage.mjs" : "spec", "stdout"),
     reporter("./scripts/failed-tests.mjs", join(notes, "failed")),
+    reporter("./scripts/slowest-files.mjs", join(notes, "slowest")),
     ...(withCoverage ? [reporter("./scripts/coverage-by-folder.mjs", join(notes, "coverage"))] : []),
   ].flat();
   const coverage = withCoverage ? ["--experimental-test-coverage", "--test-coverage-include=src/**"] : [];
@@ -96,6 +97,7 @@ function runFiles(files: readonly string[], { concurrency, withCoverage = false 
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Failed)
     .map(({ file, name }) => ({ file: relative(root, file), name }));
+  if (files.length > 1) process.stdout.write(readNote(join(notes, "slowest")));
   process.stdout.write(readNote(join(notes, "coverage")));
   rmSync(notes, { recursive: true });
   if (status === 0) return [];

@@ -43,6 +43,7 @@ test("a test that fails once and passes alone is named as a flake, and is no fai
   assert.equal(status, 0, stdout);
   assert.match(stdout, /^failed once, run again alone: test\/b\.test\.ts$/m);
   assert.deepEqual(stdout.match(/^flaky: .*$/gm), ["flaky: test/b.test.ts: meets a busy machine"]);
+  assert.match(stdout, /^slowest of 2 files, \d+\.\d s together:\n +\d+\.\d s {2}test\/[ab]\.test\.ts$/m);
 });
 
 test("a test that fails twice is a failure, and no flake", () => {
