@@ -8,11 +8,16 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** What of the lockfile is not installed in the pinned version. npm writes down what it installed in a lockfile of its own. */
-export function missingPackages(lockfile, installed) {
+/**
+ * What of the lockfile is not installed in the pinned version. npm writes down what it installed in a lockfile of its own. Of optional packages
+ * those are wanted that name this platform: npm leaves one out in silence when it could not be fetched.
+ */
+export function missingPackages(lockfile, installed, { os, cpu } = { os: process.platform, cpu: process.arch }) {
   const missing = [];
   for (const [path, wanted] of Object.entries(lockfile.packages)) {
-    if (path === "" || wanted.optional || wanted.peer || wanted.link) continue;
+    if (!path.startsWith("node_modules/") || wanted.peer || wanted.link) continue;
+    // Which libc a machine has only npm knows.
+    if (wanted.optional && (wanted.libc || !wanted.os?.includes(os) || !wanted.cpu?.includes(cpu))) continue;
     if (installed.packages[path]?.version !== wanted.version) missing.push(`${path.replace(/^.*node_modules\//, "")}@${wanted.version}`);
   }
   return missing;

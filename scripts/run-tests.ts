@@ -1,8 +1,8 @@
 // Runs a named set of test files: node scripts/run-tests.ts SET [FILE-PART...]; file parts narrow the set. With options, `sim` runs seeds.
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 interface TestSet {
@@ -50,11 +50,14 @@ function main([name = "", ...parts]: readonly string[]): number {
   }
   if (name !== "unit" && spawnSync("pg_dump", ["--version"]).status !== 0) console.error(NO_PG_DUMP);
   const isCi = process.env.CI === "true";
-  const failed = runFiles(files, isCi ? 1 : set.concurrency);
+  const failed = runFiles(files, { concurrency: isCi ? 1 : set.concurrency, withCoverage: isCi && name === "unit" });
   if (failed.length === 0 || !isCi) return failed.length === 0 ? 0 : 1;
   // Tests with deadlines meet a machine that is busy with others' work. What fails twice, the second time alone, has failed.
-  console.log(`failed once, run again alone: ${failed.join(", ")}`);
-  return runFiles(failed, 1).length === 0 ? 0 : 1;
+  const again = [...new Set(failed.map(({ file }) => file))];
+  console.log(`failed once, run again alone: ${again.join(", ")}`);
+  const failedAgain = new Set(runFiles(again, { concurrency: 1 }).map(({ file }) => file));
+  for (const { file, name: test } of failed) if (!failedAgain.has(file)) console.log(`flaky: ${file}${test === "" ? "" : `: ${test}`}`);
+  return failedAgain.size === 0 ? 0 : 1;
 }
 
 /** What a failing seed tells one to run: `npm run test:sim -- --of switch --seed N --trace`. */
@@ -62,28 +65,51 @@ function runSeeds(options: readonly string[]): number {
   return spawnSync(process.execPath, ["test/sim/cli.ts", ...options], { cwd: root, stdio: "inherit" }).status ?? 1;
 }
 
-/** Runs the files and returns those in which a test failed; all of them when the runner itself broke. */
-function runFiles(files: readonly string[], concurrency: number): readonly string[] {
-  const list = join(mkdtempSync(join(tmpdir(), "pghaul-tests-")), "failed");
+interface Failed {
+  /** Relative to the repository's root. */
+  readonly file: string;
+  /** Empty where the runner itself broke. */
+  readonly name: string;
+}
+
+interface RunOptions {
+  readonly concurrency: number;
+  /** Prints a table of src by folder. */
+  readonly withCoverage?: boolean;
+}
+
+/** Runs the files and returns the tests that failed; all files when the runner itself broke. */
+function runFiles(files: readonly string[], { concurrency, withCoverage = false }: RunOptions): readonly Failed[] {
+  const notes = mkdtempSync(join(tmpdir(), "pghaul-tests-"));
   const flags = ["--test", `--test-concurrency=${concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`];
   const reporters = [
-    "--test-reporter=spec",
-    "--test-reporter-destination=stdout",
-    "--test-reporter=./scripts/failed-files.mjs",
-    `--test-reporter-destination=${list}`,
-  ];
+    reporter(withCoverage ? "./scripts/spec-without-coverage.mjs" : "spec", "stdout"),
+    reporter("./scripts/failed-tests.mjs", join(notes, "failed")),
+    reporter("./scripts/slowest-files.mjs", join(notes, "slowest")),
+    ...(withCoverage ? [reporter("./scripts/coverage-by-folder.mjs", join(notes, "coverage"))] : []),
+  ].flat();
+  const coverage = withCoverage ? ["--experimental-test-coverage", "--test-coverage-include=src/**"] : [];
   // Tests start pghaul hundreds of times; half of such a start is the compilation of the same files.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled") };
-  const { status } = spawnSync(process.execPath, [...flags, ...reporters, ...files], { cwd: root, env, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, [...flags, ...coverage, ...reporters, ...files], { cwd: root, env, stdio: "inherit" });
+  const failed = readNote(join(notes, "failed"))
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Failed)
+    .map(({ file, name }) => ({ file: relative(root, file), name }));
+  if (files.length > 1) process.stdout.write(readNote(join(notes, "slowest")));
+  process.stdout.write(readNote(join(notes, "coverage")));
+  rmSync(notes, { recursive: true });
   if (status === 0) return [];
-  const failed = new Set(
-    existsSync(list)
-      ? readFileSync(list, "utf8")
-          .split("\n")
-          .filter((file) => file !== "")
-      : [],
-  );
-  return failed.size === 0 ? files : [...failed];
+  return failed.length === 0 ? files.map((file) => ({ file, name: "" })) : failed;
+}
+
+function reporter(name: string, destination: string): string[] {
+  return [`--test-reporter=${name}`, `--test-reporter-destination=${destination}`];
+}
+
+function readNote(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 process.exitCode = main(process.argv.slice(2));

@@ -1,9 +1,10 @@
+import type { SeriesPoint } from "../model/series-point.ts";
 import { redact } from "../observe/redact.ts";
 import { formatBytes, formatCount } from "../observe/units.ts";
 import { evidenceText } from "./evidence-text.ts";
 import { headline } from "./headline.ts";
 import { formatMillis, formatMoment, millisBetween } from "./moments.ts";
-import type { Report, ReportSwitch, SeriesPoint } from "./report.ts";
+import type { Report, ReportSwitch } from "./report.ts";
 import { pieces, timeRange } from "./series.ts";
 
 const MOST_ENTRIES = 100;

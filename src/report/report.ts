@@ -1,3 +1,5 @@
+import type { SeriesPoint } from "../model/series-point.ts";
+
 /**
  * What a report tells, ready to be laid out. Moments are ISO 8601 in UTC, durations milliseconds unless a name says otherwise. It holds
  * names, counts and positions: never a row's value, so no key of a differing row either.
@@ -68,21 +70,6 @@ export interface ReportTable {
   readonly liveAt: string | null;
   /** The last verdict; null before the first. */
   readonly verdict: { readonly equal: boolean; readonly lsn: string; readonly at: string } | null;
-}
-
-/** A stretch of time: means, and the highest value. */
-export interface SeriesPoint {
-  /** Milliseconds since the Unix epoch. */
-  readonly at: number;
-  readonly widthMillis: number;
-  readonly lagBytes: number | null;
-  readonly lagBytesMax: number | null;
-  readonly lagSeconds: number | null;
-  readonly lagSecondsMax: number | null;
-  readonly bytesPerSecond: number;
-  readonly bytesPerSecondMax: number;
-  readonly changesPerSecond: number;
-  readonly changesPerSecondMax: number;
 }
 
 export interface ReportVerification {

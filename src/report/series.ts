@@ -1,4 +1,4 @@
-import type { SeriesPoint } from "./report.ts";
+import type { SeriesPoint } from "../model/series-point.ts";
 
 /** One line of a plot, thinned out to what a screen can show. */
 export interface PlottedPoint {

@@ -5,8 +5,8 @@ import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
 import { type SideName, sideCode } from "../model/side.ts";
+import type { Queryable } from "../postgres/queryable.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
-import type { Queryable } from "./queries/queryable.ts";
 import {
   callAdvanceSlot,
   callCreateSlot,

@@ -1,10 +1,12 @@
 /** What stands in the way of a first run: each is refused with a code, advice and its exit code, and once mended the run ends equal. */
+
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { MANY_ORIGINS, newMove, type Pair, startPair } from "../scenario/move-bench.ts";
 import { query, type TestDatabase } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { startServer } from "../support/pg-server.ts";
 import { assertGoesOn, assertRefuses } from "./refusal.ts";
 
@@ -12,7 +14,7 @@ const ITEMS =
   "create table items (id int primary key, name text); insert into items select i, 'item ' || i from generate_series(1, 500) i;";
 const RUN = ["run", "--until", "caught-up"];
 
-describe("bad input before a run", { timeout: 300_000 }, () => {
+describe("bad input before a run", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair(

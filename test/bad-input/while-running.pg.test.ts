@@ -1,4 +1,5 @@
 /** What goes wrong under a running migration: it stops with a code and advice, loses nothing, and goes on once mended. */
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +9,7 @@ import Database from "better-sqlite3";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "../scenario/move-bench.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { createDatabase, query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { startServer } from "../support/pg-server.ts";
 import type { CliHandle } from "../support/run-cli.ts";
 import { assertGoesOn, assertNoSecretKept, assertRefused, assertRefuses } from "./refusal.ts";
@@ -18,7 +20,7 @@ const ITEMS =
 const RANDOM_NAMES = "update items set name = md5(random()::text)";
 const RUN = ["run", "--until", "caught-up"];
 
-describe("what goes wrong while a migration runs", { timeout: 300_000 }, () => {
+describe("what goes wrong while a migration runs", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { temporaryFiles } from "../config/temporary-config.ts";
 import { createDatabase, query, type TestDatabase } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 import { runCli } from "../support/run-cli.ts";
 import { assertGolden } from "./golden.ts";
@@ -208,7 +209,7 @@ async function initOnTerminal(
     cwd: directory,
     env: { PATH: process.env.PATH, HOME: directory, TERM: "xterm-256color" },
     stdio: ["pipe", "pipe", "inherit"],
-    timeout: 40_000,
+    timeout: deadline(40_000),
     killSignal: "SIGKILL",
   });
   let output = "";

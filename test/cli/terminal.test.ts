@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { deadline } from "../support/deadline.ts";
 
 const bin = fileURLToPath(new URL("fixtures/pghaul.ts", import.meta.url));
 const skip = existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
@@ -28,7 +29,7 @@ function onTerminal(args: readonly string[], env: Record<string, string> = {}): 
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), deadline(30_000));
   const done = once(child, "close").then(([code]) => {
     clearTimeout(timer);
     return code as number | null;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { deadline } from "../support/deadline.ts";
 import { announcedPoints, dieAt, HELD_POINTS, POINTS, survive } from "./crash-lives.ts";
 
 /** Each a migration that dies at one point after the other. In the order of a load: what lies behind is not passed again. */
@@ -16,7 +17,7 @@ describe("kill -9 at every named point of run", () => {
   });
 
   for (const points of LIVES) {
-    it(`${points.join(", then ")}: nothing lost, nothing twice`, { timeout: 180_000 }, () =>
+    it(`${points.join(", then ")}: nothing lost, nothing twice`, { timeout: deadline(180_000) }, () =>
       survive(async (bench) => {
         for (const point of points) await dieAt(bench, point);
       }, points.join()),

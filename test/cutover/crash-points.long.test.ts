@@ -1,7 +1,9 @@
 /** Every named point of a switch and of a rollback, killed there once under writers; then the same command again. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { openSwitchBench, type Primary, type SwitchBench, takesWrites } from "./switch-bench.ts";
 
 const STEPS = ["way-back", "guard", "round-trips", "pause", "fence", "drain", "sequences", "route", "open", "resume", "tidy", "prove"];
@@ -13,7 +15,7 @@ const GUARDING = ["cutover-guard-sent", "cutover-guard-answered", "cutover-guard
 const MAKING_THE_WAY_BACK = ["way-back-before-slot", "way-back-after-slot", "way-back-before-milestone"];
 const UNDOING = ["cutover-undo-route", "cutover-undo-fence", "cutover-open-sent", "cutover-undo-pause", "cutover-undo-guard"];
 
-describe("a cutover killed at every point", { timeout: 1_800_000 }, () => {
+describe("a cutover killed at every point", { timeout: deadline(1_800_000) }, () => {
   let stage: SwitchBench;
   before(async () => {
     stage = await openSwitchBench({ seed: "crash-points", from: 14, to: 18 });

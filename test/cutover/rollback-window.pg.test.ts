@@ -1,4 +1,5 @@
 /** While the target is the primary: whose errors they are, what passes the fence, and what an earlier migration leaves behind. */
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -6,6 +7,7 @@ import { assertRefused } from "../bad-input/refusal.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "../scenario/move-bench.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { CliHandle } from "../support/run-cli.ts";
 
 const ITEMS =
@@ -17,7 +19,7 @@ const CONFIG = `cutover:
   gates: { lagHeldFor: 1s, maxLagSeconds: 20, noErrorsFor: 0s }
 `;
 
-describe("the rollback window", { timeout: 300_000 }, () => {
+describe("the rollback window", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14, settings: MANY_ORIGINS }, { version: 16, settings: MANY_ORIGINS });

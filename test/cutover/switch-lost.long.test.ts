@@ -1,14 +1,16 @@
 /** A switch whose driver dies, or whose servers go away or freeze, in the moments in which nobody can say at once what is so. */
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { PgServer } from "../support/pg-server.ts";
 import { openSwitchBench, type SwitchBench, takesWrites } from "./switch-bench.ts";
 
-describe("a switch that is lost sight of", { timeout: 600_000 }, () => {
+describe("a switch that is lost sight of", { timeout: deadline(600_000) }, () => {
   let stage: SwitchBench;
   before(async () => {
     stage = await openSwitchBench({ seed: "lost", from: 13, to: 18 });

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { deadline } from "../support/deadline.ts";
 import { openSwitchBench, takesWrites } from "./switch-bench.ts";
 
 describe("cutover under load", () => {
-  it("switches, and back: nothing lost, one primary at a time, a plan that must be the one reviewed", { timeout: 240_000 }, async () => {
+  it("switches, and back: nothing lost, one primary at a time, a plan that must be the one reviewed", {
+    timeout: deadline(240_000),
+  }, async () => {
     await using stage = await openSwitchBench({ seed: "switch-and-back" });
     const { bench } = stage;
 

@@ -1,4 +1,5 @@
 /** What a switch asks beside the sessions that drive it ends, whatever the server does. */
+
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,12 +9,13 @@ import { connect } from "../../src/postgres/connect.ts";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
 import { openWatchSession } from "../../src/workflow/cutover/watch-session.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 
 const silent = (error: PghaulError): boolean =>
   error.code === "CUTOVER_DEADLINE" && /^the source did not answer within/.test(error.message);
 
-describe("the session that watches a side", { timeout: 60_000 }, () => {
+describe("the session that watches a side", { timeout: deadline(60_000) }, () => {
   let server: PgServer;
   let database: TestDatabase;
   before(async () => {

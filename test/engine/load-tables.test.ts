@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LoadOptions, TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChangeLog, ChunkRead, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
+import { deadline } from "../support/deadline.ts";
 import { PlainRows, T, viewOf } from "./rows.ts";
 
 const never = new AbortController().signal;
@@ -98,7 +99,7 @@ function world({ known = NONE, readers = 1, stop = never, noted = false }: World
   return { asked, gate, load: new TablesLoad(ports, known, options) };
 }
 
-describe("a load that is held back", { timeout: 10_000 }, () => {
+describe("a load that is held back", { timeout: deadline(10_000) }, () => {
   it("reads no chunk and asks for no floor; released, it reads what there is", async () => {
     const { asked, gate, load } = world();
     const running = load.run();

@@ -1,8 +1,10 @@
 /** The schema of a 16, 17 and 18 is moved by pg_dump 18; the machines that tests run on have an older one. */
+
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MANY_ORIGINS, newMove, startPair } from "../scenario/move-bench.ts";
 import { query } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { newestClientTools } from "./client-tools.ts";
 
 const SCHEMA = `
@@ -23,7 +25,7 @@ const OUTLINE = `
 const tools = newestClientTools();
 if ("missing" in tools) console.error(`NOT TESTED: moving the schema of PostgreSQL 16, 17 and 18. ${tools.missing}`);
 
-describe("the schema of newer versions", { skip: "missing" in tools ? tools.missing : false, timeout: 300_000 }, () => {
+describe("the schema of newer versions", { skip: "missing" in tools ? tools.missing : false, timeout: deadline(300_000) }, () => {
   for (const version of [16, 17, 18] as const) {
     it(`PostgreSQL ${version} to 18`, async () => {
       assert.ok("bin" in tools);

@@ -1,4 +1,5 @@
-import type { Report, SeriesPoint } from "../../src/report/report.ts";
+import type { SeriesPoint } from "../../src/model/series-point.ts";
+import type { Report } from "../../src/report/report.ts";
 
 const START = Date.parse("2026-03-14T09:00:00.000Z");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SeriesPoint } from "../../src/report/report.ts";
+import type { SeriesPoint } from "../../src/model/series-point.ts";
 import { pieces, timeRange } from "../../src/report/series.ts";
 import { EXAMPLE } from "./example-report.ts";
 

@@ -1,8 +1,10 @@
 /** What a side computes by itself (generated columns, index entries, materialized views) reads settings: it must read those of the application. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { MANY_ORIGINS, newMove, type Pair, startPair } from "./move-bench.ts";
 
 const OWN = {
@@ -52,7 +54,7 @@ const PRINTED = `
   grant create on database DATABASE to plain_mover; grant all on schema public to plain_mover; grant select on all tables in schema public to plain_mover;
   alter table priced owner to plain_mover`;
 
-describe("values that a side computes by itself", { timeout: 200_000 }, () => {
+describe("values that a side computes by itself", { timeout: deadline(200_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair(

@@ -2,12 +2,14 @@
  * The `--json` of every command, over a whole migration there and back: what `test/cli/golden/json-shapes.txt` promises is there, and nothing
  * else. UPDATE_GOLDEN=1 adds what is new; what is to go is taken out by hand, for it breaks somebody's script.
  */
+
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { query } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { CliResult } from "../support/run-cli.ts";
 import { brokenPromises, joinShapes, parseShape, printShape, type Shape, shapeOf } from "./json-shape.ts";
 import { type Move, newMove, type Pair, startPair } from "./move-bench.ts";
@@ -31,7 +33,7 @@ cutover:
   gates: { lagHeldFor: 1s, maxLagSeconds: 20, noErrorsFor: 0s, maxTransactionAge: 60s }
 `;
 
-describe("the JSON of every command", { timeout: 240_000 }, () => {
+describe("the JSON of every command", { timeout: deadline(240_000) }, () => {
   let pair: Pair;
   let move: Move;
   const promised = existsSync(GOLDEN) ? parseGolden(readFileSync(GOLDEN, "utf8")) : new Map<string, Shape>();

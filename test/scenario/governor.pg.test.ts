@@ -1,4 +1,5 @@
 /** The load spares the source: it holds its reads back for a late standby, a full slot and business hours; the tail never waits. */
+
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { governLoad } from "../../src/workflow/run/govern-load.ts";
 import { temporaryState } from "../state/temporary-state.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { PgServer } from "../support/pg-server.ts";
 import { startStandby } from "../support/server/standby.ts";
 import { type Move, newMove, type Pair, startPair } from "./move-bench.ts";
@@ -22,7 +24,7 @@ const LIMITS = "workers: 2, chunkSeconds: 1, chunkBytes: 512KB";
 /** Longer than a hold lasts after its last reason: three measurements. */
 const PATIENCE = { deadlineMs: 60_000 };
 
-describe("the governor of the load", { timeout: 300_000 }, () => {
+describe("the governor of the load", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   let standby: PgServer;
   before(async () => {
@@ -175,5 +177,5 @@ function throttled(move: Move, setting: string): void {
 async function tellsToStop(stop: () => Promise<void>): Promise<void> {
   const before = Date.now();
   await stop();
-  assert.ok(Date.now() - before < 15_000, `${Date.now() - before} ms`);
+  assert.ok(Date.now() - before < deadline(15_000), `${Date.now() - before} ms`);
 }

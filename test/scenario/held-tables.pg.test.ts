@@ -1,10 +1,12 @@
 /** The target refuses a row: that table alone is held, says why, and is loaded anew once the cause is gone. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HELD_POINTS } from "../crash/crash-lives.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { CliHandle } from "../support/run-cli.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
@@ -21,7 +23,7 @@ const SQL = `
   insert into refunds select i, i, 'a', 'why' from generate_series(1, 40) i;
   insert into events select now(), 'e' || i from generate_series(1, 50) i`;
 
-describe("a table of which the target refuses a row", { timeout: 300_000 }, () => {
+describe("a table of which the target refuses a row", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });

@@ -2,11 +2,13 @@
  * Partitions and tables that change at the source while a migration runs. The stream carries none of it, so each is told with a code and the
  * statement that mends it, no verdict from before it counts any more, and once mended both sides are equal.
  */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { assertGoesOn, assertRefused, assertRefusedJson } from "../bad-input/refusal.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { CliHandle } from "../support/run-cli.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
@@ -34,7 +36,7 @@ const ROUTE = "cutover: { routing: [ { kind: hook, command: [ /bin/true ], timeo
 /** The source is looked at every 15 seconds. */
 const SEEN = 60_000;
 
-describe("partitions and tables that change under a migration", { timeout: 300_000, concurrency: 2 }, () => {
+describe("partitions and tables that change under a migration", { timeout: deadline(300_000), concurrency: 2 }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14, settings: MANY_ORIGINS }, { version: 15, settings: MANY_ORIGINS });
@@ -230,7 +232,7 @@ describe("partitions and tables that change under a migration", { timeout: 300_0
   });
 });
 
-describe("partitions between PostgreSQL 17 and 18", { timeout: 120_000 }, () => {
+describe("partitions between PostgreSQL 17 and 18", { timeout: deadline(120_000) }, () => {
   it("a new one stops the run, one detached is told of, an unlogged one too", async () => {
     await using pair = await startPair({ version: 17 }, { version: 18, settings: MANY_ORIGINS });
     const move = await newMove(pair, { sql: SQL, targetSql: SCHEMA });

@@ -2,10 +2,12 @@
  * Servers that crash under `run`, writers at work: it goes on by itself, and every table is equal in the end. The sizes of what a crash may
  * take back are stretched: the target forgets up to ten seconds of asynchronous commits.
  */
+
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { PgServer } from "../support/pg-server.ts";
 import { type FaultProxy, startProxy } from "../support/proxy.ts";
 import type { CliHandle } from "../support/run-cli.ts";
@@ -26,7 +28,7 @@ interface Stage extends AsyncDisposable {
   readonly running: CliHandle;
 }
 
-describe("servers that die under run", { timeout: 400_000 }, () => {
+describe("servers that die under run", { timeout: deadline(400_000) }, () => {
   it("the target's server killed in the middle of the load, and twice while it streams", async (test) => {
     await using stage = await openStage(test, 11);
     const { pair, line, move, running } = stage;

@@ -3,11 +3,13 @@
  * their places in WAL, which it then gives to others. Whoever believes his own memory of such a server loses changes, or brings some that never
  * were.
  */
+
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type pg from "pg";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, type TestDatabase, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { PgServer } from "../support/pg-server.ts";
 import { startProxy } from "../support/proxy.ts";
 import { startStandby } from "../support/server/standby.ts";
@@ -29,7 +31,7 @@ const PART_ROWS = "insert into parts select generate_series(0, 299); analyze;";
 /** Nothing is written but by a commit that asks for it. */
 const FORGETFUL = { wal_buffers: "128MB", bgwriter_lru_maxpages: "0", autovacuum: "off", checkpoint_timeout: "1h" };
 
-it("a target that forgets its last commits while nothing is under way gets them again", { timeout: 120_000 }, async () => {
+it("a target that forgets its last commits while nothing is under way gets them again", { timeout: deadline(120_000) }, async () => {
   await using pair = await startPair({ version: 14 }, { version: 15, settings: FORGETFUL });
   const table = "create table items (id int primary key)";
   const move = await newMove(pair, { sql: `${table}; insert into items values (1)`, targetSql: table });
@@ -48,7 +50,9 @@ it("a target that forgets its last commits while nothing is under way gets them 
   await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
 });
 
-it("a chunk read before a crash of the source, and merged after it, brings nothing that never happened", { timeout: 120_000 }, async () => {
+it("a chunk read before a crash of the source, and merged after it, brings nothing that never happened", {
+  timeout: deadline(120_000),
+}, async () => {
   await using pair = await startPair({ version: 14, settings: FORGETFUL }, { version: 15 });
   const throttle = "{ workers: 2, chunkSeconds: 1, chunkBytes: 512KB }";
   const move = await newMove(pair, { sql: TABLES + ROWS, targetSql: TABLES, throttle });
@@ -79,7 +83,7 @@ it("a chunk read before a crash of the source, and merged after it, brings nothi
 });
 
 it("a standby that was behind takes over while nothing is under way, and the chunks that it lacks are merged again", {
-  timeout: 120_000,
+  timeout: deadline(120_000),
 }, async () => {
   await using pair = await startPair({ version: 15 }, { version: 15 });
   await using standby = await startStandby(pair.target, "behind");

@@ -1,4 +1,5 @@
 /** What a migration costs its source: no snapshot outlives a chunk, and WAL is held back for nobody but our own log. */
+
 import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import type pg from "pg";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, type TestDatabase, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { startProxy } from "../support/proxy.ts";
 import { createWorkloadSchema, startWriters } from "../support/writers.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
@@ -25,7 +27,7 @@ const MB = 1024 * 1024;
 const ROUNDS = 7;
 const BURST = "update big set name = (select string_agg(md5(big.id || random()::text || i), '') from generate_series(1, 60) i)";
 
-describe("what the source bears", { timeout: 300_000 }, () => {
+describe("what the source bears", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   before(async () => {
     const settings = { max_prepared_transactions: "50", min_wal_size: "32MB", max_wal_size: "32MB", full_page_writes: "off" };

@@ -1,8 +1,10 @@
 /** A table without a key that is written to all the time: nothing waits for it to rest. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
 import { query } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
 const SCHEMA = `
@@ -27,7 +29,7 @@ const WRITES = [
   "delete from bag where ctid = any (array(select ctid from bag order by random() limit 3))",
 ];
 
-describe("verification of a table without a key", { timeout: 240_000 }, () => {
+describe("verification of a table without a key", { timeout: deadline(240_000) }, () => {
   let pair: Pair;
   let move: Move;
   let writers: { stop(): Promise<number> } | undefined;

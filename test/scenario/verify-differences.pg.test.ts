@@ -1,9 +1,11 @@
 /** Never a false "equal": somebody writes at the target, past the stream, in every way that a digest might overlook. */
+
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { CliHandle, CliResult } from "../support/run-cli.ts";
 import { CANARY, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 import { CASES, type DifferenceCase, TYPES } from "./verify-cases.ts";
@@ -15,7 +17,7 @@ interface Difference {
   readonly times?: number;
 }
 
-describe("differences at the target", { timeout: 300_000 }, () => {
+describe("differences at the target", { timeout: deadline(300_000) }, () => {
   let pair: Pair;
   let move: Move;
   let running: CliHandle;
@@ -158,7 +160,7 @@ describe("differences at the target", { timeout: 300_000 }, () => {
         const stopped = await verifying.kill("SIGINT");
         assert.equal(stopped.code, 130, stopped.stdout + stopped.stderr);
         assert.equal(stopped.json().error?.code, "INTERRUPTED");
-        assert.ok(Date.now() - began < 20_000, `${Date.now() - began} ms`);
+        assert.ok(Date.now() - began < deadline(20_000), `${Date.now() - began} ms`);
         // And nothing of it stays at the server.
         await waitFor(async () => (await query(move.targetDb, WAITING)).length === 0, { deadlineMs: 30_000, what: "its session to end" });
       } finally {

@@ -1,9 +1,11 @@
 /** A verdict while writes go on: equal, at a stated LSN, whatever the writers do and however often `run` is killed meanwhile. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { seededRandom } from "../support/random.ts";
 import type { CliHandle, CliResult } from "../support/run-cli.ts";
 import { startWriters, type Writers } from "../support/writers.ts";
@@ -22,7 +24,7 @@ export interface WriteRounds {
 }
 
 export function describeVerifyUnderWrites({ quiet, killed, rate }: WriteRounds): void {
-  describe("verify run while writes go on", { timeout: 900_000 }, () => {
+  describe("verify run while writes go on", { timeout: deadline(900_000) }, () => {
     let bench: Bench;
     let running: CliHandle;
     let writers: Writers;

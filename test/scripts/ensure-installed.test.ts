@@ -20,6 +20,24 @@ test("an absent package and another version are missing", () => {
   assert.deepEqual(missingPackages(lock, { packages: {} }), ["a@1.0.1", "@x/b@2.0.0"]);
 });
 
+test("an optional package is missing where it is for this platform, and nowhere else", () => {
+  const of = (os: string, cpu: string, more: object = {}) => ({ version: "1.0.0", optional: true, os: [os], cpu: [cpu], ...more });
+  const lock = {
+    packages: {
+      "": {},
+      "test/support/x": { version: "0.0.0" },
+      "node_modules/x": { link: true },
+      "node_modules/pg-a": of("linux", "x64"),
+      "node_modules/pg-b": of("darwin", "arm64"),
+      "node_modules/c": of("linux", "x64", { libc: ["musl"] }),
+      "node_modules/d": { version: "1.0.0", optional: true },
+    },
+  };
+  assert.deepEqual(missingPackages(lock, { packages: {} }, { os: "linux", cpu: "x64" }), ["pg-a@1.0.0"]);
+  assert.deepEqual(missingPackages(lock, { packages: {} }, { os: "darwin", cpu: "arm64" }), ["pg-b@1.0.0"]);
+  assert.deepEqual(missingPackages(lock, { packages: {} }, { os: "linux", cpu: "arm64" }), []);
+});
+
 /** A checkout with its own script, where npm only notes how it was called and, for `ci`, does what `effect` says. */
 function checkout(context: { after(task: () => void): void }, effect: string): { folder: string; run(): ReturnType<typeof spawnSync> } {
   const folder = mkdtempSync(join(tmpdir(), "pghaul-ensure-"));

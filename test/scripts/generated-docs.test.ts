@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CommandClass, commandIndex, commandPage } from "../../scripts/docs/command-page.ts";
+import { configurationPage } from "../../scripts/docs/configuration-page.ts";
 import { errorsPage } from "../../scripts/docs/errors-page.ts";
 import { exitCodesPage } from "../../scripts/docs/exit-codes-page.ts";
 import { manPage } from "../../scripts/docs/man-page.ts";
+import { configJsonSchema } from "../../src/config/schema.ts";
 import { ERROR_CODES } from "../../src/errors/codes.ts";
 import { EXIT_CODES } from "../../src/errors/policy.ts";
 import Start from "../cli/fixtures/commands/cdc/start.ts";
@@ -48,4 +50,24 @@ test("every error code tells what to do, in a sentence", () => {
     assert.match(title, /^[A-Z].*[^.]$/, code);
     assert.match(help, /^.{10,}[.;]$/, code);
   }
+});
+
+test("every key of the configuration is in the reference, with an example, and what is refused says so", () => {
+  const page = configurationPage();
+  const keys = new Set<string>();
+  JSON.stringify(configJsonSchema(), (name, value) => {
+    if (name === "properties") for (const key of Object.keys(value as object)) keys.add(key);
+    return value;
+  });
+  assert.ok(keys.size > 50);
+  const isThere = (key: string) =>
+    new RegExp(`^\\| \`${key}\` \\|.*\`${key}: .+\` \\|$|^## \`(?:.*\\.)?${key}\\b|Keys: .*\`${key}\``, "m").test(page);
+  // Of a shard, which is not there yet.
+  assert.deepEqual(
+    [...keys].filter((key) => !isThere(key)),
+    ["name"],
+  );
+  assert.match(page, /^\| `maxStall` \| duration \| `250ms` \| Longest .* \| `maxStall: 2s` \|$/m);
+  assert.match(page, /^\| `replicaUrl` \|.*\*Not yet\.\*/m);
+  assert.doesNotMatch(page, /^\| `passwordFile` \|.*\*Not yet/m);
 });

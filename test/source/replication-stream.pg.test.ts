@@ -11,6 +11,7 @@ import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
 import { openReplicationStream, type ReplicationStream, type ReplicationStreamOptions } from "../../src/source/replication-stream.ts";
 import { createSlot, dropSlot, readSlot } from "../../src/source/slot.ts";
 import { createDatabase, type TestDatabase, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer, TRIED_VERSIONS } from "../support/pg-server.ts";
 import { startProxy } from "../support/proxy.ts";
 import { sessionsAt } from "./source-session.ts";
@@ -42,7 +43,13 @@ for (const version of TRIED_VERSIONS) {
     }
 
     async function withSlot(work: () => Promise<void>): Promise<void> {
-      await createSlot(client, client, { side: "source", name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
+      await createSlot(client, client, {
+        side: "source",
+        name: "s",
+        failover: false,
+        timeoutMillis: deadline(10_000),
+        waiting: () => undefined,
+      });
       try {
         await work();
       } finally {
@@ -148,7 +155,7 @@ for (const version of TRIED_VERSIONS) {
         side: "source",
         name: "elsewhere",
         failover: false,
-        timeoutMillis: 10_000,
+        timeoutMillis: deadline(10_000),
         waiting: () => undefined,
       });
       await assert.rejects(open({ slot: "elsewhere" }), hasCode("SLOT_FOREIGN"));
@@ -224,7 +231,13 @@ for (const version of TRIED_VERSIONS) {
       });
       const session = await sessionsAt(small.url())("small");
       await session.query("create table t (id int, text text); create publication p for table t");
-      await createSlot(session, session, { side: "source", name: "s", failover: false, timeoutMillis: 10_000, waiting: () => undefined });
+      await createSlot(session, session, {
+        side: "source",
+        name: "s",
+        failover: false,
+        timeoutMillis: deadline(10_000),
+        waiting: () => undefined,
+      });
       await waitFor(
         async () => {
           await session.query("insert into t select i, repeat(md5(i::text), 10) from generate_series(1, 60000) i");
@@ -248,9 +261,9 @@ function walsenderAt(url: string): Promise<pg.Client> {
 /** Messages up to and with the n-th commit. */
 async function receive(stream: ReplicationStream, commits: number): Promise<Message[]> {
   const messages: Message[] = [];
-  const deadline = Date.now() + 30_000;
+  const lastTry = Date.now() + deadline(30_000);
   while (commitsOf(messages).length < commits) {
-    if (Date.now() > deadline) throw new Error(`${commitsOf(messages).length} of ${commits} commits came`);
+    if (Date.now() > lastTry) throw new Error(`${commitsOf(messages).length} of ${commits} commits came`);
     const { frames } = await stream.next(1_000);
     for (let at = 0; at < frames.length; ) {
       const end = frameEnd(frames, at);
@@ -282,8 +295,8 @@ async function drain(stream: ReplicationStream): Promise<void> {
 }
 
 async function readUntilFailure(stream: ReplicationStream): Promise<never> {
-  const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline) await stream.next(1_000);
+  const lastTry = Date.now() + deadline(30_000);
+  while (Date.now() < lastTry) await stream.next(1_000);
   throw new Error("it goes on");
 }
 

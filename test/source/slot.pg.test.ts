@@ -12,6 +12,7 @@ import {
   type SlotInfo,
 } from "../../src/source/slot.ts";
 import { createDatabase, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer, TRIED_VERSIONS } from "../support/pg-server.ts";
 import { sessionsAt } from "./source-session.ts";
 
@@ -19,7 +20,7 @@ const OPTIONS: CreateSlotOptions = {
   side: "source",
   name: "s",
   failover: false,
-  timeoutMillis: 10_000,
+  timeoutMillis: deadline(10_000),
   waiting: () => undefined,
 };
 

@@ -7,6 +7,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { acquireLease, leaseHolder } from "../../src/state/lease.ts";
+import { deadline } from "../support/deadline.ts";
 import { temporaryDirectory } from "./temporary-state.ts";
 
 /** Starts the process and waits for its first line. */
@@ -20,7 +21,7 @@ async function startHolder(
     stdio: ["pipe", "pipe", "inherit"],
   });
   t.after(() => child.kill("SIGKILL"));
-  const [chunk] = (await once(child.stdout as NodeJS.EventEmitter, "data", { signal: AbortSignal.timeout(20_000) })) as [Buffer];
+  const [chunk] = (await once(child.stdout as NodeJS.EventEmitter, "data", { signal: AbortSignal.timeout(deadline(20_000)) })) as [Buffer];
   return { child, line: chunk.toString().trim() };
 }
 

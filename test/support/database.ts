@@ -1,4 +1,5 @@
 import pg from "pg";
+import { deadline } from "./deadline.ts";
 import type { PgServer } from "./pg-server.ts";
 
 /** A database of its own on a test server. */
@@ -52,6 +53,7 @@ async function run<Row extends pg.QueryResultRow>(client: pg.ClientBase, sql: st
 }
 
 export interface WaitOptions {
+  /** On a quiet machine; a busy one is given more (`deadline`). */
   readonly deadlineMs: number;
   /** Completes "waited N ms for ...". */
   readonly what: string;
@@ -63,7 +65,8 @@ export interface WaitOptions {
  * server in the middle of a restart can be waited for; the last one is the cause of the failure at the deadline.
  */
 export async function waitFor<Result>(condition: () => Result | Promise<Result>, options: WaitOptions): Promise<NonNullable<Result>> {
-  const deadline = Date.now() + options.deadlineMs;
+  const limitMs = deadline(options.deadlineMs);
+  const lastTry = Date.now() + limitMs;
   let lastError: unknown;
   for (;;) {
     try {
@@ -73,8 +76,8 @@ export async function waitFor<Result>(condition: () => Result | Promise<Result>,
     } catch (error) {
       lastError = error;
     }
-    if (Date.now() >= deadline) {
-      throw new Error(`waited ${options.deadlineMs} ms for ${options.what}`, lastError === undefined ? undefined : { cause: lastError });
+    if (Date.now() >= lastTry) {
+      throw new Error(`waited ${limitMs} ms for ${options.what}`, lastError === undefined ? undefined : { cause: lastError });
     }
     await new Promise((resolve) => setTimeout(resolve, options.everyMs ?? 25));
   }

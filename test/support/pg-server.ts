@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
+import { deadline } from "./deadline.ts";
 import { type Binaries, findBinaries } from "./server/binaries.ts";
 import { createDataDirectory, readLog, writeSettings } from "./server/data-directory.ts";
 import { leasePort, type PortLease } from "./server/ports.ts";
@@ -144,7 +145,7 @@ export class PgServer implements AsyncDisposable {
   }
 
   async #waitUntilReady(): Promise<void> {
-    const deadline = Date.now() + START_DEADLINE_MS;
+    const lastTry = Date.now() + deadline(START_DEADLINE_MS);
     for (;;) {
       if (this.#postmaster === null) throw new Error(`PostgreSQL ${this.version} did not start:\n${this.logText()}`);
       try {
@@ -154,7 +155,7 @@ export class PgServer implements AsyncDisposable {
         if ((rows[0] as { data_directory: string }).data_directory === this.dataDir) return;
         throw new Error(`another server answers on port ${this.port}`);
       } catch (error) {
-        if (Date.now() > deadline) throw new Error(`PostgreSQL ${this.version} is not ready:\n${this.logText()}`, { cause: error });
+        if (Date.now() > lastTry) throw new Error(`PostgreSQL ${this.version} is not ready:\n${this.logText()}`, { cause: error });
       }
       await new Promise((resolve) => setTimeout(resolve, 15));
     }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { deadline } from "./deadline.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const BIN = `${ROOT}bin/pghaul.js`;
@@ -11,7 +12,7 @@ export interface RunCliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to stdin, which is then closed; without it stdin is empty. */
   readonly input?: string;
-  /** The process is killed (SIGKILL) after that long. Default 60 s. */
+  /** The process is killed (SIGKILL) after that long on a quiet machine (`deadline`). Default 60 s. */
   readonly timeoutMs?: number;
   /** Another binary or package root than this checkout's. */
   readonly bin?: string;
@@ -42,7 +43,7 @@ export interface CliHandle {
   readonly done: Promise<CliResult>;
   stdout(): string;
   stderr(): string;
-  /** Resolves when stderr or stdout matches; rejects when the process ends first, or after the time given (default 30 s). */
+  /** Resolves when stderr or stdout matches; rejects when the process ends first, or after the time given (default 30 s; longer on a busy machine). */
   waitFor(pattern: RegExp, timeoutMs?: number): Promise<void>;
   /** Sends the signal (default SIGKILL) and waits for the end. */
   kill(signal?: NodeJS.Signals): Promise<CliResult>;
@@ -68,7 +69,7 @@ export function startCli(args: readonly string[], options: RunCliOptions = {}): 
   });
   child.stdin.on("error", () => {}); // A command that never reads its stdin may be gone before the input is written.
   child.stdin.end(options.input ?? "");
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), deadline(options.timeoutMs ?? 60_000));
   const done = once(child, "close").then(([code, signal]): CliResult => {
     clearTimeout(timer);
     return { code, signal, ...output, json: () => parseEnvelope(output) };
@@ -78,7 +79,7 @@ export function startCli(args: readonly string[], options: RunCliOptions = {}): 
     done,
     stdout: () => output.stdout,
     stderr: () => output.stderr,
-    waitFor: (pattern, timeoutMs = 30_000) => waitForOutput({ child, output, pattern, timeoutMs }),
+    waitFor: (pattern, timeoutMs = 30_000) => waitForOutput({ child, output, pattern, timeoutMs: deadline(timeoutMs) }),
     async kill(signal = "SIGKILL") {
       child.kill(signal);
       return await done;

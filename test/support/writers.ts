@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
+import { deadline } from "./deadline.ts";
 import { seededRandom } from "./random.ts";
 import { WORKLOAD_TABLES, WORKLOAD_TYPES, workloadRows } from "./workload/schema.ts";
 import { Writer } from "./workload/writer.ts";
@@ -92,7 +93,7 @@ export function startWriters(url: string, options: WriterOptions): Writers {
       shared.stopping = true;
       const impatience = setTimeout(() => {
         for (const writer of writers) writer.abandon();
-      }, 20_000);
+      }, deadline(20_000));
       await finished;
       clearTimeout(impatience);
       return sumOf(writers);

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Clock } from "../../src/engine/ports.ts";
 import { Governor } from "../../src/throttle/governor.ts";
 import type { Pressure } from "../../src/throttle/pressure.ts";
+import { deadline } from "../support/deadline.ts";
 
 const CALM: Pressure = { standbys: [], hidden: false, slotBytes: 0 };
 const LATE: Pressure = { ...CALM, standbys: [{ name: "db2", seconds: 13.2 }] };
@@ -43,7 +44,7 @@ function governed(answers: readonly (Pressure | null)[], businessHours: () => st
 
 const never = new AbortController().signal;
 
-describe("the governor", { timeout: 10_000 }, () => {
+describe("the governor", { timeout: deadline(10_000) }, () => {
   it("lets a read go at once where nothing is wrong, and says nothing", async () => {
     const { governor, clock, said } = governed([CALM]);
     await governor.mayRead(never);

@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Change, TransactionPiece } from "../../src/model/change.ts";
-import { rowKey, type Table } from "../../src/model/table.ts";
+import type { Change } from "../../src/model/change.ts";
+import type { Table } from "../../src/model/table.ts";
 import type { Row } from "../../src/model/value.ts";
-import { type CompareParts, compareScope } from "../../src/verify/compare-scope.ts";
-import type { Digest, TableSnapshot } from "../../src/verify/ports.ts";
+import { compareScope } from "../../src/verify/compare-scope.ts";
+import { BAG, KEYED, partsOf } from "./fake-sides.ts";
 
-const COLUMNS = ["id", "v"].map((name) => ({ name, type: "text", identityAlways: false, notNull: true }));
-const KEYED: Table = { id: "s.t", schema: "s", name: "t", oid: 1, columns: COLUMNS, key: [0], partitioned: false, leaves: [] };
-const BAG: Table = { ...KEYED, key: null };
 const TRUNCATE: Change = { kind: "truncate", tables: ["s.t"] };
 const insert = (...row: string[]): Change => ({ kind: "insert", table: "s.t", row });
+const { signal } = new AbortController();
 
 describe("compareScope over a TRUNCATE that the source's snapshot does not contain", () => {
   for (const table of [KEYED, BAG]) {
@@ -34,7 +32,7 @@ describe("compareScope over a TRUNCATE that the source's snapshot does not conta
           ["2", "b"],
         ];
         const verdict = await compareScope(
-          parts(source, target, [insert("2", "z"), TRUNCATE, insert("3", "c")]),
+          partsOf({ source, target, changes: [insert("2", "z"), TRUNCATE, insert("3", "c")] }),
           { table, range: null, limit: 0 },
           signal,
         );
@@ -45,14 +43,14 @@ describe("compareScope over a TRUNCATE that the source's snapshot does not conta
 
   it("names a row that is left from before it", async () => {
     const { differences } = await compareScope(
-      parts(
-        [["1", "a"]],
-        [
+      partsOf({
+        source: [["1", "a"]],
+        target: [
           ["1", "a"],
           ["3", "c"],
         ],
-        [TRUNCATE, insert("3", "c")],
-      ),
+        changes: [TRUNCATE, insert("3", "c")],
+      }),
       { table: KEYED, range: null, limit: 10 },
       signal,
     );
@@ -60,45 +58,70 @@ describe("compareScope over a TRUNCATE that the source's snapshot does not conta
   });
 });
 
-const { signal } = new AbortController();
+describe("compareScope while rows change", () => {
+  const update: Change = { kind: "update", table: "s.t", oldKey: null, row: ["1", "new"] };
+  const moved: Change = { kind: "update", table: "s.t", oldKey: ["1"], row: ["9", "a"] };
+  const removed: Change = { kind: "delete", table: "s.t", oldKey: ["1"] };
+  const bagRemoved: Change = { kind: "delete-row", table: "s.t", old: ["1", "a"] };
+  const bagChanged: Change = { kind: "update-row", table: "s.t", old: ["1", "a"], row: ["1", "new"] };
+  const OLD: readonly Row[] = [
+    ["1", "a"],
+    ["2", "b"],
+  ];
+  const NEW: readonly Row[] = [
+    ["1", "new"],
+    ["2", "b"],
+  ];
+  const REST: readonly Row[] = [["2", "b"]];
+  const MOVED: readonly Row[] = [
+    ["2", "b"],
+    ["9", "a"],
+  ];
+  const cases: readonly [what: string, table: Table, changes: readonly Change[], target: readonly Row[], equal: boolean][] = [
+    ["at rest, the same rows", KEYED, [], OLD, true],
+    ["at rest, as many other rows", KEYED, [], NEW, false],
+    ["at rest, as many other rows, without a key", BAG, [], NEW, false],
+    ["an update that has arrived", KEYED, [update], NEW, true],
+    ["an update that has not", KEYED, [update], OLD, false],
+    [
+      "an update that has arrived, beside a row that is wrong",
+      KEYED,
+      [update],
+      [
+        ["1", "new"],
+        ["2", "wrong"],
+      ],
+      false,
+    ],
+    ["a delete that has arrived", KEYED, [removed], REST, true],
+    ["a delete that has not", KEYED, [removed], OLD, false],
+    ["a key that changed", KEYED, [moved], MOVED, true],
+    ["a key that changed, with the old row left behind", KEYED, [moved], [...MOVED, ["1", "a"]], false],
+    ["a delete that has arrived, without a key", BAG, [bagRemoved], REST, true],
+    ["a delete that has not, without a key", BAG, [bagRemoved], OLD, false],
+    ["an update that has arrived, without a key", BAG, [bagChanged], NEW, true],
+    ["an update that has not, without a key", BAG, [bagChanged], OLD, false],
+  ];
+  for (const [what, table, changes, target, equal] of cases) {
+    it(`${what}: ${equal ? "equal" : "different"}`, async () => {
+      const verdict = await compareScope(partsOf({ source: OLD, target, changes }), { table, range: null, limit: 0 }, signal);
+      assert.equal(verdict.equal, equal);
+      assert.equal(verdict.targetRows, BigInt(target.length));
+    });
+  }
 
-function parts(source: readonly Row[], target: readonly Row[], changes: readonly Change[]): CompareParts {
-  const header = { xid: 5n, commitLsn: 50n, endLsn: 51n, commitMicros: 0n, origin: null };
-  const pieces: readonly TransactionPiece[] = [{ header, firstOrdinal: 0, last: true, changes }];
-  const view = { text: "5:5:", contains: () => false };
-  return {
-    origin: { open: () => Promise.resolve({ snapshot: snapshotOf(source), view, hi: 40n }) },
-    replica: { reach: () => Promise.resolve(), openAt: () => Promise.resolve({ snapshot: snapshotOf(target), position: 60n }) },
-    log: {
-      waitPassed: () => Promise.resolve(),
-      async *read() {
-        yield* pieces;
-      },
-    },
-    closeBy: () => Promise.resolve(),
-    floor: () => Promise.resolve(0n),
-    sleep: () => Promise.reject(new Error("there was nothing to wait for")),
-  };
-}
+  for (const table of [KEYED, BAG]) {
+    it(`takes a transaction that the snapshot holds once, ${table.key === null ? "without" : "with"} a key`, async () => {
+      const parts = partsOf({ source: OLD, target: [...OLD, ["3", "c"]], seen: [insert("2", "b")], changes: [insert("3", "c")] });
+      const verdict = await compareScope(parts, { table, range: null, limit: 0 }, signal);
+      assert.deepEqual([verdict.equal, verdict.rows], [true, 3n]);
+    });
+  }
 
-function snapshotOf(rows: readonly Row[]): TableSnapshot {
-  const among = (keys: readonly Row[]): readonly Row[] => rows.filter((row) => keys.some(([key]) => key === row[0]));
-  return {
-    digest: () => Promise.resolve(digest(rows)),
-    digestOfRows: (given) => Promise.resolve(digest(given)),
-    digestOfKeys: (_, keys) => Promise.resolve(digest(among(keys))),
-    buckets: () => Promise.resolve(rows.length === 0 ? new Map() : new Map([[0, digest(rows)]])),
-    rowHashes: () => Promise.resolve(rows.map((row) => ({ key: [row[0] ?? ""], hash: row.join() }))),
-    rows: (keys) => Promise.resolve(new Map(among(keys).map((row) => [rowKey([0], row), row]))),
-    keysInRange: () => Promise.reject(new Error("no range was asked for")),
-    close: () => Promise.resolve(),
-  };
-}
-
-/** Any sum will do that tells these rows apart. */
-function digest(rows: readonly Row[]): Digest {
-  return {
-    rows: BigInt(rows.length),
-    sum: rows.reduce((sum, [id = "", v = ""]) => sum + BigInt(`0x${Buffer.from(`${id}${v}`).toString("hex")}`), 0n),
-  };
-}
+  it("names the columns of a row that is wrong, at rest and where it changed", async () => {
+    const expected = [{ kind: "changed", key: ["1"], columns: ["v"] }];
+    const request = { table: KEYED, range: null, limit: 10 };
+    assert.deepEqual((await compareScope(partsOf({ source: OLD, target: NEW }), request, signal)).differences, expected);
+    assert.deepEqual((await compareScope(partsOf({ source: OLD, target: OLD, changes: [update] }), request, signal)).differences, expected);
+  });
+});

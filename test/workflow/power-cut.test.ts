@@ -2,6 +2,7 @@
  * The tail over a disk that forgets what it was not told to keep. Its first life is broken off after every single step, by a power cut or by a
  * kill whose next life ends in a power cut; the slot then sends what it has not heard the acknowledgement of, and nothing may be missing.
  */
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ import { IDENTITY, lsnOf, numbersOf, openLog, RELATION_A, readAll, START, tempDi
 import { type Disk, ForgetfulDisk } from "../log/forgetful-disk.ts";
 import { pgoutput } from "../pgoutput/encode.ts";
 import { temporaryState } from "../state/temporary-state.ts";
+import { deadline } from "../support/deadline.ts";
 
 const FIRST_LIFE = 8;
 const ALL = Array.from({ length: 11 }, (_, n) => n + 1);
@@ -49,7 +51,7 @@ async function live({ dir, files, upTo, recorded, confirmed, record, acknowledge
   const { signal } = stopping;
   const openStream = async (from: Lsn): Promise<TailStream> => new Sender({ from: maxLsn(from, confirmed), upTo, signal, acknowledge });
   const tail = runTail({ log, openStream, recordDurable: record, clock: new HurryingClock(), signal });
-  await log.waitPassed(lsnOf(upTo) + 8n, AbortSignal.timeout(20_000));
+  await log.waitPassed(lsnOf(upTo) + 8n, AbortSignal.timeout(deadline(20_000)));
   stopping.abort(new Error("stopped by the test"));
   await tail;
   const held = numbersOf(await readAll(log));

@@ -8,6 +8,7 @@ import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { Table } from "../../src/model/table.ts";
 import { readSlot } from "../../src/source/slot.ts";
 import { createDatabase, type TestDatabase, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer, TRIED_VERSIONS } from "../support/pg-server.ts";
 import { startProxy } from "../support/proxy.ts";
 import { createWorkloadSchema, startWriters } from "../support/writers.ts";
@@ -132,7 +133,7 @@ for (const version of TRIED_VERSIONS) {
       await setUp(async (fresh) => void (await fresh.query("create table quiet (id int primary key)")));
       await using tail = await startTail(database.url, dir, plan);
       await waitFor(async () => (await readSlot(client, SLOT))?.activePid, { deadlineMs: 10_000, what: "the tail to stream" });
-      const waiter = assert.rejects(tail.log.waitPassed(1n << 60n, AbortSignal.timeout(30_000)), hasCode("SLOT_LOST"));
+      const waiter = assert.rejects(tail.log.waitPassed(1n << 60n, AbortSignal.timeout(deadline(30_000))), hasCode("SLOT_LOST"));
       // The tail may be between two attempts, or the walsender not gone yet.
       await waitFor(() => dropUnderTheTail(client), { deadlineMs: 20_000, what: "the slot to be dropped", everyMs: 5 });
       await assert.rejects(tail.ended, hasCode("SLOT_LOST"));

@@ -1,4 +1,5 @@
 /** A tail of its own on a test database, and the judge: replaying the log over what the tables held must give what they hold. */
+
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type pg from "pg";
@@ -17,6 +18,7 @@ import { createSlot } from "../../src/source/slot.ts";
 import { crashPoints } from "../../src/workflow/crash-point.ts";
 import { runTail } from "../../src/workflow/stream/run-tail.ts";
 import { systemClock } from "../../src/workflow/system-clock.ts";
+import { deadline } from "../support/deadline.ts";
 
 export const SLOT = "pghaul_test_forward";
 export const PUBLICATION = "pghaul_test";
@@ -43,7 +45,7 @@ export async function planTail(url: string): Promise<TailPlan> {
       side: "source",
       name: SLOT,
       failover: false,
-      timeoutMillis: 30_000,
+      timeoutMillis: deadline(30_000),
       waiting: () => undefined,
     });
     const { rows } = await client.query<{ xid: string }>("select pg_snapshot_xmax(pg_current_snapshot())::text as xid");
@@ -126,7 +128,7 @@ export async function catchUp(client: pg.Client, log: LocalLog, millis = 60_000)
   const { rows } = await client.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
   const lsn = parseLsn(rows[0]?.lsn ?? "");
   await client.query("select pg_logical_emit_message(true, 'test', '')");
-  await log.waitPassed(lsn, AbortSignal.timeout(millis));
+  await log.waitPassed(lsn, AbortSignal.timeout(deadline(millis)));
   return lsn;
 }
 

@@ -8,6 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { readSlot } from "../../src/source/slot.ts";
 import { createDatabase, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { startServer } from "../support/pg-server.ts";
 import { catchUp, planTail, SLOT, session, startTail } from "./tail-bench.ts";
 
@@ -30,7 +31,7 @@ test(`a transaction of ${ROWS} rows passes in and out without being held in memo
   let rows = 0;
   let sum = 0;
   const range = { from: plan.start.lsn, to: tail.log.passed() };
-  for await (const { changes, last } of tail.log.read(range, new Set(["public.big"]), AbortSignal.timeout(120_000))) {
+  for await (const { changes, last } of tail.log.read(range, new Set(["public.big"]), AbortSignal.timeout(deadline(120_000)))) {
     assert.ok(changes.length <= 5_000);
     for (const change of changes) if (change.kind === "insert") sum += Number(change.row[0]);
     rows += changes.length;

@@ -1,5 +1,6 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
+import { comparedTables } from "../../cli/compared-tables.ts";
 import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { withMigration } from "../../workflow/open-migration.ts";
@@ -20,11 +21,7 @@ Exits 12 when something differs.`;
   ];
   static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
   static override flags = {
-    table: Flags.string({
-      multiple: true,
-      helpValue: "SCHEMA.TABLE",
-      summary: "Compare only this table, or those of a pattern ('shop.*'); may be repeated.",
-    }),
+    ...comparedTables,
     limit: Flags.integer({ default: 100, min: 1, max: 100_000, summary: "Rows to name a table." }),
   };
 

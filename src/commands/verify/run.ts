@@ -1,5 +1,5 @@
-import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
+import { comparedTables } from "../../cli/compared-tables.ts";
 import { renderTable } from "../../cli/table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { shellWord } from "../../model/shell-word.ts";
@@ -18,13 +18,7 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
     "<%= config.bin %> <%= command.id %> --json",
   ];
   static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
-  static override flags = {
-    table: Flags.string({
-      multiple: true,
-      helpValue: "SCHEMA.TABLE",
-      summary: "Compare only this table, or those of a pattern ('shop.*'); may be repeated.",
-    }),
-  };
+  static override flags = comparedTables;
 
   override async run(): Promise<VerifyResult> {
     const { flags } = await this.parse(VerifyRun);

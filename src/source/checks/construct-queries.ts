@@ -1,5 +1,6 @@
+import type { Queryable } from "../../postgres/queryable.ts";
+
 /** What a schema asks of the server that it is moved to. Every value is text. */
-import type { Queryable } from "../queries/queryable.ts";
 
 export interface ExtensionPlaceRow {
   readonly name: string;

@@ -1,8 +1,8 @@
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
+import type { Queryable } from "../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
 import { type KeyOrderRow, selectKeyOrder } from "../queries/key-order-queries.ts";
-import type { Queryable } from "../queries/queryable.ts";
 
 export type Comparison = "lt" | "le" | "eq" | "ge" | "gt";
 

@@ -1,6 +1,6 @@
+import type { Queryable } from "../../postgres/queryable.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import type { KeyColumn } from "../chunk/key-order.ts";
-import type { Queryable } from "./queryable.ts";
 
 export interface LeafColumn {
   readonly schema: string;

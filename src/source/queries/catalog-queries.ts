@@ -2,8 +2,8 @@
  * What the catalog says of tables. Every value is cast to text, so that the answer is the same whatever types the client parses.
  * Names of types come qualified because the reader empties its search path first (`beginCatalogRead`).
  */
+import type { Queryable } from "../../postgres/queryable.ts";
 import { LEAF_ID, PARTITION_TREE } from "../../side/postgres/catalog/partition-tree.ts";
-import type { Queryable } from "./queryable.ts";
 
 /** One snapshot for all statements; `format_type` then qualifies every type that is not built in. */
 export async function beginCatalogRead(db: Queryable): Promise<void> {

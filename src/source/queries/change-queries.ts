@@ -3,9 +3,9 @@
  * alone are read and no lock on a table is asked for: whoever holds one (TRUNCATE, ALTER TABLE) must not keep us waiting.
  */
 
+import type { Queryable } from "../../postgres/queryable.ts";
 import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
 import { PARTITION_TREE } from "../../side/postgres/catalog/partition-tree.ts";
-import type { Queryable } from "./queryable.ts";
 
 export interface WatchedPublicationRow {
   readonly oid: string;

@@ -1,6 +1,6 @@
 /** What checks ask about what pg_restore makes, and about what the target then asks of the rows. Every value is text. */
+import type { Queryable } from "../../postgres/queryable.ts";
 import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
-import type { Queryable } from "./queryable.ts";
 
 export interface ForeignKeyRow {
   readonly name: string;

@@ -1,5 +1,6 @@
+import type { Queryable } from "../../postgres/queryable.ts";
+
 /** What checks ask of a server and of our own role there. Every value is text. */
-import type { Queryable } from "./queryable.ts";
 
 /** Settings as the server has them, whatever our session set for itself; a name that this version does not know is missing. */
 export async function selectSettings(db: Queryable, names: readonly string[]): Promise<ReadonlyMap<string, string>> {

@@ -1,6 +1,6 @@
 /** What checks ask about the tables of a migration. `oids` are of tables and of their leaf partitions. Every value is text. */
+import type { Queryable } from "../../postgres/queryable.ts";
 import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
-import type { Queryable } from "./queryable.ts";
 
 async function names(db: Queryable, sql: string, values: readonly unknown[]): Promise<readonly string[]> {
   const { rows } = await db.query<{ name: string }>(sql, [...values]);

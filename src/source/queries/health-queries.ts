@@ -1,5 +1,6 @@
+import type { Queryable } from "../../postgres/queryable.ts";
+
 /** What the source suffers from, or would suffer from under a migration. Every value is text; intervals are whole seconds. */
-import type { Queryable } from "./queryable.ts";
 
 export interface HorizonRow {
   readonly age: string;

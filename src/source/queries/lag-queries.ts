@@ -1,4 +1,4 @@
-import type { Queryable } from "./queryable.ts";
+import type { Queryable } from "../../postgres/queryable.ts";
 
 export interface OriginRow {
   /** Where WAL ends now. */

@@ -1,5 +1,6 @@
+import type { Queryable } from "../../postgres/queryable.ts";
+
 /** What is asked of both sides alike. Every value is text. */
-import type { Queryable } from "./queryable.ts";
 
 export interface DatabaseRow {
   readonly encoding: string;

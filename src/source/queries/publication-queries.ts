@@ -1,5 +1,5 @@
+import type { Queryable } from "../../postgres/queryable.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
-import type { Queryable } from "./queryable.ts";
 
 export interface PublicationRow {
   readonly all_tables: string;

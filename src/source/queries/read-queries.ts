@@ -1,10 +1,11 @@
 /**
  * The statements around a read: its snapshot, its end, and what makes the stream move. LSNs and snapshots come as text.
  */
+
 import type { QueryResult } from "pg";
+import type { Queryable } from "../../postgres/queryable.ts";
 import { quoteLiteral } from "../../postgres/quote.ts";
 import { leafIdsSql, leafOid, type QualifiedName, treeTextSql } from "../../side/postgres/catalog/partition-tree.ts";
-import type { Queryable } from "./queryable.ts";
 
 export interface SnapshotRow {
   readonly snapshot: string;

@@ -1,5 +1,6 @@
+import type { Queryable } from "../../postgres/queryable.ts";
+
 /** Statements about replication slots. Every value is cast to text, whatever types the client parses. */
-import type { Queryable } from "./queryable.ts";
 
 export interface SlotRow {
   readonly name: string;

@@ -1,5 +1,5 @@
+import type { Queryable } from "../../postgres/queryable.ts";
 import { type SubscriptionRow, subscriptionsSql } from "../../side/postgres/catalog/subscriptions.ts";
-import type { Queryable } from "./queryable.ts";
 
 export interface EventTriggerRow {
   readonly name: string;

@@ -1,3 +1,4 @@
+import type { SeriesPoint } from "../../model/series-point.ts";
 import type { StateDatabase } from "../state-database.ts";
 
 /** What was measured at one moment. */
@@ -7,20 +8,6 @@ export interface Sample {
   readonly lag: { readonly bytes: number; readonly seconds: number } | null;
   readonly bytesPerSecond: number;
   readonly changesPerSecond: number;
-}
-
-/** A stretch of time: means, and the highest value, because a mean over an hour hides the minute that mattered. */
-export interface SeriesPoint {
-  readonly at: number;
-  readonly widthMillis: number;
-  readonly lagBytes: number | null;
-  readonly lagBytesMax: number | null;
-  readonly lagSeconds: number | null;
-  readonly lagSecondsMax: number | null;
-  readonly bytesPerSecond: number;
-  readonly bytesPerSecondMax: number;
-  readonly changesPerSecond: number;
-  readonly changesPerSecondMax: number;
 }
 
 const SECOND = 1_000;

@@ -15,6 +15,7 @@ import { openSourceReader } from "../../source/source-reader.ts";
 import { plannedSwitch } from "../cutover/switch-settings.ts";
 import type { Sides } from "../open-migration.ts";
 import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
+import { measuredTable } from "./measured-table.ts";
 
 /** The largest tables are measured for the forecast, one after the other; each takes at most a second and a half. */
 const MEASURED_TABLES = 2;
@@ -75,7 +76,7 @@ async function planTables(sides: Sides): Promise<Planned> {
     refuseOverrides(config.tables.overrides, catalog);
     const tables: PlannedTable[] = [];
     for (const table of catalog.tables)
-      tables.push(plannedTable(table, (await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))).length));
+      tables.push({ ...measuredTable(table), chunks: (await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))).length });
     return { catalog, tables, notMoved: await othersStreams(askOf(client)) };
   });
 }
@@ -136,17 +137,6 @@ async function measureWrite(sides: Sides, table: Table, rows: ChunkRows, signal:
     signal.throwIfAborted();
     return null;
   }
-}
-
-function plannedTable(table: Table, chunks: number): PlannedTable {
-  return {
-    table: table.id,
-    strategy: table.key === null ? "whole" : "key",
-    key: (table.key ?? []).map((index) => table.columns[index]?.name ?? ""),
-    rows: table.leaves.reduce((sum, { rows }) => sum + Math.max(0, rows), 0),
-    bytes: bytesOf(table),
-    chunks,
-  };
 }
 
 function bytesOf(table: Table): number {

@@ -6,20 +6,14 @@ import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { completeTables, readCatalog } from "../../source/catalog.ts";
 import type { Migration } from "../open-migration.ts";
 import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
+import { type MeasuredTable, measuredTable } from "./measured-table.ts";
 
 export interface SnapshotPlan {
   readonly chunks: { readonly done: number; readonly total: number };
-  readonly tables: readonly PlannedTable[];
+  readonly tables: readonly RangedTable[];
 }
 
-export interface PlannedTable {
-  readonly table: string;
-  /** `key`: chunks in the key's order. `whole`: no key, one read in one snapshot. */
-  readonly strategy: "key" | "whole";
-  readonly key: readonly string[];
-  /** Estimates of the catalog. */
-  readonly rows: number;
-  readonly bytes: number;
+export interface RangedTable extends MeasuredTable {
   readonly ranges: readonly PlannedRange[];
 }
 
@@ -33,25 +27,21 @@ interface PlannedRange {
 export async function planSnapshot(migration: Migration): Promise<SnapshotPlan> {
   const { config } = migration;
   const tables = await migration.session("source", "snapshot plan", async (client) => {
-    const planned: PlannedTable[] = [];
+    const planned: RangedTable[] = [];
     const catalog = await readCatalog(client, config.tables);
     refusePatterns(catalog);
     const selected = completeTables(catalog);
     refuseOverrides(config.tables.overrides, { tables: selected, leftOut: [] });
     for (const table of selected)
-      planned.push(plannedTable(table, await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))));
+      planned.push(rangedTable(table, await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))));
     return planned;
   });
   return { chunks: { done: 0, total: tables.reduce((sum, { ranges }) => sum + ranges.length, 0) }, tables };
 }
 
-function plannedTable(table: Table, ranges: readonly ChunkRange[]): PlannedTable {
+function rangedTable(table: Table, ranges: readonly ChunkRange[]): RangedTable {
   return {
-    table: table.id,
-    strategy: table.key === null ? "whole" : "key",
-    key: (table.key ?? []).map((index) => table.columns[index]?.name ?? ""),
-    rows: table.leaves.reduce((sum, { rows }) => sum + Math.max(0, rows), 0),
-    bytes: table.leaves.reduce((sum, { bytes }) => sum + Math.max(0, bytes), 0),
+    ...measuredTable(table),
     ranges: ranges.map(({ leaf, from, to }) => ({ leaf: leafName(table, leaf), from: boundText(from), to: boundText(to) })),
   };
 }

@@ -1,4 +1,5 @@
 /** What a driver that is gone has left to the server: it must have ended before anybody says what is so. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
@@ -7,6 +8,7 @@ import { DriverSession } from "../../../src/side/postgres/switch/driver-session.
 import { PostgresSide } from "../../../src/side/postgres/switch/postgres-side.ts";
 import { openBench, ROOTS, type SideBench, stateOf, TOKEN, tableName } from "../../cutover/side-bench.ts";
 import { waitFor } from "../../support/database.ts";
+import { deadline } from "../../support/deadline.ts";
 import { type PgServer, type PgVersion, startServer } from "../../support/pg-server.ts";
 
 const VERSIONS: readonly PgVersion[] = [13, 18];
@@ -21,7 +23,7 @@ interface Driver {
 }
 
 for (const version of VERSIONS) {
-  describe(`taking a side over on PostgreSQL ${version}`, { timeout: 120_000 }, () => {
+  describe(`taking a side over on PostgreSQL ${version}`, { timeout: deadline(120_000) }, () => {
     let server: PgServer;
     let bench: SideBench;
     before(async () => {

@@ -13,7 +13,10 @@ export interface Binaries {
 
 const cache = new Map<number, Binaries>();
 
-/** The PostgreSQL build of an npm alias `pg13`..`pg18`, at a path that the server user can run it from. */
+/**
+ * The PostgreSQL build of an npm alias (test/support/postgres-packages), at a path that the server user can run it from. Throws where npm has none
+ * for this machine.
+ */
 export function findBinaries(version: number): Binaries {
   let found = cache.get(version);
   if (found === undefined) {
@@ -24,13 +27,26 @@ export function findBinaries(version: number): Binaries {
 }
 
 function locate(version: number): Binaries {
-  // The alias resolves to dist/index.js.
-  const packageRoot = dirname(dirname(createRequire(import.meta.url).resolve(`pg${version}`)));
+  const packageRoot = packageOf(aliasOf(version, process.platform, process.arch));
   const manifest = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
   const id = `pg${version}-${manifest.version}`;
   const native = join(packageRoot, "native");
   const usable = hydrate(native) && serverUserCan("-x", join(native, "bin/postgres")) && serverUserCan("-r", join(native, "lib"));
   return { bin: join(usable ? native : publicCopy(native, id), "bin"), id };
+}
+
+/** `pg18` on the machine that CI has, `pg18-darwin-arm64` elsewhere. */
+export function aliasOf(version: number, platform: string, arch: string): string {
+  return platform === "linux" && arch === "x64" ? `pg${version}` : `pg${version}-${platform}-${arch}`;
+}
+
+function packageOf(alias: string): string {
+  try {
+    // It resolves to dist/index.js.
+    return dirname(dirname(createRequire(import.meta.url).resolve(alias)));
+  } catch (cause) {
+    throw new Error(`${alias} is not installed; test/support/postgres-packages says which versions npm has for which machine`, { cause });
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
+import { deadline } from "../deadline.ts";
 
 /** Every process of a server: PostgreSQL's processes, and nothing else, have the data folder as their working directory. */
 export function processesIn(dataDir: string): number[] {
@@ -17,9 +18,9 @@ export function processesIn(dataDir: string): number[] {
 
 /** SIGKILL to all of them, as the out-of-memory killer or a power cut would; resolves when none is left. */
 export async function killProcessesIn(dataDir: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const lastLook = Date.now() + deadline(10_000);
   for (let pids = processesIn(dataDir); pids.length > 0; pids = processesIn(dataDir)) {
-    if (Date.now() > deadline) throw new Error(`processes ${pids.join(", ")} of ${dataDir} do not die`);
+    if (Date.now() > lastLook) throw new Error(`processes ${pids.join(", ")} of ${dataDir} do not die`);
     for (const pid of pids) {
       try {
         process.kill(pid, "SIGKILL");

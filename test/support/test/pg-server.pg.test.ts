@@ -20,6 +20,7 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { createDatabase, query, waitFor } from "../database.ts";
 import { PG_VERSIONS, startServer } from "../pg-server.ts";
+import { aliasOf } from "../server/binaries.ts";
 import { processesIn } from "../server/processes.ts";
 
 describe("a server of each version", () => {
@@ -155,13 +156,14 @@ test("runs from a private checkout whose library links are missing", { skip: pro
 });
 
 function copyCheckout(checkout: string, version: string): void {
+  const alias = aliasOf(17, process.platform, process.arch);
   const repository = realpathSync(new URL("../../..", import.meta.url));
   const modules = join(repository, "node_modules");
   cpSync(join(repository, "test/support"), join(checkout, "test/support"), { recursive: true });
   mkdirSync(join(checkout, "node_modules"));
-  for (const name of readdirSync(modules)) if (name !== "pg17") symlinkSync(join(modules, name), join(checkout, "node_modules", name));
-  const original = dirname(dirname(createRequire(import.meta.url).resolve("pg17")));
-  const copy = join(checkout, "node_modules/pg17");
+  for (const name of readdirSync(modules)) if (name !== alias) symlinkSync(join(modules, name), join(checkout, "node_modules", name));
+  const original = dirname(dirname(createRequire(import.meta.url).resolve(alias)));
+  const copy = join(checkout, "node_modules", alias);
   cpSync(original, copy, { recursive: true, filter: (path) => !lstatSync(path).isSymbolicLink() });
   const manifest = JSON.parse(readFileSync(join(copy, "package.json"), "utf8")) as object;
   writeFileSync(join(copy, "package.json"), JSON.stringify({ ...manifest, version }));
@@ -171,7 +173,7 @@ describe("waitFor", () => {
   test("says what it waited for, and why the last try failed", async () => {
     const failing = waitFor(() => Promise.reject(new Error("still down")), { deadlineMs: 60, what: "the server to come back" });
     await assert.rejects(failing, (error: Error) => {
-      assert.equal(error.message, "waited 60 ms for the server to come back");
+      assert.match(error.message, /^waited \d+ ms for the server to come back$/);
       assert.equal((error.cause as Error).message, "still down");
       return true;
     });

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { SideName } from "../../../model/side.ts";
-import type { Queryable } from "./progress-queries.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { dropOrigins } from "./replication-origin.ts";
 
 export interface Forgotten {

@@ -1,19 +1,11 @@
-import type pg from "pg";
 import type { StreamName } from "../../../model/side.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
 
 /** Whose progress: one migration and one direction of it. A database can be the target of both directions, one after the other. */
 export interface StreamId {
   readonly migration: string;
   readonly stream: StreamName;
-}
-
-/**
- * One client of `pg`, or anything that runs a statement as it does. Statements cast what they return to text: sessions are opened
- * with and without type parsers.
- */
-export interface Queryable {
-  query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>>;
 }
 
 /**

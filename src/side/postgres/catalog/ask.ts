@@ -1,4 +1,4 @@
-import type pg from "pg";
+import type { Queryable } from "../../../postgres/queryable.ts";
 
 /** Asks one database: a statement in, rows out. Values come as text. */
 export type Ask = <Row extends object>(sql: string, values?: readonly unknown[]) => Promise<readonly Row[]>;
@@ -17,7 +17,7 @@ export async function inOneSnapshot<T>(ask: Ask, work: () => Promise<T>): Promis
   }
 }
 
-/** The same over a plain client. */
-export function askOf(client: Pick<pg.ClientBase, "query">): Ask {
+/** The same over a client. */
+export function askOf(client: Queryable): Ask {
   return async <Row extends object>(sql: string, values: readonly unknown[] = []) => (await client.query(sql, [...values])).rows as Row[];
 }

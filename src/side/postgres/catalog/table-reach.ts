@@ -1,11 +1,7 @@
 import type { Table } from "../../../model/table.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName } from "../../../postgres/quote.ts";
 import { leafByLeaf, PARTITION_TREE, type QualifiedName, type TableReach, throughRoot } from "./partition-tree.ts";
-
-/** What runs a statement: any client. */
-interface Queryable {
-  query(text: string, values: unknown[]): Promise<{ readonly rows: unknown[] }>;
-}
 
 interface LeafRow extends QualifiedName {
   readonly kind: string;

@@ -1,17 +1,13 @@
 import type { Table } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { namesOf } from "./names-of.ts";
+import { WITH_PARTITIONS } from "./with-partitions.ts";
 
 /** A partition has an owner of its own. */
 export function readNotOwned(ask: Ask, tables: readonly Table[]): Promise<readonly { readonly table: string; readonly owner: string }[]> {
   return ask<{ table: string; owner: string }>(
     `select distinct format('%I.%I', n.nspname, c.relname) as table, pg_get_userbyid(c.relowner)::text as owner
-       from unnest($1::text[], $2::text[]) as r(schema, name)
-       join pg_catalog.pg_namespace rn on rn.nspname = r.schema
-       join pg_catalog.pg_class rc on rc.relnamespace = rn.oid and rc.relname = r.name
-      cross join lateral (select rc.oid as relid union select p.relid::oid from pg_catalog.pg_partition_tree(rc.oid) p) as tree
-       join pg_catalog.pg_class c on c.oid = tree.relid and c.relkind in ('r', 'p')
-       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       from unnest($1::text[], $2::text[]) as r(schema, name) ${WITH_PARTITIONS}
       where not pg_has_role(current_user, c.relowner, 'usage') order by 1`,
     namesOf(tables),
   );

@@ -4,6 +4,7 @@ import { qualifiedName, quoteLiteral } from "../../../postgres/quote.ts";
 import { sqlState } from "../../../postgres/wrap-error.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { namesOf } from "./names-of.ts";
+import { WITH_PARTITIONS } from "./with-partitions.ts";
 
 interface TableRow {
   readonly schema: string;
@@ -48,11 +49,6 @@ const COLUMNS = `
   select distinct n.nspname::text as schema, c.relname::text as name,
          (select quote_ident(a.attname) from pg_catalog.pg_attribute a
            where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity <> 'a' order by a.attnum limit 1) as column
-    from unnest($1::text[], $2::text[]) as r(schema, name)
-    join pg_catalog.pg_namespace rn on rn.nspname = r.schema
-    join pg_catalog.pg_class rc on rc.relnamespace = rn.oid and rc.relname = r.name
-   cross join lateral (select rc.oid as relid union select p.relid::oid from pg_catalog.pg_partition_tree(rc.oid) p) as tree
-    join pg_catalog.pg_class c on c.oid = tree.relid and c.relkind in ('r', 'p')
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    from unnest($1::text[], $2::text[]) as r(schema, name) ${WITH_PARTITIONS}
    where exists (select from pg_catalog.pg_publication p where not starts_with(p.pubname::text, 'pghaul_'))
    order by 1, 2`;

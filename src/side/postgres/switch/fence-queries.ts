@@ -8,7 +8,9 @@
  * old one. Each fence has a name of its own: a transaction whose snapshot is older than the row is refused a moment longer, never let
  * through.
  */
+
 import { qualifiedName, quoteIdent, quoteLiteral } from "../../../postgres/quote.ts";
+import { WITH_PARTITIONS } from "../facts/with-partitions.ts";
 
 /** Names of our triggers begin with it; what follows is unique to one fence. */
 const FENCE_PREFIX = "pghaul_fence_";
@@ -166,12 +168,7 @@ export function relationsSql(): string {
            case when t.tgname is null then null when t.tgenabled <> 'A' then 'disabled'
                 when exists (select from pghaul.marker m where m.id = 'open ' || t.tgname) then 'open' else 'closed' end as state,
            coalesce(t.tgtype = ${FENCE_TYPE} and t.tgqual is null and t.tgfoid = to_regproc('pghaul.refuse_write'), false)::text as intact
-      from unnest($1::text[], $2::text[]) with ordinality as r(schema, name, place)
-      join pg_catalog.pg_namespace rn on rn.nspname = r.schema
-      join pg_catalog.pg_class rc on rc.relnamespace = rn.oid and rc.relname = r.name
-     cross join lateral (select rc.oid as relid union select p.relid::oid from pg_catalog.pg_partition_tree(rc.oid) p) as tree
-      join pg_catalog.pg_class c on c.oid = tree.relid and c.relkind in ('r', 'p')
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      from unnest($1::text[], $2::text[]) with ordinality as r(schema, name, place) ${WITH_PARTITIONS}
       left join pg_catalog.pg_trigger t on t.tgrelid = c.oid and starts_with(t.tgname::text, '${FENCE_PREFIX}') and not t.tgisinternal
      order by r.place, c.oid`;
 }

@@ -6,12 +6,13 @@ import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { parseLsn } from "../../../model/lsn.ts";
 import type { SideName } from "../../../model/side.ts";
 import { tableId } from "../../../model/table.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName } from "../../../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../../../postgres/wrap-error.ts";
 import type { DriverSession } from "./driver-session.ts";
 import { blockersSql, fenceFunctionSql, fenceSql, fenceTrigger, guardSql, openSql, tidySql } from "./fence-queries.ts";
 import { sequencesSql, takeSequencesSql, type UnusedSequence, unusedSequencesSql } from "./sequence-queries.ts";
-import { type Queryable, readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
+import { readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
 
 export interface PostgresSideOptions {
   readonly name: SideName;

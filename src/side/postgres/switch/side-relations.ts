@@ -3,15 +3,11 @@
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
 import { tableId } from "../../../model/table.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import type { FencedRelation, RelationRow } from "./fence-queries.ts";
 import { relationsSql } from "./fence-queries.ts";
 
 export type TableName = FencedRelation;
-
-/** What runs a statement: any client. */
-export interface Queryable {
-  query(text: string, values: unknown[]): Promise<{ readonly rows: unknown[] }>;
-}
 
 export interface SideRelation extends FencedRelation {
   readonly oid: string;

@@ -1,4 +1,4 @@
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 
 export interface RelationRow {
   readonly oid: string;

@@ -1,8 +1,8 @@
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 import { type IndexColumnRow, selectColumns, selectIndexColumns, selectRelation } from "./catalog-queries.ts";
 
 /** A table as the target's own catalog describes it, in the terms that statements are made of. Columns are those of `table.columns`. */

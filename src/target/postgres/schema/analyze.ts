@@ -1,5 +1,5 @@
 import type { Table } from "../../../model/table.ts";
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 
 /** A sequence that has been used. Numbers are decimal text: a bigint sequence passes what a JavaScript number holds. */
 export interface SequenceState {

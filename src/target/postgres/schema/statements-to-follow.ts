@@ -1,7 +1,7 @@
 import type { SideName } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
 import type { StatementsToFollow } from "../../kind.ts";
 import { type ColumnRow, selectColumns, selectRelation } from "../rows/catalog-queries.ts";
 

@@ -1,9 +1,10 @@
 /** What must hold of the target's tables before the load, and what must be the same where the operator made the schema. */
+
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { Table } from "../../../model/table.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
-import type { Ask } from "../../../side/postgres/catalog/ask.ts";
+import { askOf } from "../../../side/postgres/catalog/ask.ts";
 import { emptying } from "../../../side/postgres/catalog/emptying.ts";
 import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
 import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catalog-queries.ts";
@@ -32,10 +33,8 @@ export async function requireEmpty(target: Queryable, tables: readonly Table[]):
 }
 
 async function adviceToEmpty(target: Queryable, holders: readonly string[], tables: readonly Table[]): Promise<string> {
-  const ask: Ask = async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
-    (await target.query(sql, [...values])).rows as Row[];
   const moved = tables.map(({ schema, name }) => qualifiedName(schema, name));
-  const { statement, others } = await emptying(ask, holders, moved);
+  const { statement, others } = await emptying(askOf(target), holders, moved);
   return statement === null
     ? `at the target, drop the foreign keys of ${others.join(", ")} that point to them; then empty them`
     : `${statement};`;

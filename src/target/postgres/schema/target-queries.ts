@@ -1,4 +1,4 @@
-import type { Queryable } from "../../../side/postgres/bookkeeping/progress-queries.ts";
+import type { Queryable } from "../../../postgres/queryable.ts";
 
 export async function selectMissingTablespaces(target: Queryable, names: readonly string[]): Promise<readonly string[]> {
   const { rows } = await target.query<{ name: string }>(

@@ -1,0 +1,10 @@
+import { Flags } from "@oclif/core";
+
+/** Flag of the commands that compare both sides. */
+export const comparedTables = {
+  table: Flags.string({
+    multiple: true,
+    helpValue: "SCHEMA.TABLE",
+    summary: "Compare only this table, or those of a pattern ('shop.*'); may be repeated.",
+  }),
+};

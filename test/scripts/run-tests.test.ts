@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Runs the sets of a checkout that has these files, as CI does. */
+function run(files: Readonly<Record<string, string>>, set: string): { readonly status: number | null; readonly stdout: string } {
+  const folder = mkdtempSync(join(tmpdir(), "pghaul-run-tests-"));
+  try {
+    cpSync(`${root}scripts`, join(folder, "scripts"), { recursive: true });
+    symlinkSync(`${root}node_modules`, join(folder, "node_modules"));
+    for (const name of ["src/model", "src/engine", "test"]) mkdirSync(join(folder, name), { recursive: true });
+    for (const [name, text] of Object.entries({ "package.json": '{ "type": "module" }', ...files }))
+      writeFileSync(join(folder, name), text);
+    // node --test marks its children by this variable, and starts no tests within tests.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const options = { cwd: folder, env: { ...env, CI: "true" }, encoding: "utf8" } as const;
+    const { status, stdout } = spawnSync(process.execPath, ["scripts/run-tests.ts", set], options);
+    return { status, stdout };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const PASSES = 'import { test } from "node:test";\ntest("passes", () => {});\n';
+const ONCE = `import { existsSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+test("passes beside it", () => {});
+test("meets a busy machine", () => {
+  if (existsSync("met")) return;
+  writeFileSync("met", "");
+  throw new Error("too slow");
+});\n`;
+const ALWAYS = 'import { test } from "node:test";\ntest("is wrong", () => { throw new Error("wrong"); });\n';
+
+test("a test that fails once and passes alone is named as a flake, and is no failure", () => {
+  const { status, stdout } = run({ "test/a.test.ts": PASSES, "test/b.test.ts": ONCE }, "all");
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^failed once, run again alone: test\/b\.test\.ts$/m);
+  assert.deepEqual(stdout.match(/^flaky: .*$/gm), ["flaky: test/b.test.ts: meets a busy machine"]);
+  assert.match(stdout, /^slowest of 2 files, \d+\.\d s together:\n +\d+\.\d s {2}test\/[ab]\.test\.ts$/m);
+});
+
+test("a test that fails twice is a failure, and no flake", () => {
+  const { status, stdout } = run({ "test/b.test.ts": ONCE, "test/c.test.ts": ALWAYS }, "all");
+  assert.equal(status, 1);
+  assert.deepEqual(stdout.match(/^flaky: .*$/gm), ["flaky: test/b.test.ts: meets a busy machine"]);
+});
+
+test("unit tests measure the lines of src that they run, by folder; a file that no test loads has none", () => {
+  const files = {
+    "src/model/a.ts": "export function used() {\n  return 1;\n}\n\nexport function unused() {\n  return 2;\n}\n",
+    "src/engine/b.ts": "export const b = 1;\n",
+    "test/a.test.ts": 'import { test } from "node:test";\nimport { used } from "../src/model/a.ts";\ntest("uses it", () => void used());\n',
+  };
+  const { status, stdout } = run(files, "unit");
+  assert.equal(status, 0, stdout);
+  const rows = new Map(
+    [...stdout.matchAll(/^coverage: (\S+) +(\d+) +\d+ +([\d.]+) %$/gm)].map(([, folder, count, percent]) => [
+      folder,
+      { count, percent: Number(percent) },
+    ]),
+  );
+  assert.deepEqual(rows.get("src/engine"), { count: "1", percent: 0 });
+  const model = rows.get("src/model");
+  assert.ok(model !== undefined && model.percent > 30 && model.percent < 90, stdout);
+  assert.equal(rows.get("src")?.count, "2");
+  // The table of single files is left out.
+  assert.doesNotMatch(stdout, /a\.ts +\|/);
+});
+
+/** What `.ci/sum-up` makes of a log. */
+function sumUp(log: string, ...stages: readonly string[]): readonly string[] {
+  const folder = mkdtempSync(join(tmpdir(), "pghaul-sum-up-"));
+  try {
+    writeFileSync(join(folder, "log"), log);
+    const { stdout, stderr } = spawnSync(`${root}.ci/sum-up`, [join(folder, "log"), ...stages], { encoding: "utf8" });
+    assert.equal(stderr, "");
+    return stdout.trimEnd().split("\n");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("the end of a CI run: coverage, flakes with their number and names, failed stages, and the numbers last", () => {
+  const log = "ℹ pass 7\nℹ fail 1\nflaky: test/b.test.ts: meets a busy machine\nℹ pass 2\nℹ fail 0\ncoverage: src 2 9 66.7 %\n";
+  assert.deepEqual(sumUp(log), [
+    "coverage: src 2 9 66.7 %",
+    "1 flaky, failed once and passed alone:",
+    "flaky: test/b.test.ts: meets a busy machine",
+    "9 passed, 0 failed",
+  ]);
+  assert.deepEqual(sumUp("ℹ pass 7\nℹ fail 2\nℹ cancelled 1\n", "npm test"), ["stage failed: npm test", "7 passed, 3 failed"]);
+  assert.deepEqual(sumUp("", "npm run check", "npm test"), ["stage failed: npm run check", "stage failed: npm test", "0 passed, 2 failed"]);
+});
