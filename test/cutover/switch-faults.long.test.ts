@@ -6,7 +6,7 @@ import { query, waitFor } from "../support/database.ts";
 import { openSwitchBench, type SwitchBench, takesWrites } from "./switch-bench.ts";
 
 /** One migration, one fault after the other; after each the writers go on, and at the end nothing is missing. */
-describe("cutover when something goes wrong", { timeout: 300_000 }, () => {
+describe("cutover when something goes wrong", { timeout: 900_000 }, () => {
   let stage: SwitchBench;
   before(async () => {
     stage = await openSwitchBench({ seed: "faults", from: 13, to: 18 });
