@@ -5,7 +5,7 @@
 
 import type { SideName } from "../../model/side.ts";
 import { explained } from "../../postgres/lock-refused.ts";
-import { leavePlaceSql, type Place, sharePlaceSql, takePlace } from "../../side/postgres/switch/take-place.ts";
+import { clearPlace, type Place, sharePlace } from "../../side/postgres/switch/take-place.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
 import { openLimited } from "./watch-session.ts";
@@ -28,7 +28,7 @@ export async function takeOverWayBack(migration: Pick<Migration, "name" | "conne
       ...options,
       settings: { lock_timeout: "0", ...options.settings },
     });
-    await client.query(sharePlaceSql(placeAt(side)));
+    await sharePlace(client, placeAt(side));
     return client;
   };
   return {
@@ -46,13 +46,10 @@ export async function takeOverWayBack(migration: Pick<Migration, "name" | "conne
   };
 }
 
-/** Shared again at once: the sessions of one maker stand beside each other. */
 async function clear(migration: Pick<Migration, "connect">, place: Place): Promise<void> {
   const client = await openLimited(migration, { side: place.side, purpose: "way back", answerMillis: TAKE_OVER_MILLIS });
   try {
-    const ask = async <Row extends object>(sql: string): Promise<readonly Row[]> => (await client.query<Row>(sql)).rows;
-    await takePlace(ask, place, { limitMillis: TAKE_OVER_MILLIS, now: () => systemClock.now() });
-    await client.query(leavePlaceSql(place));
+    await clearPlace(client, place, { limitMillis: TAKE_OVER_MILLIS, now: () => systemClock.now() });
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -5,6 +5,7 @@
  * the lock is had, nothing of the earlier process is under way any more.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
 import { quoteLiteral } from "../../../postgres/quote.ts";
@@ -44,13 +45,15 @@ export async function takePlace(ask: LimitedAsk, place: Place, { limitMillis, no
   }
 }
 
-/** For the place's other sessions: whoever takes it next ends them as well. */
-export function sharePlaceSql(place: Place): string {
-  return `select pg_catalog.pg_advisory_lock_shared(${keyOf(place)})`;
+/** For a place of many sessions: takes it, so that all earlier ones are gone, and leaves it. `client` ends its questions by itself. */
+export async function clearPlace(client: Pick<pg.Client, "query">, place: Place, limits: PlaceLimits): Promise<void> {
+  await takePlace(async <Row extends object>(sql: string) => (await client.query<Row>(sql)).rows, place, limits);
+  await client.query(`select pg_catalog.pg_advisory_unlock(${keyOf(place)})`);
 }
 
-export function leavePlaceSql(place: Place): string {
-  return `select pg_catalog.pg_advisory_unlock(${keyOf(place)})`;
+/** Stands beside the place's other sessions: whoever clears it next ends this one as well. */
+export async function sharePlace(client: Pick<pg.Client, "query">, place: Place): Promise<void> {
+  await client.query(`select pg_catalog.pg_advisory_lock_shared(${keyOf(place)})`);
 }
 
 async function stillThere(ask: LimitedAsk, place: Place): Promise<PghaulError> {
