@@ -123,6 +123,12 @@ describe("a switch that is lost sight of", { timeout: 600_000 }, () => {
       signal(stage.bench.source, "SIGCONT");
     }
     await settled("the proof to be had");
+    // What came meanwhile is applied in one go, TRUNCATEs too, and nobody plans beside their locks.
+    await waitFor(async () => (await stage.bench.run(["cutover", "plan", "--rollback"])).code === 0, {
+      deadlineMs: 120_000,
+      what: "the way back to have caught up",
+      everyMs: 500,
+    });
     const back = await stage.switchAtLast("source");
     assert.equal(back.code, 0, back.stdout);
     await assertOnSource();
