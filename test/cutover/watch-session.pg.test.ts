@@ -6,9 +6,9 @@ import { after, before, describe, it } from "node:test";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { connect } from "../../src/postgres/connect.ts";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
-import { openWatchSession } from "../../src/workflow/cutover/watch-session.ts";
 import { takeOverWayBack } from "../../src/workflow/cutover/way-back-sessions.ts";
 import type { Migration } from "../../src/workflow/open-migration.ts";
+import { openWatchSession } from "../../src/workflow/watch-session.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 

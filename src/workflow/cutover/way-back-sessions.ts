@@ -8,7 +8,7 @@ import { explained } from "../../postgres/lock-refused.ts";
 import { clearPlace, type Place, sharePlace } from "../../side/postgres/switch/take-place.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
-import { openLimited } from "./watch-session.ts";
+import { openLimited } from "../watch-session.ts";
 
 /** An earlier maker's backend is gone within milliseconds; one that writes much WAL meanwhile, within seconds. */
 const TAKE_OVER_MILLIS = 10_000;

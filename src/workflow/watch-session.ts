@@ -4,10 +4,10 @@
  * this session, so that a row of questions takes one deadline and not many.
  */
 import type pg from "pg";
-import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { SideName } from "../../model/side.ts";
-import type { SessionOptions } from "../../side/postgres/server.ts";
-import type { Sides } from "../open-migration.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { SideName } from "../model/side.ts";
+import type { SessionOptions } from "../side/postgres/server.ts";
+import type { Sides } from "./open-migration.ts";
 
 /** Catalogs of many thousand objects are compared within seconds. */
 const ANSWER_MILLIS = 30_000;
