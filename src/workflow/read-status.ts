@@ -36,7 +36,7 @@ export interface TableStatus {
 
 export interface Status extends Progress {
   readonly migration: string;
-  /** What happened at the source and does not stream, of tables that no comparison has found equal since. */
+  /** What happened at either side and does not stream, of tables that no comparison has found equal since. */
   readonly changes: readonly NotedChange[];
   /** A switch that stopped in the middle, or null. */
   readonly unsettled: Unsettled | null;
@@ -83,7 +83,7 @@ export async function readStatus(location: ConfigLocation): Promise<Status> {
     const { pid: _, ...progress } = new ProgressStore(state).get() ?? { pid: 0, ...NOTHING };
     const running = await leaseHolder(directory, "stream");
     const tables = readTables(state);
-    const changes = new NotedChanges(state).unsettled();
+    const changes = (["source", "target"] as const).flatMap((side) => new NotedChanges(state, side).unsettled());
     const unsettled = await readUnsettled(state, directory);
     const primary = primaryOf(new CutoverStore(state).load());
     const fenceBreach = readFenceBreach(state, primary);

@@ -7,6 +7,8 @@ import { CutoverStore } from "../../src/state/cutover-store.ts";
 import { acquireLease } from "../../src/state/lease.ts";
 import { openState } from "../../src/state/open-state.ts";
 import type { StateDatabase } from "../../src/state/state-database.ts";
+import { TableStore } from "../../src/state/table-store.ts";
+import { table } from "../cutover/gate-context.ts";
 import { temporaryDirectory } from "../state/temporary-state.ts";
 import { runCli } from "../support/run-cli.ts";
 
@@ -158,6 +160,37 @@ describe("cutover commands", () => {
       stdout,
       /^CUTOVER NOT SETTLED: attempt 3 to the target is done and the target takes writes, but the fence at the source is not proven\.$/m,
     );
+  });
+
+  it("behind the opening the plan is the one that was confirmed, and the side that was left is not asked for another", async (t) => {
+    const directory = configured(t, 'cutover: { routing: [ { kind: document, file: "./route.json" } ] }');
+    const env = { NOT_SET_SOURCE: "postgres://u@127.0.0.1:1/a", NOT_SET_TARGET: "postgres://u@127.0.0.1:1/b" };
+    const at = "2026-11-21T12:00:01Z";
+    const attempt = {
+      id: 3,
+      to: "target",
+      planDigest: "00000000cafebabe",
+      marker: "m",
+      startedAt: at,
+      outcome: "running",
+      fence: null,
+      stallMillis: null,
+      steps: { open: { state: "started", at } },
+    } as const;
+    await withState(directory, (state) => {
+      new TableStore(state).plan([table("public.t")]);
+      new CutoverStore(state).save(attempt);
+    });
+    const before = await runCli(["cutover", "plan", "--json"], { cwd: directory, env });
+    assert.equal(before.json().error?.code, "SOURCE_UNREACHABLE", before.stdout);
+    await withState(directory, (state) => {
+      const store = new CutoverStore(state);
+      store.load();
+      store.save({ ...attempt, steps: { open: { state: "done", at } } });
+    });
+    const behind = await runCli(["cutover", "plan", "--json"], { cwd: directory, env });
+    assert.equal(behind.code, 0, behind.stdout);
+    assert.equal(behind.json().result.digest, attempt.planDigest);
   });
 
   it("log: prints the journal and verifies its chain", async (t) => {

@@ -53,6 +53,23 @@ for (const version of [13, 18] as const) {
 
     const ask = (gate: Gate, change: Partial<GateContext> = {}): Promise<GateAnswer> => gate.ask(context({ ...sides(), ...change }));
 
+    it("fence-privileges: the owner of each partition counts, not only the root's", async () => {
+      await source.query(`create role clerk; create table split (id int primary key) partition by range (id);
+        create table split_low partition of split for values from (0) to (10) partition by range (id);
+        create table split_lowest partition of split_low for values from (0) to (5);
+        alter table split owner to stranger; alter table split_low owner to stranger; alter table split_lowest owner to clerk; set role stranger`);
+      await target.query("create table split (id int primary key)");
+      try {
+        const answer = await ask(fencePrivilegesGate, { tables: [table("public.split")] });
+        assert.equal(answer.open, false);
+        assert.match(answer.fix ?? "", /^grant "clerk" to "stranger"; {3}-- at the source$/);
+        assert.match(JSON.stringify(answer.evidence), /public\.split_lowest/);
+      } finally {
+        await source.query("reset role; drop table split; drop role clerk");
+        await target.query("drop table split");
+      }
+    });
+
     it("subscriptions: an enabled one over a moved table, found by a role that may not read all of pg_subscription", async () => {
       await source.query("create subscription feed connection 'dbname=nowhere' publication p with (connect = false, slot_name = 'feed')");
       await source.query(

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertRefused } from "../bad-input/refusal.ts";
-import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "../scenario/move-bench.ts";
+import { MANY_ORIGINS, type Move, type MoveOptions, newMove, type Pair, startPair } from "../scenario/move-bench.ts";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
 import { deadline } from "../support/deadline.ts";
@@ -51,6 +51,57 @@ describe("the rollback window", { timeout: deadline(300_000) }, () => {
       says: /not at the source|the source holds/,
       hides: /gone there/,
     });
+  });
+
+  it("what happens to the target's tables and does not stream is told as on the way there, with what the source needs", async () => {
+    const parted = `${ITEMS} create table days (id int, day int, primary key (id, day)) partition by range (day);
+      create table day_one partition of days for values from (1) to (2);`;
+    const { move, running } = await switched(pair, parted);
+    // The first look remembers, and what it measures is told behind it.
+    await waitFor(async () => /_reverse$/.test((await move.run(["status", "--json"])).json().result.slot.name), {
+      deadlineMs: 60_000,
+      what: "the status of the way back",
+    });
+    await query(move.targetDb, "create table day_two partition of days for values from (2) to (3); truncate day_one");
+    await running.waitFor(/PARTITION_NEW.*public\.day_two is a new partition of public\.days at the target.*-- at the source/, 60_000);
+    await running.waitFor(/PARTITION_REWRITTEN.*public\.day_one.* at the target/, 60_000);
+    const { changes } = (await move.run(["status", "--json"])).json().result;
+    assert.deepEqual(
+      changes.map(({ code, table }: { code: string; table: string }) => [code, table]),
+      [["PARTITION_REWRITTEN", "public.days"]],
+    );
+    await query(move.targetDb, "alter table notes rename to notebook");
+    assertRefused(move, await running.done, {
+      code: "TABLE_RENAMED",
+      exit: 21,
+      says: /renamed at the target.*rename to "?notes"?;\s+-- at the target/s,
+    });
+  });
+
+  it("a character that the source's encoding lacks holds its table at the source, and names side and row", async () => {
+    const { move, running } = await switched(pair, ITEMS, { encoding: "LATIN1" });
+    await query(move.targetDb, "begin; update items set name = '5 \u20ac' where id = 7; insert into notes values (1, 'beside it'); commit");
+    await running.waitFor(/TABLE_HELD.*public\.items is held: the source refuses the row with key \(7\).*LATIN1/, 60_000);
+    await waitFor(async () => (await query(move.sourceDb, "select from notes where id = 1")).length === 1, {
+      deadlineMs: 30_000,
+      what: "the other table to go on",
+    });
+    const { stdout } = await move.run(["status"]);
+    assert.match(stdout, /public\.items: the source refuses the row with key \(7\).*LATIN1.*the way back stays closed/);
+    assert.doesNotMatch(stdout, /snapshot reload/, "loading anew is for the target");
+  });
+
+  it("event triggers that forbid DDL at the target, and write into a moved table, see none of our DDL, there and back", async () => {
+    const noting = `${ITEMS} create function note_ddl() returns event_trigger language plpgsql as $$ begin insert into public.notes values ((random() * 1e9)::int, tg_tag); end $$;
+      create event trigger note_ddl on ddl_command_end execute function note_ddl()`;
+    const forbidding = `create schema ops; create function ops.forbid() returns event_trigger language plpgsql as $$ begin raise 'no DDL here: %', tg_tag; end $$;
+      create event trigger no_ddl on ddl_command_start execute function ops.forbid()`;
+    const { move, running } = await switched(pair, noting, { targetFirst: forbidding });
+    const back = await confirmed(move, "rollback");
+    assert.equal(back.code, 0, back.stdout + back.stderr);
+    await running.kill("SIGINT");
+    assert.deepEqual(await query(move.sourceDb, "select * from notes"), []);
+    assert.deepEqual(await query(move.targetDb, "select * from notes"), []);
   });
 
   it("a write that passes the fence, by a client or a subscription's worker, is told by run, status, journal and report", async () => {
@@ -105,8 +156,13 @@ describe("the rollback window", { timeout: deadline(300_000) }, () => {
 });
 
 /** A migration whose target is the primary, and the process that streams both ways. */
-async function switched(pair: Pair, sql: string): Promise<{ readonly move: Move; readonly running: CliHandle }> {
-  const move = await newMove(pair, { sql });
+async function switched(
+  pair: Pair,
+  sql: string,
+  { targetFirst, ...options }: Pick<MoveOptions, "encoding"> & { readonly targetFirst?: string } = {},
+): Promise<{ readonly move: Move; readonly running: CliHandle }> {
+  const move = await newMove(pair, { sql, ...options });
+  if (targetFirst !== undefined) await query(move.targetDb, targetFirst);
   move.configure({ config: CONFIG.replace("FILE", join(move.dir, "route.json")) });
   const running = await streaming(move);
   const verified = await move.run(["verify", "run"]);

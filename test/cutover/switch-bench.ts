@@ -191,7 +191,10 @@ async function streaming(bench: Bench): Promise<CliHandle> {
   // It lives as long as the test, and no longer, however that ends.
   const handle = startCli(["run", "--log-format", "json"], { cwd: bench.dir, timeoutMs: 60 * 60_000 });
   process.once("exit", () => handle.child.kill("SIGKILL"));
-  await handle.waitFor(/"phase":"streaming"/, 90_000);
+  await handle.waitFor(/"phase":"streaming"/, 240_000).catch(async (error: unknown) => {
+    await handle.kill();
+    throw error;
+  });
   return handle;
 }
 

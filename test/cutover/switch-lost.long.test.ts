@@ -109,6 +109,33 @@ describe("a switch that is lost sight of", { timeout: deadline(600_000) }, () =>
     await assertOnSource();
   });
 
+  it("the source frozen once the target is open: the switch is done without it, and its proof is had when it goes on", async () => {
+    stage.breakHook("resume", freezing(stage.bench.source));
+    try {
+      const result = await stage.switchFails("target", /the switch to the target is done, but the fence at the source is not proven/);
+      assert.equal(result.code, 75, result.stdout);
+      const { primary, state, unsettled } = await stage.status();
+      assert.deepEqual([primary, state, unsettled?.stage], ["target", "writes-on-target", "switched"]);
+      assert.equal(await takesWrites(stage.url("target")), true);
+      assert.equal(stage.route(), "target");
+      assert.equal(stage.isPaused(), false);
+      await stage.writesAgain(30_000);
+    } finally {
+      stage.breakHook("resume", null);
+      signal(stage.bench.source, "SIGCONT");
+    }
+    await settled("the proof to be had");
+    // What came meanwhile is applied in one go, TRUNCATEs too, and nobody plans beside their locks.
+    await waitFor(async () => (await stage.bench.run(["cutover", "plan", "--rollback"])).code === 0, {
+      deadlineMs: 120_000,
+      what: "the way back to have caught up",
+      everyMs: 500,
+    });
+    const back = await stage.switchAtLast("source");
+    assert.equal(back.code, 0, back.stdout);
+    await assertOnSource();
+  });
+
   it("and nothing is missing, there and back", async () => {
     const there = await stage.switchAtLast("target");
     assert.equal(there.code, 0, there.stdout);

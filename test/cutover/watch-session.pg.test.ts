@@ -7,7 +7,9 @@ import { after, before, describe, it } from "node:test";
 import type { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { connect } from "../../src/postgres/connect.ts";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
-import { openWatchSession } from "../../src/workflow/cutover/watch-session.ts";
+import { takeOverWayBack } from "../../src/workflow/cutover/way-back-sessions.ts";
+import type { Migration } from "../../src/workflow/open-migration.ts";
+import { openWatchSession } from "../../src/workflow/watch-session.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
@@ -24,10 +26,11 @@ describe("the session that watches a side", { timeout: deadline(60_000) }, () =>
   });
   after(() => server[Symbol.asyncDispose]());
 
-  const watch = (limitMillis: number) => {
-    const spec = resolveConnection({ url: database.url });
-    return openWatchSession({ connect: (side, purpose, options) => connect(spec, { side, purpose, ...options }) }, "source", limitMillis);
+  const sides: Pick<Migration, "name" | "connect"> = {
+    name: "m",
+    connect: (side, purpose, options) => connect(resolveConnection({ url: database.url }), { side, purpose, ...options }),
   };
+  const watch = (limitMillis: number) => openWatchSession(sides, "source", limitMillis);
 
   it("a statement that takes too long is ended by the server, and the session goes on", async () => {
     const client = await watch(300);
@@ -49,6 +52,26 @@ describe("the session that watches a side", { timeout: deadline(60_000) }, () =>
     } finally {
       process.kill(pid, "SIGCONT");
     }
+  });
+
+  it("whoever makes the way back ends what an earlier maker's server still does for it, and then it is gone", async () => {
+    const killed = await takeOverWayBack(sides);
+    const admin = await database.connect();
+    const [waiting, idle] = [await killed.connect("target", "prepare reverse slot"), await killed.connect("target", "publication")];
+    const gone = assert.rejects(waiting.query("select pg_sleep(600)"));
+    const alive = async () =>
+      (
+        await admin.query(
+          "select from pg_stat_activity where application_name like '%prepare reverse slot%' or application_name like '%publication%'",
+        )
+      ).rowCount;
+    assert.equal(await alive(), 2);
+    for (const client of [waiting, idle]) client.connection.stream.destroy();
+    const next = await takeOverWayBack(sides);
+    assert.equal(await alive(), 0);
+    await next.session("source", "prepare way back", (client) => client.query("select 1"));
+    await gone;
+    await admin.end();
   });
 
   it("a server that lets nobody in any more is not waited for", async () => {

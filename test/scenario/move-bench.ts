@@ -44,6 +44,8 @@ export interface MoveOptions {
   /** Instead of the databases' own. */
   readonly urls?: { readonly source?: string; readonly target?: string };
   readonly timeoutMs?: number;
+  /** Of the source. */
+  readonly encoding?: "LATIN1";
 }
 
 /** A migration that nobody has started. */
@@ -70,7 +72,7 @@ process.once("exit", () => {
 export async function newMove({ source, target, started }: Pair, options: MoveOptions = {}): Promise<Move> {
   counter += 1;
   const name = `move-${counter}`;
-  const [sourceDb, targetDb] = [await createDatabase(source), await createDatabase(target)];
+  const [sourceDb, targetDb] = [await createDatabase(source, undefined, options.encoding), await createDatabase(target)];
   const client = await sourceDb.connect();
   await client.query(options.sql ?? "select");
   await options.prepare?.(client);

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Table } from "../../src/model/table.ts";
 import type { Footprint, LeafFootprint } from "../../src/source/changes/footprint.ts";
 import { changesBetween } from "../../src/source/changes/source-changes.ts";
+import { faultOf } from "../../src/source/changes/source-faults.ts";
 
 const TABLE: Table = { id: "public.t", schema: "public", name: "t", oid: 1, columns: [], key: [0], partitioned: false, leaves: [] };
 
@@ -10,14 +11,17 @@ function leaf(name: string, change: Partial<LeafFootprint> = {}): LeafFootprint 
   return { schema: "public", name, kind: "r", persistence: "p", node: "1", attached: "100", born: true, identified: true, ...change };
 }
 
-function footprint(leaves: Record<string, LeafFootprint>, touched = "a", types = "m"): Footprint {
-  const table = { name: "public.t", schema: "public", relation: "t", published: "5", columns: "c", touched, types, leaves };
+function footprint(leaves: Record<string, LeafFootprint>, touched = "a", types = "m", name = "public.t"): Footprint {
+  const table = { name, schema: "public", relation: "t", published: "5", columns: "c", touched, types, leaves };
   return { publication: { oid: "1", xmin: "1", complete: true }, tables: { "public.t": table } };
 }
 
 /** What is found when the leaf holds `bytes` now, and its first row is of the transaction that attached it, or not. */
 async function codes(before: Footprint, after: Footprint, { bytes = 8192, first = false as boolean | null } = {}): Promise<string[]> {
-  const changes = await changesBetween(before, after, [TABLE], { bytes: async () => bytes, firstRowOf: async () => first });
+  const changes = await changesBetween({ side: "source", before, after }, [TABLE], {
+    bytes: async () => bytes,
+    firstRowOf: async () => first,
+  });
   return changes.map(({ code }) => code);
 }
 
@@ -64,10 +68,34 @@ describe("what happened between two looks at the source", () => {
     assert.deepEqual(await codes(plain("1", "a"), plain("2", "b")), ["TABLE_REWRITTEN"]);
   });
 
+  it("on the way back the target is where it happened, and the source what has to follow", async () => {
+    const ask = { bytes: async () => 0, firstRowOf: async () => false };
+    const grown = footprint({ 10: leaf("a"), 11: leaf("b", { attached: "200" }) }, "a", "n");
+    const changes = await changesBetween({ side: "target", before: one, after: grown }, [TABLE], ask);
+    assert.deepEqual(
+      changes.map(({ code }) => code),
+      ["TYPE_CHANGED", "PARTITION_NEW"],
+    );
+    for (const { message, fix } of changes) {
+      assert.match(message, /at the target.*the source (?:has the old one|needs it)/);
+      assert.doesNotMatch(fix ?? "", /at the target/i);
+    }
+    const gone = await changesBetween({ side: "target", before: grown, after: { ...one, tables: {} } }, [TABLE], ask);
+    assert.deepEqual([gone[0]?.code, gone[0]?.fix], ["TABLE_DROPPED", null], "nobody is told to begin anew with an empty target");
+    const fault = faultOf({ side: "target", publication: "pub" }, { ...one, publication: null }, [TABLE]);
+    assert.equal(fault?.error.kind, "target");
+    assert.match(fault?.error.suggestion ?? "", /stay at the target/);
+    const renamed = faultOf({ side: "target", publication: "pub" }, footprint({}, "a", "m", "public.u"), [TABLE]);
+    assert.match(renamed?.error.message ?? "", /renamed at the target.*the source still has the old name/);
+  });
+
   it("a thousand partitions emptied at once are a few sentences", async () => {
     const many = (node: string): Footprint =>
       footprint(Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [index + 10, leaf(`p${index}`, { node })])));
-    const changes = await changesBetween(many("1"), many("2"), [TABLE], { bytes: async () => 0, firstRowOf: async () => null });
+    const changes = await changesBetween({ side: "source", before: many("1"), after: many("2") }, [TABLE], {
+      bytes: async () => 0,
+      firstRowOf: async () => null,
+    });
     assert.equal(changes.length, 3);
     assert.match(changes.at(-1)?.message ?? "", /and 997 more like it$/);
   });

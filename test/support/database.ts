@@ -13,13 +13,14 @@ export interface TestDatabase {
 let counter = 0;
 
 /** Creates an empty database; without a name it gets one that no other test uses. */
-export async function createDatabase(server: PgServer, name?: string): Promise<TestDatabase> {
+export async function createDatabase(server: PgServer, name?: string, encoding?: string): Promise<TestDatabase> {
   counter += 1;
   const database = name ?? `test_${process.pid}_${counter}`;
   const admin = await server.connect();
   try {
     // template0: nothing of what a test may have put into template1, and any encoding.
-    await admin.query(`create database ${admin.escapeIdentifier(database)} template template0`);
+    const letters = encoding === undefined ? "" : ` encoding '${encoding}' lc_collate 'C' lc_ctype 'C'`;
+    await admin.query(`create database ${admin.escapeIdentifier(database)} template template0${letters}`);
   } finally {
     await admin.end();
   }

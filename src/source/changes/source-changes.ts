@@ -4,6 +4,7 @@
  */
 
 import { shellWord } from "../../model/shell-word.ts";
+import { otherSide, type SideName } from "../../model/side.ts";
 import { type Table, tableId } from "../../model/table.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import type { Footprint, LeafFootprint, TableFootprint } from "./footprint.ts";
@@ -41,9 +42,15 @@ export interface LeafQuestions {
   firstRowOf(leaf: LeafFootprint, xid: string): Promise<boolean | null>;
 }
 
+/** Two looks at one side, the one that a stream reads; the messages name it, and the other. */
+export interface Looks {
+  readonly side: SideName;
+  readonly before: Footprint;
+  readonly after: Footprint;
+}
+
 export async function changesBetween(
-  before: Footprint,
-  after: Footprint,
+  { side, before, after }: Looks,
   tables: readonly Table[],
   ask: LeafQuestions,
 ): Promise<readonly SourceChange[]> {
@@ -52,11 +59,11 @@ export async function changesBetween(
   for (const table of tables) {
     const [was, is] = [before.tables[table.id], after.tables[table.id]];
     if (is === undefined) {
-      if (was !== undefined) changes.push(dropped(table));
+      if (was !== undefined) changes.push(dropped(table, side));
       continue;
     }
-    if (was !== undefined) changes.push(...tableChanges(table, was, is, optionsTouched));
-    changes.push(...condensed(await leafChanges(table, was, is, ask)));
+    if (was !== undefined) changes.push(...tableChanges({ table, side }, was, is, optionsTouched));
+    changes.push(...condensed(await leafChanges({ table, side }, was, is, ask)));
   }
   return changes;
 }
@@ -73,14 +80,23 @@ function condensed(changes: readonly SourceChange[]): SourceChange[] {
   });
 }
 
-function dropped({ id }: Table): SourceChange {
-  const message = `${id} was dropped at the source (another table of that name would not stream); the target still has it`;
+/** A table as planned, and the side at which it was looked at. */
+interface Looked {
+  readonly table: Table;
+  readonly side: SideName;
+}
+
+function dropped({ id }: Table, side: SideName): SourceChange {
+  const message = `${id} was dropped at the ${side} (another table of that name would not stream); the ${otherSide(side)} still has it`;
+  // At the target everything is at stake that was written since the switch: there is nothing to begin anew.
+  if (side === "target") return { code: "TABLE_DROPPED", table: id, message, fix: null, doubtful: true };
   const fix = "pghaul cdc teardown; then name it under tables.exclude, with an empty target and another state directory; then pghaul run";
   return { code: "TABLE_DROPPED", table: id, message, fix, doubtful: true };
 }
 
-function tableChanges({ id }: Table, was: TableFootprint, is: TableFootprint, optionsTouched: boolean): SourceChange[] {
+function tableChanges({ table: { id }, side }: Looked, was: TableFootprint, is: TableFootprint, optionsTouched: boolean): SourceChange[] {
   const changes: SourceChange[] = [];
+  const other = otherSide(side);
   const verify = `pghaul verify run --table ${shellWord(id)}`;
   if (is.published !== null && (was.published !== is.published || optionsTouched)) {
     changes.push({
@@ -92,21 +108,33 @@ function tableChanges({ id }: Table, was: TableFootprint, is: TableFootprint, op
     });
   }
   if (was.columns !== is.columns) {
-    const message = `columns of ${id} were changed at the source: until the target has followed, values that do not fit there are rounded or stop the stream`;
-    changes.push({ code: "TABLE_COLUMNS", table: id, message, fix: `make the same change at the target; then: ${verify}`, doubtful: true });
+    const message = `columns of ${id} were changed at the ${side}: until the ${other} has followed, values that do not fit there are rounded or stop the stream`;
+    changes.push({
+      code: "TABLE_COLUMNS",
+      table: id,
+      message,
+      fix: `make the same change at the ${other}; then: ${verify}`,
+      doubtful: true,
+    });
   } else if (was.touched !== is.touched && Object.entries(is.leaves).some(([oid, { node }]) => (was.leaves[oid]?.node ?? node) !== node)) {
-    const message = `ALTER TABLE wrote ${id} anew at the source: values that it computed for old rows do not stream`;
+    const message = `ALTER TABLE wrote ${id} anew at the ${side}: values that it computed for old rows do not stream`;
     changes.push({ code: "TABLE_REWRITTEN", table: id, message, fix: verify, doubtful: true });
   }
   if (was.types !== is.types) {
-    const message = `ALTER TYPE changed a type of ${id} at the source (labels of an enum, attributes of a composite type): the target has the old one`;
-    changes.push({ code: "TYPE_CHANGED", table: id, message, fix: `make the same change at the target; then: ${verify}`, doubtful: true });
+    const message = `ALTER TYPE changed a type of ${id} at the ${side} (labels of an enum, attributes of a composite type): the ${other} has the old one`;
+    changes.push({
+      code: "TYPE_CHANGED",
+      table: id,
+      message,
+      fix: `make the same change at the ${other}; then: ${verify}`,
+      doubtful: true,
+    });
   }
   return changes;
 }
 
 async function leafChanges(
-  table: Table,
+  looked: Looked,
   was: TableFootprint | undefined,
   is: TableFootprint,
   ask: LeafQuestions,
@@ -117,17 +145,18 @@ async function leafChanges(
   let asked = 0;
   for (const [oid, leaf] of Object.entries(is.leaves)) {
     const earlier = was?.leaves[oid];
-    if (was !== undefined && earlier?.attached !== leaf.attached) changes.push(await arrived(table, { oid, leaf, known: knownLinks }, ask));
+    if (was !== undefined && earlier?.attached !== leaf.attached)
+      changes.push(await arrived(looked, { oid, leaf, known: knownLinks }, ask));
     else if (earlier !== undefined && earlier.node !== leaf.node && leaf.attached !== null) {
-      changes.push(rewritten(table, leaf, asked < NAMED ? await ask.bytes(oid) : null));
+      changes.push(rewritten(looked, leaf, asked < NAMED ? await ask.bytes(oid) : null));
       asked += 1;
     }
     if ((earlier?.persistence ?? "p") !== "u" && (earlier?.kind ?? "r") !== "f" && (leaf.persistence === "u" || leaf.kind === "f")) {
-      changes.push(notLogged(table, leaf));
+      changes.push(notLogged(looked, leaf));
     }
-    if ((earlier?.identified ?? true) && !leaf.identified && leaf.kind === "r") changes.push(unidentified(table, leaf));
+    if ((earlier?.identified ?? true) && !leaf.identified && leaf.kind === "r") changes.push(unidentified(looked, leaf));
   }
-  for (const [oid, leaf] of Object.entries(was?.leaves ?? {})) if (is.leaves[oid] === undefined) changes.push(left(table, leaf));
+  for (const [oid, leaf] of Object.entries(was?.leaves ?? {})) if (is.leaves[oid] === undefined) changes.push(left(looked, leaf));
   return changes;
 }
 
@@ -142,7 +171,7 @@ interface Arrival {
  * Empty, or made by the transaction that attached it and not written to by it: then every row of it was inserted by way of the stream. Rows
  * may also have come while a partition above it was still to be attached.
  */
-async function arrived(table: Table, { oid, leaf, known }: Arrival, ask: LeafQuestions): Promise<SourceChange> {
+async function arrived({ table, side }: Looked, { oid, leaf, known }: Arrival, ask: LeafQuestions): Promise<SourceChange> {
   const bytes = await ask.bytes(oid);
   const links = leaf.attached?.split(".") ?? [];
   const own = links.pop();
@@ -150,58 +179,59 @@ async function arrived(table: Table, { oid, leaf, known }: Arrival, ask: LeafQue
   const wasEmpty = bytes === 0 || (born && (await ask.firstRowOf(leaf, own)) === false);
   const name = tableId(leaf);
   if (wasEmpty) {
-    const message = `${name} is a new partition of ${table.id} at the source; the target needs it before the first row comes`;
+    const message = `${name} is a new partition of ${table.id} at the ${side}; the ${otherSide(side)} needs it before the first row comes`;
     return { code: "PARTITION_NEW", table: table.id, message, fix: null, doubtful: false };
   }
-  const message = `${name} became a partition of ${table.id} at the source, and rows that it held before do not stream`;
-  const fix = `pghaul verify diff --table ${shellWord(table.id)}   # then insert what is missing at the target`;
+  const message = `${name} became a partition of ${table.id} at the ${side}, and rows that it held before do not stream`;
+  const fix = `pghaul verify diff --table ${shellWord(table.id)}   # then insert what is missing at the ${otherSide(side)}`;
   return { code: "PARTITION_ATTACHED", table: table.id, message, fix, doubtful: true };
 }
 
-function left(table: Table, leaf: LeafFootprint): SourceChange {
+function left({ table, side }: Looked, leaf: LeafFootprint): SourceChange {
+  const other = otherSide(side);
   const [root, name] = [qualifiedName(table.schema, table.name), qualifiedName(leaf.schema, leaf.name)];
   return {
     code: "PARTITION_GONE",
     table: table.id,
-    message: `${tableId(leaf)} is no partition of ${table.id} any more at the source (DETACH or DROP); the target still has its rows`,
-    fix: `alter table ${root} detach partition ${name};   -- AT THE TARGET, once the stream has caught up (or drop table ${name}); then: pghaul verify run --table ${shellWord(table.id)}`,
+    message: `${tableId(leaf)} is no partition of ${table.id} any more at the ${side} (DETACH or DROP); the ${other} still has its rows`,
+    fix: `alter table ${root} detach partition ${name};   -- AT THE ${other.toUpperCase()}, once the stream has caught up (or drop table ${name}); then: pghaul verify run --table ${shellWord(table.id)}`,
     doubtful: true,
   };
 }
 
 /** Only the stream of its own leaf would tell a TRUNCATE from what keeps the rows, and that is not published. */
-function rewritten(table: Table, leaf: LeafFootprint, bytes: number | null): SourceChange {
+function rewritten({ table, side }: Looked, leaf: LeafFootprint, bytes: number | null): SourceChange {
   const name = qualifiedName(leaf.schema, leaf.name);
   const held = bytes === null ? "" : `, and holds ${bytes} bytes now`;
   return {
     code: "PARTITION_REWRITTEN",
     table: table.id,
-    message: `${tableId(leaf)}, a partition of ${table.id}, was written anew at the source${held}: TRUNCATE of one partition does not stream (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
-    fix: `pghaul verify run --table ${shellWord(table.id)}   # different after a TRUNCATE; then, AT THE TARGET: truncate ${name};`,
+    message: `${tableId(leaf)}, a partition of ${table.id}, was written anew at the ${side}${held}: TRUNCATE of one partition does not stream (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
+    fix: `pghaul verify run --table ${shellWord(table.id)}   # different after a TRUNCATE; then, AT THE ${otherSide(side).toUpperCase()}: truncate ${name};`,
     doubtful: true,
   };
 }
 
-function notLogged(table: Table, leaf: LeafFootprint): SourceChange {
+function notLogged({ table, side }: Looked, leaf: LeafFootprint): SourceChange {
   const foreign = leaf.kind === "f";
   return {
     code: "PARTITION_NOT_LOGGED",
     table: table.id,
-    message: `${tableId(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the source: nothing written to it streams`,
+    message: `${tableId(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the ${side}: nothing written to it streams`,
     fix: foreign
       ? null
-      : `alter table ${qualifiedName(leaf.schema, leaf.name)} set logged;   -- at the source; then: pghaul verify run --table ${shellWord(table.id)}`,
+      : `alter table ${qualifiedName(leaf.schema, leaf.name)} set logged;   -- at the ${side}; then: pghaul verify run --table ${shellWord(table.id)}`,
     doubtful: true,
   };
 }
 
 /** A published table without identity refuses UPDATE and DELETE: it is the application that fails (manual: "Publication"). */
-function unidentified(table: Table, leaf: LeafFootprint): SourceChange {
+function unidentified({ table, side }: Looked, leaf: LeafFootprint): SourceChange {
   return {
     code: "IDENTITY_LOST",
     table: table.id,
-    message: `${tableId(leaf)} has no replica identity any more: the application's UPDATE and DELETE fail at the source`,
-    fix: `alter table ${qualifiedName(leaf.schema, leaf.name)} replica identity full;   -- at the source, or give it its key back`,
+    message: `${tableId(leaf)} has no replica identity any more: the application's UPDATE and DELETE fail at the ${side}`,
+    fix: `alter table ${qualifiedName(leaf.schema, leaf.name)} replica identity full;   -- at the ${side}, or give it its key back`,
     doubtful: false,
   };
 }

@@ -1,5 +1,6 @@
 /** What makes the stream lose changes for as long as it stands: nothing goes on before it is fixed. */
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { otherSide, type SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { qualifiedName, quoteIdent } from "../../postgres/quote.ts";
 import { addTablesSql, completeOptionsSql } from "../queries/publication-queries.ts";
@@ -13,12 +14,18 @@ export interface SourceFault {
   readonly tables: readonly string[];
 }
 
-/** The worst that is wrong now, or null. */
-export function faultOf(publication: string, footprint: Footprint, tables: readonly Table[]): SourceFault | null {
-  return renamed(footprint, tables) ?? unpublished(publication, footprint, tables);
+/** What a stream reads: a publication of a side. */
+export interface Published {
+  readonly side: SideName;
+  readonly publication: string;
 }
 
-function renamed({ tables: found }: Footprint, tables: readonly Table[]): SourceFault | null {
+/** The worst that is wrong now, or null. */
+export function faultOf(read: Published, footprint: Footprint, tables: readonly Table[]): SourceFault | null {
+  return renamed(read.side, footprint, tables) ?? unpublished(read, footprint, tables);
+}
+
+function renamed(side: SideName, { tables: found }: Footprint, tables: readonly Table[]): SourceFault | null {
   const moved = tables.flatMap((table) => {
     const now = found[table.id];
     return now === undefined || now.name === table.id ? [] : [{ table, now }];
@@ -34,19 +41,29 @@ function renamed({ tables: found }: Footprint, tables: readonly Table[]): Source
       ...(now.schema === table.schema ? [] : [`alter table ${asNamed} set schema ${quoteIdent(table.schema)};`]),
     ];
   });
-  const error = new PghaulError("TABLE_RENAMED", `renamed at the source: ${what.join(", ")} now; the target still has the old name`, {
+  const message = `renamed at the ${side}: ${what.join(", ")} now; the ${otherSide(side)} still has the old name`;
+  const error = new PghaulError("TABLE_RENAMED", message, {
     context: { table: moved[0]?.table.id ?? "" },
-    suggestion: `${back.join(" ")}   -- at the source; then: pghaul run, and pghaul verify run`,
+    side,
+    suggestion: `${back.join(" ")}   -- at the ${side}; then: pghaul run, and pghaul verify run`,
   });
   return { error, tables: moved.map(({ table }) => table.id) };
 }
 
-function unpublished(name: string, { publication, tables: found }: Footprint, tables: readonly Table[]): SourceFault | null {
+function unpublished(
+  { side, publication: name }: Published,
+  { publication, tables: found }: Footprint,
+  tables: readonly Table[],
+): SourceFault | null {
   const ids = tables.map(({ id }) => id);
   if (publication === null) {
     const error = new PghaulError("PUBLICATION_CHANGED", `somebody dropped the publication ${name}: nothing can be streamed any more`, {
       context: { publication: name },
-      suggestion: "pghaul cdc teardown; then an empty target and another state directory; then pghaul run",
+      side,
+      suggestion:
+        side === "source"
+          ? "pghaul cdc teardown; then an empty target and another state directory; then pghaul run"
+          : "the way back is lost: stay at the target. Once that is decided: pghaul cdc teardown",
     });
     return { error, tables: ids };
   }
@@ -71,7 +88,8 @@ function unpublished(name: string, { publication, tables: found }: Footprint, ta
   ];
   const error = new PghaulError("PUBLICATION_CHANGED", `somebody altered the publication ${name}: ${what.join("; ")}`, {
     context: { publication: name, tables: missing.length },
-    suggestion: `${statements.map((one) => `${one};`).join(" ")}   -- at the source; then: pghaul run, and pghaul verify run for what was written meanwhile`,
+    side,
+    suggestion: `${statements.map((one) => `${one};`).join(" ")}   -- at the ${side}; then: pghaul run, and pghaul verify run for what was written meanwhile`,
   });
   return { error, tables: publication.complete ? missing.map(({ id }) => id) : ids };
 }

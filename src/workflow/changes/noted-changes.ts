@@ -1,4 +1,5 @@
-/** What happened at the source that the stream does not carry, kept until a comparison has found the table equal since. */
+/** What happened at a side that the stream out of it does not carry, kept until a comparison has found the table equal since. */
+import type { SideName } from "../../model/side.ts";
 import type { Footprint } from "../../source/changes/footprint.ts";
 import type { SourceChange } from "../../source/changes/source-changes.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
@@ -13,7 +14,7 @@ export interface NotedChange extends Pick<SourceChange, "table" | "message" | "f
 }
 
 interface Noted {
-  readonly footprint: Footprint;
+  readonly footprint: Footprint | null;
   readonly changes: readonly NotedChange[];
 }
 
@@ -22,12 +23,12 @@ export class NotedChanges {
   readonly #state: StateDatabase;
   readonly #store: DocumentStore<Noted>;
 
-  constructor(state: StateDatabase) {
+  constructor(state: StateDatabase, side: SideName) {
     this.#state = state;
-    this.#store = new DocumentStore(state, "source changes");
+    this.#store = new DocumentStore(state, `${side} changes`);
   }
 
-  /** As the source was when it was last looked at; null before the first look. */
+  /** As the side was when it was last looked at; null before the first look. */
   get footprint(): Footprint | null {
     return this.#store.get()?.body.footprint ?? null;
   }
@@ -38,6 +39,12 @@ export class NotedChanges {
     const repeated = new Set(changes.map(({ table, message }) => JSON.stringify([table, message])));
     const kept = this.unsettled().filter(({ table, message }) => !repeated.has(JSON.stringify([table, message])));
     this.#store.put({ footprint, changes: [...kept, ...changes] }, known?.version ?? 0);
+  }
+
+  /** The next look only remembers. */
+  forgetFootprint(): void {
+    const known = this.#store.get();
+    if (known !== null && known.body.footprint !== null) this.#store.put({ ...known.body, footprint: null }, known.version);
   }
 
   /** Those whose table was not found equal by a comparison that began after they were seen, oldest first. */

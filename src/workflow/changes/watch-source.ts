@@ -70,7 +70,7 @@ export class SourceWatch {
     } catch (error) {
       if (isSourceFault(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      return [{ code: "TABLES_NOT_WATCHED", message: `whether tables are changed at the source cannot be seen now: ${why}` }];
+      return [{ code: "TABLES_NOT_WATCHED", message: `whether tables are changed at the ${this.#side} cannot be seen now: ${why}` }];
     }
   }
 }

@@ -57,7 +57,7 @@ function factsOf({ migration, stream, watch, tables }: OpenCutover): GateFacts {
     lagSamples: () => samplesOfPrimary(state),
     lastError: () => new ProgressStore(state).get()?.lastError ?? null,
     verdicts: () => new VerifyStore(state).latest(),
-    sourceChanges: async () => unsettledChanges({ migration, tables }, await watch("source")),
+    sourceChanges: async () => unsettledChanges({ migration, side: "source", tables }, await watch("source")),
     drift: async () => driftOf(tables, await tablesNow(migration.config.tables, await watch("source"))),
   };
 }

@@ -17,10 +17,10 @@ import { TableStore } from "../../state/table-store.ts";
 import { crashPoints } from "../crash-point.ts";
 import { applierToken, type Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
+import { openWatchSession } from "../watch-session.ts";
 import { CutoverStream } from "./cutover-stream.ts";
 import { openRoute } from "./open-route.ts";
 import { switchSettings } from "./switch-settings.ts";
-import { openWatchSession } from "./watch-session.ts";
 
 export interface OpenCutover {
   readonly migration: Migration;

@@ -12,16 +12,18 @@ import { TableStore } from "../../state/table-store.ts";
 import { crashPoints } from "../crash-point.ts";
 import type { Migration } from "../open-migration.ts";
 import { provedSlot } from "../prepare/prove-slot.ts";
+import { takeOverWayBack } from "./way-back-sessions.ts";
 
 /**
  * Makes publication and slot at the target, and tells the source's side of the stream where it begins. Looks first at each step, so it may
  * be killed and run again at any point; the streaming process starts the stream once the milestone `way-back-ready` is there.
  *
- * Throws STREAM_NOT_RUNNING while tables are still loading, what `provedSlot` throws, SOURCE_PRIVILEGE.
+ * Throws CUTOVER_DEADLINE while an earlier maker's sessions do not end, STREAM_NOT_RUNNING while tables are still loading, what `provedSlot` throws, SOURCE_PRIVILEGE.
  */
-export async function prepareWayBack(migration: Migration, bus: ProgressBus): Promise<void> {
-  const milestones = new MilestoneStore(migration.state);
+export async function prepareWayBack(opened: Migration, bus: ProgressBus): Promise<void> {
+  const milestones = new MilestoneStore(opened.state);
   if (milestones.has("way-back-ready")) return;
+  const migration = { ...opened, ...(await takeOverWayBack(opened)) };
   const crashPoint = crashPoints(process.env.PGHAUL_CRASH_AT);
   const { wayBack } = migration.target;
   if (wayBack === null) throw new Error("way back: the target has none");

@@ -53,7 +53,7 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     const isNew = !new MilestoneStore(migration.state).has("barrier-passed");
     const barrier = (): Promise<void> => passBarrier(migration, tables, bus, signal);
     // Before the publication is made as it should be: what somebody took out of it has not streamed, and that must not be passed over.
-    const look = (): Promise<void> => lookForChanges({ migration, tables, bus }, source);
+    const look = (): Promise<void> => lookForChanges({ migration, side: "source", tables, bus }, source);
     if (!isNew) await look();
     const tail = await provedSlot(migration, { stream: "forward", proved: !isNew, tables, bus, barrier, signal });
     if (isNew) {

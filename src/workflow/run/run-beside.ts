@@ -6,6 +6,7 @@ import type pg from "pg";
 import { primaryOf } from "../../cutover/machine.ts";
 import type { StreamApply } from "../../engine/stream-apply.ts";
 import type { Lsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { HoldStore } from "../../state/hold-store.ts";
@@ -46,7 +47,7 @@ export async function runBeside(request: BesideRequest): Promise<void> {
   const { migration, bus, askedToStop, streamed, signal, prepared } = request;
   const { state } = migration;
   const reverse = new EngineWatch({ stream: "reverse", tables: new TableStore(state), holds: new HoldStore(state), bus: quiet(bus) });
-  const back: WayBack = { watch: reverse, stream: null };
+  const back: WayBack = { watch: reverse, stream: null, tables: null };
   const lag = measureLag(
     {
       upstream: () => upstreamNow(request, back),
@@ -69,20 +70,28 @@ export async function runBeside(request: BesideRequest): Promise<void> {
 interface WayBack {
   readonly watch: EngineWatch;
   stream: StreamApply | null;
+  /** As the target has them. */
+  tables: readonly Table[] | null;
 }
 
 /** Out of the side that takes the writes now; the other stream is idle. */
 function upstreamNow({ migration, prepared, bus, watch, position }: BesideRequest, back: WayBack): Upstream {
   const side = primaryOf(new CutoverStore(migration.state).load());
   const connect = (inner: AbortSignal): ReturnType<Migration["connect"]> => migration.connect(side, "measure lag", { signal: inner });
-  const look = (client: pg.Client): Promise<void> => lookForChanges({ migration, tables: prepared.tables, bus }, client);
+  const look = (client: pg.Client): Promise<void> => lookForChanges({ migration, side: "source", tables: prepared.tables, bus }, client);
   if (side === "source") return { side, connect, slot: prepared.tail.slot, changes: look, position, watch };
+  const lookBack = async (client: pg.Client): Promise<void> => {
+    if (back.tables !== null) await lookForChanges({ migration, side, tables: back.tables, bus }, client);
+  };
   return {
     side,
     connect,
     slot: slotName(migration.name, "reverse"),
-    // What our own applier does to the source meanwhile must not look like a change of somebody's once it is the primary again.
-    changes: () => migration.session("source", "changes", look),
+    changes: async (client) => {
+      await lookBack(client);
+      // What our own applier does to the source meanwhile must not look like a change of somebody's once it is the primary again.
+      await migration.session("source", "changes", look);
+    },
     position: () => back.stream?.position ?? null,
     watch: back.watch,
   };
@@ -116,15 +125,17 @@ async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequ
   const tail = new TailStore(migration.state).get("reverse");
   if (tail === null) throw new Error("run: the way back is on record, its slot is not");
   bus.emit({ kind: "waiting", why: "the way back is open: streaming both ways" });
+  const tables = await keepRunning(
+    () => migration.session("target", "way back", (client) => tablesAt(client, migration, "reverse", prepared.tables)),
+    { clock: systemClock, signal, waiting: (why) => bus.emit({ kind: "waiting", why }) },
+  );
+  back.tables = tables;
   await runStream({
     migration,
     name: "reverse",
     systemIdentifier: prepared.identifiers.target,
     tail,
-    tables: await keepRunning(
-      () => migration.session("target", "way back", (client) => tablesAt(client, migration, "reverse", prepared.tables)),
-      { clock: systemClock, signal, waiting: (why) => bus.emit({ kind: "waiting", why }) },
-    ),
+    tables,
     load: null,
     bus,
     watch: back.watch,

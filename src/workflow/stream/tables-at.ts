@@ -24,6 +24,7 @@ export async function tablesAt(
     if (found !== undefined) return { ...table, oid: Number(found.oid), columns: withoutTypeOids(table.columns) };
     throw new PghaulError("PUBLICATION_CHANGED", `the publication ${publication} at the target does not name ${table.id}`, {
       context: { table: table.id, publication },
+      side: "target",
       suggestion: "a table that was renamed there needs its old name again; then: pghaul run",
     });
   });

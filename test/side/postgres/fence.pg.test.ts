@@ -33,6 +33,35 @@ for (const version of VERSIONS) {
         }
       });
 
+    withBench(
+      "event triggers that forbid DDL or write into a moved table do not fire for it; ENABLE ALWAYS changes nothing but the answer",
+      async ({ connect, side }) => {
+        const admin = await connect();
+        await admin.query(`
+        create function forbid() returns event_trigger language plpgsql as $$ begin raise exception 'no DDL here'; end $$;
+        create function note() returns event_trigger language plpgsql as $$ begin insert into public.plain values ((random() * 1e9)::int, tg_tag); end $$;
+        create event trigger note_ddl on ddl_command_end execute function note();
+        create event trigger no_ddl on ddl_command_start execute function forbid()`);
+        const fenced = await side();
+        await fenced.guard();
+        assert.equal(await fenced.fenceState(), "whole");
+        await fenced.open("opened-guard", 5_000);
+        assert.equal(await fenced.tidy(), 0);
+        await fenced.fence("marker-quiet", 5_000);
+        await fenced.open("opened-fence", 5_000);
+        await fenced.tidy();
+        assert.equal((await admin.query("select from plain")).rowCount, 2, "nothing was written by the way");
+
+        await admin.query("alter event trigger no_ddl enable always");
+        for (const act of [() => fenced.guard(), () => fenced.fence("marker-loud", 5_000)]) {
+          await assert.rejects(act, (error: PghaulError) => error.code === "SOURCE_QUERY" && /no DDL here/.test(error.message));
+          assert.equal(await fenced.fenceState(), "none");
+        }
+        assert.equal(await fenced.sawMarker("marker-loud"), false);
+        assert.equal(await stateOf(admin, UPDATE), null, "the side takes writes");
+      },
+    );
+
     withBench("refuses every kind of writer with 25006, and readers go on", async ({ connect, side }) => {
       const fenced = await side();
       const idle = await connect("app");

@@ -10,13 +10,12 @@
  * Each statement has two deadlines: ours, after which the session is given up, for a server that has frozen answers nothing; and the server's
  * own, for a statement that nobody waits for any more.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import type { SideName } from "../../../model/side.ts";
 import { quietEventTriggers } from "../../../postgres/quiet-ddl.ts";
-import { quoteLiteral } from "../../../postgres/quote.ts";
+import { takePlace } from "./take-place.ts";
 
 export interface DriverSessionOptions {
   readonly side: SideName;
@@ -29,7 +28,6 @@ export interface DriverSessionOptions {
 /** For statements that no client waits for. */
 const CALM_MILLIS = 30_000;
 const PING_MILLIS = 1_000;
-const POLL_MILLIS = 20;
 const CLOSE_MILLIS = 1_000;
 
 /** The server's own deadlines, each for a client that is gone without a word (manual: "Connections and Authentication", "TCP Settings"). */
@@ -64,7 +62,10 @@ export class DriverSession {
     this.#drop();
     const client = await this.#open(until - this.#options.now());
     try {
-      while (!(await this.#takesPlace(client, until - this.#options.now()))) await sleep(POLL_MILLIS);
+      const { side, migration, now } = this.#options;
+      const ask = async <Row extends object>(sql: string, limit: number): Promise<readonly Row[]> =>
+        (await this.#within(client, limit, () => client.query<Row>(sql))).rows;
+      await takePlace(ask, { side, name: `pghaul ${migration} cutover` }, { limitMillis: until - now(), now });
     } catch (error) {
       client.connection.stream.destroy();
       throw error;
@@ -129,6 +130,9 @@ export class DriverSession {
     await this.#within(client, until - this.#options.now(), async () => {
       await client.query(sessionSql());
       await quietEventTriggers(client);
+    }).catch((error: unknown) => {
+      client.connection.stream.destroy();
+      throw error;
     });
     return client;
   }
@@ -139,27 +143,6 @@ export class DriverSession {
       () => true,
       () => false,
     );
-  }
-
-  /** True once the lock is ours; else who has it is told to end. */
-  async #takesPlace(client: pg.Client, limitMillis: number): Promise<boolean> {
-    const { migration } = this.#options;
-    if (limitMillis <= 0) throw await this.#stillThere(client);
-    const ask = <Row extends object>(sql: string) => this.#within(client, Math.max(limitMillis, PING_MILLIS), () => client.query<Row>(sql));
-    const { rows } = await ask<{ mine: string }>(`select pg_catalog.pg_try_advisory_lock(${lockOf(migration)})::text as mine`);
-    if (rows[0]?.mine === "true") return true;
-    await ask(`select pg_catalog.pg_terminate_backend(pid) from (${holdersSql(migration)}) h`);
-    return false;
-  }
-
-  async #stillThere(client: pg.Client): Promise<PghaulError> {
-    const { side, migration } = this.#options;
-    const { rows } = await this.#within(client, PING_MILLIS, () => client.query<{ pid: string }>(holdersSql(migration)));
-    const pids = rows.map(({ pid }) => pid).join(", ");
-    return new PghaulError("CUTOVER_DEADLINE", `an earlier process still has a session at the ${side} that does not end (pid ${pids})`, {
-      context: { side, pids },
-      suggestion: `select pg_terminate_backend(pid) from unnest(array[${pids}]) pid;   -- at the ${side}`,
-    });
   }
 
   /** Runs `work` and stops waiting at the limit. A session that did not answer, or is lost, is not used again. */
@@ -216,16 +199,4 @@ function sessionSql(): string {
   const calls = Object.entries(SERVER_DEADLINES).map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`);
   return `select ${calls.join(", ")};
 do $pghaul$ begin perform pg_catalog.set_config('client_connection_check_interval', '1s', false); exception when others then null; end $pghaul$`;
-}
-
-function lockOf(migration: string): string {
-  return `pg_catalog.hashtextextended(${quoteLiteral(`pghaul ${migration} cutover`)}, 0)`;
-}
-
-/** pg_locks splits a bigint key in two (manual: "pg_locks"). */
-function holdersSql(migration: string): string {
-  return `select pid from pg_catalog.pg_locks
-    where locktype = 'advisory' and objsubid = 1 and granted and pid <> pg_catalog.pg_backend_pid()
-      and database = (select oid from pg_catalog.pg_database where datname = current_database())
-      and classid::bigint << 32 | objid::bigint = ${lockOf(migration)}`;
 }

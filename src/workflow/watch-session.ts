@@ -4,26 +4,42 @@
  * this session, so that a row of questions takes one deadline and not many.
  */
 import type pg from "pg";
-import { PghaulError } from "../../errors/pghaul-error.ts";
-import type { SideName } from "../../model/side.ts";
-import type { Sides } from "../open-migration.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { SideName } from "../model/side.ts";
+import type { SessionOptions } from "../side/postgres/server.ts";
+import type { Sides } from "./open-migration.ts";
 
 /** Catalogs of many thousand objects are compared within seconds. */
 const ANSWER_MILLIS = 30_000;
+const CONNECT_MILLIS = 30_000;
 const LOCK_MILLIS = 10_000;
 /** A server that ends a statement by its own deadline says so within it. */
 const GRACE_MILLIS = 1_000;
 
 /** Throws CUTOVER_DEADLINE when the side does not let us in in time, and what connecting throws; so does each query of the session. */
-export async function openWatchSession(
+export function openWatchSession(sides: Pick<Sides, "connect">, side: SideName, answerMillis: number = ANSWER_MILLIS): Promise<pg.Client> {
+  return openLimited(sides, { side, purpose: "cutover watch", answerMillis });
+}
+
+export interface LimitedSession extends SessionOptions {
+  readonly side: SideName;
+  readonly purpose: string;
+  /** For each question, and for connecting. */
+  readonly answerMillis: number;
+}
+
+/** The same for any purpose; settings that are given go before the deadlines here. */
+export async function openLimited(
   { connect }: Pick<Sides, "connect">,
-  side: SideName,
-  answerMillis: number = ANSWER_MILLIS,
+  { side, purpose, answerMillis, settings, signal }: LimitedSession,
 ): Promise<pg.Client> {
-  const signal = AbortSignal.timeout(answerMillis);
-  const settings = { statement_timeout: `${answerMillis}ms`, lock_timeout: `${Math.min(LOCK_MILLIS, answerMillis)}ms` };
-  const client = await connect(side, "cutover watch", { signal, settings }).catch((error: unknown) => {
-    throw signal.aborted ? silent(side, answerMillis) : error;
+  const limit = AbortSignal.timeout(Math.min(answerMillis, CONNECT_MILLIS));
+  const deadlines = { statement_timeout: `${answerMillis}ms`, lock_timeout: `${Math.min(LOCK_MILLIS, answerMillis)}ms` };
+  const client = await connect(side, purpose, {
+    signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    settings: { ...deadlines, ...settings },
+  }).catch((error: unknown) => {
+    throw limit.aborted ? silent(side, Math.min(answerMillis, CONNECT_MILLIS)) : error;
   });
   return limited(client, side, answerMillis + GRACE_MILLIS);
 }
