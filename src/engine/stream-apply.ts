@@ -7,10 +7,10 @@ import type { TransactionPiece } from "../model/change.ts";
 import type { Hold } from "../model/hold.ts";
 import { type Lsn, maxLsn, minLsn, parseLsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
-import { advanceTable } from "./advance-table.ts";
-import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
 import type { EnginePorts, LogRange, TableProgress, TargetProgress } from "./ports.ts";
 import { isRefusal } from "./refusal.ts";
+import { advanceTable } from "./rows/advance-table.ts";
+import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./rows/apply-batch.ts";
 
 /** A position that moved without any change of ours is made durable this often: resume then has less log to skim. */
 const IDLE_RECORD_MILLIS = 5_000;
