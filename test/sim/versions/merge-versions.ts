@@ -19,9 +19,15 @@ export interface MergeFault {
   readonly readAtHi?: boolean;
 }
 
+interface Copies {
+  readonly row: Row;
+  readonly count: number;
+}
+
 export interface MergedTable {
   readonly rows: ReadonlyMap<KeyText, PartialRow>;
-  readonly bag: ReadonlyMap<string, number>;
+  /** Of a table without a key, by the row's text. */
+  readonly bag: ReadonlyMap<string, Copies>;
 }
 
 export function mergeTable(state: VersionState, id: string, position: Lsn, fault: MergeFault = {}): MergedTable {
@@ -107,9 +113,9 @@ function olderOver(before: PartialRow, row: PartialRow, sim: SimTable): PartialR
 }
 
 /** A table without a key: the multiset that was read, and over it the transactions that its view does not contain. */
-function mergeBag({ chunks }: LoadedTable, changes: readonly VersionedChange[], fault: MergeFault): ReadonlyMap<string, number> {
-  const bag = new Map<string, number>();
-  const count = (row: Row, by: number) => bag.set(rowText(row), (bag.get(rowText(row)) ?? 0) + by);
+function mergeBag({ chunks }: LoadedTable, changes: readonly VersionedChange[], fault: MergeFault): ReadonlyMap<string, Copies> {
+  const bag = new Map<string, Copies>();
+  const count = (row: Row, by: number) => bag.set(rowText(row), { row, count: (bag.get(rowText(row))?.count ?? 0) + by });
   const reads = [...chunks.values()];
   for (const { rows } of reads) for (const row of rows) count(row, 1);
   for (const { header, change } of changes) {
@@ -119,7 +125,7 @@ function mergeBag({ chunks }: LoadedTable, changes: readonly VersionedChange[], 
     if (change.kind === "delete-row" || change.kind === "update-row") count(change.old, -1);
     if (change.kind === "update-row") count(change.row, 1);
   }
-  for (const [text, copies] of bag) if (copies === 0) bag.delete(text);
+  for (const [text, { count: copies }] of bag) if (copies === 0) bag.delete(text);
   return bag;
 }
 

@@ -16,7 +16,7 @@ import type { VersionedChange, VersionState } from "./version-state.ts";
 export interface SimVersionTargetParts {
   readonly state: VersionState;
   readonly life: Life;
-  readonly faults: Faults;
+  readonly faults: Pick<Faults, "strike" | "losesAnswer">;
   readonly cadence: VersionTarget["cadence"];
   readonly note: (what: string) => void;
   /** Looks at the target after each durable or accepted step. */

@@ -47,7 +47,7 @@ export class VersionOracle {
       const merged = this.#judge(state, id, last);
       const target = [...merged.rows.values()]
         .map((row) => rowText(row as Row))
-        .concat([...merged.bag].flatMap(([text, copies]) => Array<string>(copies).fill(text)));
+        .concat([...merged.bag].flatMap(([text, { count }]) => Array<string>(count).fill(text)));
       const source = (live.get(id) ?? []).map(rowText);
       if (target.toSorted().join() !== source.toSorted().join()) throw new SimulationFailure("end", `${id}: target and source differ`);
     }
@@ -70,7 +70,7 @@ export class VersionOracle {
     for (const key of truth.rows.keys())
       if (!merged.rows.has(key) && !open.has(key)) throw new SimulationFailure("missing-row", `${id}: ${key} is missing at ${position}`);
     for (const text of new Set([...merged.bag.keys(), ...truth.bag.keys()])) {
-      const [there, wanted] = [merged.bag.get(text) ?? 0, truth.bag.get(text) ?? 0];
+      const [there, wanted] = [merged.bag.get(text)?.count ?? 0, truth.bag.get(text) ?? 0];
       if (there !== wanted)
         throw new SimulationFailure("wrong-row", `${id}: ${there} copies of ${text} at ${position}, the source has ${wanted}`);
     }
