@@ -37,11 +37,11 @@ export class Pump implements AsyncDisposable {
 /** No connection is lost but where a test says so. */
 export const NO_FAULTS = { strike: () => false, losesAnswer: () => false };
 
-/** A table of any shape, as the simulation knows tables. */
-export function simTableOf(table: Table): SimTable {
+/** A table of any shape, as the simulation knows tables; `unique` is the column with a unique index of its own. */
+export function simTableOf(table: Table, unique: number | null = null): SimTable {
   return {
     table,
-    unique: null,
+    unique,
     big: table.columns.length - 1,
     keys: [],
     nameOf: keyText,

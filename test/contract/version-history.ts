@@ -1,11 +1,11 @@
 /** A small migration into a version target, driven as the engine drives it: from what the target remembers, until it is published. */
 import type { VersionTarget } from "../../src/engine/ports/version-target.ts";
+import type { ChunkRows } from "../../src/engine/ports.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { TransactionPiece } from "../../src/model/change.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import { type Row, UNCHANGED } from "../../src/model/value.ts";
 import { NO_KEY, T, TABLES, transactionAt } from "../engine/rows.ts";
-import type { VersionStore } from "./version-target.ts";
 
 /** Values that a format may spoil: latin1 strings, one code unit a byte. */
 export const ODD_VALUES: readonly (string | null)[] = [
@@ -28,6 +28,12 @@ export const ODD_VALUES: readonly (string | null)[] = [
 
 /** Bytes that are not UTF-8, of a database in another encoding. */
 export const NOT_UTF8: readonly string[] = ["\xff\xfe", "caf\xe9"];
+
+/** How a kind of target is handed rows. */
+interface RowsForTarget {
+  rows(...rows: Row[]): ChunkRows;
+  copyText(...rows: Row[]): AsyncIterable<Uint8Array>;
+}
 
 const STRETCHES: readonly { readonly to: Lsn; readonly pieces: readonly TransactionPiece[] }[] = [
   {
@@ -72,7 +78,7 @@ export const EXPECTED: readonly (readonly [typeof T, readonly Row[]])[] = [
 ];
 
 /** Brings the target to the end of the history, opening it again after each call that was lost. */
-export async function bringToTheEnd(store: VersionStore, open: () => Promise<VersionTarget>): Promise<void> {
+export async function bringToTheEnd(store: RowsForTarget, open: () => Promise<VersionTarget>): Promise<void> {
   for (;;) {
     const target = await open();
     try {
@@ -84,7 +90,7 @@ export async function bringToTheEnd(store: VersionStore, open: () => Promise<Ver
   }
 }
 
-async function goOn(store: VersionStore, target: VersionTarget): Promise<void> {
+async function goOn(store: RowsForTarget, target: VersionTarget): Promise<void> {
   const { accepted, loadedChunks, tables, pending } = await target.progress();
   // Read before and after the move: the old key's row is in neither.
   if (!loadedChunks.has(1)) await target.loadChunk(T, 1, { floor: 24n, hi: 25n, view: null }, store.rows(["5", "e", "five"]));
