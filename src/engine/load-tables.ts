@@ -176,7 +176,7 @@ export class TablesLoad {
     const { store } = this.#ports;
     if (this.#loading.loadedBefore(table.id) === null) await this.#planMissing(table);
     const chunks = store.chunks(table.id);
-    const load = this.#loading.open(table, this.#options.signal);
+    const load = this.#loading.open(table, this.#options.signal, this.#floor);
     const open: OpenTable = { table, load, chunks: [], busy: 0, refused: null };
     for (const chunk of chunks) {
       // The target's word counts, not our note: it may have committed what we died before noting, or, being a standby that was behind when it

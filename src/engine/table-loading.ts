@@ -27,8 +27,8 @@ export interface TableLoading {
   /** From where its load needs the log: where an earlier life has left it, else from `floor`; null where it never does. */
   neededFrom(table: string, floor: Lsn): Lsn | null;
   hasChunk(chunk: number): boolean;
-  /** Goes on where earlier lives have stopped. */
-  open(table: Table, signal: AbortSignal): KeyedLoad;
+  /** Goes on where earlier lives have stopped. `floor` is the one that the floors of its reads come from. */
+  open(table: Table, signal: AbortSignal, floor: VisibleFloor): KeyedLoad;
   /** Loads a table without a key, or goes on after a crash. Returns when all of it is at the target. */
   loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress>;
   /** Records that the target refused a row of it; `cursor` is how far it came. To be called when nothing of the table is under way. */

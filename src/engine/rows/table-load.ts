@@ -12,11 +12,11 @@ import type { Row } from "../../model/value.ts";
 import { passRead } from "../pass-log.ts";
 import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress, TargetTransaction } from "../ports.ts";
 import { isRefusal } from "../refusal.ts";
-import { namedRow, type RefusedRows } from "./refused-row.ts";
 import type { KeyedLoad, OpenRead } from "../table-loading.ts";
 import type { VisibleFloor } from "../visible-floor.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
 import { LogStretch } from "./log-stretch.ts";
+import { namedRow, type RefusedRows } from "./refused-row.ts";
 import { EVERY_KEY, type RolledChunk, rollForwardOver } from "./roll-forward.ts";
 
 /** Keys of one point re-read. */

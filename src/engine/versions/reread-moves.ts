@@ -25,8 +25,9 @@ export async function rereadMoves(
   const { source, log, target, crashPoint } = ports;
   let hi = 0n;
   for (;;) {
+    await visibleFloor.current(signal);
     // Both before the snapshot.
-    const [floor, since] = [await visibleFloor.current(signal), log.streams()];
+    const [floor, since] = [visibleFloor.proved, log.streams()];
     const keys = moves
       .below(table.id, floor)
       .slice(0, REREAD_KEYS)

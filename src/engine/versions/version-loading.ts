@@ -1,5 +1,5 @@
 import type { PghaulError } from "../../errors/pghaul-error.ts";
-import { type Lsn, maxLsn } from "../../model/lsn.ts";
+import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { passLog, passRead } from "../pass-log.ts";
 import type { VersionedRead, VersionProgress } from "../ports/version-target.ts";
@@ -45,8 +45,8 @@ export class VersionLoading implements TableLoading {
     return this.#known.loadedChunks.has(chunk);
   }
 
-  open(table: Table, signal: AbortSignal): KeyedLoad {
-    return new VersionLoad(table, this.#completion(signal), this.#ports, this.#hiOf(table));
+  open(table: Table, signal: AbortSignal, floor: VisibleFloor): KeyedLoad {
+    return new VersionLoad(table, { ports: this.#ports, completion: this.#completion(signal), floor, hi: this.#hiOf(table) });
   }
 
   async loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress> {
@@ -72,7 +72,8 @@ export class VersionLoading implements TableLoading {
 
   async #readWhole(table: Table, chunk: number, visibleFloor: VisibleFloor, signal: AbortSignal): Promise<Lsn> {
     const { source, target, store, observer, crashPoint } = this.#ports;
-    const floor = await visibleFloor.current(signal);
+    await visibleFloor.current(signal);
+    const floor = visibleFloor.proved;
     observer.chunkStarted(table.id, chunk);
     const { rows, bytes, hi } = await source.readWhole(
       table,
@@ -95,6 +96,14 @@ export class VersionLoading implements TableLoading {
   }
 }
 
+interface VersionLoadParts {
+  readonly ports: VersionPorts;
+  readonly completion: Completion;
+  readonly floor: VisibleFloor;
+  /** The highest of its reads so far. */
+  readonly hi: Lsn;
+}
+
 /** The load of one table with a key. */
 class VersionLoad implements KeyedLoad {
   readonly cursor = null;
@@ -102,12 +111,14 @@ class VersionLoad implements KeyedLoad {
   readonly #table: Table;
   readonly #completion: Completion;
   readonly #ports: VersionPorts;
+  readonly #floor: VisibleFloor;
   #hi: Lsn;
 
-  constructor(table: Table, completion: Completion, ports: VersionPorts, hi: Lsn) {
+  constructor(table: Table, { ports, completion, floor, hi }: VersionLoadParts) {
     this.#table = table;
     this.#completion = completion;
     this.#ports = ports;
+    this.#floor = floor;
     this.#hi = hi;
   }
 
@@ -116,8 +127,9 @@ class VersionLoad implements KeyedLoad {
     return Promise.resolve();
   }
 
+  /** A floor goes on record here, as the read's version: it has to be proved, and a lower one is as true. */
   openRead(floor: Lsn): OpenRead {
-    return { floor, since: this.#ports.log.streams() };
+    return { floor: minLsn(floor, this.#floor.proved), since: this.#ports.log.streams() };
   }
 
   async merge(chunk: ChunkRecord, read: ChunkRead, { floor, since }: OpenRead): Promise<void> {

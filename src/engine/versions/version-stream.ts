@@ -69,7 +69,7 @@ export class VersionStream {
 
   /** The log is needed from here by this stream. */
   get recordedPosition(): Lsn {
-    return this.#ports.target.carriesMoves ? this.#durable : minLsn(this.#durable, this.#floor.known);
+    return this.#ports.target.carriesMoves ? this.#durable : minLsn(this.#durable, this.#floor.proved);
   }
 
   /** Makes durable what was accepted. Returns up to where that is. */
