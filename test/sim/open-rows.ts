@@ -1,7 +1,7 @@
 import type { EnginePorts } from "../../src/engine/ports.ts";
-import { reloadTable } from "../../src/engine/reload-table.ts";
+import { reloadTable } from "../../src/engine/rows/reload-table.ts";
 import { RowLoading } from "../../src/engine/rows/row-loading.ts";
-import { StreamApply } from "../../src/engine/stream-apply.ts";
+import { StreamApply } from "../../src/engine/rows/stream-apply.ts";
 import type { Table } from "../../src/model/table.ts";
 import type { OpenEngine } from "./process.ts";
 import type { DurableStore } from "./store.ts";

@@ -3,9 +3,10 @@
  * own: a change that a read contains already is a lower or an equal version of what was read, or is written again with the same outcome.
  */
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { type Lsn, maxLsn, minLsn, parseLsn } from "../../model/lsn.ts";
+import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { BoundaryWork } from "../boundary-work.ts";
+import { driftLsn } from "../drift-lsn.ts";
 import type { VersionProgress, VersionTarget } from "../ports/version-target.ts";
 import type { EnginePorts } from "../ports.ts";
 import { VisibleFloor } from "../visible-floor.ts";
@@ -213,8 +214,3 @@ export class VersionStream {
 }
 
 async function* nothing(): AsyncGenerator<never> {}
-
-function driftLsn(error: unknown): Lsn | null {
-  const lsn = error instanceof PghaulError && error.code === "SCHEMA_DRIFT" ? error.context.lsn : undefined;
-  return lsn === undefined ? null : parseLsn(lsn);
-}

@@ -17,7 +17,7 @@ import type {
   TargetProgress,
 } from "../../engine/ports.ts";
 import { RowLoading } from "../../engine/rows/row-loading.ts";
-import { StreamApply } from "../../engine/stream-apply.ts";
+import { StreamApply } from "../../engine/rows/stream-apply.ts";
 import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
