@@ -12,18 +12,18 @@ const DDL = `create table t (id text primary key, u text unique, big text); crea
 
 class PostgresStore implements RowStore {
   readonly #bench: Bench;
-  #later: OpenTarget[] = [];
+  #target: OpenTarget;
 
   constructor(bench: Bench) {
     this.#bench = bench;
+    this.#target = bench.target;
   }
 
   /** The server ends the sessions of a process that was killed; here they are closed. */
   async open(): Promise<Target> {
-    await this.#close();
-    const target = await openTarget(this.#bench.database);
-    this.#later.push(target);
-    return target;
+    await this.#target.close();
+    this.#target = await openTarget(this.#bench.database);
+    return this.#target;
   }
 
   async rowsOf({ name }: Table): Promise<readonly Row[]> {
@@ -40,12 +40,8 @@ class PostgresStore implements RowStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close();
+    await this.#target.close();
     await this.#bench[Symbol.asyncDispose]();
-  }
-
-  async #close(): Promise<void> {
-    for (const target of this.#later.splice(0)) await target.close();
   }
 }
 
