@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineObserver } from "../../src/engine/ports.ts";
-import { StreamApply } from "../../src/engine/stream-apply.ts";
+import { StreamApply } from "../../src/engine/rows/stream-apply.ts";
 import type { LocalLog } from "../../src/log/local-log.ts";
 import { openPostgresTarget } from "../../src/target/postgres/postgres-target.ts";
 import type { OpenTarget } from "../../src/target/target.ts";

@@ -3,13 +3,14 @@
  * until it is merged, so memory is bounded by readers, not by how far the target is behind.
  */
 import type { PghaulError } from "../errors/pghaul-error.ts";
-import { type Lsn, maxLsn, minLsn } from "../model/lsn.ts";
+import { type Lsn, minLsn } from "../model/lsn.ts";
 import type { Table, TableLeaf } from "../model/table.ts";
-import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, ReadGate, TableProgress, TargetProgress } from "./ports.ts";
-import { holdOf, isRefusal } from "./refusal.ts";
-import { TableLoad } from "./table-load.ts";
+import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, ReadGate, TableProgress } from "./ports.ts";
+import { isRefusal } from "./refusal.ts";
+import type { KeyedLoad, TableLoading } from "./table-loading.ts";
 import { VisibleFloor } from "./visible-floor.ts";
-import { loadWhole } from "./whole-load.ts";
+
+type LoadPorts = Pick<EnginePorts, "source" | "log" | "store" | "clock" | "observer">;
 
 export interface LoadOptions {
   /** In the order in which they should start. */
@@ -43,19 +44,16 @@ async function settleAll(running: readonly Promise<void>[]): Promise<void> {
 /** A table under way: its chunks to come, and how many readers are inside. */
 interface OpenTable {
   readonly table: Table;
-  readonly load: TableLoad;
+  readonly load: KeyedLoad;
   readonly chunks: ChunkRecord[];
   busy: number;
   /** The target refused a row: nothing more is begun, and who leaves last has the table held. */
   refused: PghaulError | null;
 }
 
-/** What a load has nothing to do with. */
-const SETTLED: ReadonlySet<TableProgress["state"] | undefined> = new Set(["joined", "held"]);
-
 export class TablesLoad {
-  readonly #ports: EnginePorts;
-  readonly #known: TargetProgress;
+  readonly #ports: LoadPorts;
+  readonly #loading: TableLoading;
   readonly #options: LoadOptions;
   readonly #floor: VisibleFloor;
   readonly #queue: Table[];
@@ -69,20 +67,17 @@ export class TablesLoad {
   #opening: Promise<void> = Promise.resolve();
   #openings = 0;
 
-  constructor(ports: EnginePorts, known: TargetProgress, options: LoadOptions) {
+  constructor(ports: LoadPorts, loading: TableLoading, options: LoadOptions) {
     this.#ports = ports;
-    this.#known = known;
+    this.#loading = loading;
     this.#options = {
       ...options,
       signal: AbortSignal.any([options.signal, this.#failed.signal]),
     };
     this.#ended = AbortSignal.any([options.stop, this.#options.signal]);
     this.#floor = new VisibleFloor(ports);
-    this.#queue = options.tables.filter(({ id }) => !SETTLED.has(known.tables.get(id)?.state));
-    for (const { id } of this.#queue) {
-      const progress = known.tables.get(id);
-      if (progress !== undefined) this.#held.set(id, progress.cursor);
-    }
+    this.#queue = options.tables.filter(({ id }) => !loading.isSettled(id));
+    for (const { id } of this.#queue) if (loading.hasBegun(id)) this.#keepLogFor(id);
     this.#unfinished = this.#queue.length;
   }
 
@@ -163,7 +158,7 @@ export class TablesLoad {
   /** False where the next table is only to be opened, which may find it merged already, or was read whole in an earlier life. */
   #readIsNext(): boolean {
     const next = this.#queue[0];
-    return this.#ready() !== undefined || (next?.key === null && !this.#known.tables.has(next.id));
+    return this.#ready() !== undefined || (next?.key === null && !this.#loading.hasBegun(next.id));
   }
 
   /** Waits at the gate. False: told to stop meanwhile. */
@@ -179,15 +174,14 @@ export class TablesLoad {
 
   async #openTable(table: Table): Promise<void> {
     const { store } = this.#ports;
-    const progress = this.#known.tables.get(table.id) ?? null;
-    if (progress?.state !== "loaded") await this.#planMissing(table);
+    if (this.#loading.loadedBefore(table.id) === null) await this.#planMissing(table);
     const chunks = store.chunks(table.id);
-    const load = new TableLoad(table, this.#ports, { progress, pending: this.#known.pending.get(table.id) ?? [] }, this.#options.signal);
+    const load = this.#loading.open(table, this.#options.signal, this.#floor);
     const open: OpenTable = { table, load, chunks: [], busy: 0, refused: null };
     for (const chunk of chunks) {
       // The target's word counts, not our note: it may have committed what we died before noting, or, being a standby that was behind when it
       // was promoted, have lost what we noted.
-      if (!this.#known.mergedChunks.has(chunk.id)) open.chunks.push(chunk);
+      if (!this.#loading.hasChunk(chunk.id)) open.chunks.push(chunk);
       else if (!chunk.merged) store.chunkMerged(chunk.id, 0, 0);
     }
     this.#open.push(open);
@@ -221,49 +215,44 @@ export class TablesLoad {
     open.load.fail(error);
   }
 
-  /** To be called when nothing of the table is under way: its progress, written later, would take the hold back. */
-  async #hold({ id }: Table, error: PghaulError, cursor: Lsn): Promise<void> {
-    const { target, observer, crashPoint } = this.#ports;
-    const hold = holdOf(error, { lsn: null, key: null });
-    crashPoint("before-table-held");
-    await target.transaction("load", (transaction) =>
-      transaction.setTableProgress(id, { cursor: maxLsn(cursor, hold.lsn ?? 0n), state: "held", filter: null, hold }),
-    );
-    crashPoint("after-table-held");
-    observer.tableHeld(id, hold);
-    this.#held.delete(id);
+  async #hold(table: Table, error: PghaulError, cursor: Lsn): Promise<void> {
+    await this.#loading.hold(table, error, cursor);
+    this.#held.delete(table.id);
     this.#unfinished -= 1;
   }
 
   async #whole(table: Table): Promise<void> {
-    const known = this.#known.tables.get(table.id) ?? null;
-    const from = known?.cursor ?? this.#floor.known;
-    this.#held.set(table.id, from);
+    const from = this.#keepLogFor(table.id);
     try {
-      const progress =
-        known?.state === "loaded"
-          ? known
-          : await loadWhole(table, this.#ports, { known, floor: this.#floor, signal: this.#options.signal });
+      const loading = this.#loading;
+      const progress = loading.loadedBefore(table.id) ?? (await loading.loadWhole(table, this.#floor, this.#options.signal));
       await this.#loaded(table, progress);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      await this.#hold(table, error, from);
+      await this.#hold(table, error, from ?? 0n);
     }
+  }
+
+  /** From where the load of a table that is not open needs the log. */
+  #keepLogFor(table: string): Lsn | null {
+    const from = this.#loading.neededFrom(table, this.#floor.known);
+    if (from !== null) this.#held.set(table, from);
+    return from;
   }
 
   /** Ends a table's load, or finds chunks that are still to be read. */
   async #finish(open: OpenTable): Promise<void> {
     const { table, load } = open;
-    const known = this.#known.tables.get(table.id);
+    const before = this.#loading.loadedBefore(table.id);
     try {
       if (open.refused !== null) throw open.refused;
-      if (known?.state !== "loaded") {
+      if (before === null) {
         // The cursor began at a visible floor before this look, so the rows of a leaf that it does not find were committed above: they stream.
         await load.begin(this.#floor);
         open.chunks.push(...(await this.#planMissing(table)));
         if (open.chunks.length > 0) return;
       }
-      const progress = known?.state === "loaded" ? known : await load.finish(this.#floor);
+      const progress = before ?? (await load.finish(this.#floor));
       this.#held.set(table.id, progress.cursor);
       this.#open.splice(this.#open.indexOf(open), 1);
       await this.#loaded(table, progress);

@@ -3,7 +3,7 @@
  * its budget is cut, and the rest goes on as a chunk of its own.
  */
 import type { ChunkRange } from "../engine/ports.ts";
-import { WHOLE } from "../engine/whole-load.ts";
+import { WHOLE } from "../engine/table-loading.ts";
 import type { Table, TableLeaf } from "../model/table.ts";
 
 /** What is known of the leading key column in one leaf. `values` are in the order of the key's index. */

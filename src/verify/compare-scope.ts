@@ -6,7 +6,7 @@
 
 import { keyValues } from "../engine/fold.ts";
 import type { ChangeLog, ChunkRange, ChunkRows, ReadView } from "../engine/ports.ts";
-import { rollForward } from "../engine/roll-forward.ts";
+import { rollForward } from "../engine/rows/roll-forward.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../model/change.ts";
 import { type Lsn, maxLsn } from "../model/lsn.ts";

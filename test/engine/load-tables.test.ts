@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { type LoadOptions, TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChangeLog, ChunkRead, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
 import { deadline } from "../support/deadline.ts";
+import { RowLoading } from "../../src/engine/rows/row-loading.ts";
 import { PlainRows, T, viewOf } from "./rows.ts";
 
 const never = new AbortController().signal;
@@ -96,7 +97,7 @@ function world({ known = NONE, readers = 1, stop = never, noted = false }: World
     stop,
     signal: never,
   };
-  return { asked, gate, load: new TablesLoad(ports, known, options) };
+  return { asked, gate, load: new TablesLoad(ports, new RowLoading(ports, known), options) };
 }
 
 describe("a load that is held back", { timeout: deadline(10_000) }, () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ChangeLog, EnginePorts, TargetTransaction, WholeRead } from "../../src/engine/ports.ts";
+import { loadWhole } from "../../src/engine/rows/whole-load.ts";
 import { VisibleFloor } from "../../src/engine/visible-floor.ts";
-import { loadWhole } from "../../src/engine/whole-load.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { NO_KEY, viewOf } from "./rows.ts";
 

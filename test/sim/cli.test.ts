@@ -10,9 +10,10 @@ function sim(...options: string[]): { readonly status: number | null; readonly s
   return spawnSync(process.execPath, ["scripts/run-tests.ts", "sim", ...options], { cwd: root, encoding: "utf8" });
 }
 
-test("npm run test:sim -- --seeds N --seed S runs those seeds of both simulations, and --trace shows the steps of one", () => {
+test("npm run test:sim -- --seeds N --seed S runs those seeds of all simulations, and --trace shows the steps of one", () => {
   const some = sim("--seeds", "3", "--seed", "7");
   assert.match(some.stdout, /^stream: 3 seeds from 7: 0 failed/);
+  assert.match(some.stdout, /^versions: 3 seeds from 7: 0 failed/m);
   assert.match(some.stdout, /^switch: 3 seeds from 7: 0 failed/m);
   assert.equal(some.status, 0);
   const traced = sim("--seed", "7", "--trace");
@@ -22,13 +23,14 @@ test("npm run test:sim -- --seeds N --seed S runs those seeds of both simulation
 });
 
 test("what a failing seed tells one to run runs exactly that", () => {
-  for (const name of ["stream", "switch"] as const) {
+  const names = ["stream", "versions", "switch"] as const;
+  for (const name of names) {
     const [command, ...options] = again(name, 9).replace("npm run test:sim -- ", "sim ").split(" ");
     assert.equal(command, "sim");
     const { stdout, status } = sim(...options);
     assert.match(stdout, /^1 \S/);
     assert.match(stdout, new RegExp(`^${name}: 1 seeds from 9: 0 failed`, "m"));
-    assert.doesNotMatch(stdout, name === "stream" ? /^switch: /m : /^stream: /m);
+    for (const other of names) if (other !== name) assert.doesNotMatch(stdout, new RegExp(`^${other}: `, "m"));
     assert.equal(status, 0);
   }
   assert.notEqual(sim("--of", "nothing").status, 0);

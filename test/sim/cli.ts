@@ -1,6 +1,6 @@
 /**
- * `npm run test:sim -- --seeds N --seed S`: runs N seeds from S on (default 10,000 from 1), each of the stream and of the switch; `--of` names
- * one of the two, and `--trace` prints the steps of a seed.
+ * `npm run test:sim -- --seeds N --seed S`: runs N seeds from S on (default 10,000 from 1), each of the stream, the same over a version target, and
+ * the switch; `--of` names one of them, and `--trace` prints the steps of a seed.
  */
 import { parseArgs } from "node:util";
 import { again, SIMULATIONS, type SimulationName } from "./simulations.ts";

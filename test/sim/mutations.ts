@@ -150,7 +150,7 @@ export const positionApart: Mutation = (ports) => ({
   },
 });
 
-function reader(source: SourceReader, changed: Partial<SourceReader>): SourceReader {
+export function reader(source: SourceReader, changed: Partial<SourceReader>): SourceReader {
   return {
     barrier: (waiting, signal) => source.barrier(waiting, signal),
     heartbeat: () => source.heartbeat(),

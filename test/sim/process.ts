@@ -1,35 +1,42 @@
-/** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together, each table joins when loaded. */
-import { TablesLoad } from "../../src/engine/load-tables.ts";
+/** The engine in one life, wired as the workflow wires it: known progress, barrier, load and stream together. */
+import { type LoadOptions, TablesLoad } from "../../src/engine/load-tables.ts";
 import type { ChunkRange, EnginePorts } from "../../src/engine/ports.ts";
-import { reloadTable } from "../../src/engine/reload-table.ts";
-import { StreamApply } from "../../src/engine/stream-apply.ts";
+import type { TableLoading } from "../../src/engine/table-loading.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { type Lsn, maxLsn, minLsn } from "../../src/model/lsn.ts";
 import type { Table, TableLeaf } from "../../src/model/table.ts";
+import type { Ending, SimProcess } from "./simulation.ts";
 import type { DurableStore } from "./store.ts";
 
 const BUDGET = { millis: 3_000, bytes: 1_000_000 };
 
 export interface ProcessParts {
-  readonly ports: EnginePorts;
-  /** As the target's own `makeDurable`. */
-  readonly makeDurable: () => Promise<void>;
+  readonly ports: Omit<EnginePorts, "target">;
+  /** Opens the engine over the target: what was asked to be loaded anew is forgotten first. */
+  readonly open: (signal: AbortSignal) => Promise<OpenEngine>;
   /** One stop for load and stream at once, instead of the load first. */
   readonly stopsAtOnce: boolean;
   readonly tables: readonly Table[];
   readonly store: DurableStore;
   readonly readers: number;
   readonly ranges: (table: Table, leaves: readonly TableLeaf[]) => readonly ChunkRange[];
-  /** How long the indexes of a loaded table take. */
-  readonly indexMillis: () => number;
   /** How long a reader is held back before its next read. */
   readonly holdMillis: () => number;
 }
 
-/** How a life ended, short of a crash. */
-export type Ending = { readonly kind: "stopped"; readonly loaded: boolean } | { readonly kind: "failed"; readonly error: unknown };
+/** The engine over one kind of target. */
+export interface OpenEngine {
+  readonly stream: {
+    readonly position: Lsn | null;
+    readonly recordedPosition: Lsn | null;
+    run(stop: AbortSignal, signal: AbortSignal): Promise<void>;
+  };
+  readonly loading: TableLoading;
+  readonly loaded: LoadOptions["loaded"];
+  readonly makeDurable: () => Promise<unknown>;
+}
 
-export class Process {
+export class Process implements SimProcess {
   ending: Ending | null = null;
   readonly #parts: ProcessParts;
   readonly #stopLoad = new AbortController();
@@ -37,7 +44,7 @@ export class Process {
   readonly #failed = new AbortController();
   readonly #failures: unknown[] = [];
   #load: TablesLoad | null = null;
-  #stream: StreamApply | null = null;
+  #engine: OpenEngine | null = null;
   #loaded = false;
   /** The load has a floor that is proved. */
   #barred = false;
@@ -46,13 +53,12 @@ export class Process {
     this.#parts = parts;
   }
 
-  /** Every table has joined, or is held. */
   get loaded(): boolean {
     return this.#loaded;
   }
 
   get position(): Lsn | null {
-    return this.#stream?.position ?? null;
+    return this.#engine?.stream.position ?? null;
   }
 
   start(): void {
@@ -72,7 +78,6 @@ export class Process {
     if (this.#loaded || this.#parts.stopsAtOnce) this.#stopStream.abort(new Error("stopped"));
   }
 
-  /** Ends this life, for the next one to load tables anew. */
   endForReload(): void {
     this.#breakOff(new PghaulError("TARGET_LOST", "a table is to be loaded anew"));
   }
@@ -83,12 +88,12 @@ export class Process {
   }
 
   async #release(): Promise<void> {
-    if (this.#load === null || this.#stream === null) return;
-    const recorded = this.#stream.recordedPosition;
+    if (this.#load === null || this.#engine === null) return;
+    const recorded = this.#engine.stream.recordedPosition;
     const needed = [recorded, this.#load.oldestPosition()].filter((position) => position !== null);
     if (this.#barred) this.#parts.store.visibleFloor = maxLsn(this.#parts.store.visibleFloor, this.#load.visibleFloor);
     // What the stream has on record a crash of the target may still take back; and a target that went back is noticed here at the latest.
-    await this.#parts.makeDurable();
+    await this.#engine.makeDurable();
     if (needed.length > 0) await this.#parts.ports.log.release(needed.reduce(minLsn));
   }
 
@@ -100,22 +105,15 @@ export class Process {
       store.barrierPassed = true;
       store.visibleFloor = ports.log.start();
     }
-    const asked = tables.filter(({ id }) => store.reloads.has(id));
-    if (asked.length > 0) await ports.target.progress();
-    for (const table of asked) await reloadTable(ports, table);
-    const known = await ports.target.progress();
-    const stream = new StreamApply(ports, new Map(tables.map((table) => [table.id, table])), known);
-    this.#stream = stream;
-    const load = new TablesLoad(ports, known, {
+    const engine = await this.#parts.open(signal);
+    this.#engine = engine;
+    const load = new TablesLoad(ports, engine.loading, {
       tables,
       ranges: async (table, leaves) => this.#parts.ranges(table, leaves),
       budget: () => BUDGET,
       readers,
       gate: { mayRead: (ended) => ports.clock.sleep(this.#parts.holdMillis(), ended) },
-      loaded: async (table, progress) => {
-        await ports.clock.sleep(this.#parts.indexMillis(), signal);
-        await stream.join(table, progress);
-      },
+      loaded: engine.loaded,
       stop: this.#stopLoad.signal,
       signal,
     });
@@ -124,7 +122,7 @@ export class Process {
       this.#loaded = all;
       if (this.#stopLoad.signal.aborted) this.#stopStream.abort(new Error("stopped"));
     });
-    await this.#both(loading, stream.run(this.#stopStream.signal, signal));
+    await this.#both(loading, engine.stream.run(this.#stopStream.signal, signal));
   }
 
   /** As the workflow does: the stream does not wait for the barrier, and a stop ends the wait. */
@@ -158,7 +156,7 @@ export class Process {
   }
 }
 
-/** A table that could not join because the stream was told to stop: it joins in the next life. */
+/** A table that could not be finished because the stream was told to stop: it is in the next life. */
 function isInterruption(error: unknown): boolean {
   return error instanceof PghaulError && error.code === "INTERRUPTED";
 }

@@ -1,6 +1,7 @@
 /** What is simulated, seed by seed. */
 import { runSimulation } from "./run-simulation.ts";
 import { runSwitchSimulation } from "./switch/run-switch-simulation.ts";
+import { runVersionSimulation } from "./versions/run-version-simulation.ts";
 
 interface SeedOutcome {
   readonly failure: Error | null;
@@ -9,10 +10,11 @@ interface SeedOutcome {
   readonly trace: readonly string[];
 }
 
-export type SimulationName = "stream" | "switch";
+export type SimulationName = "stream" | "versions" | "switch";
 
 export const SIMULATIONS: Readonly<Record<SimulationName, (seed: number, trace: boolean) => Promise<SeedOutcome>>> = {
   stream: (seed, trace) => runSimulation(seed, { trace }),
+  versions: (seed, trace) => runVersionSimulation(seed, { trace }),
   switch: (seed, trace) => runSwitchSimulation(seed, {}, trace),
 };
 

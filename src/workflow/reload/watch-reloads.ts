@@ -5,7 +5,7 @@
  */
 import { passRead } from "../../engine/pass-log.ts";
 import type { EnginePorts } from "../../engine/ports.ts";
-import { reloadTable } from "../../engine/reload-table.ts";
+import { reloadTable } from "../../engine/rows/reload-table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { isRetried } from "../../errors/policy.ts";
 import type { Lsn } from "../../model/lsn.ts";

@@ -4,7 +4,7 @@
 
 import type pg from "pg";
 import { primaryOf } from "../../cutover/machine.ts";
-import type { StreamApply } from "../../engine/stream-apply.ts";
+import type { StreamApply } from "../../engine/rows/stream-apply.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";

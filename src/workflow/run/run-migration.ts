@@ -4,7 +4,7 @@
  * already, so that it may be killed and started again at any moment.
  */
 
-import type { StreamApply } from "../../engine/stream-apply.ts";
+import type { StreamApply } from "../../engine/rows/stream-apply.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";

@@ -10,12 +10,14 @@ import type {
   Clock,
   CrashPoints,
   EngineObserver,
+  EnginePorts,
   LoadStore,
   ReadGate,
   SourceReader,
   TargetProgress,
 } from "../../engine/ports.ts";
-import { StreamApply } from "../../engine/stream-apply.ts";
+import { RowLoading } from "../../engine/rows/row-loading.ts";
+import { StreamApply } from "../../engine/rows/stream-apply.ts";
 import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
@@ -152,8 +154,8 @@ function holdsOf({ tables }: TargetProgress): ReadonlyMap<string, Hold> {
 }
 
 interface LoadContext {
-  readonly ports: ConstructorParameters<typeof TablesLoad>[0];
-  readonly known: ConstructorParameters<typeof TablesLoad>[1];
+  readonly ports: EnginePorts;
+  readonly known: TargetProgress;
   readonly stream: StreamApply;
   readonly gate: ReadGate;
   readonly stop: AbortSignal;
@@ -161,7 +163,7 @@ interface LoadContext {
 }
 
 function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, signal }: LoadContext): TablesLoad {
-  return new TablesLoad(ports, known, {
+  return new TablesLoad(ports, new RowLoading(ports, known), {
     tables: settings.order,
     ranges: settings.ranges,
     budget: settings.budget,

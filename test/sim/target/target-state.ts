@@ -59,7 +59,7 @@ export interface SimTargetParts {
   readonly state: TargetState;
   readonly life: Life;
   readonly random: Random;
-  readonly faults: Faults;
+  readonly faults: Pick<Faults, "strike" | "losesAnswer">;
   readonly watch: CommitWatch;
   readonly note: (what: string) => void;
 }

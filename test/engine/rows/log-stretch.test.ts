@@ -3,11 +3,11 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { LogStretch } from "../../src/engine/log-stretch.ts";
-import type { ChangeLog } from "../../src/engine/ports.ts";
-import { type RolledChunk, rollForwardOver } from "../../src/engine/roll-forward.ts";
-import type { TransactionPiece } from "../../src/model/change.ts";
-import { headerAt, PlainRows, T, transactionAt, viewOf } from "./rows.ts";
+import type { ChangeLog } from "../../../src/engine/ports.ts";
+import { LogStretch } from "../../../src/engine/rows/log-stretch.ts";
+import { type RolledChunk, rollForwardOver } from "../../../src/engine/rows/roll-forward.ts";
+import type { TransactionPiece } from "../../../src/model/change.ts";
+import { headerAt, PlainRows, T, transactionAt, viewOf } from "../rows.ts";
 
 const never = new AbortController().signal;
 const CHANGES = 400_000;

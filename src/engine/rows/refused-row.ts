@@ -2,12 +2,12 @@
  * Which of many rows it was that the target refused: a server says why, and seldom which. They are put again, halves of halves, in a transaction
  * that is undone; a table is held once, so this is done once.
  */
-import type { PghaulError } from "../errors/pghaul-error.ts";
-import type { Table } from "../model/table.ts";
-import type { Row } from "../model/value.ts";
-import { keyValues } from "./fold.ts";
-import type { Target, TargetTransaction } from "./ports.ts";
-import { holdOf, isRefusal, RefusedChange } from "./refusal.ts";
+import type { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Table } from "../../model/table.ts";
+import type { Row } from "../../model/value.ts";
+import { keyValues } from "../fold.ts";
+import type { Target, TargetTransaction } from "../ports.ts";
+import { holdOf, isRefusal, RefusedChange } from "../refusal.ts";
 
 export interface RefusedRows {
   /** With a key. */

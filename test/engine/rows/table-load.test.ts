@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { TablesLoad } from "../../src/engine/load-tables.ts";
-import type { ChangeLog, ChunkRead, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
-import { TableLoad } from "../../src/engine/table-load.ts";
-import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { PlainRows, T, viewOf } from "./rows.ts";
+import { TablesLoad } from "../../../src/engine/load-tables.ts";
+import type { ChangeLog, ChunkRead, EnginePorts, TargetProgress, TargetTransaction } from "../../../src/engine/ports.ts";
+import { RowLoading } from "../../../src/engine/rows/row-loading.ts";
+import { TableLoad } from "../../../src/engine/rows/table-load.ts";
+import { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import { PlainRows, T, viewOf } from "../rows.ts";
 
 const never = new AbortController().signal;
 const READ: ChunkRead = { view: viewOf(), hi: 20n, rows: new PlainRows(["1", "a", "x"]), cutAfter: null };
@@ -95,11 +96,15 @@ describe("the log that a load of many tables needs", () => {
     const { ports } = portsOver();
     const log = { ...ports.log, start: () => 50n } as ChangeLog;
     const known: TargetProgress = { ...none, tables: new Map([[T.id, { cursor: 30n, state: "loading", filter: null }]]) };
-    assert.equal(new TablesLoad({ ...ports, log }, known, { ...options, tables: [T] }).oldestPosition(), 30n);
+    assert.equal(
+      new TablesLoad({ ...ports, log }, new RowLoading({ ...ports, log }, known), { ...options, tables: [T] }).oldestPosition(),
+      30n,
+    );
   });
 
   it("is nothing once every table has joined", () => {
     const known: TargetProgress = { ...none, stream: 30n, tables: new Map([[T.id, { cursor: 30n, state: "joined", filter: null }]]) };
-    assert.equal(new TablesLoad(portsOver().ports, known, { ...options, tables: [T] }).oldestPosition(), null);
+    const { ports } = portsOver();
+    assert.equal(new TablesLoad(ports, new RowLoading(ports, known), { ...options, tables: [T] }).oldestPosition(), null);
   });
 });

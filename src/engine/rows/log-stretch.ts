@@ -1,8 +1,8 @@
-import type { TransactionPiece } from "../model/change.ts";
-import type { Lsn } from "../model/lsn.ts";
+import type { TransactionPiece } from "../../model/change.ts";
+import type { Lsn } from "../../model/lsn.ts";
+import { changeBytes } from "../fold.ts";
+import type { EnginePorts, LogRange } from "../ports.ts";
 import { DEFAULT_LIMITS } from "./apply-batch.ts";
-import { changeBytes } from "./fold.ts";
-import type { EnginePorts, LogRange } from "./ports.ts";
 
 /** A stretch of some seconds is some thousand changes; what is held may be several batches of the stream. Of large rows it is fewer. */
 const HELD_BATCHES = { changes: 5, bytes: 2 };

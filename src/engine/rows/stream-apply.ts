@@ -2,34 +2,22 @@
  * The main stream: from here on transactions are applied whole, in commit order, over all joined tables. A table joins at a commit
  * boundary when its own cursor meets the stream; if its cursor is ahead, the stream does not read the table's changes below it.
  */
-import { PghaulError } from "../errors/pghaul-error.ts";
-import type { TransactionPiece } from "../model/change.ts";
-import type { Hold } from "../model/hold.ts";
-import { type Lsn, maxLsn, minLsn, parseLsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { TransactionPiece } from "../../model/change.ts";
+import type { Hold } from "../../model/hold.ts";
+import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import { BoundaryWork } from "../boundary-work.ts";
+import { driftLsn } from "../drift-lsn.ts";
+import type { EnginePorts, LogRange, TableProgress, TargetProgress } from "../ports.ts";
+import { isRefusal } from "../refusal.ts";
 import { advanceTable } from "./advance-table.ts";
 import { type AppliedBatch, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
-import type { EnginePorts, LogRange, TableProgress, TargetProgress } from "./ports.ts";
-import { isRefusal } from "./refusal.ts";
 
 /** A position that moved without any change of ours is made durable this often: resume then has less log to skim. */
 const IDLE_RECORD_MILLIS = 5_000;
 
 type StreamPorts = Pick<EnginePorts, "log" | "target" | "clock" | "observer" | "crashPoint" | "limits">;
-
-/** Work that must not run while a batch is under way. */
-interface BoundaryWork {
-  /** Its failure may leave the target where the stream does not know it. */
-  readonly endsStream: boolean;
-  readonly work: (signal: AbortSignal) => Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-function driftLsn(error: unknown): Lsn | null {
-  const lsn = error instanceof PghaulError && error.code === "SCHEMA_DRIFT" ? error.context.lsn : undefined;
-  return lsn === undefined ? null : parseLsn(lsn);
-}
 
 export class StreamApply {
   readonly #ports: StreamPorts;
@@ -39,9 +27,7 @@ export class StreamApply {
   #position: Lsn | null;
   #recorded: Lsn;
   #recordedAt: number;
-  #boundaryWork: BoundaryWork[] = [];
-  /** Why nothing runs any more. */
-  #ended: { readonly reason: unknown } | null = null;
+  readonly #boundary = new BoundaryWork(() => this.#wake.abort());
   #wake: AbortController = new AbortController();
 
   constructor(ports: StreamPorts, tables: ReadonlyMap<string, Table>, known: TargetProgress) {
@@ -69,7 +55,12 @@ export class StreamApply {
 
   /** Asks that a loaded table join at the next boundary; settles when it has. */
   join(table: Table, progress: TableProgress): Promise<void> {
-    return this.#queue(true, (signal) => this.#join(table, progress, signal));
+    // A join whose commit was not answered may have happened: going on from the old position would pass by the table's changes. One whose
+    // changes the target refused was undone.
+    return this.#boundary.add(
+      (signal) => this.#join(table, progress, signal),
+      (error) => !isRefusal(error),
+    );
   }
 
   /**
@@ -78,38 +69,24 @@ export class StreamApply {
    * its failure or INTERRUPTED: who waits for a boundary must not wait for one that never comes.
    */
   atBoundary(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    return this.#queue(false, work);
-  }
-
-  #queue(endsStream: boolean, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    if (this.#ended !== null) return Promise.reject(this.#ended.reason);
-    const settled = new Promise<void>((resolve, reject) => {
-      this.#boundaryWork.push({ endsStream, work, resolve, reject });
-    });
-    this.#wake.abort();
-    return settled;
+    return this.#boundary.add(work, () => false);
   }
 
   /** Applies until `stop` (at a batch's end) or `signal` (at once, undone by the target's rollback). */
   async run(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     try {
       await this.#applyUntil(stop, signal);
-      this.#end(new PghaulError("INTERRUPTED", "the stream was stopped before this could run"));
+      this.#boundary.end(new PghaulError("INTERRUPTED", "the stream was stopped before this could run"));
     } catch (error) {
-      this.#end(error);
+      this.#boundary.end(error);
       throw error;
     }
-  }
-
-  #end(reason: unknown): void {
-    this.#ended = { reason };
-    for (const { reject } of this.#boundaryWork.splice(0)) reject(reason);
   }
 
   async #applyUntil(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       signal.throwIfAborted();
-      await this.#runBoundaryWork(signal);
+      await this.#boundary.run(signal);
       if (this.#position === null || this.#ports.log.passed() <= this.#position) {
         await this.#recordIdle();
         await this.#waitForWork(stop, signal);
@@ -129,7 +106,7 @@ export class StreamApply {
       let first = await pieces.next();
       while (first.done !== true) {
         await this.#applyOne(first.value, pieces);
-        if (stop.aborted || this.#boundaryWork.length > 0) return;
+        if (stop.aborted || this.#boundary.isWaiting) return;
         first = await pieces.next();
       }
     } catch (error) {
@@ -232,20 +209,6 @@ export class StreamApply {
     this.#noteRecorded(position);
   }
 
-  async #runBoundaryWork(signal: AbortSignal): Promise<void> {
-    for (let next = this.#boundaryWork.shift(); next !== undefined; next = this.#boundaryWork.shift()) {
-      try {
-        await next.work(signal);
-        next.resolve();
-      } catch (error) {
-        next.reject(error);
-        // A join whose commit was not answered may have happened: going on from the old position would pass by the table's changes. One whose
-        // changes the target refused was undone.
-        if (next.endsStream && !isRefusal(error)) throw error;
-      }
-    }
-  }
-
   async #join(table: Table, progress: TableProgress, signal: AbortSignal): Promise<void> {
     // The first table sets the stream's position: nothing below its cursor concerns anybody.
     const position = this.#position ?? progress.cursor;
@@ -265,7 +228,7 @@ export class StreamApply {
 
   /** Sleeps until the log moves, a table wants to join, or somebody stops us. */
   async #waitForWork(stop: AbortSignal, signal: AbortSignal): Promise<void> {
-    if (this.#boundaryWork.length > 0) return;
+    if (this.#boundary.isWaiting) return;
     this.#wake = new AbortController();
     const { log, clock } = this.#ports;
     const waked = AbortSignal.any([this.#wake.signal, stop, signal]);

@@ -1,11 +1,11 @@
-import type { TransactionPiece } from "../model/change.ts";
-import type { Hold } from "../model/hold.ts";
-import { type Lsn, maxLsn } from "../model/lsn.ts";
-import { type KeyText, keyText, type Table } from "../model/table.ts";
-import type { Row } from "../model/value.ts";
+import type { TransactionPiece } from "../../model/change.ts";
+import type { Hold } from "../../model/hold.ts";
+import { type Lsn, maxLsn } from "../../model/lsn.ts";
+import { type KeyText, keyText, type Table } from "../../model/table.ts";
+import type { Row } from "../../model/value.ts";
+import type { EnginePorts, ReadView, TableProgress } from "../ports.ts";
+import { isRefusal, RefusedChange } from "../refusal.ts";
 import { type ApplyRules, applyBatch, DEFAULT_LIMITS } from "./apply-batch.ts";
-import type { EnginePorts, ReadView, TableProgress } from "./ports.ts";
-import { isRefusal, RefusedChange } from "./refusal.ts";
 
 /** A loading table's own place in the log. Mutable, owned by one load. */
 export interface TableCursor {

@@ -5,11 +5,11 @@
  * Only keys that were read, or that a key change carries on from a key that was read, are followed. Keys that appear by INSERT alone
  * reach the target through the table's own cursor, which starts below the first chunk's snapshot.
  */
-import type { Change, TransactionPiece } from "../model/change.ts";
-import { type KeyText, keyText, rowKey, type Table } from "../model/table.ts";
-import { carryForward, isComplete, type Row } from "../model/value.ts";
-import { keyValues } from "./fold.ts";
-import type { ChunkRows, KeyLookup, ReadView } from "./ports.ts";
+import type { Change, TransactionPiece } from "../../model/change.ts";
+import { type KeyText, keyText, rowKey, type Table } from "../../model/table.ts";
+import { carryForward, isComplete, type Row } from "../../model/value.ts";
+import { keyValues } from "../fold.ts";
+import type { ChunkRows, KeyLookup, ReadView } from "../ports.ts";
 
 /** A chunk's rows at the merge position: `raw` as the source sent them, `rows` the few that changes touched. */
 export interface RolledChunk {

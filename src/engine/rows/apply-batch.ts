@@ -3,17 +3,17 @@
  * can settle. Used by the stream over all joined tables and by a loading table over its own cursor.
  */
 
-import { PghaulError } from "../errors/pghaul-error.ts";
-import type { Change, TransactionHeader, TransactionPiece } from "../model/change.ts";
-import type { Hold } from "../model/hold.ts";
-import { formatLsn, type Lsn } from "../model/lsn.ts";
-import { shellWord } from "../model/shell-word.ts";
-import { type SideName, sideCode } from "../model/side.ts";
-import type { Table } from "../model/table.ts";
-import type { Row } from "../model/value.ts";
-import { Fold, type FoldedTable, keyValues } from "./fold.ts";
-import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "./ports.ts";
-import { holdOf, isRefusal, placeOf } from "./refusal.ts";
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { Change, TransactionHeader, TransactionPiece } from "../../model/change.ts";
+import type { Hold } from "../../model/hold.ts";
+import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import { shellWord } from "../../model/shell-word.ts";
+import { type SideName, sideCode } from "../../model/side.ts";
+import type { Table } from "../../model/table.ts";
+import type { Row } from "../../model/value.ts";
+import { Fold, type FoldedTable, keyValues } from "../fold.ts";
+import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "../ports.ts";
+import { holdOf, isRefusal, placeOf } from "../refusal.ts";
 
 export const DEFAULT_LIMITS: BatchLimits = { changes: 10_000, bytes: 16 * 1024 * 1024 };
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EnginePorts, WholeRead } from "../../src/engine/ports.ts";
-import type { VisibleFloor } from "../../src/engine/visible-floor.ts";
-import { loadWhole } from "../../src/engine/whole-load.ts";
-import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import type { Table } from "../../src/model/table.ts";
+import type { EnginePorts, WholeRead } from "../../../src/engine/ports.ts";
+import { loadWhole } from "../../../src/engine/rows/whole-load.ts";
+import type { VisibleFloor } from "../../../src/engine/visible-floor.ts";
+import { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import type { Table } from "../../../src/model/table.ts";
 
 const BAG: Table = { id: "public.bag", schema: "public", name: "bag", oid: 1, columns: [], key: null, partitioned: false, leaves: [] };
 

@@ -3,14 +3,12 @@
  * with different snapshots could not be merged. One snapshot reads the whole table straight into the target; afterwards the stream skips
  * what that snapshot contains (research, section 7). The snapshot lives as long as the copy: `plan` says so and refuses large ones.
  */
-import type { Table } from "../model/table.ts";
+import type { Table } from "../../model/table.ts";
+import { passLog } from "../pass-log.ts";
+import type { EnginePorts, TableProgress } from "../ports.ts";
+import { WHOLE } from "../table-loading.ts";
+import type { VisibleFloor } from "../visible-floor.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
-import { passLog } from "./pass-log.ts";
-import type { ChunkRange, EnginePorts, TableProgress } from "./ports.ts";
-import type { VisibleFloor } from "./visible-floor.ts";
-
-/** One range over all leaves that the table has when it is read. */
-export const WHOLE: ChunkRange = { leaf: "", from: null, to: null };
 
 /** Loads the table, or goes on after a crash. Returns its progress, state `loaded`. */
 export async function loadWhole(

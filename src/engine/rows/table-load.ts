@@ -5,27 +5,22 @@
  * (tolerantly: rows whose chunk is still to come are absent), and merges the chunks, several at once. So at any moment the target holds,
  * for the keys covered so far, exactly what the source held at the cursor (research, section 3, invariant I(A)).
  */
-import { type Lsn, maxLsn, minLsn } from "../model/lsn.ts";
-import type { Table } from "../model/table.ts";
-import { keyText } from "../model/table.ts";
-import type { Row } from "../model/value.ts";
+import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
+import type { Table } from "../../model/table.ts";
+import { keyText } from "../../model/table.ts";
+import type { Row } from "../../model/value.ts";
+import { passRead } from "../pass-log.ts";
+import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress, TargetTransaction } from "../ports.ts";
+import { isRefusal } from "../refusal.ts";
+import type { KeyedLoad, OpenRead } from "../table-loading.ts";
+import type { VisibleFloor } from "../visible-floor.ts";
 import { advanceTable, type TableCursor } from "./advance-table.ts";
 import { LogStretch } from "./log-stretch.ts";
-import { passRead } from "./pass-log.ts";
-import type { ChunkRead, ChunkRecord, EnginePorts, TableProgress, TargetTransaction } from "./ports.ts";
-import { isRefusal } from "./refusal.ts";
 import { namedRow, type RefusedRows } from "./refused-row.ts";
 import { EVERY_KEY, type RolledChunk, rollForwardOver } from "./roll-forward.ts";
-import type { VisibleFloor } from "./visible-floor.ts";
 
 /** Keys of one point re-read. */
 const REREAD_KEYS = 1_000;
-
-/** A read whose roll-forward is still to come: `floor` was the visible floor before its snapshot was taken, `since` the log's stream. */
-export interface OpenRead {
-  readonly floor: Lsn;
-  readonly since: number;
-}
 
 /** A chunk that was read and waits for its round. */
 interface WaitingChunk {
@@ -36,7 +31,7 @@ interface WaitingChunk {
   readonly reject: (reason: unknown) => void;
 }
 
-export class TableLoad {
+export class TableLoad implements KeyedLoad {
   readonly table: Table;
   readonly #ports: EnginePorts;
   readonly #signal: AbortSignal;

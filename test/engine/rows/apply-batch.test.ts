@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { applyBatch, DEFAULT_LIMITS } from "../../src/engine/apply-batch.ts";
-import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "../../src/engine/ports.ts";
-import type { Change, TransactionPiece } from "../../src/model/change.ts";
-import type { SideName } from "../../src/model/side.ts";
-import { UNCHANGED } from "../../src/model/value.ts";
-import { headerAt, T, TABLES, transactionAt } from "./rows.ts";
+import { type BatchLimits, ConstraintConflict, type TargetTransaction, type Tolerance } from "../../../src/engine/ports.ts";
+import { applyBatch, DEFAULT_LIMITS } from "../../../src/engine/rows/apply-batch.ts";
+import type { Change, TransactionPiece } from "../../../src/model/change.ts";
+import type { SideName } from "../../../src/model/side.ts";
+import { UNCHANGED } from "../../../src/model/value.ts";
+import { headerAt, T, TABLES, transactionAt } from "../rows.ts";
 
 const table = T.id;
 const insert = (id: string): Change => ({ kind: "insert", table, row: [id, "u", "x"] });

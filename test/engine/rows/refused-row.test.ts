@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Target, TargetTransaction } from "../../src/engine/ports.ts";
-import { holdOf } from "../../src/engine/refusal.ts";
-import { namedRow } from "../../src/engine/refused-row.ts";
-import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import type { Row } from "../../src/model/value.ts";
-import { T } from "./rows.ts";
+import type { Target, TargetTransaction } from "../../../src/engine/ports.ts";
+import { holdOf } from "../../../src/engine/refusal.ts";
+import { namedRow } from "../../../src/engine/rows/refused-row.ts";
+import { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import type { Row } from "../../../src/model/value.ts";
+import { T } from "../rows.ts";
 
 const REFUSAL = new PghaulError("ROW_REFUSED", "not these", { context: { sqlstate: "23514" } });
 const ROWS: readonly Row[] = Array.from({ length: 23 }, (_, n) => [`${n}`, `u${n}`, "x"]);

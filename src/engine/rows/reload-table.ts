@@ -1,5 +1,5 @@
-import type { Table } from "../model/table.ts";
-import type { EnginePorts } from "./ports.ts";
+import type { Table } from "../../model/table.ts";
+import type { EnginePorts } from "../ports.ts";
 
 /**
  * Takes a held table back to where it was before its load began: empty at the target, with nothing on record there or here. The next

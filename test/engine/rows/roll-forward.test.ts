@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { rollForward } from "../../src/engine/roll-forward.ts";
-import type { Change, TransactionPiece } from "../../src/model/change.ts";
-import { type Row, UNCHANGED } from "../../src/model/value.ts";
-import { NO_KEY, PlainRows, T, transactionAt, viewOf } from "./rows.ts";
+import { rollForward } from "../../../src/engine/rows/roll-forward.ts";
+import type { Change, TransactionPiece } from "../../../src/model/change.ts";
+import { type Row, UNCHANGED } from "../../../src/model/value.ts";
+import { NO_KEY, PlainRows, T, transactionAt, viewOf } from "../rows.ts";
 
 const table = T.id;
 const READ: readonly Row[] = [

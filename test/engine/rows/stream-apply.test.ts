@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ChangeLog, EngineObserver, Target, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
-import { StreamApply } from "../../src/engine/stream-apply.ts";
-import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import type { TransactionPiece } from "../../src/model/change.ts";
-import { formatLsn, type Lsn } from "../../src/model/lsn.ts";
-import { NO_KEY, T, TABLES, transactionAt } from "./rows.ts";
+import type { ChangeLog, EngineObserver, Target, TargetProgress, TargetTransaction } from "../../../src/engine/ports.ts";
+import { StreamApply } from "../../../src/engine/rows/stream-apply.ts";
+import { PghaulError } from "../../../src/errors/pghaul-error.ts";
+import type { TransactionPiece } from "../../../src/model/change.ts";
+import { formatLsn, type Lsn } from "../../../src/model/lsn.ts";
+import { NO_KEY, T, TABLES, transactionAt } from "../rows.ts";
 
 const NOTHING: TargetProgress = { stream: null, tables: new Map(), mergedChunks: new Set(), pending: new Map() };
 const LOADED = { cursor: 10n, state: "loaded", filter: null } as const;

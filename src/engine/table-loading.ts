@@ -1,0 +1,53 @@
+/**
+ * How one kind of target takes the load of tables. What is read, when, and by whom, `TablesLoad` decides for all of them; what becomes of a read
+ * differs: a row target answers at once what it holds (`rows/`), a version target lets the newest version of a key win (`versions/`).
+ */
+import type { PghaulError } from "../errors/pghaul-error.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { Table } from "../model/table.ts";
+import type { ChunkRange, ChunkRead, ChunkRecord, TableProgress } from "./ports.ts";
+import type { VisibleFloor } from "./visible-floor.ts";
+
+/** Of a table without a key: one range over all leaves that it has when it is read. */
+export const WHOLE: ChunkRange = { leaf: "", from: null, to: null };
+
+/** A read that is not merged yet: `floor` was the visible floor before its snapshot was taken, `since` the log's stream. */
+export interface OpenRead {
+  readonly floor: Lsn;
+  readonly since: number;
+}
+
+export interface TableLoading {
+  /** Nothing is to be done for it: it is part of the stream, or held. */
+  isSettled(table: string): boolean;
+  /** Something of it is at the target from an earlier life. */
+  hasBegun(table: string): boolean;
+  /** All of it is at the target from an earlier life, and it has only to join; else null. */
+  loadedBefore(table: string): TableProgress | null;
+  /** From where its load needs the log: where an earlier life has left it, else from `floor`; null where it never does. */
+  neededFrom(table: string, floor: Lsn): Lsn | null;
+  hasChunk(chunk: number): boolean;
+  /** Goes on where earlier lives have stopped. `floor` is the one that the floors of its reads come from. */
+  open(table: Table, signal: AbortSignal, floor: VisibleFloor): KeyedLoad;
+  /** Loads a table without a key, or goes on after a crash. Returns when all of it is at the target. */
+  loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress>;
+  /** Records that the target refused a row of it; `cursor` is how far it came. To be called when nothing of the table is under way. */
+  hold(table: Table, refusal: PghaulError, cursor: Lsn): Promise<void>;
+}
+
+/** The load of one table with a key. */
+export interface KeyedLoad {
+  /** How far the table's own stream is; null before its first chunk, or where it has none. */
+  readonly cursor: Lsn | null;
+  /** The oldest position that this load still reads the log from; null: none. */
+  readonly oldestPosition: Lsn | null;
+  /** To be called before the leaves are looked at for the last time, and with the floor of each read before its snapshot is taken. */
+  begin(floor: VisibleFloor): Promise<void>;
+  openRead(floor: Lsn): OpenRead;
+  /** Hands over a chunk; settles when it is at the target and recorded. */
+  merge(chunk: ChunkRecord, read: ChunkRead, open: OpenRead): Promise<void>;
+  /** After the last merge: settles what the log could not tell. Returns when the table is complete at the target. */
+  finish(floor: VisibleFloor): Promise<TableProgress>;
+  /** Nothing of this table is written any more; whoever waits for a merge hears why. */
+  fail(refusal: PghaulError): void;
+}
