@@ -3,6 +3,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
 import { deleteMarker, touchMarker } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { withComputed } from "../../side/postgres/compare/computed-columns.ts";
 import { PostgresOrigin } from "../../side/postgres/compare/postgres-sides.ts";
@@ -16,6 +17,7 @@ import type { CompareParts } from "../../verify/compare-scope.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
 import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
+import { markersName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
 import { downstream } from "../stream/downstream.ts";
@@ -163,7 +165,7 @@ async function openParts(
     signal,
   });
   const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
-  const marker = `verify ${runId}`;
+  const marker = { table: qualifiedName("pghaul", markersName(migration.name)), id: `verify ${runId}` };
   const replica = downstream(migration.target, stream).replica({
     nudge: () => touchMarker(control, marker),
     sleep: clock.sleep,
