@@ -60,7 +60,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
-  let compared = 0;
+  const decided = new Set<string>();
   try {
     const verdicts = await verifyTables(
       parts,
@@ -74,9 +74,9 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
         differences: task.differences,
         now: () => systemClock.now(),
         begun: (table, piece, pieces) =>
-          bus.emit({ kind: "verify", tablesDone: compared, tablesTotal: tables.length, table, piece, pieces }),
+          bus.emit({ kind: "verify", tablesDone: decided.size, tablesTotal: tables.length, table, piece, pieces }),
         verdict: (reached) => {
-          compared += 1;
+          decided.add(reached.table);
           const verdict = asSourceAndTarget(reached, stream);
           store.record(runId, verdict);
           bus.emit({
@@ -91,9 +91,28 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
       signal,
     );
     return verifyResult(verdicts.map((verdict) => asSourceAndTarget(verdict, stream)));
+  } catch (error) {
+    throw withUndecided(
+      error,
+      tables.filter(({ id }) => !decided.has(id)),
+    );
   } finally {
     await close();
   }
+}
+
+const NAMED = 5;
+
+/** A comparison that ends early has said nothing of these. */
+function withUndecided(error: unknown, tables: readonly Table[]): unknown {
+  if (!(error instanceof PghaulError) || error.code !== "STREAM_NOT_RUNNING" || tables.length === 0) return error;
+  const named = tables.slice(0, NAMED).map(({ id }) => id);
+  const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more` : "";
+  return new PghaulError(error.code, `${error.message}; without a verdict: ${named.join(", ")}${more}`, {
+    cause: error.cause,
+    context: error.context,
+    ...(error.suggestion === undefined ? {} : { suggestion: error.suggestion }),
+  });
 }
 
 /** After a switch the target is primary and the source follows. */
@@ -170,6 +189,8 @@ async function openParts(
     nudge: () => touchMarker(control, marker),
     sleep: clock.sleep,
     waiting: (why) => bus.emit({ kind: "waiting", why }),
+    maxWaitMillis: migration.config.verify.maxWait,
+    now: () => systemClock.now(),
   });
   let closeAt = Number.NEGATIVE_INFINITY;
   const parts: CompareParts = {
