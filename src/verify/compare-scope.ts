@@ -16,6 +16,7 @@ import type { Row } from "../model/value.ts";
 import { diffRow } from "./diff-row.ts";
 import { diffRows } from "./diff-rows.ts";
 import { afterTruncate, emptied } from "./emptied-snapshot.ts";
+import { piecesBetween } from "./pieces-between.ts";
 import type { Digest, RowDifference, TableSnapshot, VerifyOrigin, VerifyReplica } from "./ports.ts";
 
 export interface CompareParts {
@@ -30,6 +31,8 @@ export interface CompareParts {
   /** Below it every commit is contained in every snapshot taken from now on. */
   readonly floor: (signal: AbortSignal) => Promise<Lsn>;
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
+  /** Of what is between the two snapshots; by default 256 MB. */
+  readonly memory?: { readonly mostBytes: number };
 }
 
 export interface ScopeVerdict {
@@ -56,10 +59,21 @@ export interface CompareRequest {
 export async function compareScope(parts: CompareParts, request: CompareRequest, signal: AbortSignal): Promise<ScopeVerdict> {
   for (let round = 1; ; round += 1) {
     const verdict = await compareOnce(parts, { ...request, names: request.limit > 0 && round < ROUNDS }, signal);
-    if (verdict !== "unsettled") return verdict;
-    if (round === ROUNDS) throw unsettled(request.table);
+    if (typeof verdict !== "string") return verdict;
+    if (round === ROUNDS) throw verdict === "unsettled" ? unsettled(request.table) : tooMuch(request.table);
     await parts.sleep(PAUSE_MILLIS, signal);
   }
+}
+
+function tooMuch({ id }: Table): PghaulError {
+  return new PghaulError(
+    "STREAM_NOT_RUNNING",
+    `${id} was written to so much in each of ${ROUNDS} reads that what the log holds of it does not fit into memory`,
+    {
+      context: { table: id },
+      suggestion: `pghaul verify run --table ${shellWord(id)}   # at a quieter time`,
+    },
+  );
 }
 
 function unsettled({ id }: Table): PghaulError {
@@ -76,8 +90,8 @@ function unsettled({ id }: Table): PghaulError {
 /** `names`: worth another round to name the rows of a table without a key, which can be done only at rest. */
 type Round = CompareRequest & { readonly names: boolean };
 
-async function compareOnce(parts: CompareParts, request: Round, signal: AbortSignal): Promise<ScopeVerdict | "unsettled"> {
-  const { origin, replica, log, floor } = parts;
+async function compareOnce(parts: CompareParts, request: Round, signal: AbortSignal): Promise<ScopeVerdict | "unsettled" | "too-much"> {
+  const { origin, replica, log, floor, memory } = parts;
   const { table, range, limit } = request;
   await parts.closeBy(signal);
   const from = await floor(signal);
@@ -86,10 +100,9 @@ async function compareOnce(parts: CompareParts, request: Round, signal: AbortSig
     const target = await replica.openAt(table, source.hi, signal);
     try {
       await log.waitPassed(target.position, signal);
-      const pieces: TransactionPiece[] = [];
-      for await (const piece of log.read({ from, to: maxLsn(from, target.position) }, new Set([table.id]), signal)) {
-        if (!source.view.contains(piece.header)) pieces.push(piece);
-      }
+      const between = { from, to: maxLsn(from, target.position) };
+      const pieces = await piecesBetween({ log, table: table.id, range: between, view: source.view, ...memory }, signal);
+      if (pieces === null) return "too-much";
       const { rest, truncated } = afterTruncate(pieces);
       const sides = { table, range, source: truncated ? emptied(source.snapshot) : source.snapshot, target: target.snapshot };
       if (table.key === null && pieces.length > 0)

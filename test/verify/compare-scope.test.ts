@@ -60,6 +60,23 @@ describe("compareScope over a TRUNCATE that the source's snapshot does not conta
   });
 });
 
+describe("compareScope of a table that is written to faster than it is compared", () => {
+  it("holds no more of the log than it may, tries again, and ends without a verdict", async () => {
+    let waits = 0;
+    const busy: CompareParts = {
+      ...parts([], [], [insert("1", "x".repeat(1_000))]),
+      memory: { mostBytes: 500 },
+      sleep: async () => {
+        waits += 1;
+      },
+    };
+    await assert.rejects(compareScope(busy, { table: KEYED, range: null, limit: 0 }, signal), /s\.t was written to so much/);
+    assert.equal(waits, 9);
+    const quiet = await compareScope({ ...busy, memory: { mostBytes: 5_000 } }, { table: KEYED, range: null, limit: 0 }, signal);
+    assert.equal(quiet.equal, false, "the row has not arrived");
+  });
+});
+
 const { signal } = new AbortController();
 
 function parts(source: readonly Row[], target: readonly Row[], changes: readonly Change[]): CompareParts {
