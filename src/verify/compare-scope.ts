@@ -39,6 +39,7 @@ export interface ScopeVerdict {
   readonly equal: boolean;
   readonly rows: bigint;
   readonly targetRows: bigint;
+  readonly generatedUnread: bigint;
   readonly position: Lsn;
   /** Filled when rows were asked for. */
   readonly differences: readonly RowDifference[];
@@ -128,7 +129,7 @@ async function compareUntouched({ table, range, source, target }: Sides, positio
   const [left, right] = await Promise.all([source.digest(range), target.digest(range)]);
   const equal = sameDigest(left, right);
   const differences = equal || limit === 0 ? [] : await diffRows({ table, range, source, target }, new Set(), limit);
-  return { equal, rows: left.rows, targetRows: right.rows, position, differences };
+  return { equal, rows: left.rows, targetRows: right.rows, generatedUnread: unread(table, right.rows), position, differences };
 }
 
 /**
@@ -148,7 +149,11 @@ async function compareSums(
   const expected = { rows: left.rows + added.rows - removed.rows, sum: left.sum + added.sum - removed.sum };
   const equal = sameDigest(expected, right);
   if (!equal && names) return "unsettled";
-  return { equal, rows: expected.rows, targetRows: right.rows, position, differences: [] };
+  return { equal, rows: expected.rows, targetRows: right.rows, generatedUnread: unread(table, right.rows), position, differences: [] };
+}
+
+function unread({ computed }: Table, rows: bigint): bigint {
+  return (computed ?? []).length === 0 ? 0n : rows;
 }
 
 interface Touched {
@@ -174,6 +179,7 @@ async function compareTouched(sides: Sides, { pieces, view, position, limit }: T
     // The origin's snapshot is older than the position; what came and went in between is counted as at the position.
     rows: left.all.rows + touchedRows.growth,
     targetRows: right.all.rows,
+    generatedUnread: unread(table, touchedRows.present),
     position,
     differences: differences.slice(0, limit),
   };
@@ -194,9 +200,11 @@ interface ComparedKeys {
   readonly differences: readonly RowDifference[];
   /** Rows that the transactions between snapshot and position added, less those they removed. */
   readonly growth: bigint;
+  /** Rows of these keys that the target holds. */
+  readonly present: bigint;
 }
 
-const NO_KEYS: ComparedKeys = { differences: [], growth: 0n };
+const NO_KEYS: ComparedKeys = { differences: [], growth: 0n, present: 0n };
 
 /** The touched keys' rows, rolled forward from the origin's snapshot to the target's position, against the target's. */
 async function compareKeys(
@@ -220,7 +228,7 @@ async function compareKeys(
     return difference === null ? [] : [difference];
   });
   const count = (rows: ReadonlyMap<KeyText, Row>): number => [...rows.keys()].filter(counts).length;
-  return { differences, growth: BigInt(count(expected) - count(before)) };
+  return { differences, growth: BigInt(count(expected) - count(before)), present: BigInt(count(after)) };
 }
 
 function touchedKeys(table: Table, pieces: readonly TransactionPiece[]): Map<KeyText, Row> {

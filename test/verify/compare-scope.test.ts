@@ -60,6 +60,26 @@ describe("compareScope over a TRUNCATE that the source's snapshot does not conta
   });
 });
 
+describe("compareScope of a table with generated columns", () => {
+  const computed = [{ name: "g", type: "text" }];
+  const same: readonly Row[] = [["1", "a"]];
+  const unread = async (table: Table, changes: readonly Change[]): Promise<bigint> => {
+    const after: readonly Row[] = changes.length === 0 ? same : [...same, ["3", "c"]];
+    const verdict = await compareScope(parts(same, after, changes), { table, range: null, limit: 0 }, signal);
+    assert.equal(verdict.equal, true);
+    return verdict.generatedUnread;
+  };
+
+  it("says of how many rows they were not compared", async () => {
+    const written = [insert("3", "c")];
+    assert.equal(await unread({ ...KEYED, computed }, []), 0n);
+    assert.equal(await unread({ ...KEYED, computed }, written), 1n, "what was written meanwhile comes from the log");
+    assert.equal(await unread({ ...BAG, computed }, []), 1n, "without a key all rows may");
+    assert.equal(await unread({ ...BAG, computed }, written), 2n);
+    assert.equal(await unread(KEYED, written), 0n, "there are none");
+  });
+});
+
 describe("compareScope of a table that is written to faster than it is compared", () => {
   it("holds no more of the log than it may, tries again, and ends without a verdict", async () => {
     let waits = 0;
