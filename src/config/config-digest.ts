@@ -9,12 +9,13 @@ import { reviewedTarget } from "./targets/targets.ts";
  * passwords of their own get the same digest, and a changed limit or host gives another.
  */
 export function configDigest(config: Config): string {
-  const { migration, source, target, tables, throttle, log, cutover } = config;
+  const { migration, source, target, tables, throttle, log, verify, cutover } = config;
   const open = {
     migration,
     tables,
     throttle,
     log,
+    verify,
     cutover,
     source: { connection: withoutSecrets(source.connection) },
     target: reviewedTarget(target),

@@ -20,6 +20,7 @@ export interface Config {
   readonly state: { readonly dir: string };
   readonly throttle: ParsedConfig["throttle"];
   readonly log: ParsedConfig["log"];
+  readonly verify: ParsedConfig["verify"];
   readonly cutover: Omit<ParsedConfig["cutover"], "routing" | "reads" | "soak"> & { readonly routing: readonly AvailableRouting[] };
 }
 

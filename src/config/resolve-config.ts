@@ -30,6 +30,7 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
     state: { dir: stateDirectory },
     throttle: parsed.throttle,
     log: parsed.log,
+    verify: parsed.verify,
     cutover: {
       ...cutover,
       routing: cutover.routing.map((route) => (route.kind === "document" ? { ...route, file: path.resolve(folder, route.file) } : route)),

@@ -91,6 +91,15 @@ const logSchema = z
   .prefault({})
   .describe("The durable change log.");
 
+const verifySchema = z
+  .strictObject({
+    maxWait: duration()
+      .prefault("10min")
+      .describe("For the stream to come to where the primary was when a comparison began; then it ends without a verdict."),
+  })
+  .prefault({})
+  .describe("The comparison of both sides.");
+
 /** The migration's name becomes part of slot and publication names, which allow only these characters (manual: replication slot names). */
 const migrationName = z
   .string()
@@ -110,6 +119,7 @@ export const configSchema = z
     state: stateSchema,
     throttle: throttleSchema,
     log: logSchema,
+    verify: verifySchema,
     columns: z
       .record(
         z.string(),

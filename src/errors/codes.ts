@@ -40,6 +40,11 @@ export const ERROR_CODES = {
   },
   // checks and gates
   CHECK_FAILED: { kind: "check", title: "A precheck failed", help: "Run the statement shown under `fix`, then `pghaul check` again." },
+  TABLE_CLAIMED: {
+    kind: "check",
+    title: "Another migration moves a table of this one",
+    help: "A table belongs to one migration at a time, at either side. End the other one (`pghaul cdc teardown`), or leave the table out here.",
+  },
   GATE_CLOSED: {
     kind: "gate",
     title: "A cutover gate is closed",

@@ -50,7 +50,8 @@ interface Request {
 }
 
 interface Ended {
-  readonly code: number | string;
+  /** The exit code, or in words what else became of it; null when it was killed at the limit. */
+  readonly code: number | string | null;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -103,7 +104,8 @@ export class HookRoute implements Route {
 
   /** Standard output; null when the hook does not know the verb and need not. */
   async #call(request: Request, limitMillis: number): Promise<string | null> {
-    const until = performance.now() + Math.min(this.#options.timeoutMillis, limitMillis);
+    const limit = Math.min(this.#options.timeoutMillis, limitMillis);
+    const until = performance.now() + limit;
     const left = (): number => Math.max(1, until - performance.now());
     const missing = whyNotExecutable(this.#options.command[0] ?? "");
     if (missing !== null) throw this.#failed(request, `could not be started (${missing})`);
@@ -111,6 +113,8 @@ export class HookRoute implements Route {
     const { code, stdout, stderr } = await this.#run(request, left());
     if (code === 0) return stdout;
     if (code === UNKNOWN_VERB && request.verb !== "switch") return null;
+    // The limit that was given, not the part of it that was left to this process.
+    if (code === null) throw this.#failed(request, `did not end within ${Math.round(limit)} ms`);
     const lastLine = stderr.trim().split("\n").at(-1) ?? "";
     throw this.#failed(
       request,
@@ -137,9 +141,9 @@ export class HookRoute implements Route {
     }
     child.stdin.on("error", () => undefined);
     child.stdin.end(`${JSON.stringify({ migration, ...request, ...driven })}\n`);
-    const { code, isKilled } = await endOf(child, limitMillis);
+    const code = await endOf(child, limitMillis);
     // What a hook leaves behind when it has ended by itself is meant to stay.
-    if (!isKilled) {
+    if (code !== null) {
       this.#group = null;
       this.#note();
     }
@@ -204,23 +208,21 @@ function whyNotExecutable(file: string): string | null {
   return why;
 }
 
-/** The exit code, or in words what else became of it. Kills it, with its children, at the limit. */
-async function endOf(child: ChildProcess, limitMillis: number): Promise<{ readonly code: number | string; readonly isKilled: boolean }> {
-  const { promise, resolve } = Promise.withResolvers<number | string>();
+/** Kills it, with its children, at the limit. */
+async function endOf(child: ChildProcess, limitMillis: number): Promise<Ended["code"]> {
+  const { promise, resolve } = Promise.withResolvers<Ended["code"]>();
   const guard = child.stdio[3] as Writable;
   guard.on("error", () => undefined);
-  let isKilled = false;
   const timer = setTimeout(() => {
-    isKilled = true;
     kill(child);
-    resolve(`did not end within ${Math.round(limitMillis)} ms`);
+    resolve(null);
   }, limitMillis);
   child.on("error", (error: NodeJS.ErrnoException) => resolve(`could not be started (${error.code ?? error.message})`));
   child.on("close", (code, signal) => resolve(code ?? `was ended by ${signal}`));
   child.on("exit", () => guard.end("done\n"));
   child.on("exit", (code, signal) => setTimeout(() => resolve(code ?? `was ended by ${signal}`), LAST_WORDS_MILLIS).unref());
   try {
-    return { code: await promise, isKilled };
+    return await promise;
   } finally {
     clearTimeout(timer);
     for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.destroy();

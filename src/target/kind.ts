@@ -105,6 +105,9 @@ export interface ReplicaOptions {
   /** Makes the stream move past what the primary has written so far. */
   readonly nudge: () => Promise<void>;
   readonly waiting: (why: string) => void;
+  /** How long the stream is waited for, ms. */
+  readonly maxWaitMillis: number;
+  readonly now: () => number;
 }
 
 /** What the run remembers for the schema's work; durable. */

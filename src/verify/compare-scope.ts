@@ -16,6 +16,7 @@ import type { Row } from "../model/value.ts";
 import { diffRow } from "./diff-row.ts";
 import { diffRows } from "./diff-rows.ts";
 import { afterTruncate, emptied } from "./emptied-snapshot.ts";
+import { piecesBetween } from "./pieces-between.ts";
 import type { Digest, RowDifference, TableSnapshot, VerifyOrigin, VerifyReplica } from "./ports.ts";
 
 export interface CompareParts {
@@ -30,12 +31,15 @@ export interface CompareParts {
   /** Below it every commit is contained in every snapshot taken from now on. */
   readonly floor: (signal: AbortSignal) => Promise<Lsn>;
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
+  /** Of what is between the two snapshots; by default 256 MB. */
+  readonly memory?: { readonly mostBytes: number };
 }
 
 export interface ScopeVerdict {
   readonly equal: boolean;
   readonly rows: bigint;
   readonly targetRows: bigint;
+  readonly generatedUnread: bigint;
   readonly position: Lsn;
   /** Filled when rows were asked for. */
   readonly differences: readonly RowDifference[];
@@ -56,10 +60,21 @@ export interface CompareRequest {
 export async function compareScope(parts: CompareParts, request: CompareRequest, signal: AbortSignal): Promise<ScopeVerdict> {
   for (let round = 1; ; round += 1) {
     const verdict = await compareOnce(parts, { ...request, names: request.limit > 0 && round < ROUNDS }, signal);
-    if (verdict !== "unsettled") return verdict;
-    if (round === ROUNDS) throw unsettled(request.table);
+    if (typeof verdict !== "string") return verdict;
+    if (round === ROUNDS) throw verdict === "unsettled" ? unsettled(request.table) : tooMuch(request.table);
     await parts.sleep(PAUSE_MILLIS, signal);
   }
+}
+
+function tooMuch({ id }: Table): PghaulError {
+  return new PghaulError(
+    "STREAM_NOT_RUNNING",
+    `${id} was written to so much in each of ${ROUNDS} reads that what the log holds of it does not fit into memory`,
+    {
+      context: { table: id },
+      suggestion: `pghaul verify run --table ${shellWord(id)}   # at a quieter time`,
+    },
+  );
 }
 
 function unsettled({ id }: Table): PghaulError {
@@ -76,8 +91,8 @@ function unsettled({ id }: Table): PghaulError {
 /** `names`: worth another round to name the rows of a table without a key, which can be done only at rest. */
 type Round = CompareRequest & { readonly names: boolean };
 
-async function compareOnce(parts: CompareParts, request: Round, signal: AbortSignal): Promise<ScopeVerdict | "unsettled"> {
-  const { origin, replica, log, floor } = parts;
+async function compareOnce(parts: CompareParts, request: Round, signal: AbortSignal): Promise<ScopeVerdict | "unsettled" | "too-much"> {
+  const { origin, replica, log, floor, memory } = parts;
   const { table, range, limit } = request;
   await parts.closeBy(signal);
   const from = await floor(signal);
@@ -86,10 +101,9 @@ async function compareOnce(parts: CompareParts, request: Round, signal: AbortSig
     const target = await replica.openAt(table, source.hi, signal);
     try {
       await log.waitPassed(target.position, signal);
-      const pieces: TransactionPiece[] = [];
-      for await (const piece of log.read({ from, to: maxLsn(from, target.position) }, new Set([table.id]), signal)) {
-        if (!source.view.contains(piece.header)) pieces.push(piece);
-      }
+      const between = { from, to: maxLsn(from, target.position) };
+      const pieces = await piecesBetween({ log, table: table.id, range: between, view: source.view, ...memory }, signal);
+      if (pieces === null) return "too-much";
       const { rest, truncated } = afterTruncate(pieces);
       const sides = { table, range, source: truncated ? emptied(source.snapshot) : source.snapshot, target: target.snapshot };
       if (table.key === null && pieces.length > 0)
@@ -115,7 +129,7 @@ async function compareUntouched({ table, range, source, target }: Sides, positio
   const [left, right] = await Promise.all([source.digest(range), target.digest(range)]);
   const equal = sameDigest(left, right);
   const differences = equal || limit === 0 ? [] : await diffRows({ table, range, source, target }, new Set(), limit);
-  return { equal, rows: left.rows, targetRows: right.rows, position, differences };
+  return { equal, rows: left.rows, targetRows: right.rows, generatedUnread: unread(table, right.rows), position, differences };
 }
 
 /**
@@ -135,7 +149,11 @@ async function compareSums(
   const expected = { rows: left.rows + added.rows - removed.rows, sum: left.sum + added.sum - removed.sum };
   const equal = sameDigest(expected, right);
   if (!equal && names) return "unsettled";
-  return { equal, rows: expected.rows, targetRows: right.rows, position, differences: [] };
+  return { equal, rows: expected.rows, targetRows: right.rows, generatedUnread: unread(table, right.rows), position, differences: [] };
+}
+
+function unread({ computed }: Table, rows: bigint): bigint {
+  return (computed ?? []).length === 0 ? 0n : rows;
 }
 
 interface Touched {
@@ -161,6 +179,7 @@ async function compareTouched(sides: Sides, { pieces, view, position, limit }: T
     // The origin's snapshot is older than the position; what came and went in between is counted as at the position.
     rows: left.all.rows + touchedRows.growth,
     targetRows: right.all.rows,
+    generatedUnread: unread(table, touchedRows.present),
     position,
     differences: differences.slice(0, limit),
   };
@@ -181,9 +200,11 @@ interface ComparedKeys {
   readonly differences: readonly RowDifference[];
   /** Rows that the transactions between snapshot and position added, less those they removed. */
   readonly growth: bigint;
+  /** Rows of these keys that the target holds. */
+  readonly present: bigint;
 }
 
-const NO_KEYS: ComparedKeys = { differences: [], growth: 0n };
+const NO_KEYS: ComparedKeys = { differences: [], growth: 0n, present: 0n };
 
 /** The touched keys' rows, rolled forward from the origin's snapshot to the target's position, against the target's. */
 async function compareKeys(
@@ -207,7 +228,7 @@ async function compareKeys(
     return difference === null ? [] : [difference];
   });
   const count = (rows: ReadonlyMap<KeyText, Row>): number => [...rows.keys()].filter(counts).length;
-  return { differences, growth: BigInt(count(expected) - count(before)) };
+  return { differences, growth: BigInt(count(expected) - count(before)), present: BigInt(count(after)) };
 }
 
 function touchedKeys(table: Table, pieces: readonly TransactionPiece[]): Map<KeyText, Row> {

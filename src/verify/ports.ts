@@ -48,6 +48,8 @@ export interface TableVerdict {
   readonly equal: boolean;
   readonly rows: bigint;
   readonly targetRows: bigint;
+  /** Rows of which generated columns were not compared: no log has them, so of what was written meanwhile, and of a table without a key, none. */
+  readonly generatedUnread?: bigint;
   /** Where it holds: each chunk at its own position; the lowest and the highest. */
   readonly lsnFrom: Lsn;
   readonly lsn: Lsn;

@@ -58,6 +58,7 @@ async function verifyTable(parts: CompareParts, request: VerifyRequest, table: T
     equal: scopes.every(({ equal }) => equal),
     rows: scopes.reduce((rows, scope) => rows + scope.rows, 0n),
     targetRows: scopes.reduce((rows, scope) => rows + scope.targetRows, 0n),
+    generatedUnread: scopes.reduce((rows, scope) => rows + scope.generatedUnread, 0n),
     lsnFrom: positions.reduce((low: Lsn, position) => minLsn(low, position), positions[0] ?? 0n),
     lsn: positions.reduce((high: Lsn, position) => maxLsn(high, position), 0n),
     chunks: scopes.length,

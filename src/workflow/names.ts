@@ -11,6 +11,11 @@ export function publicationName(migration: string): string {
   return `pghaul_${identifier(migration)}`;
 }
 
+/** The migration's own table of markers, in the schema pghaul at both sides: a name of at most 55 bytes. */
+export function markersName(migration: string): string {
+  return `marker_${identifier(migration)}`;
+}
+
 /** Replication origins of our appliers begin with it, and no other migration's do; a stream leaves out transactions that bear one. */
 export function originPrefix(migration: string): string {
   return `pghaul_${identifier(migration)}/`;

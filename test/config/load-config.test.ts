@@ -22,6 +22,7 @@ test("the smallest file gets every default", (t) => {
     state: { dir: path.join(path.dirname(file), ".pghaul") },
     throttle: { workers: 4, chunkSeconds: 3, chunkBytes: 16 * 2 ** 20, maxReplicaLagSeconds: 10, maxSlotBytes: 50 * 2 ** 30 },
     log: { segmentBytes: 64 * 2 ** 20, retain: 0 },
+    verify: { maxWait: 600_000 },
     cutover: {
       maxStall: 250,
       sequenceMargin: 1000,

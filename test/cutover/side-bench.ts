@@ -1,5 +1,6 @@
 /** A server, a database with tables of every shape, and a PostgresSide over it. */
 import type pg from "pg";
+import { claimTables } from "../../src/side/postgres/bookkeeping/claim-tables.ts";
 import { createProgressSchema } from "../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { DriverSession } from "../../src/side/postgres/switch/driver-session.ts";
 import { PostgresSide } from "../../src/side/postgres/switch/postgres-side.ts";
@@ -7,13 +8,14 @@ import { createDatabase, type TestDatabase } from "../support/database.ts";
 import type { PgServer } from "../support/pg-server.ts";
 
 export const TOKEN = "token-of-our-applier";
+export const MARKERS = "marker_bench";
 
 export interface SideBench {
   readonly database: TestDatabase;
   /** Superuser; the application when `user` says so. */
   connect(user?: string): Promise<pg.Client>;
   /** A side over a session of its own. */
-  side(tables?: readonly string[], user?: string): Promise<PostgresSide>;
+  side(tables?: readonly string[], user?: string, token?: string): Promise<PostgresSide>;
   close(): Promise<void>;
 }
 
@@ -48,16 +50,18 @@ export async function openBench(server: PgServer): Promise<SideBench> {
   await admin.query("do $$ begin create role app login; exception when duplicate_object then null; end $$");
   await admin.query(TABLES);
   await createProgressSchema(admin, "source");
+  await claimTables(admin, { side: "source", migration: "bench", markers: MARKERS, tables: ROOTS });
   return {
     database,
     connect,
-    side: async (tables = ROOTS, user) => {
+    side: async (tables = ROOTS, user, token = TOKEN) => {
       const session = new DriverSession({ side: "source", migration: "bench", open: () => connect(user), now: () => performance.now() });
       const side = new PostgresSide({
         name: "source",
         session,
         tables: tables.map(tableName),
-        applierToken: TOKEN,
+        applierToken: token,
+        markers: MARKERS,
         now: () => performance.now(),
       });
       await side.warmUp();

@@ -135,3 +135,32 @@ describe("values that a side computes by itself", { timeout: deadline(200_000) }
     for (const side of [move.sourceDb, move.targetDb]) assert.deepEqual(await query(side, found), [{ by_day: 60, by_said: 60 }]);
   });
 });
+
+describe("a virtual column (18) that is given another expression at the source", { timeout: 200_000 }, () => {
+  it("writes no row and streams nothing: told, compared, and between the two the cutover stays closed", async () => {
+    await using pair = await startPair({ version: 18 }, { version: 18, settings: MANY_ORIGINS });
+    const sql = "create table v (id int primary key, a int, b int generated always as (a * 2) virtual);";
+    const move = await newMove(pair, {
+      sql: `${sql} insert into v select i, i from generate_series(1, 100) i`,
+      targetSql: sql,
+      config: "cutover: { routing: [ { kind: document, file: route.json } ] }",
+    });
+    assert.equal((await move.run(["run", "--until", "verified"])).code, 0);
+    const doubts = async (): Promise<readonly string[]> => {
+      const gates = (await move.run(["cutover", "check", "--json"])).json().result.gates as {
+        id: string;
+        evidence: Record<string, unknown>;
+      }[];
+      return (gates.find(({ id }) => id === "verified")?.evidence.changedSince ?? []) as string[];
+    };
+    assert.deepEqual(await doubts(), []);
+    await query(move.sourceDb, "alter table v alter column b set expression as (a * 3)");
+    assert.match((await doubts()).join(), /^EXPRESSION_CHANGED: generated columns of public\.v /);
+    const different = await move.run(["run", "--until", "verified"]);
+    assert.equal(different.code, 12, different.stdout + different.stderr);
+    assert.match((await doubts()).join(), /^EXPRESSION_CHANGED/);
+    await query(move.targetDb, "alter table v alter column b set expression as (a * 3)");
+    assert.equal((await move.run(["run", "--until", "verified"])).code, 0);
+    assert.deepEqual(await doubts(), []);
+  });
+});

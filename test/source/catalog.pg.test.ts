@@ -31,7 +31,7 @@ create table empty_root (id int primary key) partition by list (id);
 create table of_extension (id int primary key);
 insert into pg_depend select 'pg_class'::regclass, 'of_extension'::regclass, 0, 'pg_extension'::regclass, oid, 0, 'e' from pg_extension where extname = 'plpgsql';
 create temp table session_only (id int primary key);
-create schema pghaul; create table pghaul.marker (id text primary key);
+create schema pghaul; create table pghaul.marker_m (id text primary key);
 insert into orders select i, 1, 'sad', 'x', null from generate_series(1, 5000) i; analyze orders;
 insert into events select i, '2020-05-05' from generate_series(1, 1000) i;
 `;

@@ -11,8 +11,9 @@ function leaf(name: string, change: Partial<LeafFootprint> = {}): LeafFootprint 
   return { schema: "public", name, kind: "r", persistence: "p", node: "1", attached: "100", born: true, identified: true, ...change };
 }
 
-function footprint(leaves: Record<string, LeafFootprint>, touched = "a", types = "m", name = "public.t"): Footprint {
-  const table = { name, schema: "public", relation: "t", published: "5", columns: "c", touched, types, leaves };
+function footprint(leaves: Record<string, LeafFootprint>, touched = "a", types = "m", name = "public.t", generated?: string): Footprint {
+  const other = generated === undefined ? {} : { generated };
+  const table = { name, schema: "public", relation: "t", published: "5", columns: "c", touched, types, leaves, ...other };
   return { publication: { oid: "1", xmin: "1", complete: true }, tables: { "public.t": table } };
 }
 
@@ -55,6 +56,13 @@ describe("what happened between two looks at the source", () => {
 
   it("a type that was changed puts its tables in doubt", async () => {
     assert.deepEqual(await codes(one, footprint({ 10: leaf("a") }, "a", "n")), ["TYPE_CHANGED"]);
+  });
+
+  it("a generated column with another expression puts its table in doubt; what an earlier version remembered says nothing of it", async () => {
+    const computing = (generated?: string): Footprint => footprint({ 10: leaf("a") }, "a", "m", "public.t", generated);
+    assert.deepEqual(await codes(computing("e"), computing("f")), ["EXPRESSION_CHANGED"]);
+    assert.deepEqual(await codes(computing("e"), computing("e")), []);
+    assert.deepEqual(await codes(computing(), computing("f")), []);
   });
 
   it("detached and attached again between two looks is an arrival", async () => {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Change } from "../../src/model/change.ts";
 import type { Table } from "../../src/model/table.ts";
 import type { Row } from "../../src/model/value.ts";
-import { compareScope } from "../../src/verify/compare-scope.ts";
+import { type CompareParts, compareScope } from "../../src/verify/compare-scope.ts";
 import { BAG, KEYED, partsOf } from "./fake-sides.ts";
 
 const TRUNCATE: Change = { kind: "truncate", tables: ["s.t"] };
@@ -123,5 +123,42 @@ describe("compareScope while rows change", () => {
     const request = { table: KEYED, range: null, limit: 10 };
     assert.deepEqual((await compareScope(partsOf({ source: OLD, target: NEW }), request, signal)).differences, expected);
     assert.deepEqual((await compareScope(partsOf({ source: OLD, target: OLD, changes: [update] }), request, signal)).differences, expected);
+  });
+});
+
+describe("compareScope of a table with generated columns", () => {
+  const computed = [{ name: "g", type: "text" }];
+  const same: readonly Row[] = [["1", "a"]];
+  const unread = async (table: Table, changes: readonly Change[]): Promise<bigint> => {
+    const after: readonly Row[] = changes.length === 0 ? same : [...same, ["3", "c"]];
+    const verdict = await compareScope(partsOf({ source: same, target: after, changes }), { table, range: null, limit: 0 }, signal);
+    assert.equal(verdict.equal, true);
+    return verdict.generatedUnread;
+  };
+
+  it("says of how many rows they were not compared", async () => {
+    const written = [insert("3", "c")];
+    assert.equal(await unread({ ...KEYED, computed }, []), 0n);
+    assert.equal(await unread({ ...KEYED, computed }, written), 1n, "what was written meanwhile comes from the log");
+    assert.equal(await unread({ ...BAG, computed }, []), 1n, "without a key all rows may");
+    assert.equal(await unread({ ...BAG, computed }, written), 2n);
+    assert.equal(await unread(KEYED, written), 0n, "there are none");
+  });
+});
+
+describe("compareScope of a table that is written to faster than it is compared", () => {
+  it("holds no more of the log than it may, tries again, and ends without a verdict", async () => {
+    let waits = 0;
+    const busy: CompareParts = {
+      ...partsOf({ source: [], target: [], changes: [insert("1", "x".repeat(1_000))] }),
+      memory: { mostBytes: 500 },
+      sleep: async () => {
+        waits += 1;
+      },
+    };
+    await assert.rejects(compareScope(busy, { table: KEYED, range: null, limit: 0 }, signal), /s\.t was written to so much/);
+    assert.equal(waits, 9);
+    const quiet = await compareScope({ ...busy, memory: { mostBytes: 5_000 } }, { table: KEYED, range: null, limit: 0 }, signal);
+    assert.equal(quiet.equal, false, "the row has not arrived");
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { originPrefix, publicationName, slotName } from "../../src/workflow/names.ts";
+import { markersName, originPrefix, publicationName, slotName } from "../../src/workflow/names.ts";
 
 /** Each allowed by the configuration, and each near another one: a prefix, another spelling, the same beginning. */
 const NAMES = [
@@ -27,6 +27,7 @@ test("no two migrations share a name at a server, and none has origins that begi
     (name: string) => slotName(name, "forward"),
     (name: string) => slotName(name, "reverse"),
     publicationName,
+    markersName,
     originPrefix,
   ])
     assert.equal(new Set(NAMES.map(of)).size, NAMES.length);

@@ -26,6 +26,8 @@ export interface TableFootprint {
   readonly columns: string;
   readonly touched: string;
   readonly types: string;
+  /** Absent in what an earlier version remembered. */
+  readonly generated?: string;
   /** By oid. */
   readonly leaves: Readonly<Record<string, LeafFootprint>>;
 }
@@ -60,9 +62,9 @@ export async function readFootprint(
         tables.flatMap(({ id, oid }) => {
           const row = found.get(oid);
           if (row === undefined) return [];
-          const { schema, name, published, columns, touched, types } = row;
+          const { schema, name, published, columns, touched, types, generated } = row;
           const leaves = leavesOf(parts.get(oid) ?? []);
-          return [[id, { name: tableId(row), schema, relation: name, published, columns, touched, types, leaves }]];
+          return [[id, { name: tableId(row), schema, relation: name, published, columns, touched, types, generated, leaves }]];
         }),
       ),
     };

@@ -18,6 +18,7 @@ export type ChangeCode =
   | "TABLE_REWRITTEN"
   | "TABLE_COLUMNS"
   | "TYPE_CHANGED"
+  | "EXPRESSION_CHANGED"
   | "TABLE_DROPPED"
   | "IDENTITY_LOST"
   | "PUBLICATION_CHANGED";
@@ -119,6 +120,16 @@ function tableChanges({ table: { id }, side }: Looked, was: TableFootprint, is: 
   } else if (was.touched !== is.touched && Object.entries(is.leaves).some(([oid, { node }]) => (was.leaves[oid]?.node ?? node) !== node)) {
     const message = `ALTER TABLE wrote ${id} anew at the ${side}: values that it computed for old rows do not stream`;
     changes.push({ code: "TABLE_REWRITTEN", table: id, message, fix: verify, doubtful: true });
+  }
+  if (was.generated !== undefined && was.generated !== is.generated) {
+    const message = `generated columns of ${id} were added, dropped or given another expression at the source: the target computes them as before`;
+    changes.push({
+      code: "EXPRESSION_CHANGED",
+      table: id,
+      message,
+      fix: `make the same change at the target; then: ${verify}`,
+      doubtful: true,
+    });
   }
   if (was.types !== is.types) {
     const message = `ALTER TYPE changed a type of ${id} at the ${side} (labels of an enum, attributes of a composite type): the ${other} has the old one`;

@@ -5,9 +5,9 @@ import {
   endSchemaRead,
   type ForeignKeyRow,
   findsRow,
+  selectClaims,
   selectForeignKeys,
   selectLeaningFunctions,
-  selectOtherMigrations,
 } from "../queries/check-schema-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 
@@ -23,8 +23,8 @@ export const SCHEMA_CHECKS: readonly Check[] = [
   { id: "foreign-key-orphans", run: orphans },
   { id: "function-search-path", run: searchPaths },
   { id: "check-reads-tables", run: readingChecks },
-  { id: "source-other-migrations", run: ({ source, publication }) => others(source, publication) },
-  { id: "target-other-migrations", run: ({ target, publication }) => others(target, publication) },
+  { id: "source-other-migrations", run: (context) => others(context, "source") },
+  { id: "target-other-migrations", run: (context) => others(context, "target") },
 ];
 
 function columnCount(tables: readonly Table[]): Verdict {
@@ -121,12 +121,13 @@ async function leaning({ client, oids }: Side) {
   }
 }
 
-/** Fence and markers of a database serve one migration. */
-async function others({ client, name }: Side, publication: string): Promise<Verdict> {
-  const found = await selectOtherMigrations(client, publication);
-  if (found.length === 0) return pass("none");
+/** Each migration fences its tables and leads them back alone: a table belongs to one at a time. `run` refuses the same. */
+async function others({ catalog, migration, ...sides }: CheckContext, side: Side["name"]): Promise<Verdict> {
+  const ids = catalog.tables.map(({ id }) => id);
+  const found = await selectClaims(sides[side].client, migration, ids);
+  if (found.length === 0) return pass("none moves a selected table");
   return fail(
-    `the ${name} takes part in another migration, whose markers would be taken for ours and whose fence would be replaced: publication ${named(found)}`,
+    `another migration moves these tables at the ${side}: ${named(found.map((one) => `${one.table} (${one.migration})`))}`,
     "end the other migration first: pghaul cdc teardown, with its configuration",
   );
 }

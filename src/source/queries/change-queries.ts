@@ -32,6 +32,8 @@ export interface WatchedTableRow {
   readonly published: string | null;
   /** A digest of the columns' numbers, names, types and collations, those that stream: another column of the same name has another number. */
   readonly columns: string;
+  /** A digest of the expressions of generated columns: a new one of a virtual column (18) writes nothing anew. */
+  readonly generated: string;
   /** A digest of what the columns' types are made of: labels of enums, attributes of composite types. */
   readonly types: string;
   /** A digest of who wrote the columns' catalog rows: another after every ALTER TABLE that touches one. */
@@ -46,7 +48,7 @@ export async function selectWatchedTables(
   // Row filter and column list are read through jsonb, for 13 and 14 have neither.
   const { rows } = await db.query<WatchedTableRow>(
     `${TYPES}
-    select c.oid::text, n.nspname::text as schema, c.relname::text as name, r.oid::text as published, a.columns, a.touched,
+    select c.oid::text, n.nspname::text as schema, c.relname::text as name, r.oid::text as published, a.columns, a.touched, a.generated,
            coalesce(md5((select string_agg(t.made, ' ' order by t.typid) from types t where t.relid = c.oid)), '') as types
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -56,8 +58,10 @@ export async function selectWatchedTables(
      cross join lateral (
            select coalesce(md5(string_agg(format('%s %s %s %s', t.attnum, t.attname, format_type(t.atttypid, t.atttypmod), t.attcollation), ',' order by t.attnum)
                                filter (where t.attgenerated = '' and not t.attisdropped)), '') as columns,
-                  coalesce(md5(string_agg(t.xmin::text, ',' order by t.attnum)), '') as touched
-             from pg_catalog.pg_attribute t where t.attrelid = c.oid and t.attnum > 0) as a
+                  coalesce(md5(string_agg(t.xmin::text, ',' order by t.attnum)), '') as touched,
+                  coalesce(md5(string_agg(format('%s %s %s', t.attnum, t.attgenerated, pg_get_expr(d.adbin, d.adrelid)), ',' order by t.attnum)
+                               filter (where t.attgenerated <> '')), '') as generated
+             from pg_catalog.pg_attribute t left join pg_catalog.pg_attrdef d on d.adrelid = t.attrelid and d.adnum = t.attnum where t.attrelid = c.oid and t.attnum > 0) as a
      where c.oid = any($2::oid[])`,
     [publication, oids],
   );

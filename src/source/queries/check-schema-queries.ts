@@ -147,14 +147,21 @@ export async function selectLeaningFunctions(db: Queryable, oids: readonly numbe
   return rows.map((row) => ({ ...row, names: list(row.names), schemas: list(row.schemas), reads: list(row.reads) }));
 }
 
-/** Publications other than `own` that carry pghaul's marker: each is of another migration. Joined by name, for USAGE may be missing. */
-export async function selectOtherMigrations(db: Queryable, own: string): Promise<readonly string[]> {
-  const { rows } = await db.query<{ name: string }>(
-    `select distinct p.pubname::text as name from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
-       join pg_catalog.pg_class c on c.oid = r.prrelid and c.relname = 'marker'
-       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = 'pghaul'
-      where p.pubname <> $1 order by 1`,
-    [own],
+export interface ClaimRow {
+  readonly table: string;
+  readonly migration: string;
+}
+
+/** Which of these tables another migration has taken for itself here; none where pghaul never was, or where we may not look. */
+export async function selectClaims(db: Queryable, own: string, tables: readonly string[]): Promise<readonly ClaimRow[]> {
+  const { rowCount } = await db.query(
+    `select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = 'pghaul' and c.relname = 'claim' and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`,
   );
-  return rows.map(({ name }) => name);
+  if (rowCount === 0) return [];
+  const { rows } = await db.query<ClaimRow>(
+    `select table_id as table, migration from pghaul.claim where migration <> $1 and table_id = any ($2::text[]) order by 1`,
+    [own, tables],
+  );
+  return rows;
 }

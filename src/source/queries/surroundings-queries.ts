@@ -40,18 +40,18 @@ export async function selectSubscriptions(
 export interface LeftFenceRow {
   readonly table: string;
   readonly trigger: string;
-  /** Refuses writes: it is on, and no row of `pghaul.marker` opens it. */
+  /** Refuses writes: it is on, and no row of `pghaul.opening` opens it. */
   readonly closed: boolean;
 }
 
-/** Triggers of earlier fences of ours on these tables and leaves. Where the marker table is not there for us, one that is on counts as closed. */
+/** Triggers of earlier fences of ours on these tables and leaves. Where the table of openings is not there for us, one that is on counts as closed. */
 export async function selectLeftFences(db: Queryable, oids: readonly number[]): Promise<readonly LeftFenceRow[]> {
   const { rows: known } = await db.query<{ known: string }>(
     `select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                     where n.nspname = 'pghaul' and c.relname = 'marker'
+                     where n.nspname = 'pghaul' and c.relname = 'opening'
                        and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))::text as known`,
   );
-  const opened = known[0]?.known === "true" ? "exists (select from pghaul.marker m where m.id = 'open ' || t.tgname)" : "false";
+  const opened = known[0]?.known === "true" ? "exists (select from pghaul.opening o where o.fence = t.tgname)" : "false";
   const { rows } = await db.query<{ table: string; trigger: string; closed: string }>(
     `select format('%I.%I', n.nspname, c.relname) as table, quote_ident(t.tgname) as trigger, (t.tgenabled <> 'D' and not ${opened})::text as closed
        from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -94,6 +94,7 @@ class PostgresTarget implements OpenTarget {
         const expected = this.#counts.expected();
         const began = await session.script(["begin", "set constraints all deferred", sayUnderWay(this.#id), commitsSql(this.#id)]);
         this.#counts.insistOn(expected, session.lane, lanesIn(began));
+        session.transactionBegan();
         await session.guarded({}, () => session.stages.dropIdle());
         const transaction = new PostgresTransaction(session, this.#id);
         const result = await work(transaction);

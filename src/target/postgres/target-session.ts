@@ -9,7 +9,7 @@ import { readReach } from "../../side/postgres/catalog/table-reach.ts";
 import { copyIn } from "./rows/copy-in.ts";
 import { asRefusal } from "./rows/refused-data.ts";
 import { Stages } from "./rows/stages.ts";
-import { readTargetTable, type TargetTable } from "./rows/target-table.ts";
+import { readLeaves, readTargetTable, type TargetTable } from "./rows/target-table.ts";
 
 export interface SessionRequest {
   /** The side that is written: the source, on the way back. Errors bear its name. */
@@ -28,6 +28,9 @@ export interface SessionRequest {
   readonly signal: AbortSignal;
 }
 
+/** A leaf that is not ours comes by a person's hand; until it is noticed, our statements lock and plan it as PostgreSQL does. */
+const LEAVES_BELIEVED_MILLIS = 10_000;
+
 /** Longer than any ordinary statement at a target nobody else writes to; a lock held past it is for a person to look at. */
 const LOCK_TIMEOUT = "60s";
 
@@ -41,6 +44,9 @@ export class TargetSession {
   readonly side: SideName;
   readonly stages: Stages;
   readonly #tables: WeakMap<Table, TargetTable>;
+  /** When this session has looked at the leaves of a partitioned table. */
+  readonly #looked = new WeakMap<Table, number>();
+  #began = 0;
   #lost = false;
 
   private constructor(client: pg.Client, { side, lane, tables }: SessionRequest) {
@@ -99,13 +105,29 @@ export class TargetSession {
     });
   }
 
+  /** To be called as a transaction begins. */
+  transactionBegan(): void {
+    this.#began = performance.now();
+  }
+
   async target(table: Table): Promise<TargetTable> {
-    let target = this.#tables.get(table);
-    if (target === undefined) {
-      target = await this.guarded({ table: table.id }, () => readTargetTable(this.client, this.side, table));
-      this.#tables.set(table, target);
-    }
-    return target;
+    const known = this.#tables.get(table);
+    if (known !== undefined && this.#isFresh(known)) return known;
+    const read = await this.guarded({ table: table.id }, async () =>
+      known === undefined
+        ? readTargetTable(this.client, this.side, table)
+        : { ...known, leaves: await readLeaves(this.client, this.side, table) },
+    );
+    this.#tables.set(table, read);
+    this.#looked.set(table, performance.now());
+    return read;
+  }
+
+  /** Leaves come and go. Named one by one, a new one would be missed by the next statement; through the root, one not ours be reached by it. */
+  #isFresh({ table, partitioned, leaves }: TargetTable): boolean {
+    if (!partitioned) return true;
+    const at = this.#looked.get(table) ?? Number.NEGATIVE_INFINITY;
+    return leaves === null ? performance.now() - at < LEAVES_BELIEVED_MILLIS : at >= this.#began;
   }
 
   /** How all rows of the table are reached, and no others; as the catalog is now. */

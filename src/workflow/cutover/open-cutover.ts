@@ -15,6 +15,7 @@ import { JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { crashPoints } from "../crash-point.ts";
+import { markersName } from "../names.ts";
 import { applierToken, type Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
 import { openWatchSession } from "../watch-session.ts";
@@ -115,7 +116,8 @@ function sideOf(
     open: (signal) => migration.connect(name, "cutover", { signal }),
     now,
   });
-  return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), now, crashPoint });
+  const markers = markersName(migration.name);
+  return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), markers, now, crashPoint });
 }
 
 /** A server that has frozen does not say good-bye. */

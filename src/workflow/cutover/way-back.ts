@@ -10,6 +10,7 @@ import { createProgressSchema } from "../../side/postgres/bookkeeping/progress-s
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { crashPoints } from "../crash-point.ts";
+import { markersName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { provedSlot } from "../prepare/prove-slot.ts";
 import { takeOverWayBack } from "./way-back-sessions.ts";
@@ -30,7 +31,7 @@ export async function prepareWayBack(opened: Migration, bus: ProgressBus): Promi
   const source = await migration.connect("source", "prepare way back");
   try {
     await createProgressSchema(source, "source");
-    const tables = [...joinedTables(migration), await markerTable(source)];
+    const tables = [...joinedTables(migration), await markerTable(source, markersName(migration.name))];
     crashPoint("way-back-before-slot");
     const tail = await provedSlot(migration, {
       stream: "reverse",

@@ -8,6 +8,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { type Claim, claimTables, releaseTables } from "../../side/postgres/bookkeeping/claim-tables.ts";
 import { markerTable } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { createProgressSchema } from "../../side/postgres/bookkeeping/progress-schema.ts";
 import { systemIdentifier } from "../../side/postgres/wal.ts";
@@ -22,6 +23,7 @@ import { TableStore } from "../../state/table-store.ts";
 import type { TailRecord } from "../../state/tail-store.ts";
 import type { SchemaMemory, SchemaWork } from "../../target/kind.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
+import { markersName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { adoptDrift } from "../stream/adopt-drift.ts";
 import { leftOutStore } from "./left-out-store.ts";
@@ -45,7 +47,7 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
     await createProgressSchema(source, "source");
     await migration.target.prepare(signal);
     const moved = await planTables(migration, source, bus);
-    const tables = [...moved, await markerTable(source)];
+    const tables = [...moved, await markerTable(source, markersName(migration.name))];
     bus.emit({ kind: "phase", phase: "schema" });
     const schema = await migration.target.openSchema({ tables: moved, memory: schemaMemory(migration), bus, signal });
     await schema.prepare();
@@ -98,6 +100,7 @@ async function planTables(migration: Migration, source: pg.Client, bus: Progress
     claim();
     const known = await adoptDrift(migration, bus);
     refuseOverrides(overrides, { tables: known, leftOut: [] });
+    await claimBoth(migration, source, known);
     return known;
   }
   const catalog = await readCatalog(source, { include, exclude });
@@ -109,6 +112,7 @@ async function planTables(migration: Migration, source: pg.Client, bus: Progress
     });
   }
   refuseOverrides(overrides, catalog);
+  await claimBoth(migration, source, tables);
   // Their definitions come with the schema, so an empty table at the target would be all that is seen of it.
   for (const { detail, fix } of catalog.leftOut) {
     bus.emit({
@@ -128,6 +132,22 @@ async function planTables(migration: Migration, source: pg.Client, bus: Progress
   claim();
   store.plan(tables);
   return tables;
+}
+
+async function claimBoth(migration: Migration, source: pg.Client, moved: readonly Table[]): Promise<void> {
+  const claim = (side: SideName): Claim => ({
+    side,
+    migration: migration.name,
+    markers: markersName(migration.name),
+    tables: moved.map(({ id }) => id),
+  });
+  await claimTables(source, claim("source"));
+  try {
+    await migration.target.server?.session("claim", (target) => claimTables(target, claim("target")));
+  } catch (error) {
+    if (new TableStore(migration.state).all().length === 0) await releaseTables(source, claim("source"));
+    throw error;
+  }
 }
 
 async function passBarrier(migration: Migration, tables: readonly Table[], bus: ProgressBus, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,6 @@ import { type ConfigLocation, loadStateLocation } from "../../config/load-config
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { formatLsn } from "../../model/lsn.ts";
 import type { Report, ReportLoad, ReportStatus, ReportStream, ReportTable, ReportVerification } from "../../report/report.ts";
-import { MARKER_TABLE } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { verificationHistory } from "../../state/audit/verification-history.ts";
@@ -74,7 +73,6 @@ function readTables(state: StateDatabase): readonly ReportTable[] {
   const verdicts = new Map(new VerifyStore(state).latest().map((verdict) => [verdict.table, verdict]));
   return new TableStore(state)
     .all()
-    .filter(({ table }) => table.id !== MARKER_TABLE)
     .map(({ table, chunksDone, ...record }) => {
       const verdict = verdicts.get(table.id);
       return {

@@ -1,11 +1,11 @@
 import type { ChunkRange } from "../../engine/ports.ts";
-import type { Table, TableLeaf } from "../../model/table.ts";
+import { type Table, type TableLeaf, tableId } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { planChunks } from "../../plan/plan-chunks.ts";
-import { MARKER_TABLE } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { heldError } from "../held-tables.ts";
+import { markersName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
 import type { LoadSettings } from "../stream/run-engine.ts";
@@ -35,7 +35,8 @@ export function loadForward(
         // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
         await stream.atBoundary(() => prepared.schema.finish());
         const store = new TableStore(migration.state);
-        for (const { id } of prepared.tables) if (id !== MARKER_TABLE) store.reached(id, "live");
+        const ours = tableId({ schema: "pghaul", name: markersName(migration.name) });
+        for (const { id } of prepared.tables) if (id !== ours) store.reached(id, "live");
         milestones.reach("load-finished");
       }
       await allJoined(stream, signal);

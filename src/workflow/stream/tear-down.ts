@@ -8,7 +8,7 @@ import { dropPublication } from "../../source/publication.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
-import { originPrefix, publicationName, slotName } from "../names.ts";
+import { markersName, originPrefix, publicationName, slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 
 /** What a teardown removes, as the operator reviews it. */
@@ -64,6 +64,7 @@ async function tearDownSide(migration: Migration, stream: StreamName, client: pg
   await forgetMigration(client, {
     side: upstreamOf(stream),
     migration: migration.name,
+    markers: markersName(migration.name),
     originPrefix: originPrefix(migration.name),
     signal: new AbortController().signal,
   });

@@ -3,6 +3,7 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type StreamName, upstreamOf } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
 import { deleteMarker, touchMarker } from "../../side/postgres/bookkeeping/marker-table.ts";
 import { withComputed } from "../../side/postgres/compare/computed-columns.ts";
 import { PostgresOrigin } from "../../side/postgres/compare/postgres-sides.ts";
@@ -16,6 +17,7 @@ import type { CompareParts } from "../../verify/compare-scope.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
 import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
+import { markersName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { verifyRanges } from "../run/plan-ranges.ts";
 import { downstream } from "../stream/downstream.ts";
@@ -58,7 +60,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
-  let compared = 0;
+  const decided = new Set<string>();
   try {
     const verdicts = await verifyTables(
       parts,
@@ -72,9 +74,9 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
         differences: task.differences,
         now: () => systemClock.now(),
         begun: (table, piece, pieces) =>
-          bus.emit({ kind: "verify", tablesDone: compared, tablesTotal: tables.length, table, piece, pieces }),
+          bus.emit({ kind: "verify", tablesDone: decided.size, tablesTotal: tables.length, table, piece, pieces }),
         verdict: (reached) => {
-          compared += 1;
+          decided.add(reached.table);
           const verdict = asSourceAndTarget(reached, stream);
           store.record(runId, verdict);
           bus.emit({
@@ -89,9 +91,28 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
       signal,
     );
     return verifyResult(verdicts.map((verdict) => asSourceAndTarget(verdict, stream)));
+  } catch (error) {
+    throw withUndecided(
+      error,
+      tables.filter(({ id }) => !decided.has(id)),
+    );
   } finally {
     await close();
   }
+}
+
+const NAMED = 5;
+
+/** A comparison that ends early has said nothing of these. */
+function withUndecided(error: unknown, tables: readonly Table[]): unknown {
+  if (!(error instanceof PghaulError) || error.code !== "STREAM_NOT_RUNNING" || tables.length === 0) return error;
+  const named = tables.slice(0, NAMED).map(({ id }) => id);
+  const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more` : "";
+  return new PghaulError(error.code, `${error.message}; without a verdict: ${named.join(", ")}${more}`, {
+    cause: error.cause,
+    context: error.context,
+    ...(error.suggestion === undefined ? {} : { suggestion: error.suggestion }),
+  });
 }
 
 /** After a switch the target is primary and the source follows. */
@@ -163,11 +184,13 @@ async function openParts(
     signal,
   });
   const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
-  const marker = `verify ${runId}`;
+  const marker = { table: qualifiedName("pghaul", markersName(migration.name)), id: `verify ${runId}` };
   const replica = downstream(migration.target, stream).replica({
     nudge: () => touchMarker(control, marker),
     sleep: clock.sleep,
     waiting: (why) => bus.emit({ kind: "waiting", why }),
+    maxWaitMillis: migration.config.verify.maxWait,
+    now: () => systemClock.now(),
   });
   let closeAt = Number.NEGATIVE_INFINITY;
   const parts: CompareParts = {

@@ -15,6 +15,8 @@ export interface VerifiedTable {
   readonly equal: boolean;
   readonly rows: string;
   readonly targetRows: string;
+  /** Rows of which generated columns were not compared. */
+  readonly generatedUnread: string;
   /** Where the verdict holds: from the first piece compared to the last. */
   readonly lsnFrom: string;
   readonly lsn: string;
@@ -46,6 +48,7 @@ export function verifyResult(verdicts: readonly TableVerdict[]): VerifyResult {
       ...verdict,
       rows: String(verdict.rows),
       targetRows: String(verdict.targetRows),
+      generatedUnread: String(verdict.generatedUnread ?? 0n),
       lsnFrom: formatLsn(verdict.lsnFrom),
       lsn: formatLsn(verdict.lsn),
     })),

@@ -316,9 +316,25 @@ for (const version of VERSIONS) {
       );
       const name = rows[0]?.name ?? "";
       await admin.query(`drop trigger ${name} on plain;
-        create trigger ${name} before insert or truncate on plain for each statement execute function pghaul.refuse_write();
+        create trigger ${name} before insert or truncate on plain for each statement execute function pghaul.refuse_write('${TOKEN}');
         alter table plain enable always trigger ${name}`);
       assert.deepEqual(await fenced.probeWrites(), ["public.plain"]);
+    });
+
+    withBench("of two migrations stand side by side: each lets its own appliers through and opens alone", async ({ connect, side }) => {
+      const [ours, theirs] = [await side(["public.plain"]), await side(["public.parted"], undefined, "token-of-theirs")];
+      await ours.fence("marker", 1_000);
+      await theirs.fence("marker", 1_000);
+      const applier = await connect();
+      await applier.query(`set pghaul.applier = '${TOKEN}'`);
+      assert.equal(await stateOf(applier, UPDATE), null);
+      assert.equal(await stateOf(applier, "delete from parted"), "25006");
+      const both = await side(["public.plain", "public.parted"]);
+      assert.equal(await both.fenceState(), "partial", "what they have fenced is not fenced by us");
+      await both.open("opened", 5_000);
+      const admin = await connect();
+      assert.equal(await stateOf(admin, UPDATE), null);
+      assert.equal(await stateOf(admin, "delete from parted"), "25006");
     });
 
     withBench("opens even where a table has been dropped meanwhile", async ({ connect, side }) => {

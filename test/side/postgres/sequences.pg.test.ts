@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
+import { claimTables } from "../../../src/side/postgres/bookkeeping/claim-tables.ts";
 import { createProgressSchema } from "../../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { DriverSession } from "../../../src/side/postgres/switch/driver-session.ts";
 import { PostgresSide } from "../../../src/side/postgres/switch/postgres-side.ts";
@@ -40,12 +41,14 @@ for (const version of [13, 18] as const satisfies readonly PgVersion[]) {
       const client = await database.connect();
       await client.query(SEQUENCES);
       await createProgressSchema(client, name);
+      await claimTables(client, { side: name, migration: "bench", markers: "marker_bench", tables: [] });
       if (name === "source") await client.query(USED);
       const side = new PostgresSide({
         name,
         session: new DriverSession({ side: name, migration: "bench", open: async () => client, now: () => performance.now() }),
         tables: [{ schema: "public", name: "t" }],
         applierToken: "x",
+        markers: "marker_bench",
         now: () => performance.now(),
       });
       await side.warmUp();

@@ -6,7 +6,7 @@ import type pg from "pg";
 import type { PghaulError } from "../../../src/errors/pghaul-error.ts";
 import { DriverSession } from "../../../src/side/postgres/switch/driver-session.ts";
 import { PostgresSide } from "../../../src/side/postgres/switch/postgres-side.ts";
-import { openBench, ROOTS, type SideBench, stateOf, TOKEN, tableName } from "../../cutover/side-bench.ts";
+import { MARKERS, openBench, ROOTS, type SideBench, stateOf, TOKEN, tableName } from "../../cutover/side-bench.ts";
 import { waitFor } from "../../support/database.ts";
 import { deadline } from "../../support/deadline.ts";
 import { type PgServer, type PgVersion, startServer } from "../../support/pg-server.ts";
@@ -46,7 +46,14 @@ for (const version of VERSIONS) {
       };
       const session = new DriverSession({ side: "source", migration: "bench", open, now: () => performance.now() });
       const tables = ROOTS.map(tableName);
-      const side = new PostgresSide({ name: "source", session, tables, applierToken: TOKEN, now: () => performance.now() });
+      const side = new PostgresSide({
+        name: "source",
+        session,
+        tables,
+        applierToken: TOKEN,
+        markers: MARKERS,
+        now: () => performance.now(),
+      });
       await side.takeOver(5_000);
       await side.warmUp();
       const last = (): pg.Client => clients.at(-1) as pg.Client;

@@ -53,7 +53,13 @@ export class Bench implements AsyncDisposable {
     const client = await this.database.connect();
     await createProgressSchema(client, "target");
     const originPrefix = `pghaul_${this.database.name}_`;
-    await forgetMigration(client, { side: "target", migration: "bench", originPrefix, signal: new AbortController().signal });
+    await forgetMigration(client, {
+      side: "target",
+      markers: "marker_of_bench",
+      migration: "bench",
+      originPrefix,
+      signal: new AbortController().signal,
+    });
     const left = await query<{ roname: string }>(client, "select roname from pg_replication_origin where starts_with(roname, $1)", [
       originPrefix,
     ]);

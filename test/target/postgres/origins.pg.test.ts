@@ -26,6 +26,7 @@ suite("origins of migrations side by side", () => {
     await forgetMigration(client, {
       side: "target",
       migration: "pay",
+      markers: "marker_pay",
       originPrefix: originPrefix("pay"),
       signal: new AbortController().signal,
     });

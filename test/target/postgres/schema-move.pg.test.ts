@@ -64,7 +64,7 @@ comment on column lines.slot is 'semi;colon';
 create function noted() returns event_trigger language plpgsql as 'begin end';
 create event trigger watch on ddl_command_end execute function noted();
 create publication not_ours for table lines;
-create schema pghaul; create table pghaul.marker (id text);
+create schema pghaul; create table pghaul.marker_m (id text);
 insert into "Sales Dept"."Customers" (mail) select i || '@x' from generate_series(1, 20) i;
 insert into orders select case when i % 2 = 0 then 'eu' else 'r' || i end, i, i, i from generate_series(1, 20) i;
 refresh materialized view totals; refresh materialized view more_totals;

@@ -14,7 +14,7 @@ export async function dropOpenFences(client: pg.Client): Promise<void> {
     `select format('%I.%I', n.nspname, c.relname) as table, t.tgname::text as trigger
        from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where starts_with(t.tgname::text, 'pghaul_fence_') and not t.tgisinternal
-        and (t.tgenabled = 'D' or exists (select from pghaul.marker m where m.id = 'open ' || t.tgname))`,
+        and (t.tgenabled = 'D' or exists (select from pghaul.opening o where o.fence = t.tgname))`,
   );
   for (const { table, trigger } of rows) await dropTrigger(client, `drop trigger if exists ${quoteIdent(trigger)} on ${table}`);
 }

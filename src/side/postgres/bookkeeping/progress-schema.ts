@@ -14,7 +14,8 @@ const VERSION = 1;
 
 /**
  * Keys in `pending` are JSON arrays of byte strings (model/value.ts), one character a byte: a jsonb or text[] of the values
- * themselves could not hold what a SQL_ASCII database may. So is the key in `hold`, a JSON object (model/hold.ts).
+ * themselves could not hold what a SQL_ASCII database may. So is the key in `hold`, a JSON object (model/hold.ts). Every row is of one
+ * migration, that of a fence's opening by the fence's name; a migration's markers are a table of its own (claim-tables.ts).
  */
 const STATEMENTS = `
 create schema if not exists pghaul;
@@ -53,10 +54,13 @@ create table pghaul.restored (
   at timestamptz not null default clock_timestamp(),
   primary key (migration, entry)
 );
-create table pghaul.marker (
-  id text primary key,
-  at timestamptz not null default clock_timestamp(),
-  note text
+create table pghaul.claim (
+  table_id text primary key,
+  migration text not null
+);
+create table pghaul.opening (
+  fence text primary key,
+  at timestamptz not null default clock_timestamp()
 );
 insert into pghaul.meta (version) values (${VERSION});`;
 

@@ -2,8 +2,8 @@ import type { Table } from "../../../model/table.ts";
 import type { PostgresServer } from "../server.ts";
 
 /**
- * The tables with their stored generated columns, those that both sides compute. Neither COPY nor the stream carries them, so nothing but a
- * comparison of what is stored tells whether both computed the same.
+ * The tables with their generated columns, those that both sides compute. Neither COPY nor the stream carries them, so nothing but a comparison
+ * of what is stored, or computed as it is read (virtual ones, 18), tells whether both compute the same.
  */
 export async function withComputed(
   servers: readonly [PostgresServer, PostgresServer],
@@ -30,7 +30,7 @@ async function selectComputed(server: PostgresServer, tables: readonly Table[]):
          from unnest($1::text[], $2::text[]) with ordinality as t(schema, name, place)
          join pg_catalog.pg_namespace n on n.nspname = t.schema
          join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.name
-         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attgenerated = 's' and not a.attisdropped
+         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped
         order by t.place, a.attnum`,
       [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
     );

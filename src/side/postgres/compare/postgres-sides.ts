@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { ReadView } from "../../../engine/ports.ts";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../../model/lsn.ts";
 import type { SideName } from "../../../model/side.ts";
 import { isVisible, parseSnapshot } from "../../../model/snapshot.ts";
@@ -53,6 +54,9 @@ export interface ReplicaOptions extends SideOptions {
   /** Makes the stream move past what the primary has written so far; called while waiting. */
   readonly nudge: () => Promise<void>;
   readonly waiting: (why: string) => void;
+  /** How long the stream is waited for, ms: under writers that it cannot follow it would be for ever. */
+  readonly maxWaitMillis: number;
+  readonly now: () => number;
 }
 
 const POLL_MILLIS = 20;
@@ -70,7 +74,7 @@ export class PostgresReplica implements VerifyReplica {
   async reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
     const client = await this.#options.connect("verify position", signal);
     try {
-      await this.#reach(client, lsn, signal);
+      await this.#reach(client, lsn, this.#deadline(), signal);
     } finally {
       await client.end();
     }
@@ -78,11 +82,12 @@ export class PostgresReplica implements VerifyReplica {
 
   async openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ snapshot: PostgresSnapshot; position: Lsn }> {
     const client = await this.#options.connect(`verify ${table.id}`, signal);
+    const deadline = this.#deadline();
     try {
       const side = snapshotSide(this.#options);
       for (;;) {
         // Without a lock: the stream's own TRUNCATE would queue behind it.
-        await this.#reach(client, lsn, signal);
+        await this.#reach(client, lsn, deadline, signal);
         const select = `(${positionSql(this.#options.stream)})::text as position`;
         const opened = await openLocked<{ position: string | null }>(client, { ...side, table, select }, signal);
         const position = opened.position === null ? null : parseLsn(opened.position);
@@ -97,18 +102,34 @@ export class PostgresReplica implements VerifyReplica {
     }
   }
 
-  async #reach(client: pg.Client, lsn: Lsn, signal: AbortSignal): Promise<void> {
-    const { stream, nudge, waiting, sleep } = this.#options;
+  #deadline(): number {
+    return this.#options.now() + this.#options.maxWaitMillis;
+  }
+
+  /** Throws STREAM_NOT_RUNNING at the deadline. */
+  async #reach(client: pg.Client, lsn: Lsn, deadline: number, signal: AbortSignal): Promise<void> {
+    const { stream, nudge, waiting, sleep, now } = this.#options;
     for (let round = 0; ; round += 1) {
       signal.throwIfAborted();
       const { rows } = await client.query<{ position: string | null }>(`select (${positionSql(stream)})::text as position`);
       const position = rows[0]?.position == null ? null : parseLsn(rows[0].position);
       if (position !== null && position >= lsn) return;
+      if (now() >= deadline) throw this.#tooFarBehind(position, lsn);
       if (round % NUDGE_EVERY === 0) await nudge();
       if (round % TELL_EVERY === TELL_EVERY - 1) {
         waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`);
       }
       await sleep(POLL_MILLIS, signal);
     }
+  }
+
+  #tooFarBehind(position: Lsn | null, wanted: Lsn): PghaulError {
+    const { side, maxWaitMillis } = this.#options;
+    const where = position === null ? "has no position" : `is at ${formatLsn(position)}, ${wanted - position} bytes behind`;
+    return new PghaulError(
+      "STREAM_NOT_RUNNING",
+      `the stream did not come to ${formatLsn(wanted)} at the ${side} within ${Math.round(maxWaitMillis / 1000)} s (verify.maxWait): it ${where}`,
+      { suggestion: "pghaul status   # and again when the lag is small" },
+    );
   }
 }

@@ -4,12 +4,13 @@
  * drop the trigger may write; that is what the proof by the log is for.
  *
  * A fence is closed by triggers under locks, because only the locks are a barrier, and opened by one row: a trigger passes everybody once
- * `pghaul.marker` holds a row of its name. So opening waits for no lock, neither at the new primary nor, when a switch is cancelled, at the
+ * `pghaul.opening` holds a row of its name. So opening waits for no lock, neither at the new primary nor, when a switch is cancelled, at the
  * old one. Each fence has a name of its own: a transaction whose snapshot is older than the row is refused a moment longer, never let
  * through.
  */
 
 import { qualifiedName, quoteIdent, quoteLiteral } from "../../../postgres/quote.ts";
+import type { Marker } from "../bookkeeping/marker-table.ts";
 import { WITH_PARTITIONS } from "../facts/with-partitions.ts";
 
 /** Names of our triggers begin with it; what follows is unique to one fence. */
@@ -30,21 +31,16 @@ export function fenceTrigger({ side, unique }: FenceName): string {
   return `${FENCE_PREFIX}${side}_${unique}`;
 }
 
-/** Of the row that opens a fence. */
-function openingOf(trigger: string): string {
-  return `open ${trigger}`;
-}
-
 /**
  * Installed before the switch, so that nothing but locks and catalog rows is left for the pause. SECURITY DEFINER, because the roles that
- * write to the application's tables have no rights in our schema.
+ * write to the application's tables have no rights in our schema. One serves the fences of all migrations: each trigger names its own appliers.
  */
-export function fenceFunctionSql(applierToken: string): string {
+export function fenceFunctionSql(): string {
   return `
     create or replace function pghaul.refuse_write() returns trigger language plpgsql security definer set search_path = pg_catalog as $pghaul$
     begin
-      if pg_catalog.current_setting('pghaul.applier', true) is distinct from ${quoteLiteral(applierToken)}
-         and not exists (select from pghaul.marker where id = 'open ' || tg_name) then
+      if pg_catalog.current_setting('pghaul.applier', true) is distinct from tg_argv[0]
+         and not exists (select from pghaul.opening where fence = tg_name) then
         raise exception 'pghaul: writes have moved away from this database (table %.%)', tg_table_schema, tg_table_name
           using errcode = 'read_only_sql_transaction', hint = 'Connect to the new primary.';
       end if;
@@ -52,10 +48,16 @@ export function fenceFunctionSql(applierToken: string): string {
     end $pghaul$`;
 }
 
+/** A trigger to be made: its name, and the token of the appliers that it lets through. */
+export interface FenceTrigger {
+  readonly name: string;
+  readonly token: string;
+}
+
 export interface FenceRequest {
   readonly relations: readonly FencedRelation[];
-  readonly trigger: string;
-  readonly marker: string;
+  readonly trigger: FenceTrigger;
+  readonly marker: Marker;
   readonly lockMillis: number;
   /** The session may set deadlock_timeout. */
   readonly impatient: boolean;
@@ -99,7 +101,7 @@ function impatience(impatient: boolean): readonly string[] {
 }
 
 /** The fence on one table, for a side where nobody writes but our appliers. */
-export function guardSql(relation: FencedRelation, trigger: string, lockMillis: number, impatient: boolean): string {
+export function guardSql(relation: FencedRelation, trigger: FenceTrigger, lockMillis: number, impatient: boolean): string {
   const table = qualifiedName(relation.schema, relation.name);
   return [
     "begin",
@@ -111,27 +113,28 @@ export function guardSql(relation: FencedRelation, trigger: string, lockMillis: 
   ].join(";\n");
 }
 
-function createTriggerSql(table: string, trigger: string): string[] {
+function createTriggerSql(table: string, { name, token }: FenceTrigger): string[] {
   return [
-    `create trigger ${quoteIdent(trigger)} before insert or update or delete or truncate on ${table} for each statement execute function pghaul.refuse_write()`,
-    `alter table only ${table} enable always trigger ${quoteIdent(trigger)}`,
+    `create trigger ${quoteIdent(name)} before insert or update or delete or truncate on ${table} for each statement execute function pghaul.refuse_write(${quoteLiteral(token)})`,
+    `alter table only ${table} enable always trigger ${quoteIdent(name)}`,
   ];
 }
 
 /** Opens fences, and writes a marker in the same transaction: who sees the marker knows that they are open. */
-export function openSql(triggers: readonly string[], marker: string, limitMillis: number): string {
-  const rows = [...triggers.map(openingOf), marker].map((id) => `(${quoteLiteral(id)})`);
+export function openSql(triggers: readonly string[], marker: Marker, limitMillis: number): string {
+  const rows = triggers.map((name) => `(${quoteLiteral(name)})`);
   return [
     "begin",
     `set local statement_timeout = ${Math.max(1, Math.round(limitMillis))}`,
     "set local synchronous_commit = on",
-    `insert into pghaul.marker (id) values ${rows.join(", ")} on conflict (id) do nothing`,
+    ...(rows.length > 0 ? [`insert into pghaul.opening (fence) values ${rows.join(", ")} on conflict (fence) do nothing`] : []),
+    markerSql(marker),
     "commit",
   ].join(";\n");
 }
 
-function markerSql(marker: string): string {
-  return `insert into pghaul.marker (id) values (${quoteLiteral(marker)}) on conflict (id) do nothing`;
+export function markerSql({ table, id }: Marker): string {
+  return `insert into ${table} (id) values (${quoteLiteral(id)}) on conflict (id) do nothing`;
 }
 
 /** Takes a trigger that passes everybody off a table. `drop` also bars readers for a moment, so it is for a side that is not the primary. */
@@ -149,8 +152,8 @@ export interface RelationRow {
   readonly oid: string;
   /** A fence trigger of ours on it, null where there is none; one row for each. */
   readonly trigger: string | null;
-  /** 'closed', 'open' (lets everybody pass), or 'disabled'. */
-  readonly state: "closed" | "open" | "disabled" | null;
+  /** 'closed' by us, 'open' (lets everybody pass), 'disabled', or an 'other' migration's that is closed. */
+  readonly state: "closed" | "open" | "disabled" | "other" | null;
   /** 'true': it is as we made it, for every event and every row. */
   readonly intact: string;
 }
@@ -160,13 +163,14 @@ const FENCE_TYPE = 2 + 4 + 8 + 16 + 32;
 
 /**
  * The moved tables with all their partitions, as they are now, and the fences on them. Partitions of every level: a write straight into one
- * passes a trigger on its parent. $1 schemas, $2 names; `root` counts from 1 into them.
+ * passes a trigger on its parent. $1 schemas, $2 names; `root` counts from 1 into them; $3 the token of our fences, the argument of each.
  */
 export function relationsSql(): string {
   return `
     select r.place::text as root, n.nspname::text as schema, c.relname::text as name, c.oid::text as oid, t.tgname::text as trigger,
            case when t.tgname is null then null when t.tgenabled <> 'A' then 'disabled'
-                when exists (select from pghaul.marker m where m.id = 'open ' || t.tgname) then 'open' else 'closed' end as state,
+                when exists (select from pghaul.opening o where o.fence = t.tgname) then 'open'
+                when encode(t.tgargs, 'escape') = $3 || '\\000' then 'closed' else 'other' end as state,
            coalesce(t.tgtype = ${FENCE_TYPE} and t.tgqual is null and t.tgfoid = to_regproc('pghaul.refuse_write'), false)::text as intact
       from unnest($1::text[], $2::text[]) with ordinality as r(schema, name, place) ${WITH_PARTITIONS}
       left join pg_catalog.pg_trigger t on t.tgrelid = c.oid and starts_with(t.tgname::text, '${FENCE_PREFIX}') and not t.tgisinternal

@@ -9,10 +9,21 @@ import { tableId } from "../../../model/table.ts";
 import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName } from "../../../postgres/quote.ts";
 import { asPghaulError, sqlState } from "../../../postgres/wrap-error.ts";
+import type { Marker } from "../bookkeeping/marker-table.ts";
 import type { DriverSession } from "./driver-session.ts";
-import { blockersSql, fenceFunctionSql, fenceSql, fenceTrigger, guardSql, openSql, tidySql } from "./fence-queries.ts";
+import {
+  blockersSql,
+  type FenceTrigger,
+  fenceFunctionSql,
+  fenceSql,
+  fenceTrigger,
+  guardSql,
+  markerSql,
+  openSql,
+  tidySql,
+} from "./fence-queries.ts";
 import { sequencesSql, takeSequencesSql, type UnusedSequence, unusedSequencesSql } from "./sequence-queries.ts";
-import { readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
+import { type Fenced, readAllRelations, readRelations, type SideRelation, type TableName } from "./side-relations.ts";
 
 export interface PostgresSideOptions {
   readonly name: SideName;
@@ -21,6 +32,8 @@ export interface PostgresSideOptions {
   /** The moved tables, without our own. Their partitions are looked up whenever they matter: one may be made at any time. */
   readonly tables: readonly TableName[];
   readonly applierToken: string;
+  /** The migration's own table of markers in the schema pghaul, by name. */
+  readonly markers: string;
   readonly now: () => number;
   /** Moments inside the acts, for crash tests: a statement is on its way, or was answered and nobody has written it down. */
   readonly crashPoint?: (name: string) => void;
@@ -47,18 +60,18 @@ const GUARD_LOCK_MILLIS = 5_000;
 export class PostgresSide implements CutoverSide {
   readonly name: SideName;
   readonly #session: DriverSession;
-  readonly #tables: readonly TableName[];
-  readonly #token: string;
+  readonly #fenced: Fenced;
+  readonly #markers: string;
   readonly #now: () => number;
   readonly #crashPoint: (name: string) => void;
   #impatient = false;
   #unused: readonly UnusedSequence[] = [];
 
-  constructor({ name, session, tables, applierToken, now, crashPoint = () => {} }: PostgresSideOptions) {
+  constructor({ name, session, tables, applierToken, markers, now, crashPoint = () => {} }: PostgresSideOptions) {
     this.name = name;
     this.#session = session;
-    this.#tables = tables;
-    this.#token = applierToken;
+    this.#fenced = { tables, token: applierToken };
+    this.#markers = qualifiedName("pghaul", markers);
     this.#now = now;
     this.#crashPoint = crashPoint;
   }
@@ -112,11 +125,11 @@ export class PostgresSide implements CutoverSide {
 
   async open(marker: string, limitMillis: number): Promise<void> {
     const until = this.#now() + limitMillis;
-    const there = await this.#told(() => readRelations(this.#limited(limitMillis), this.#tables));
+    const there = await this.#told(() => readRelations(this.#limited(limitMillis), this.#fenced));
     const closed = new Set(there.flatMap((relation) => relation.closing));
     const left = Math.max(1, until - this.#now());
     const sent = (): void => this.#crashPoint("cutover-open-sent");
-    await this.#told(() => this.#session.query(openSql([...closed], marker, left), undefined, left + ANSWER_MILLIS, sent));
+    await this.#told(() => this.#session.query(openSql([...closed], this.#marker(marker), left), undefined, left + ANSWER_MILLIS, sent));
   }
 
   async tidy(): Promise<number> {
@@ -135,11 +148,11 @@ export class PostgresSide implements CutoverSide {
   }
 
   async writeMarker(id: string): Promise<void> {
-    await this.#told(() => this.#session.query("insert into pghaul.marker (id) values ($1) on conflict (id) do nothing", [id]));
+    await this.#told(() => this.#session.query(markerSql(this.#marker(id))));
   }
 
   async sawMarker(id: string): Promise<boolean> {
-    const { rowCount } = await this.#told(() => this.#session.query("select 1 from pghaul.marker where id = $1", [id]));
+    const { rowCount } = await this.#told(() => this.#session.query(`select 1 from ${this.#markers} where id = $1`, [id]));
     return rowCount === 1;
   }
 
@@ -192,7 +205,7 @@ export class PostgresSide implements CutoverSide {
     const sql = fenceSql({
       relations,
       trigger: this.#newTrigger(),
-      marker,
+      marker: this.#marker(marker),
       lockMillis,
       impatient: this.#impatient,
       sequences: sequencesSql(this.#unused),
@@ -206,7 +219,7 @@ export class PostgresSide implements CutoverSide {
     };
   }
 
-  async #guardTable(relation: SideRelation, trigger: string): Promise<void> {
+  async #guardTable(relation: SideRelation, trigger: FenceTrigger): Promise<void> {
     const began = this.#now();
     for (;;) {
       try {
@@ -235,12 +248,16 @@ export class PostgresSide implements CutoverSide {
     }
   }
 
-  #newTrigger(): string {
-    return fenceTrigger({ side: this.name, unique: randomBytes(5).toString("hex") });
+  #marker(id: string): Marker {
+    return { table: this.#markers, id };
+  }
+
+  #newTrigger(): FenceTrigger {
+    return { name: fenceTrigger({ side: this.name, unique: randomBytes(5).toString("hex") }), token: this.#fenced.token };
   }
 
   #relations(limitMillis?: number): Promise<readonly SideRelation[]> {
-    return this.#told(() => readAllRelations(this.#limited(limitMillis), this.name, this.#tables));
+    return this.#told(() => readAllRelations(this.#limited(limitMillis), this.name, this.#fenced));
   }
 
   #limited(limitMillis: number | undefined): Queryable {
@@ -252,13 +269,13 @@ export class PostgresSide implements CutoverSide {
   }
 
   #whatIsThere(): Promise<readonly SideRelation[]> {
-    return this.#told(() => readRelations(this.#session, this.#tables));
+    return this.#told(() => readRelations(this.#session, this.#fenced));
   }
 
   /** Two processes that prepare at the same time both replace the function: "tuple concurrently updated" of one of them is no fault. */
   async #installFunction(): Promise<void> {
     await this.#session.query("begin; select pg_advisory_xact_lock(hashtext('pghaul'))");
-    await this.#session.query(fenceFunctionSql(this.#token));
+    await this.#session.query(fenceFunctionSql());
     await this.#session.query("commit");
   }
 

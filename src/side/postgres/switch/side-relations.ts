@@ -11,7 +11,7 @@ export type TableName = FencedRelation;
 
 export interface SideRelation extends FencedRelation {
   readonly oid: string;
-  /** A closed fence is on it. */
+  /** A closed fence of ours is on it. */
   readonly fenced: boolean;
   /** One that nobody has altered: no event, row or function is other than we made it. */
   readonly intact: boolean;
@@ -22,15 +22,21 @@ export interface SideRelation extends FencedRelation {
   readonly enabledPassing: readonly string[];
 }
 
+/** The moved tables, and the token of the migration's fences: those of others on the same tables are not ours to open. */
+export interface Fenced {
+  readonly tables: readonly TableName[];
+  readonly token: string;
+}
+
 /** What is there of the moved tables: to open a fence, one that has been dropped must be no obstacle. */
-export async function readRelations(db: Queryable, tables: readonly TableName[]): Promise<readonly SideRelation[]> {
-  return (await readRows(db, tables)).relations;
+export async function readRelations(db: Queryable, fenced: Fenced): Promise<readonly SideRelation[]> {
+  return (await readRows(db, fenced)).relations;
 }
 
 /** The same, all of them. Throws REALITY_DIFFERS when a moved table is not there: a fence with a hole is none. */
-export async function readAllRelations(db: Queryable, side: SideName, tables: readonly TableName[]): Promise<readonly SideRelation[]> {
-  const { relations, roots } = await readRows(db, tables);
-  const missing = tables.filter((_, index) => !roots.has(index + 1));
+export async function readAllRelations(db: Queryable, side: SideName, fenced: Fenced): Promise<readonly SideRelation[]> {
+  const { relations, roots } = await readRows(db, fenced);
+  const missing = fenced.tables.filter((_, index) => !roots.has(index + 1));
   if (missing.length === 0) return relations;
   throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
     context: {
@@ -41,9 +47,9 @@ export async function readAllRelations(db: Queryable, side: SideName, tables: re
 
 async function readRows(
   db: Queryable,
-  tables: readonly TableName[],
+  { tables, token }: Fenced,
 ): Promise<{ readonly relations: readonly SideRelation[]; readonly roots: ReadonlySet<number> }> {
-  const { rows } = await db.query(relationsSql(), [tables.map(({ schema }) => schema), tables.map(({ name }) => name)]);
+  const { rows } = await db.query(relationsSql(), [tables.map(({ schema }) => schema), tables.map(({ name }) => name), token]);
   const byOid = Map.groupBy(rows as RelationRow[], ({ oid }) => oid);
   const roots = new Set((rows as RelationRow[]).map(({ root }) => Number(root)));
   return { relations: [...byOid.values()].map((own) => toRelation(own as [RelationRow, ...RelationRow[]])), roots };

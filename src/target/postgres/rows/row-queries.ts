@@ -13,12 +13,17 @@ export function copyIntoTable(target: TargetTable): string {
 
 export function deleteByKey(target: TargetTable, source: RowSource): string {
   const { item, where } = source.from("s", DELETES, keyOf(target));
-  return `delete from ${target.reach} as t using ${item} where ${where} and ${matches(target, "s")}`;
+  const which = `using ${item} where ${where} and ${matches(target, "s")}`;
+  if (target.leaves !== null) return `with ${gone(target, which, ["1"])} select from gone`;
+  return `delete from ${target.reach} as t ${which}`;
 }
 
 /** Sets `columns` of the rows that the patches `ops` name; their key stays. */
 export function updateByKey(target: TargetTable, source: RowSource, ops: OpRange, columns: readonly number[]): string {
-  const { item, where } = source.from("s", ops, [...new Set([...keyOf(target), ...columns])]);
+  const known = [...new Set([...keyOf(target), ...columns])];
+  const { item, where } = source.from("s", ops, known);
+  // A leaf cannot hand a row on to another one; only the root can, and that leads to the others too.
+  if (target.leaves !== null) return insertAnew(target, `using ${item} where ${where} and ${matches(target, "s")}`, known);
   return `update ${target.reach} as t set ${assignments(target, columns)} from ${item} where ${where} and ${matches(target, "s")}`;
 }
 
@@ -39,13 +44,13 @@ export function reinsertByKey(target: TargetTable, source: RowSource, ops: OpRan
 /** For a patch that has nothing to set: its row must be there all the same. The row count is the answer. */
 export function selectPresent(target: TargetTable, source: RowSource, ops: OpRange): string {
   const { item, where } = source.from("s", ops, keyOf(target));
-  return `select from ${target.reach} as t, ${item} where ${where} and ${matches(target, "s")}`;
+  return `select from ${rowsOf(target)} as t, ${item} where ${where} and ${matches(target, "s")}`;
 }
 
 /** The `op` of every patch whose row is not there. */
 export function selectAbsent(target: TargetTable, source: RowSource, ops: OpRange): string {
   const { item, where } = source.from("s", ops, keyOf(target));
-  return `select s.op from ${item} where ${where} and not exists (select from ${target.reach} as t where ${matches(target, "s")})`;
+  return `select s.op from ${item} where ${where} and not exists (select from ${rowsOf(target)} as t where ${matches(target, "s")})`;
 }
 
 /** OVERRIDING SYSTEM VALUE: an identity column takes the source's number (manual: "INSERT"). No-op on other columns. */
@@ -55,7 +60,7 @@ export function insertRows(target: TargetTable, source: RowSource): string {
 }
 
 export function insertAbsentRows(target: TargetTable, source: RowSource): string {
-  const present = `select from ${target.reach} as t where ${matches(target, "s")}`;
+  const present = `select from ${rowsOf(target)} as t where ${matches(target, "s")}`;
   return `${insertRows(target, source)} and not exists (${present})`;
 }
 
@@ -63,7 +68,7 @@ export function insertAbsentRows(target: TargetTable, source: RowSource): string
 export function moveByKey(target: TargetTable, source: RowSource, columns: readonly number[]): string {
   const old = source.from("o", DELETES, keyOf(target));
   const next = source.from("s", [1, 1], columns);
-  if (fixedColumns(target, columns).length > 0) {
+  if (target.leaves !== null || fixedColumns(target, columns).length > 0) {
     return insertAnew(target, `using ${old.item}, ${next.item} where ${old.where} and ${next.where} and ${matches(target, "o")}`, columns);
   }
   return `update ${target.reach} as t set ${assignments(target, columns)} from ${old.item}, ${next.item}
@@ -72,23 +77,33 @@ export function moveByKey(target: TargetTable, source: RowSource, columns: reado
 
 /** Deletes one copy of a whole row (a DELETE_OP row); a table without a key is a multiset. */
 export function deleteImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
-  return `delete from ${target.reach} as t using ${oneImage(target, source, nulls)} where t.tableoid = i.part and t.ctid = i.place`;
+  if (target.leaves !== null) return `with ${goneImage(target, source, nulls)} select from gone`;
+  return `delete from ${target.reach} as t using (${oneImage(target, source, nulls)}) as i where ${AT_PLACE}`;
 }
 
 /** Turns one copy of a whole row (DELETE_OP) into another (op 1). */
 export function updateImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
+  if (target.leaves !== null) return replaceImage(target, source, nulls);
   const columns = allColumns(target).filter((column) => target.columns[column]?.updatable === true);
   const next = source.from("s", [1, 1], columns);
-  return `update ${target.reach} as t set ${assignments(target, columns)} from ${oneImage(target, source, nulls)}, ${next.item}
-    where ${next.where} and t.tableoid = i.part and t.ctid = i.place`;
+  return `update ${target.reach} as t set ${assignments(target, columns)} from (${oneImage(target, source, nulls)}) as i, ${next.item}
+    where ${next.where} and ${AT_PLACE}`;
 }
 
 /** The same where a GENERATED ALWAYS identity changes, which no UPDATE may name. */
 export function replaceImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
   const { item, where } = source.from("s", [1, 1], allColumns(target));
-  return `with gone as (${deleteImage(target, source, nulls)} returning 1)
+  return `with ${goneImage(target, source, nulls)}
     insert into ${target.relation} (${names(target)}) overriding system value
     select ${values(target)} from ${item} where ${where} and exists (select from gone)`;
+}
+
+const AT_PLACE = "t.tableoid = i.part and t.ctid = i.place";
+
+/** Leaf by leaf the image is looked up once: of two copies, each leaf might find another. */
+function goneImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
+  if (target.leaves === null) return gone(target, `using (${oneImage(target, source, nulls)}) as i where ${AT_PLACE}`, ["1"]);
+  return `i as materialized (${oneImage(target, source, nulls)}), ${gone(target, `using i where ${AT_PLACE}`, ["1"])}`;
 }
 
 /**
@@ -104,8 +119,8 @@ function oneImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<num
   const narrowed = columns
     .filter((column) => target.columns[column]?.indexed === true && !nulls.has(column))
     .map((column) => `x.${target.columns[column]?.name} ${target.columns[column]?.equals} o.c${column} and `);
-  return `(select x.tableoid as part, x.ctid as place from ${target.reach} as x, ${item}
-    where ${where} and ${narrowed.join("")}row(${stored.join(", ")})::record *= row(${wanted.join(", ")})::record limit 1) as i`;
+  return `select x.tableoid as part, x.ctid as place from ${rowsOf(target)} as x, ${item}
+    where ${where} and ${narrowed.join("")}row(${stored.join(", ")})::record *= row(${wanted.join(", ")})::record limit 1`;
 }
 
 /**
@@ -126,8 +141,27 @@ function matches(target: TargetTable, alias: string): string {
 /** Deletes rows and inserts each of them again, with the values of `s` where they are known. Its row count is that of the rows. */
 function insertAnew(target: TargetTable, which: string, known: readonly number[]): string {
   const kept = allColumns(target).map((column) => (known.includes(column) ? `s.c${column}` : `t.${target.columns[column]?.name}`));
-  return `with gone(${names(target)}) as (delete from ${target.reach} as t ${which} returning ${kept.join(", ")})
-    insert into ${target.relation} (${names(target)}) overriding system value select ${names(target)} from gone`;
+  return `with ${gone(target, which, kept)}
+    insert into ${target.relation} (${names(target)}) overriding system value select ${kept.map((_, place) => `r${place}`).join(", ")} from gone`;
+}
+
+/**
+ * Items of a WITH clause: `gone` deletes rows of ours and holds what is asked of each as r0, r1 ... Where a root also leads to leaves that are
+ * not ours (a foreign table, one that is left out), PostgreSQL plans and locks them all whatever the condition says, so each leaf is named
+ * alone. The parts see one snapshot, so no row is met twice (manual: "Data-Modifying Statements in WITH").
+ */
+function gone(target: TargetTable, which: string, returning: readonly string[]): string {
+  const asked = returning.map((value, place) => `${value} as r${place}`).join(", ");
+  const deleted = (relation: string): string => `(delete from ${relation} as t ${which} returning ${asked})`;
+  if (target.leaves === null) return `gone as ${deleted(target.reach)}`;
+  const parts = target.leaves.map((leaf, place) => `d${place} as ${deleted(leaf)}`);
+  return `${parts.join(", ")}, gone as (${parts.map((_, place) => `select * from d${place}`).join(" union all ")})`;
+}
+
+/** An item of FROM: the rows that are ours, with their place. */
+function rowsOf(target: TargetTable): string {
+  if (target.leaves === null) return target.reach;
+  return `(${target.leaves.map((leaf) => `select tableoid, ctid, ${names(target)} from ${leaf}`).join(" union all ")})`;
 }
 
 /** Those that no UPDATE may name. */

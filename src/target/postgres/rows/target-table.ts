@@ -3,6 +3,7 @@ import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
 import { type IndexColumnRow, selectColumns, selectIndexColumns, selectRelation } from "./catalog-queries.ts";
 
 /** A table as the target's own catalog describes it, in the terms that statements are made of. Columns are those of `table.columns`. */
@@ -15,6 +16,11 @@ export interface TargetTable {
   /** `only "s"."t"`, for a plain table may have inheritance children of its own; a partitioned root without ONLY. */
   readonly reach: string;
   readonly partitioned: boolean;
+  /**
+   * `only "s"."leaf"` of each leaf that is ours, where the root also leads to others, which no statement of ours may name; null where it leads
+   * to ours alone.
+   */
+  readonly leaves: readonly string[] | null;
   readonly columns: readonly TargetColumn[];
 }
 
@@ -55,6 +61,7 @@ export async function readTargetTable(db: Queryable, side: SideName, table: Tabl
     relation: name,
     reach: partitioned ? name : `only ${name}`,
     partitioned,
+    leaves: partitioned ? await readLeaves(db, side, table) : null,
     columns: table.columns.map((column) => {
       const found = columns.get(column.name);
       if (found === undefined) throw fault(`has no column ${quoteIdent(column.name)}`);
@@ -71,6 +78,13 @@ export async function readTargetTable(db: Queryable, side: SideName, table: Tabl
       };
     }),
   };
+}
+
+/** As in `TargetTable`. A root without a leaf of ours stands for itself: it holds no row. */
+export async function readLeaves(db: Queryable, side: SideName, table: Table): Promise<TargetTable["leaves"]> {
+  const { holders, from } = await readReach(db, side, table);
+  if (holders.length === 1 && holders[0] === from) return null;
+  return holders.length > 0 ? holders : [`only ${qualifiedName(table.schema, table.name)}`];
 }
 
 /** The key's column indexes. A table without a key has no business in a keyed operation. */
