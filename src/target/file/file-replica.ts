@@ -24,16 +24,11 @@ const TELL_EVERY = 25;
 
 export class FileReplica implements VerifyReplica {
   readonly #options: FileReplicaOptions;
-  #archive: FileArchive;
+  /** What was known when a table was opened last. */
+  #archive: FileArchive | undefined;
 
-  private constructor(options: FileReplicaOptions, archive: FileArchive) {
+  constructor(options: FileReplicaOptions) {
     this.#options = options;
-    this.#archive = archive;
-  }
-
-  /** Throws as `FileArchive.open`. */
-  static async open(options: FileReplicaOptions): Promise<FileReplica> {
-    return new FileReplica(options, await FileArchive.open(options.directory));
   }
 
   async reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
@@ -50,10 +45,11 @@ export class FileReplica implements VerifyReplica {
     }
   }
 
+  /** Throws STREAM_NOT_RUNNING for a table that is not loaded yet, SCHEMA_DRIFT, and as `FileArchive.open`. */
   async openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ snapshot: FileSnapshot; position: Lsn }> {
     await this.reach(lsn, signal);
-    this.#archive = await FileArchive.open(this.#options.directory, this.#archive);
-    const archive = this.#archive;
+    const archive = await FileArchive.open(this.#options.directory, this.#archive);
+    this.#archive = archive;
     const files = await archive.table(table.id);
     if (files?.published == null || archive.position === null)
       throw new PghaulError("STREAM_NOT_RUNNING", `${table.id} is not loaded yet`, { context: { table: table.id } });
@@ -78,7 +74,7 @@ class FileSnapshot implements TableSnapshot {
 
   async digest(range: null): Promise<Digest> {
     await this.#whole(range);
-    return [...this.#image.buckets.values()].reduce((all, one) => ({ rows: all.rows + one.rows, sum: all.sum + one.sum }), NOTHING);
+    return this.#image.digest();
   }
 
   async digestOfRows(rows: readonly Row[]): Promise<Digest> {

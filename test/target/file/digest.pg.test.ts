@@ -60,7 +60,7 @@ for (const { version, format, compression } of KINDS) {
 
     test("digests, buckets, hashes and rows are the server's", async () => {
       const origin = new PostgresOrigin({ side: "source", connect: sessionsAt(server.url()), sleep });
-      const replica = await FileReplica.open({
+      const replica = new FileReplica({
         ...{ directory: directory.path, scratch: directory.path, sleep },
         ...{ nudge: () => Promise.resolve(), waiting: () => undefined },
       });

@@ -10,7 +10,7 @@ import type { TableFiles } from "../../../src/target/file/storage/directory.ts";
 import { append, CopyRows, openTarget, read, TemporaryDirectory, tableOf, transaction } from "./bench.ts";
 import { History, openMoves, type Snapshot, sortedLines } from "./history.ts";
 
-const SEEDS = Number(process.env.FILE_SEEDS ?? 10);
+const SEEDS = Number(process.env.FILE_SEEDS ?? 6);
 const KEYED = tableOf("keyed", ["id", "small", "big"]);
 const BAG = tableOf("bag", ["a", "b", "c"], null);
 

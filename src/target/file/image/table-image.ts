@@ -67,6 +67,14 @@ export class TableImage {
     }
   }
 
+  /** Of all rows. */
+  digest(): BucketSum {
+    return [...this.buckets.values()].reduce((all, { rows, sum }) => ({ rows: all.rows + rows, sum: all.sum + sum }), {
+      rows: 0n,
+      sum: 0n,
+    });
+  }
+
   get partitions(): number {
     return this.#rows.count;
   }
