@@ -171,6 +171,22 @@ export const ERROR_CODES = {
     title: "The schema could not be created at the target",
     help: "The cause names the statement of pg_dump that failed.",
   },
+  TARGET_FOREIGN: {
+    kind: "config",
+    title: "The target directory belongs to somebody else",
+    help: "It holds files of another migration or source, or files that pghaul did not write. Name another directory.",
+  },
+  TARGET_NEWER: { kind: "config", title: "The target directory was written by a newer pghaul", help: "Use that version or newer." },
+  TARGET_DAMAGED: {
+    kind: "target",
+    title: "A file of the target directory is damaged or missing",
+    help: "The message names it. Restore it from a copy; do not edit it. Where there is none, reload the table, or begin anew in another directory.",
+  },
+  TARGET_DISK_FULL: {
+    kind: "try-later",
+    title: "No space left in the target directory",
+    help: "Free space. The log keeps what was not written; run the same command again.",
+  },
   PARTITION_MISSING: {
     kind: "target",
     title: "A side has no partition for a row",

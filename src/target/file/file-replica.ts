@@ -1,0 +1,134 @@
+/** The files of a target as the side that a comparison sees as following: a table put together at the position that the changes reach. */
+import { PghaulError } from "../../errors/pghaul-error.ts";
+import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import { type KeyText, keyText, rowKey, type Table } from "../../model/table.ts";
+import type { Row } from "../../model/value.ts";
+import type { Digest, HashedRow, TableSnapshot, VerifyReplica } from "../../verify/ports.ts";
+import { acceptedPosition, FileArchive } from "./archive/file-archive.ts";
+import { bucketOf, hashText, rowText } from "./image/row-text.ts";
+import { TableImage } from "./image/table-image.ts";
+import { sameShape } from "./storage/record.ts";
+
+export interface FileReplicaOptions {
+  readonly directory: string;
+  /** Where temporary files may lie: about twice the text of the largest table. */
+  readonly scratch: string;
+  readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
+  /** Makes the stream move past what the primary has written so far; called while waiting. */
+  readonly nudge: () => Promise<void>;
+  readonly waiting: (why: string) => void;
+}
+
+const POLL_MILLIS = 200;
+const TELL_EVERY = 25;
+
+export class FileReplica implements VerifyReplica {
+  readonly #options: FileReplicaOptions;
+  /** What was known when a table was opened last. */
+  #archive: FileArchive | undefined;
+
+  constructor(options: FileReplicaOptions) {
+    this.#options = options;
+  }
+
+  async reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    const { directory, sleep, nudge, waiting } = this.#options;
+    for (let round = 0; ; round += 1) {
+      signal.throwIfAborted();
+      const position = await acceptedPosition(directory, lsn);
+      if (position !== null && position >= lsn) return;
+      await nudge();
+      if (round % TELL_EVERY === TELL_EVERY - 1) {
+        waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`);
+      }
+      await sleep(POLL_MILLIS, signal);
+    }
+  }
+
+  /** Throws STREAM_NOT_RUNNING for a table that is not loaded yet, SCHEMA_DRIFT, and as `FileArchive.open`. */
+  async openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ snapshot: FileSnapshot; position: Lsn }> {
+    await this.reach(lsn, signal);
+    const archive = await FileArchive.open(this.#options.directory, this.#archive);
+    this.#archive = archive;
+    const files = await archive.table(table.id);
+    if (files?.published == null || archive.position === null)
+      throw new PghaulError("STREAM_NOT_RUNNING", `${table.id} is not loaded yet`, { context: { table: table.id } });
+    if (!sameShape(files.table, table))
+      throw new PghaulError("SCHEMA_DRIFT", `${table.id} was written with other columns, or another key, than it has now`, {
+        side: "target",
+        context: { table: table.id },
+      });
+    const position = archive.position;
+    const image = await TableImage.make({ archive, files, position, signal, scratch: this.#options.scratch });
+    return { snapshot: new FileSnapshot(image), position };
+  }
+}
+
+/** The answers of a table's image. Only whole tables are compared: nobody here knows the order of keys. */
+class FileSnapshot implements TableSnapshot {
+  readonly #image: TableImage;
+
+  constructor(image: TableImage) {
+    this.#image = image;
+  }
+
+  async digest(range: null): Promise<Digest> {
+    await this.#whole(range);
+    return this.#image.digest();
+  }
+
+  async digestOfRows(rows: readonly Row[]): Promise<Digest> {
+    return rows.reduce((all, row) => ({ rows: all.rows + 1n, sum: all.sum + hashText(rowText(row)).sum }), NOTHING);
+  }
+
+  async digestOfKeys(range: null, keys: readonly Row[]): Promise<Digest> {
+    await this.#whole(range);
+    return this.digestOfRows([...(await this.rows(keys)).values()]);
+  }
+
+  async buckets(range: null): Promise<ReadonlyMap<number, Digest>> {
+    await this.#whole(range);
+    return this.#image.buckets;
+  }
+
+  async rowHashes(range: null, buckets: readonly number[]): Promise<readonly HashedRow[]> {
+    await this.#whole(range);
+    const wanted = new Set(buckets);
+    const key = this.#image.table.key ?? [];
+    const hashes: HashedRow[] = [];
+    for (let partition = 0; partition < this.#image.partitions; partition += 1) {
+      for await (const { row, md5, slot } of this.#image.rows(partition)) {
+        if (wanted.has(bucketOf(slot))) hashes.push({ hash: md5, key: key.map((index) => row[index] ?? null) });
+      }
+    }
+    return hashes;
+  }
+
+  async rows(keys: readonly Row[]): Promise<ReadonlyMap<KeyText, Row>> {
+    const key = this.#image.table.key as readonly number[];
+    const found = new Map<KeyText, Row>();
+    for (const [partition, asked] of Map.groupBy(keys, (values) => this.#image.partitionOf(values))) {
+      const wanted = new Set(asked.map(keyText));
+      for await (const { row } of this.#image.rows(partition)) {
+        const text = rowKey(key, row);
+        if (wanted.has(text)) found.set(text, row);
+      }
+    }
+    return found;
+  }
+
+  async keysInRange(): Promise<ReadonlySet<KeyText>> {
+    return this.#whole("a range");
+  }
+
+  close(): Promise<void> {
+    return this.#image.close();
+  }
+
+  async #whole(range: unknown): Promise<never | ReadonlySet<KeyText>> {
+    if (range !== null) throw new PghaulError("BUG", `${this.#image.table.id}: files are compared by whole tables`);
+    return new Set();
+  }
+}
+
+const NOTHING: Digest = { rows: 0n, sum: 0n };

@@ -1,0 +1,140 @@
+/**
+ * Rows from the directory of a file target into PostgreSQL, as they were at one position.
+ *
+ * Each table is put together from its files first (`TableImage`: the same merge of versions that a comparison reads), and what comes out is
+ * inserted, partition by partition. Nothing is replayed at the target, so there is no moment at which it holds anything but rows of that
+ * position, and nothing is ever pending. It costs disk: about twice the text of the largest table, in `scratch`.
+ *
+ * The position is on record at the target before a table's first row. A restore that was killed goes on with the table that it was at: rows
+ * that are there are passed by, for at one position a key has one row.
+ */
+import type { CrashPoints, TableProgress, Target } from "../../../engine/ports.ts";
+import { PghaulError } from "../../../errors/pghaul-error.ts";
+import { formatLsn, type Lsn, maxLsn } from "../../../model/lsn.ts";
+import type { Table } from "../../../model/table.ts";
+import type { Digest } from "../../../verify/ports.ts";
+import type { FileArchive } from "../archive/file-archive.ts";
+import { TableImage } from "../image/table-image.ts";
+import type { TableFiles } from "../storage/directory.ts";
+import { PartitionRows } from "./partition-rows.ts";
+
+export interface RestoreRequest {
+  readonly archive: FileArchive;
+  readonly tables: readonly TableFiles[];
+  /** `restorePosition`. */
+  readonly position: Lsn;
+  /** The database that is restored into; its tables are there, and are empty where no restore was begun. */
+  readonly target: Target;
+  readonly scratch: string;
+  /** What the table holds at the target, all of it. */
+  readonly digest: (table: Table) => Promise<Digest>;
+  readonly restored: (table: RestoredTable) => void;
+  readonly crashPoint: CrashPoints;
+  readonly signal: AbortSignal;
+}
+
+export interface RestoredTable {
+  readonly table: string;
+  readonly rows: bigint;
+  /** Of the files and of the target: they are equal. */
+  readonly digest: Digest;
+}
+
+/**
+ * The position that is asked for, or the newest. Throws USAGE where the files do not tell the tables at it, with the positions at which they do,
+ * and STREAM_NOT_RUNNING for a table whose load never ended.
+ */
+export function restorePosition(archive: FileArchive, tables: readonly TableFiles[], asked: Lsn | null): Lsn {
+  const unfinished = tables.find(({ published }) => published === null);
+  if (unfinished !== undefined) {
+    const { id } = unfinished.table;
+    throw new PghaulError("STREAM_NOT_RUNNING", `${id} was never loaded to its end, so the files do not tell it at any position`, {
+      context: { table: id },
+    });
+  }
+  const lowest = tables.reduce((low, { published }) => maxLsn(low, published ?? 0n), 0n);
+  const newest = archive.position ?? lowest;
+  const position = asked ?? newest;
+  if (position >= lowest && position <= newest) return position;
+  throw new PghaulError("USAGE", `the files do not tell these tables at ${formatLsn(position)}`, {
+    context: { lsn: formatLsn(position) },
+    suggestion: `Choose a position from ${formatLsn(lowest)} to ${formatLsn(newest)}.`,
+  });
+}
+
+/** Restores the tables one after another, or goes on. Throws CONFIG_CHANGED where a restore to another position was begun, TARGET_DRIFT. */
+export async function restoreTables(request: RestoreRequest): Promise<readonly RestoredTable[]> {
+  const { tables } = await request.target.progress();
+  checkPosition(request, tables);
+  const restored: RestoredTable[] = [];
+  for (const files of request.tables) {
+    request.signal.throwIfAborted();
+    restored.push(await restoreTable(request, files, tables.get(files.table.id)));
+  }
+  return restored;
+}
+
+function checkPosition({ position }: RestoreRequest, tables: ReadonlyMap<string, TableProgress>): void {
+  for (const [table, { cursor }] of tables) {
+    if (cursor === position) continue;
+    throw new PghaulError("CONFIG_CHANGED", `a restore to ${formatLsn(cursor)} was begun here, not to ${formatLsn(position)}`, {
+      context: { table },
+      suggestion: `Add --at ${formatLsn(cursor)}, or begin anew in an empty database.`,
+    });
+  }
+}
+
+async function restoreTable(request: RestoreRequest, files: TableFiles, known: TableProgress | undefined): Promise<RestoredTable> {
+  const { archive, position, scratch, signal, target, crashPoint } = request;
+  const image = await TableImage.make({ archive, files, position, scratch, signal });
+  try {
+    if (known === undefined) await note(request, files.table, "loading");
+    crashPoint("restore-begun");
+    if (known?.state !== "loaded") {
+      if (files.table.key === null) {
+        await target.transaction("load", async (transaction) => {
+          await transaction.loadWhole(files.table, allRows(image));
+          await transaction.setTableProgress(files.table.id, { cursor: position, state: "loaded", filter: null });
+        });
+      } else {
+        await insertPartitions(request, image);
+        await note(request, files.table, "loaded");
+      }
+    }
+    crashPoint("restore-loaded");
+    return await checked(request, image);
+  } finally {
+    await image.close();
+  }
+}
+
+async function insertPartitions({ target, signal, crashPoint }: RestoreRequest, image: TableImage): Promise<void> {
+  for (let partition = 0; partition < image.partitions; partition += 1) {
+    signal.throwIfAborted();
+    const { rows, text } = await image.copyText(partition);
+    await target.transaction("load", (transaction) => transaction.insertAbsent(image.table, new PartitionRows(text, rows), []));
+    crashPoint("restore-partition-inserted");
+  }
+}
+
+async function* allRows(image: TableImage): AsyncGenerator<Uint8Array> {
+  for (let partition = 0; partition < image.partitions; partition += 1) yield (await image.copyText(partition)).text;
+}
+
+function note({ target, position }: RestoreRequest, table: Table, state: "loading" | "loaded"): Promise<void> {
+  return target.transaction("load", (transaction) => transaction.setTableProgress(table.id, { cursor: position, state, filter: null }));
+}
+
+/** What the target holds is what the files tell, or this throws: somebody else has written there. */
+async function checked({ digest, restored, position }: RestoreRequest, image: TableImage): Promise<RestoredTable> {
+  const { id } = image.table;
+  const [ours, theirs] = [image.digest(), await digest(image.table)];
+  if (ours.rows !== theirs.rows || ours.sum !== theirs.sum)
+    throw new PghaulError("TARGET_DRIFT", `${id} has ${theirs.rows} rows at the target, and ${ours.rows} in the files, or other ones`, {
+      context: { table: id, lsn: formatLsn(position) },
+      suggestion: "Restore into a database that nobody else writes to, and whose tables are empty.",
+    });
+  const table = { table: id, rows: ours.rows, digest: ours };
+  restored(table);
+  return table;
+}
