@@ -24,7 +24,6 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
     source: { connection: connection(source, ["source"]) },
     target: resolveTarget(target, {
       connection: (keys) => connection(keys, ["target"]),
-      path: (relative) => path.resolve(folder, relative),
     }),
     tables: parsed.tables,
     state: { dir: stateDirectory },

@@ -48,7 +48,11 @@ export async function withMigration<T>(location: ConfigLocation, work: (migratio
 
 /** Reads the configuration; talks to no database yet, and needs no state. Throws CONFIG_*. */
 export function openSides(location: ConfigLocation): Sides {
-  const config = loadConfig(location);
+  return sidesOf(loadConfig(location));
+}
+
+/** Talks to nobody yet. */
+export function sidesOf(config: Config): Sides {
   const source = postgresServer("source", resolveConnection({ targetSessionAttrs: "primary", ...config.source.connection }));
   const target = openTargetSide(config.target, {
     migration: config.migration,

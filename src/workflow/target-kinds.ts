@@ -3,7 +3,7 @@ import type { TargetConfig } from "../config/targets/targets.ts";
 import type { TargetContext, TargetKind, TargetSide } from "../target/kind.ts";
 import { postgresKind } from "../target/postgres/postgres-kind.ts";
 
-type Kinds = { readonly [Kind in TargetConfig["kind"]]: TargetKind<Extract<TargetConfig, { kind: Kind }>> };
+type Kinds = { readonly [Kind in TargetConfig["kind"]]: TargetKind<Extract<TargetConfig, { readonly kind: Kind }>> };
 
 const KINDS: Kinds = {
   postgres: postgresKind,
@@ -11,5 +11,6 @@ const KINDS: Kinds = {
 
 /** The configured target; talks to nobody yet. */
 export function openTargetSide(keys: TargetConfig, context: TargetContext): TargetSide {
-  return KINDS[keys.kind].open(context, keys);
+  // The compiler cannot know that the kind by which this one was found is that of the keys.
+  return (KINDS[keys.kind] as TargetKind<TargetConfig>).open(context, keys);
 }

@@ -1,3 +1,4 @@
+import { postgresOf } from "../config/temporary-config.ts";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -88,7 +89,7 @@ test("flags without a password: the file says what was given and what was seen, 
   assert.equal(path.resolve(directory, schema), fileURLToPath(new URL("../../schema/pghaul.schema.json", import.meta.url)));
   const config = loadConfig({ file, environment: {} });
   assert.deepEqual(
-    [config.source.connection.url, config.target.connection.url, config.tables.include],
+    [config.source.connection.url, postgresOf(config).connection.url, config.tables.include],
     [database.url, TARGET, ["public.orders", "public.i*"]],
   );
 });
@@ -113,7 +114,7 @@ test("from the environment: a reference each, no warning about the command line,
   assert.doesNotMatch(stderr, /command line/);
   assert.match(stdout, /^Source: PostgreSQL 16\S*, database orders, \d tables?, .+\nNo route is set yet; .*\nNext: pghaul check$/m);
   const config = loadConfig({ file: path.join(directory, "pghaul.yaml"), environment: env });
-  assert.deepEqual([config.source.connection.url, config.target.connection.url], [env.SOURCE_URL, TARGET]);
+  assert.deepEqual([config.source.connection.url, postgresOf(config).connection.url], [env.SOURCE_URL, TARGET]);
 });
 
 test("a reference given as such is kept", async (t) => {

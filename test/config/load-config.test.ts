@@ -5,7 +5,7 @@ import type { Config } from "../../src/config/config.ts";
 import { configDigest } from "../../src/config/config-digest.ts";
 import { loadConfig, loadStateLocation } from "../../src/config/load-config.ts";
 import { redact } from "../../src/observe/redact.ts";
-import { MINIMAL, temporaryFiles } from "./temporary-config.ts";
+import { MINIMAL, postgresOf, temporaryFiles } from "./temporary-config.ts";
 
 function load(t: TestContext, text: string, environment: Record<string, string> = {}, files: Record<string, string> = {}): Config {
   const directory = temporaryFiles(t, { "pghaul.yaml": text, ...files });
@@ -56,7 +56,7 @@ cutover: { maxStall: 250ms, routing: [ { kind: hook, command: [./switch, --now],
     { SOURCE_URL: "postgresql://s/a", TARGET_URL: "host=t dbname=b" },
   );
   assert.equal(config.source.connection.url, "postgresql://s/a");
-  assert.equal(config.target.connection.url, "host=t dbname=b");
+  assert.equal(postgresOf(config).connection.url, "host=t dbname=b");
   assert.deepEqual(config.throttle.businessHours, { days: [1, 2, 3, 4, 5], fromMinute: 480, toMinute: 1200, zone: "Europe/Berlin" });
   assert.deepEqual(config.cutover.routing, [
     { kind: "hook", command: ["./switch", "--now"], timeout: 3_000 },
@@ -81,8 +81,8 @@ cutover: { routing: [ { kind: hook, command: ["\${NUMBER}"] } ] }
   );
   assert.equal(config.migration, "orders-move");
   assert.equal(config.source.connection.url, "host=s password='${x' dbname=orders");
-  assert.equal(config.target.connection.url, "host=t options='# no comment'");
-  assert.deepEqual(config.target.connection.passwordCommand, ["vault", "a b"]);
+  assert.equal(postgresOf(config).connection.url, "host=t options='# no comment'");
+  assert.deepEqual(postgresOf(config).connection.passwordCommand, ["vault", "a b"]);
   assert.deepEqual(config.cutover.routing[0], { kind: "hook", command: ["7"], timeout: 10_000 });
 });
 

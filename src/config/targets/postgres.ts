@@ -1,6 +1,7 @@
 import { z } from "zod";
+import type { ConnectionSettings } from "../../postgres/resolve-connection.ts";
 import { connectionKeys, oneOfEach, withoutSecrets } from "../keys/connection-keys.ts";
-import type { TargetKeys } from "./target-keys.ts";
+import type { Resolver, TargetKeys } from "./target-keys.ts";
 
 const schema = z
   .strictObject({
@@ -18,14 +19,20 @@ const schema = z
   })
   .superRefine(oneOfEach);
 
+type Parsed = z.output<typeof schema>;
+
+interface PostgresTarget extends Pick<Parsed, "kind" | "schema" | "owners" | "privileges"> {
+  readonly connection: ConnectionSettings;
+}
+
 export const postgresKeys = {
   schema,
-  resolve: ({ kind, schema, owners, privileges, ...connection }, resolver) => ({
+  resolve: ({ kind, schema, owners, privileges, ...connection }: Parsed, resolver: Resolver): PostgresTarget => ({
     kind,
     connection: resolver.connection(connection),
     schema,
     owners,
     privileges,
   }),
-  reviewed: ({ connection, ...open }) => ({ ...open, connection: withoutSecrets(connection) }),
-} satisfies TargetKeys<z.output<typeof schema>, { readonly connection: Parameters<typeof withoutSecrets>[0] }>;
+  reviewed: ({ connection, ...open }: PostgresTarget): object => ({ ...open, connection: withoutSecrets(connection) }),
+} satisfies TargetKeys<Parsed, PostgresTarget>;

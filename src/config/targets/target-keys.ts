@@ -6,15 +6,13 @@ import type { ConnectionKeys } from "../keys/connection-keys.ts";
 export interface Resolver {
   /** Reads the connection string and registers its secrets. Throws CONFIG_INVALID, CONNECTION_STRING_INVALID. */
   connection(keys: ConnectionKeys): ConnectionSettings;
-  /** From the file's own folder. */
-  path(relative: string): string;
 }
 
 /** What the file says of one kind of target. */
-export interface TargetKeys<Parsed, Resolved> {
+export interface TargetKeys<Parsed, Resolved extends { readonly kind: string }> {
   /** Its `kind` is the kind's name. */
   readonly schema: z.ZodType<Parsed>;
-  resolve(parsed: Parsed, resolver: Resolver): Resolved & { readonly kind: string };
+  resolve(parsed: Parsed, resolver: Resolver): Resolved;
   /** What a plan's digest covers: without secrets, and without where files lie on this machine. */
-  reviewed(resolved: Resolved & { readonly kind: string }): object;
+  reviewed(resolved: Resolved): object;
 }

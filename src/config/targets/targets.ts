@@ -1,20 +1,24 @@
 import { z } from "zod";
+import { fileKeys } from "./file.ts";
 import { postgresKeys } from "./postgres.ts";
 import type { Resolver, TargetKeys } from "./target-keys.ts";
 import { UNAVAILABLE } from "./unavailable.ts";
 
 /** The kinds that this version can do: one line each. */
-const TARGETS = { postgres: postgresKeys };
-
-export const targetSchema = z.discriminatedUnion("kind", [TARGETS.postgres.schema, ...UNAVAILABLE]).describe("Where the data goes.");
+const TARGETS = { postgres: postgresKeys, file: fileKeys };
 
 type Kind = keyof typeof TARGETS;
+type Schema = (typeof TARGETS)[Kind]["schema"];
 
 /** As the file says it, of a kind that is available. */
-export type ParsedTarget = { [K in Kind]: z.output<(typeof TARGETS)[K]["schema"]> }[Kind];
+export type ParsedTarget = z.output<Schema>;
 
 /** References followed. Holds secrets. */
-export type TargetConfig = { [K in Kind]: ReturnType<(typeof TARGETS)[K]["resolve"]> }[Kind];
+export type TargetConfig = ReturnType<(typeof TARGETS)[Kind]["resolve"]>;
+
+const schemas = Object.values(TARGETS).map(({ schema }) => schema) as [Schema, ...Schema[]];
+
+export const targetSchema = z.discriminatedUnion("kind", [...schemas, ...UNAVAILABLE]).describe("Where the data goes.");
 
 export function isAvailableKind(kind: string): kind is Kind {
   return kind in TARGETS;
@@ -29,7 +33,7 @@ export function reviewedTarget(target: TargetConfig): object {
   return keysOf(target.kind).reviewed(target);
 }
 
-/** A kind's keys fit that kind's configuration alone, which the name that both bear ensures. */
-function keysOf(kind: Kind): TargetKeys<ParsedTarget, TargetConfig> & { resolve(parsed: ParsedTarget, resolver: Resolver): TargetConfig } {
-  return TARGETS[kind];
+/** The compiler cannot know that the kind by which these keys were found is that of the configuration they are given. */
+function keysOf(kind: Kind): TargetKeys<ParsedTarget, TargetConfig> {
+  return TARGETS[kind] as unknown as TargetKeys<ParsedTarget, TargetConfig>;
 }

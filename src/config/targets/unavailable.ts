@@ -18,5 +18,4 @@ export const UNAVAILABLE = [
   }),
   plainTarget("snowflake", "A Snowflake database."),
   plainTarget("iceberg", "Iceberg tables behind a REST catalog."),
-  plainTarget("file", "Chunks and changes as files in a folder or a bucket."),
 ] as const;

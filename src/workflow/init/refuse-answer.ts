@@ -1,9 +1,8 @@
 /** Whether an answer of `init` will do, told while it can still be corrected. Each returns why not, or null. */
+import { sidesOf } from "../open-migration.ts";
 import { type ConfigAnswers, configText } from "../../config/config-text.ts";
 import { loadConfigText } from "../../config/load-config.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { connect } from "../../postgres/connect.ts";
-import { resolveConnection } from "../../postgres/resolve-connection.ts";
 import { connectionAnswer } from "./connection-answer.ts";
 import { lookAtSource } from "./look-at-source.ts";
 
@@ -28,8 +27,7 @@ export function refuseSource(url: string, environment: Environment): Promise<str
 /** Connects. */
 export function refuseTarget(url: string, environment: Environment): Promise<string | null> {
   return refusal(async () => {
-    const spec = resolveConnection({ targetSessionAttrs: "read-write", ...configOf({ target: url }, environment).target.connection });
-    await (await connect(spec, { side: "target", purpose: "init" })).end();
+    await sidesOf(configOf({ target: url }, environment)).target.server?.session("init", async () => undefined);
   });
 }
 
