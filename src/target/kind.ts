@@ -4,14 +4,14 @@
  * capabilities, never from its name.
  */
 
-import type { ChunkRows } from "../engine/ports.ts";
+import type { ChunkRows, CrashPoints } from "../engine/ports.ts";
 import type { CheckResult } from "../model/check-result.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { ProgressBus } from "../observe/events.ts";
 import type { PostgresServer } from "../side/postgres/server.ts";
 import type { VerifyReplica } from "../verify/ports.ts";
-import type { OpenTarget } from "./target.ts";
+import type { EngineTarget } from "./target.ts";
 
 /** What a target can do, and so what a plan has steps for. */
 export interface Capabilities {
@@ -52,7 +52,7 @@ export interface Downstream {
   /** What gives a table of its own the columns that this one has at the other side. */
   statementsToFollow(table: Table): Promise<StatementsToFollow>;
   /** Opens it for one life of the engine. */
-  openEngine(options: EngineOptions): Promise<OpenTarget>;
+  openEngine(options: EngineOptions): Promise<EngineTarget>;
   /** As verification reads it. */
   replica(options: ReplicaOptions): VerifyReplica;
 }
@@ -97,6 +97,7 @@ export interface WayBack extends Downstream {
 export interface EngineOptions {
   /** Transactions of the load that may run at once. */
   readonly loadLanes: number;
+  readonly crashPoint: CrashPoints;
   readonly signal: AbortSignal;
 }
 

@@ -1,5 +1,6 @@
 /** The kinds of targets: one line each. Nothing else of the workflow knows one by name. */
 import type { TargetConfig } from "../config/targets/targets.ts";
+import { fileKind } from "../target/file/file-kind.ts";
 import type { TargetContext, TargetKind, TargetSide } from "../target/kind.ts";
 import { postgresKind } from "../target/postgres/postgres-kind.ts";
 
@@ -7,6 +8,7 @@ type Kinds = { readonly [Kind in TargetConfig["kind"]]: TargetKind<Extract<Targe
 
 const KINDS: Kinds = {
   postgres: postgresKind,
+  file: fileKind,
 };
 
 /** The configured target; talks to nobody yet. */

@@ -1,4 +1,3 @@
-import { postgresOf } from "../config/temporary-config.ts";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,7 +6,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { temporaryFiles } from "../config/temporary-config.ts";
+import { postgresOf, temporaryFiles } from "../config/temporary-config.ts";
 import { createDatabase, query, type TestDatabase } from "../support/database.ts";
 import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";

@@ -15,12 +15,16 @@ const schema = z.strictObject({
   kind: z.literal("file").describe("Chunks and changes as files in a directory of this machine."),
   url: z
     .string()
-    .refine((url) => directoryOf(url) !== null, { error: 'must be "file:///" and an absolute path; buckets are not yet available in this version' })
+    .refine((url) => directoryOf(url) !== null, {
+      error: 'must be "file:///" and an absolute path; buckets are not yet available in this version',
+    })
     .describe('The directory, as "file:///absolute/path"; made where it does not exist, and empty otherwise.'),
   format: z
     .enum(["copy", "csv", "parquet"])
     .default("csv")
-    .describe("Of the rows' files. copy: PostgreSQL's COPY text, as it was read. csv: with a header, as COPY reads it. parquet: for DuckDB, Spark and others."),
+    .describe(
+      "Of the rows' files. copy: PostgreSQL's COPY text, as it was read. csv: with a header, as COPY reads it. parquet: for DuckDB, Spark and others.",
+    ),
   compression: z
     .enum(["none", "gzip", "zstd"])
     .default("zstd")

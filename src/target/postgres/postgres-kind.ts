@@ -93,8 +93,9 @@ function streamInto(server: PostgresServer, context: TargetContext, stream: Stre
     differences: (tables) => server.session("schema", (client) => schemaDifferences(client, tables)),
     statementsToFollow: (table) =>
       server.session("schema", (client) => statementsToFollow(client, table, { up: upstream.side, down: server.side })),
-    openEngine: ({ loadLanes, signal }) =>
-      openPostgresTarget({
+    openEngine: async ({ loadLanes, signal }) => ({
+      takes: "rows",
+      target: await openPostgresTarget({
         connect: async (purpose) => server.connect(purpose, { signal, settings: (await settings()).settings }),
         migration,
         stream,
@@ -103,6 +104,7 @@ function streamInto(server: PostgresServer, context: TargetContext, stream: Stre
         applierToken,
         signal,
       }),
+    }),
     replica: (options) =>
       new PostgresReplica({
         side: server.side,

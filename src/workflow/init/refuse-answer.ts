@@ -1,8 +1,9 @@
 /** Whether an answer of `init` will do, told while it can still be corrected. Each returns why not, or null. */
-import { sidesOf } from "../open-migration.ts";
+
 import { type ConfigAnswers, configText } from "../../config/config-text.ts";
 import { loadConfigText } from "../../config/load-config.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { sidesOf } from "../open-migration.ts";
 import { connectionAnswer } from "./connection-answer.ts";
 import { lookAtSource } from "./look-at-source.ts";
 
