@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { EnginePorts, TargetTransaction } from "../../src/engine/ports.ts";
+import { reloadTable } from "../../src/engine/rows/reload-table.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
 import type { Table } from "../../src/model/table.ts";
 import { type Definition, type Reloads, TablesEmptied, watchReloads } from "../../src/workflow/reload/watch-reloads.ts";
@@ -52,6 +53,7 @@ async function watch({ asked, failures = {}, definition = {}, atBarrier }: World
     observer: { waiting: (why: string) => void (calls.at(-1) === why || calls.push(why)) } as Partial<EnginePorts["observer"]>,
     crashPoint: () => {},
   } as unknown as EnginePorts;
+  const withReload = { ...ports, reload: (table: Table) => reloadTable(ports, table) };
   const reloads: Reloads = {
     asked: () => [...asked],
     define: async (id) => {
@@ -65,7 +67,7 @@ async function watch({ asked, failures = {}, definition = {}, atBarrier }: World
     },
     visible: (floor) => void calls.push(`visible ${floor}`),
   };
-  const ended = await watchReloads(ports, reloads, stop.signal).then(
+  const ended = await watchReloads(withReload, reloads, stop.signal).then(
     () => null,
     (error: unknown) => error,
   );

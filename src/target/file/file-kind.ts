@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { shellWord } from "../../model/shell-word.ts";
 import type { Table } from "../../model/table.ts";
 import { describeDatabase } from "../../side/postgres/facts/database.ts";
 import type { ReplicaOptions, SchemaWork, TargetContext, TargetKind, TargetSide } from "../kind.ts";
@@ -38,6 +37,8 @@ export const fileKind: TargetKind<FileKeys> = {
       identity: async () => ({ "target directory": directory }),
       prepare: async () => openDirectory(directory, await owner(), () => undefined),
       openSchema: async () => NOTHING_TO_MAKE,
+      // Nothing of a schema to follow with: the table is loaded anew.
+      statementsToFollow: async () => ({ statements: [], remark: "nothing is to be done in the files" }),
       differences: (tables) => differences(directory, tables),
       openEngine: async ({ crashPoint }) => ({
         takes: "versions",
@@ -78,7 +79,7 @@ async function differences(directory: string, tables: readonly Table[]): Promise
   for (const table of tables) {
     const files = await openTable(directory, table.id);
     if (files === null || files.reads.length === 0 || sameShape(files.table, table)) continue;
-    found.push(`the files of ${table.id} have other columns or another key: pghaul snapshot reload --table ${shellWord(table.id)}`);
+    found.push(`the files of ${table.id} have other columns, or another key, and cannot be given new ones`);
   }
   return found;
 }

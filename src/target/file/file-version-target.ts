@@ -148,6 +148,11 @@ export class FileVersionTarget implements VersionTarget {
     }
   }
 
+  /** Every file is closed when what wrote it returns. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
   settle(): Promise<Lsn | null> {
     return Promise.resolve(this.#accepted.position);
   }

@@ -37,6 +37,8 @@ async function tableAsItIs(client: pg.Client, selection: Migration["config"]["ta
 }
 
 async function requireFollowed(target: TargetSide, table: Table): Promise<void> {
+  // What is described as it is loaded fits by itself.
+  if (target.capabilities.schema === "described") return;
   const differences = await target.differences([table]);
   if (differences.length === 0) return;
   const { statements, remark } = await target.statementsToFollow(table);

@@ -5,7 +5,6 @@
  */
 import { passRead } from "../../engine/pass-log.ts";
 import type { EnginePorts } from "../../engine/ports.ts";
-import { reloadTable } from "../../engine/rows/reload-table.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { isRetried } from "../../errors/policy.ts";
 import type { Lsn } from "../../model/lsn.ts";
@@ -48,7 +47,10 @@ export interface Reloads {
   visible(floor: Lsn): void;
 }
 
-type ReloadPorts = Pick<EnginePorts, "source" | "log" | "target" | "store" | "clock" | "observer" | "crashPoint">;
+interface ReloadPorts extends Pick<EnginePorts, "source" | "log" | "clock" | "observer"> {
+  /** Empties the table at the target and in the memory here. */
+  readonly reload: (table: Table) => Promise<void>;
+}
 
 const POLL_MILLIS = 250;
 /** Between two attempts to lock a table that somebody uses. */
@@ -105,7 +107,7 @@ class ReloadAttempts {
     if (!this.#reloads.asked().includes(id)) return null;
     // First: should we die in between, what is empty at the target is loaded with the columns that were compared with it.
     if (definition.redefined) this.#reloads.redefine(definition.table);
-    await reloadTable(this.#ports, definition.table);
+    await this.#ports.reload(definition.table);
     return definition;
   }
 

@@ -4,7 +4,6 @@
 
 import type pg from "pg";
 import { primaryOf } from "../../cutover/machine.ts";
-import type { StreamApply } from "../../engine/rows/stream-apply.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
@@ -21,6 +20,7 @@ import { keepRunning } from "../keep-running.ts";
 import { slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
+import type { EngineStream } from "../stream/engine-life.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { tablesAt } from "../stream/tables-at.ts";
 import { systemClock } from "../system-clock.ts";
@@ -69,7 +69,7 @@ export async function runBeside(request: BesideRequest): Promise<void> {
 /** The reverse stream, as far as it is there. */
 interface WayBack {
   readonly watch: EngineWatch;
-  stream: StreamApply | null;
+  stream: EngineStream | null;
   /** As the target has them. */
   tables: readonly Table[] | null;
 }

@@ -4,7 +4,6 @@
  * already, so that it may be killed and started again at any moment.
  */
 
-import type { StreamApply } from "../../engine/rows/stream-apply.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
@@ -24,6 +23,7 @@ import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
 import { TablesEmptied } from "../reload/watch-reloads.ts";
 import { runTogether } from "../run-together.ts";
+import type { EngineStream } from "../stream/engine-life.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { systemClock } from "../system-clock.ts";
 import { runVerify } from "../verify/run-verify.ts";
@@ -123,7 +123,7 @@ class Run {
   readonly #since = new Date().toISOString();
   /** Aborted when the goal is reached, or another process asked us to stop. */
   readonly #done = new AbortController();
-  #stream: StreamApply | null = null;
+  #stream: EngineStream | null = null;
   #reached: RunResult["reached"] = "stopped";
   #verify: VerifyResult | null = null;
 
@@ -188,7 +188,7 @@ class Run {
     });
   }
 
-  async #allJoined(stream: StreamApply, signal: AbortSignal): Promise<void> {
+  async #allJoined(stream: EngineStream, signal: AbortSignal): Promise<void> {
     const { migration, runId, bus, until, finish } = this.#request;
     // No goal is reached without the tables that are held; without a goal the others stream on.
     if (until !== null) this.#insistOnAll();
@@ -223,7 +223,7 @@ class Run {
   }
 
   /** Until the stream has passed where the source was when we asked; under constant traffic "caught up" can mean nothing else. */
-  async #catchUp(stream: StreamApply, signal: AbortSignal): Promise<void> {
+  async #catchUp(stream: EngineStream, signal: AbortSignal): Promise<void> {
     const { migration, finish } = this.#request;
     const client = await migration.connect("source", "catch up");
     try {

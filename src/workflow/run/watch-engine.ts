@@ -121,7 +121,7 @@ export class EngineWatch implements EngineObserver {
   /** The marker table is ours: it streams as the others do and stands in no list. */
   #reached(table: string, phase: "loading" | "loaded" | "joined"): void {
     const before = this.#phases.get(table);
-    if (before === undefined || before === "live") return;
+    if (before === undefined || before === "live" || before === phase) return;
     this.#tables.reached(table, phase);
     this.#phases.set(table, phase);
   }

@@ -14,22 +14,20 @@ import type {
   LoadStore,
   ReadGate,
   SourceReader,
-  TargetProgress,
 } from "../../engine/ports.ts";
-import { RowLoading } from "../../engine/rows/row-loading.ts";
-import { StreamApply } from "../../engine/rows/stream-apply.ts";
 import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table, TableLeaf } from "../../model/table.ts";
-import type { OpenTarget } from "../../target/target.ts";
+import type { EngineTarget } from "../../target/target.ts";
 import { type Reloads, watchReloads } from "../reload/watch-reloads.ts";
 import { runTogether } from "../run-together.ts";
-import { LogRelease, unfinishedCursors } from "./log-release.ts";
+import { beginLife, type EngineLife, type EngineStream } from "./engine-life.ts";
+import { LogRelease } from "./log-release.ts";
 
 export interface EngineParts {
   readonly tables: ReadonlyMap<string, Table>;
   readonly openSource: (signal: AbortSignal) => Promise<SourceReader & { close(): Promise<void> }>;
-  readonly openTarget: (signal: AbortSignal) => Promise<OpenTarget>;
+  readonly openTarget: (signal: AbortSignal) => Promise<EngineTarget>;
   readonly log: ChangeLog;
   readonly store: LoadStore;
   readonly clock: Clock;
@@ -39,7 +37,7 @@ export interface EngineParts {
   /** What is applied stays in the log this long: verification, run beside us, reads the last moments again. */
   readonly retainMillis: number;
   /** Hears of the stream when it begins; null when it has ended. */
-  readonly streaming: (stream: StreamApply | null) => void;
+  readonly streaming: (stream: EngineStream | null) => void;
   /** Hears which tables are held when a life begins. */
   readonly holdsKnown: (holds: ReadonlyMap<string, Hold>) => void;
   /** What an operator wants loaded anew; null for a life that loads nothing. */
@@ -60,24 +58,26 @@ export interface LoadSettings {
   /** Indexes and constraints of a table whose rows are all there. */
   readonly indexTable: (table: Table) => Promise<void>;
   /** Called in every life in which all tables have joined; must do its work once. `signal`: the stream has failed, so nothing may wait for it. */
-  readonly allJoined: (stream: StreamApply, signal: AbortSignal) => Promise<void>;
+  readonly allJoined: (stream: EngineStream, signal: AbortSignal) => Promise<void>;
 }
 
 /** How often the log is told what nobody needs any more. */
 const RELEASE_MILLIS = 10_000;
 
 export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: AbortSignal): Promise<void> {
-  const target = await parts.openTarget(signal);
+  const opened = await parts.openTarget(signal);
   const source = await parts.openSource(signal).catch(async (error: unknown) => {
-    await target.close();
+    await opened.target.close();
     throw error;
   });
   try {
-    const ports = { ...parts, source, target };
-    const known = await target.progress();
-    finishReloads(parts, known);
-    parts.holdsKnown(holdsOf(known));
-    const stream = new StreamApply(ports, parts.tables, known);
+    const ports = { ...parts, source };
+    const life = await beginLife(ports, opened, parts.tables);
+    const { stream } = life;
+    finishReloads(parts, life);
+    parts.holdsKnown(life.holds);
+    // A life that was killed between the target's record and ours has not told it.
+    for (const table of life.joined) parts.observer.tableJoined(table);
     parts.streaming(stream);
     const streamed = new AbortController();
     const loading: Loading = { load: null, floor: null };
@@ -87,27 +87,29 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal, signal: A
         async (inner) => {
           if (parts.load === null) return;
           const gate = parts.load.openGate();
-          const load = loadOf(parts.load, { ports, known, stream, gate, stop, signal: inner });
+          const load = loadOf(parts.load, { ports, life, gate, stop, signal: inner });
           loading.load = load;
           const all = await loadBehindBarrier(parts, { source, loading, load, stop, signal: inner }).finally(() => gate.close());
           if (all) await parts.load.allJoined(stream, inner);
         },
         async (inner) => {
-          if (parts.reloads !== null) await watchReloads(ports, parts.reloads, AbortSignal.any([inner, streamed.signal]));
+          if (parts.reloads !== null) {
+            await watchReloads({ ...ports, reload: life.reload }, parts.reloads, AbortSignal.any([inner, streamed.signal]));
+          }
         },
-        (inner) => releaseLog(parts, { stream, loading, known, target }, AbortSignal.any([inner, streamed.signal])),
+        (inner) => releaseLog(parts, { life, loading }, AbortSignal.any([inner, streamed.signal])),
       ],
       signal,
     );
   } finally {
     parts.streaming(null);
-    await Promise.allSettled([source.close(), target.close()]);
+    await Promise.allSettled([source.close(), opened.target.close()]);
   }
 }
 
 /** Of a life that ended between the two parts of a reload: what is not at the target any more is not in the memory here either. */
-function finishReloads({ reloads, store }: EngineParts, { tables }: TargetProgress): void {
-  for (const id of reloads?.asked() ?? []) if (!tables.has(id)) store.forgetTable(id);
+function finishReloads({ reloads, store }: EngineParts, { begun }: EngineLife): void {
+  for (const id of reloads?.asked() ?? []) if (!begun.has(id)) store.forgetTable(id);
 }
 
 /** A load, and the log that it needs. */
@@ -149,21 +151,16 @@ async function loadBehindBarrier(
   return load.run();
 }
 
-function holdsOf({ tables }: TargetProgress): ReadonlyMap<string, Hold> {
-  return new Map([...tables].flatMap(([id, { hold }]) => (hold === undefined ? [] : [[id, hold] as const])));
-}
-
 interface LoadContext {
-  readonly ports: EnginePorts;
-  readonly known: TargetProgress;
-  readonly stream: StreamApply;
+  readonly ports: Omit<EnginePorts, "target">;
+  readonly life: EngineLife;
   readonly gate: ReadGate;
   readonly stop: AbortSignal;
   readonly signal: AbortSignal;
 }
 
-function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, signal }: LoadContext): TablesLoad {
-  return new TablesLoad(ports, new RowLoading(ports, known), {
+function loadOf(settings: LoadSettings, { ports, life, gate, stop, signal }: LoadContext): TablesLoad {
+  return new TablesLoad(ports, life.loading, {
     tables: settings.order,
     ranges: settings.ranges,
     budget: settings.budget,
@@ -173,28 +170,26 @@ function loadOf(settings: LoadSettings, { ports, known, stream, gate, stop, sign
     signal,
     loaded: async (table, progress) => {
       await settings.indexTable(table);
-      await stream.join(table, progress);
+      await life.join(table, progress);
     },
   });
 }
 
 interface Releasing {
-  readonly stream: StreamApply;
+  readonly life: EngineLife;
   readonly loading: Loading;
-  readonly known: TargetProgress;
-  readonly target: OpenTarget;
 }
 
 async function releaseLog(
   { log, clock, retainMillis, load: settings, reloads }: EngineParts,
-  { stream, loading, known, target }: Releasing,
+  { life, loading }: Releasing,
   signal: AbortSignal,
 ): Promise<void> {
   // A life without a load (`cdc start`) keeps what the load of a later one goes on from.
-  const resting = settings === null ? unfinishedCursors(known) : [];
+  const resting = settings === null ? life.resting : [];
   const needed = (): Lsn[] =>
-    [stream.recordedPosition, loading.load?.oldestPosition() ?? null, ...resting].filter((position) => position !== null);
-  const release = new LogRelease({ log, target, clock, retainMillis, needed });
+    [life.stream.recordedPosition, loading.load?.oldestPosition() ?? null, ...resting].filter((position) => position !== null);
+  const release = new LogRelease({ log, target: life, clock, retainMillis, needed });
   while (!signal.aborted) {
     if (loading.floor !== null) reloads?.visible(loading.floor());
     await release.step();

@@ -147,7 +147,8 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
         signal,
       });
     },
-    openTarget: (signal) => downstream(migration.target, name).openEngine({ loadLanes: readers, signal }),
+    openTarget: (signal) =>
+      downstream(migration.target, name).openEngine({ loadLanes: readers, crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT), signal }),
     log,
     store: new ChunkStore(migration.state),
     clock: systemClock,

@@ -3,7 +3,7 @@
  * merged in memory. Memory: 32 MB of buffers, one partition (64 MB of text and objects or so, while the table has less than 128 GB; more in
  * proportion), the keys of moves with unknown columns, and their rows.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../../model/lsn.ts";
@@ -58,6 +58,7 @@ export class TableImage {
   /** Throws TARGET_DAMAGED where the files do not tell the table exactly at that position. */
   static async make(request: ImageRequest): Promise<TableImage> {
     const { scratch } = request;
+    await onFiles(scratch, () => mkdir(scratch, { recursive: true }));
     const directory = await onFiles(scratch, () => mkdtemp(join(scratch, "pghaul-image-")));
     try {
       return new TableImage(request.files.table, request, await mergeTable(request, directory));
