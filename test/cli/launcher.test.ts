@@ -76,6 +76,30 @@ test("signals reach the Node that was handed over to, and the parent waits for i
   assert.deepEqual([code, signal, stdout], [130, null, "working\nsaving\n"]);
 });
 
+test("a command that streams begins anew in its own place with a bounded young generation; no other does", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "pghaul-launcher-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, "bin"));
+  cpSync(bin, join(folder, "bin/pghaul.js"));
+  mkdirSync(join(folder, "dist/cli"), { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  const says = "console.log(JSON.stringify({ pid: process.pid, given: process.execArgv, args: process.argv.slice(2) }))";
+  writeFileSync(join(folder, "dist/cli/main.js"), `export function main() { ${says}; }`);
+  const asked = async (args: readonly string[], env: Record<string, string> = {}) => {
+    const { child, done } = startCli(args, { bin: join(folder, "bin/pghaul.js"), env });
+    const { stdout, stderr } = await done;
+    assert.equal(stderr, "");
+    const said = JSON.parse(stdout) as { pid: number; given: string[]; args: string[] };
+    assert.deepEqual([said.pid, said.args], [child.pid, args]);
+    return said.given;
+  };
+  for (const args of [["run", "--until", "loaded"], ["run"], ["cdc", "start"], ["snapshot", "run", "--json"]]) {
+    assert.match((await asked(args)).join(), /^--max-semi-space-size=\d+$/, args.join(" "));
+  }
+  for (const args of [["status"], ["verify", "run"], ["cdc", "stop"], []]) assert.deepEqual(await asked(args), []);
+  assert.deepEqual(await asked(["run"], { NODE_OPTIONS: "--max-semi-space-size=64" }), [], "an operator's own size stands");
+});
+
 test("the launcher holds no syntax that an old Node would refuse before it can say anything", () => {
   const { program, errors } = parseSync("pghaul.js", readFileSync(bin, "utf8"));
   assert.deepEqual(errors, []);
