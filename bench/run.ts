@@ -7,7 +7,7 @@ import { measureClone } from "./figures/clone.ts";
 import { measureCopy } from "./figures/copy.ts";
 import { measureDigest } from "./figures/digest.ts";
 import { measureLag } from "./figures/lag.ts";
-import { measureMemory } from "./figures/memory.ts";
+import { overBulk, overLoad, overStream } from "./figures/memory.ts";
 import { measureSmallTables } from "./figures/small-tables.ts";
 import { measureTail } from "./figures/tail.ts";
 import { MissingTool } from "./harness/client-tools.ts";
@@ -25,7 +25,9 @@ const FIGURES: Readonly<Record<string, (stage: Stage) => Promise<Figure[]>>> = {
   apply: measureApply,
   lag: measureLag,
   digest: measureDigest,
-  memory: measureMemory,
+  "memory-load": async (stage) => [await overLoad(stage)],
+  "memory-stream": async (stage) => [await overStream(stage)],
+  "memory-bulk": async (stage) => [await overBulk(stage)],
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -20,11 +20,8 @@ const LIMIT_MB = 400;
 const ROW_BYTES = 1_000;
 const STATE_POLL_MILLIS = 200;
 
-export async function measureMemory(stage: Stage): Promise<Figure[]> {
-  return [await overLoad(stage), await overStream(stage), await overBulk(stage)];
-}
-
-async function overLoad(stage: Stage): Promise<Figure> {
+/** One large table. */
+export async function overLoad(stage: Stage): Promise<Figure> {
   const { memoryBytes } = stage.sizes;
   return between(stage, { name: "load", create: [LARGE.create], fill: [LARGE.fill(memoryBytes / ROW_BYTES)] }, async (source, target) => {
     stage.tell("memory, load: pghaul run");
@@ -35,7 +32,7 @@ async function overLoad(stage: Stage): Promise<Figure> {
 }
 
 /** Half of the changes come while the target is away: they gather in the log, and are applied when it is back. */
-async function overStream(stage: Stage): Promise<Figure> {
+export async function overStream(stage: Stage): Promise<Figure> {
   const { streamChanges } = stage.sizes;
   const half = streamChanges / 2;
   return between(stage, { name: "stream", create: LEDGER.create, fill: LEDGER.fill }, async (source, target) => {
@@ -66,7 +63,7 @@ async function overStream(stage: Stage): Promise<Figure> {
 }
 
 /** One transaction over half of a table that loads; it commits while the table does. */
-async function overBulk(stage: Stage): Promise<Figure> {
+export async function overBulk(stage: Stage): Promise<Figure> {
   const { bulkRows } = stage.sizes;
   const content = { name: "bulk", create: [LARGE.create, LEDGER.marker], fill: [LARGE.fill(bulkRows * 2), LEDGER.mark] };
   return between(stage, content, async (source, target) => {

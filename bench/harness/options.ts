@@ -64,7 +64,8 @@ const FULL: Sizes = {
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--only NAME,...] [--pairs N] [--json] [--write]
   --quick   small sizes, a few minutes (default)
   --full    the sizes that docs/bench.md quotes
-  --only    only these of: copy, small-tables, clone, tail, apply, lag, digest, memory
+  --only    only these of: copy, small-tables, clone, tail, apply, lag, digest,
+            memory or one of memory-load, memory-stream, memory-bulk
   --pairs   how often each pair of runs is repeated
   --json    the result as JSON on stdout
   --write   append the result to docs/bench.md
@@ -87,7 +88,13 @@ export function parseOptions(args: readonly string[], figures: readonly string[]
   const sizes = values.full === true ? FULL : QUICK;
   const pairs = values.pairs === undefined ? sizes.pairs : Number(values.pairs);
   if (!Number.isInteger(pairs) || pairs < 1) throw new TypeError("--pairs wants a whole number, at least 1");
-  const only = values.only === undefined ? null : new Set(values.only.split(","));
-  for (const name of only ?? []) if (!figures.includes(name)) throw new TypeError(`no figure is called ${name}`);
+  const only = values.only === undefined ? null : new Set(values.only.split(",").flatMap((name) => called(name, figures)));
   return { sizes: { ...sizes, pairs }, only, json: values.json, write: values.write };
+}
+
+/** `memory` is all of `memory-load`, `memory-stream` and so on. */
+function called(name: string, figures: readonly string[]): readonly string[] {
+  const found = figures.filter((figure) => figure === name || figure.startsWith(`${name}-`));
+  if (found.length === 0) throw new TypeError(`no figure is called ${name}`);
+  return found;
 }

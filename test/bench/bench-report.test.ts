@@ -4,7 +4,7 @@ import { type Figure, type Pair, summarise } from "../../bench/harness/figure.ts
 import { parseOptions } from "../../bench/harness/options.ts";
 import { jsonReport, markdown, type Report, textTable } from "../../bench/harness/report.ts";
 
-const NAMES = ["copy", "tail"];
+const NAMES = ["copy", "tail", "memory-load", "memory-bulk"];
 
 function pair(ours: number, peer: number): Pair {
   return { ours, peer, use: { ours: { cpuSeconds: ours / 2, peakBytes: 100e6 }, peer: { cpuSeconds: peer / 4, peakBytes: 20e6 } } };
@@ -89,10 +89,11 @@ test("quick is the default, flags choose figures and pairs", () => {
   assert.equal(sizes.pairs, 7);
   assert.equal(sizes.memoryBytes, 2_000_000_000);
   assert.deepEqual(only, new Set(["tail"]));
+  assert.deepEqual(parseOptions(["--only", "memory"], NAMES).only, new Set(["memory-load", "memory-bulk"]));
 });
 
 test("what is no figure, no number or a contradiction is refused", () => {
-  for (const args of [["--only", "tails"], ["--pairs", "0"], ["--quick", "--full"], ["--fast"]]) {
+  for (const args of [["--only", "tails"], ["--only", "mem"], ["--pairs", "0"], ["--quick", "--full"], ["--fast"]]) {
     assert.throws(() => parseOptions(args, NAMES), TypeError, args.join(" "));
   }
 });
