@@ -55,7 +55,7 @@ export async function applyBatch(
     last = piece;
     if (batch.isFull()) {
       if (piece.last) break;
-      await batch.flush();
+      await batch.flushIfLarge();
     }
     const next: IteratorResult<TransactionPiece> = await rest.next();
     piece = next.done === true ? null : next.value;
@@ -91,6 +91,12 @@ class Batch {
       else await this.#takeOne(change, piece.header);
     }
     if (piece.last) this.#transactions += 1;
+  }
+
+  /** Inside a transaction larger than a limit, whose pieces are many and small. */
+  async flushIfLarge(): Promise<void> {
+    const { changes, bytes } = this.#rules.limits;
+    if (this.#fold.count >= changes || this.#fold.bytes >= bytes) await this.flush();
   }
 
   async flush(): Promise<void> {

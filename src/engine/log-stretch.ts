@@ -4,8 +4,8 @@ import { DEFAULT_LIMITS } from "./apply-batch.ts";
 import { changeBytes } from "./fold.ts";
 import type { EnginePorts, LogRange } from "./ports.ts";
 
-/** A stretch of some seconds is some thousand changes; what is held may be several batches of the stream. */
-const HELD_BATCHES = 5;
+/** A stretch of some seconds is some thousand changes; what is held may be several batches of the stream. Of large rows it is fewer. */
+const HELD_BATCHES = { changes: 5, bytes: 2 };
 
 /**
  * One table's changes of a stretch of the log, to be walked over several times. They are held in memory; where a transaction of any size lies
@@ -41,7 +41,8 @@ export class LogStretch {
     for await (const piece of read(range)) {
       changes += piece.changes.length;
       for (const change of piece.changes) bytes += changeBytes(change);
-      if (changes > most.changes * HELD_BATCHES || bytes > most.bytes * HELD_BATCHES) return new LogStretch(range, read, null);
+      if (changes > most.changes * HELD_BATCHES.changes || bytes > most.bytes * HELD_BATCHES.bytes)
+        return new LogStretch(range, read, null);
       held.push(piece);
     }
     return new LogStretch(range, read, held);

@@ -86,6 +86,17 @@ describe("a batch", () => {
     assert.equal(batch.transactions, 1);
   });
 
+  it("flushes a large transaction each time that a limit is reached, and not at each of its pieces", async () => {
+    const pieces = Array.from({ length: 9 }, (_, n) => ({
+      header: headerAt(10n),
+      firstOrdinal: n * 2,
+      last: n === 8,
+      changes: [insert(`${n}a`), insert(`${n}b`)],
+    }));
+    const { calls } = await apply(pieces, { limits: { changes: 6, bytes: 1_000_000 } });
+    assert.deepEqual(calls, ["apply 0/0/6", "apply 0/0/6", "apply 0/0/6"]);
+  });
+
   it("fails where the log ends inside a transaction", async () => {
     await assert.rejects(apply([{ ...transactionAt(10n, insert("1")), last: false }]), /ended inside/);
   });

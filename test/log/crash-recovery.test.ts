@@ -224,8 +224,11 @@ test("the unfinished part of a large transaction is cut off on open, and taken b
   );
   await again.flush();
   const pieces = await readAll(again);
-  assert.deepEqual(numbersOf(pieces), [1, 2, 3]);
-  assert.equal(pieces[1]?.changes.length, 5_000);
+  assert.deepEqual([...new Set(numbersOf(pieces))], [1, 2, 3]);
+  assert.equal(
+    pieces.reduce((sum, { changes }) => sum + changes.length, 0),
+    1 + 5_000 + 1,
+  );
   await again.close();
 });
 
