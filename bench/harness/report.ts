@@ -16,6 +16,8 @@ export interface Report {
 const DOCUMENT = fileURLToPath(new URL("../../docs/bench.md", import.meta.url));
 const HEAD = ["figure", "ratio", "lowest - highest", "pghaul", "peer", "client CPU", "client memory", "runs", "against"] as const;
 
+const DIGITS = { s: 2, ms: 1, MB: 0 } as const;
+
 /** Every figure with the summary that a reader would otherwise make himself. */
 export function jsonReport({ figures, ...rest }: Report): object {
   return { schemaVersion: 1, ...rest, figures: figures.map((figure) => ({ ...figure, ...summarise(figure) })) };
@@ -56,7 +58,7 @@ export function markdown(report: Report): string {
 
 function cells(figure: Figure): string[] {
   const summary = summarise(figure);
-  const amount = (value: number) => `${value.toFixed(figure.unit === "s" ? 2 : 0)} ${figure.unit}`;
+  const amount = (value: number) => `${value.toFixed(DIGITS[figure.unit])} ${figure.unit}`;
   return [
     figure.name,
     summary.ratio.toFixed(2),
