@@ -89,7 +89,11 @@ test("it sees nothing of a transaction that is still being written, and does not
   log.append(pgoutput.frames(pgoutput.commit(lsnOf(2), lsnOf(2) + 8n)));
   await log.flush();
   await beside.refresh(lsnOf(9));
-  assert.equal((await readAll(beside))[1]?.changes.length, 3_000);
+  const counts = (await readAll(beside)).map(({ changes }) => changes.length);
+  assert.equal(
+    counts.reduce((sum, count) => sum + count, 0),
+    1 + 3_000,
+  );
   await log.close();
 });
 
