@@ -17,6 +17,8 @@ interface SchemaNode {
   readonly additionalProperties?: SchemaNode | boolean;
   readonly anyOf?: readonly SchemaNode[];
   readonly oneOf?: readonly SchemaNode[];
+  /** Of the key itself, where it needs one of its own. */
+  readonly examples?: readonly unknown[];
 }
 
 type Values = Readonly<Record<string, unknown>>;
@@ -165,7 +167,7 @@ function anyValueOf(key: string, node: SchemaNode): unknown {
 }
 
 function exampleOf(key: string, node: SchemaNode, path: string): unknown {
-  const example = node.const ?? EXAMPLES[key] ?? node.enum?.at(-1) ?? node.default;
+  const example = node.const ?? node.examples?.[0] ?? EXAMPLES[key] ?? node.enum?.at(-1) ?? node.default;
   if (example === undefined) throw new Error(`docs: ${path}.${key} has no example; give it one in scripts/docs/configuration-page.ts`);
   return example;
 }

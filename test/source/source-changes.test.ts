@@ -11,7 +11,17 @@ function leaf(name: string, change: Partial<LeafFootprint> = {}): LeafFootprint 
   return { schema: "public", name, kind: "r", persistence: "p", node: "1", attached: "100", born: true, identified: true, ...change };
 }
 
-function footprint(leaves: Record<string, LeafFootprint>, touched = "a", types = "m", name = "public.t", generated?: string): Footprint {
+interface OtherFacts {
+  readonly name?: string;
+  readonly generated?: string;
+}
+
+function footprint(
+  leaves: Record<string, LeafFootprint>,
+  touched = "a",
+  types = "m",
+  { name = "public.t", generated }: OtherFacts = {},
+): Footprint {
   const other = generated === undefined ? {} : { generated };
   const table = { name, schema: "public", relation: "t", published: "5", columns: "c", touched, types, leaves, ...other };
   return { publication: { oid: "1", xmin: "1", complete: true }, tables: { "public.t": table } };
@@ -59,7 +69,8 @@ describe("what happened between two looks at the source", () => {
   });
 
   it("a generated column with another expression puts its table in doubt; what an earlier version remembered says nothing of it", async () => {
-    const computing = (generated?: string): Footprint => footprint({ 10: leaf("a") }, "a", "m", "public.t", generated);
+    const computing = (generated?: string): Footprint =>
+      footprint({ 10: leaf("a") }, "a", "m", generated === undefined ? {} : { generated });
     assert.deepEqual(await codes(computing("e"), computing("f")), ["EXPRESSION_CHANGED"]);
     assert.deepEqual(await codes(computing("e"), computing("e")), []);
     assert.deepEqual(await codes(computing(), computing("f")), []);
@@ -93,7 +104,7 @@ describe("what happened between two looks at the source", () => {
     const fault = faultOf({ side: "target", publication: "pub" }, { ...one, publication: null }, [TABLE]);
     assert.equal(fault?.error.kind, "target");
     assert.match(fault?.error.suggestion ?? "", /stay at the target/);
-    const renamed = faultOf({ side: "target", publication: "pub" }, footprint({}, "a", "m", "public.u"), [TABLE]);
+    const renamed = faultOf({ side: "target", publication: "pub" }, footprint({}, "a", "m", { name: "public.u" }), [TABLE]);
     assert.match(renamed?.error.message ?? "", /renamed at the target.*the source still has the old name/);
   });
 
