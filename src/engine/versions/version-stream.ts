@@ -3,6 +3,7 @@
  * own: a change that a read contains already is a lower or an equal version of what was read, or is written again with the same outcome.
  */
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import type { TransactionPiece } from "../../model/change.ts";
 import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { BoundaryWork } from "../boundary-work.ts";
@@ -125,11 +126,10 @@ export class VersionStream {
       signal.throwIfAborted();
       this.#wake = new AbortController();
       await this.#boundary.run(signal);
-      const isOpen = await this.#rereadPublished(signal);
-      const millis = this.#millisUntilDue();
+      const polls = (await this.#rereadPublished(signal)) ? FLOOR_POLL_MILLIS : Number.POSITIVE_INFINITY;
+      const millis = Math.min(polls, this.#millisUntilDue());
       if (millis === 0) await this.#appendTo(this.#ports.log.passed(), signal);
-      else
-        await this.#rest(isOpen ? Math.min(millis, FLOOR_POLL_MILLIS) : millis, AbortSignal.any([this.#wake.signal, stop, signal]), signal);
+      else await this.#rest(millis, AbortSignal.any([this.#wake.signal, stop, signal]), signal);
     }
   }
 
@@ -167,7 +167,7 @@ export class VersionStream {
     }
   }
 
-  async #append(stretch: Stretch, pieces: AsyncIterable<Parameters<typeof stretch.pieces>[0]>): Promise<void> {
+  async #append(stretch: Stretch, pieces: AsyncIterable<TransactionPiece>): Promise<void> {
     const { target, observer, crashPoint, clock } = this.#ports;
     crashPoint("before-append");
     await target.append(this.#tables, this.#accepted, pieces, () => stretch.close());
