@@ -56,18 +56,25 @@ export class VisibleFloor {
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
-    const { source, log, clock } = this.#ports;
-    const since = log.streams?.();
-    const view = await source.heartbeat();
-    const to = log.passed();
-    let floor = maxLsn(to, this.#floor);
-    for await (const header of log.headers({ from: this.#floor, to }, signal)) {
-      if (view.contains(header)) continue;
-      floor = header.commitLsn;
-      break;
+    const { log, clock } = this.#ports;
+    let since = log.streams?.();
+    let floor = await this.#look(signal);
+    // A source that crashed between the snapshot and the log has given the xids of its lost transactions to others: those the snapshot would
+    // take for contained, and no read would notice, for it begins behind the crash.
+    while (since !== log.streams?.()) {
+      since = log.streams?.();
+      floor = await this.#look(signal);
     }
     this.#floor = floor;
-    if (since !== undefined && log.streams?.() === since) this.#proved = floor;
+    if (since !== undefined) this.#proved = floor;
     this.#refreshedAt = clock.now();
+  }
+
+  async #look(signal: AbortSignal): Promise<Lsn> {
+    const { source, log } = this.#ports;
+    const view = await source.heartbeat();
+    const to = log.passed();
+    for await (const header of log.headers({ from: this.#floor, to }, signal)) if (!view.contains(header)) return header.commitLsn;
+    return maxLsn(to, this.#floor);
   }
 }

@@ -59,7 +59,7 @@ const cases: readonly Case[] = [
   {
     name: "no kind",
     text: `${HEAD}${SOURCE}target: { url: "postgresql://t/a" }\n`,
-    expected: [":4:1: target.kind: is missing; it is one of postgres, aurora, sharded, snowflake, iceberg, file"],
+    expected: [":4:1: target.kind: is missing; it is one of postgres, file, aurora, sharded, snowflake, iceberg"],
   },
   {
     name: "no connection string",
@@ -87,7 +87,7 @@ const cases: readonly Case[] = [
   {
     name: "a mistyped kind",
     text: MINIMAL.replace("kind: postgres", "kind: postgers"),
-    expected: [":4:11: target.kind: must be one of postgres, aurora, sharded, snowflake, iceberg, file; did you mean postgres?"],
+    expected: [":4:11: target.kind: must be one of postgres, file, aurora, sharded, snowflake, iceberg; did you mean postgres?"],
   },
   {
     name: "a mistyped choice",

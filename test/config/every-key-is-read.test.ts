@@ -23,7 +23,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "cutover.reads": `${MINIMAL}cutover: { reads: [10] }\n`,
   "cutover.soak": `${MINIMAL}cutover: { soak: 24h }\n`,
   ...Object.fromEntries(
-    ["aurora", "snowflake", "iceberg", "file"].map((kind) => [`target(${kind})`, MINIMAL.replace("kind: postgres", `kind: ${kind}`)]),
+    ["aurora", "snowflake", "iceberg"].map((kind) => [`target(${kind})`, MINIMAL.replace("kind: postgres", `kind: ${kind}`)]),
   ),
   "target(sharded)": MINIMAL.replace(/target: .*/, 'target: { kind: sharded, shards: [{ name: a, url: "postgresql://t/a" }] }'),
   "cutover.routing[](pgbouncer)": `${MINIMAL}cutover: { routing: [{ kind: pgbouncer, admin: a, config: c }] }\n`,
