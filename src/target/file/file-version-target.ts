@@ -102,7 +102,7 @@ export class FileVersionTarget implements VersionTarget {
 
   async loadChunk(table: Table, chunk: number, read: VersionedRead, rows: ChunkRows): Promise<void> {
     const files = await this.#open(table);
-    if (files.reads.some(({ kind, number }) => kind === "chunk" && number === chunk)) return;
+    if (loadedChunk(files, chunk) !== undefined) return;
     await this.#load(
       files,
       { kind: "chunk", number: chunk },
@@ -116,7 +116,12 @@ export class FileVersionTarget implements VersionTarget {
     copyText: AsyncIterable<Uint8Array>,
     confirm: () => Promise<VersionedRead>,
   ): Promise<{ rows: number; bytes: number }> {
-    return this.#load(await this.#open(table), { kind: "chunk", number: chunk }, { copyText, keys: null, confirm });
+    const files = await this.#open(table);
+    const known = loadedChunk(files, chunk);
+    if (known === undefined) return this.#load(files, { kind: "chunk", number: chunk }, { copyText, keys: null, confirm });
+    // What counts already stays; its file must not be written over while its sidecar tells of the old one.
+    for await (const piece of copyText) void piece;
+    return { rows: known.record.rows, bytes: known.record.copyBytes };
   }
 
   async loadKeys(table: Table, read: VersionedRead, keys: readonly Row[], rows: readonly Row[]): Promise<void> {
@@ -277,6 +282,10 @@ interface NewRead {
   readonly copyText: CopyText;
   readonly keys: readonly Row[] | null;
   readonly confirm: () => Promise<VersionedRead>;
+}
+
+function loadedChunk({ reads }: TableFiles, chunk: number): ReadFile | undefined {
+  return reads.find(({ kind, number }) => kind === "chunk" && number === chunk);
 }
 
 function highest({ reads }: TableFiles): Lsn {

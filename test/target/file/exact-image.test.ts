@@ -132,3 +132,17 @@ test("a moved row never takes columns from what came to the old key later", asyn
   await target.loadKeys(KEYED, read(40n, 50n), [["2"]], [["2", "moved", "old"]]);
   assert.deepEqual(await image(), ["1\tnew\tnew\n", "2\tmoved\told\n"]);
 });
+
+test("of a table that was loaded anew, nothing from below its lowest floor is left", async () => {
+  using directory = new TemporaryDirectory();
+  const target = await openTarget(directory.path);
+  const insert = (id: string) => ({ kind: "insert", table: KEYED.id, row: [id, "", ""] }) as const;
+  // The table was held after this: that row 1 is gone again was never appended.
+  await append(target, { tables: [KEYED], from: 10n, to: 30n, pieces: [transaction(20n, insert("1"))] });
+  await target.forgetTable(KEYED);
+  await target.loadChunk(KEYED, 2, read(40n, 50n), CopyRows.of(["2", "", ""]));
+  await append(target, { tables: [KEYED], from: 30n, to: 60n, pieces: [transaction(45n, insert("3"))] });
+  const archive = await FileArchive.open(directory.path);
+  const files = await archive.table(KEYED.id);
+  assert.deepEqual(sortedLines(await imageRows(archive, files as TableFiles, 60n, directory.path)), ["2\t\t\n", "3\t\t\n"]);
+});

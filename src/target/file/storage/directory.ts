@@ -5,6 +5,7 @@ import type { Lsn } from "../../../model/lsn.ts";
 import { isAbsent, onFiles } from "../file-error.ts";
 import {
   CHANGES,
+  isData,
   isPartial,
   PUBLISHED,
   parseChangesName,
@@ -57,7 +58,7 @@ export async function removeLeavings(root: string): Promise<void> {
   for (const part of await namesIn(join(root, TABLES))) {
     const parent = join(root, TABLES, part);
     const newest = newestGeneration(await namesIn(parent));
-    await removeFrom(parent, (name) => isPartial(name) || (newest !== null && Number(name) < newest));
+    await removeFrom(parent, (name) => isPartial(name) || (newest !== null && isGeneration(name) && Number(name) < newest));
     if (newest !== null) await removeFrom(join(parent, String(newest)), unfinished);
   }
 }
@@ -79,12 +80,16 @@ async function readGeneration(directory: string, generation: number): Promise<Ta
 }
 
 function newestGeneration(names: readonly string[]): number | null {
-  return names.reduce<number | null>((newest, name) => (/^\d+$/.test(name) ? Math.max(newest ?? 0, Number(name)) : newest), null);
+  return names.reduce<number | null>((newest, name) => (isGeneration(name) ? Math.max(newest ?? 0, Number(name)) : newest), null);
 }
 
-/** What has no sidecar beside it, or is a partial file. */
+function isGeneration(name: string): boolean {
+  return /^\d+$/.test(name);
+}
+
+/** A partial file, or data of ours without its sidecar. What somebody else has put there stays. */
 function unfinished(name: string, names: ReadonlySet<string>): boolean {
-  return isPartial(name) || !names.has(`${name.replace(/\..*$/, "")}.json`);
+  return isPartial(name) || (isData(name) && !names.has(`${name.replace(/\..*$/, "")}.json`));
 }
 
 async function removeFrom(directory: string, isLeaving: (name: string, names: ReadonlySet<string>) => boolean): Promise<void> {

@@ -66,6 +66,11 @@ export function parseChangesName(sidecar: string): { readonly from: Lsn; readonl
   return match === null ? null : { from: BigInt(`0x${match[1]}`), to: BigInt(`0x${match[2]}`) };
 }
 
+/** Whether a file has a name that data has, rows or changes. */
+export function isData(name: string): boolean {
+  return /^(?:(?:chunk|keys)-\d+|[0-9A-F]{16}-[0-9A-F]{16})\./.test(name);
+}
+
 export function partialName(name: string): string {
   return `.${name}.partial`;
 }
