@@ -11,6 +11,7 @@ import { type Check, type CheckContext, fail, named, pass, statements, type Verd
 export const ACCESS_CHECKS: readonly Check[] = [
   { id: "roles", run: roles },
   { id: "role-memberships", run: memberships },
+  { id: "role-attributes", run: attributes },
   { id: "owners", run: owners },
   { id: "grants", run: grants },
 ];
@@ -51,6 +52,19 @@ async function memberships(context: CheckContext): Promise<Verdict> {
     statements(
       lacking.flatMap(({ statement }) => statement ?? []),
       "at the target, once both roles are there",
+    ),
+  );
+}
+
+/** BYPASSRLS and the like belong to the server, and no grant tells of them. */
+async function attributes(context: CheckContext): Promise<Verdict> {
+  const { attributes: found } = await differences(context);
+  if (found.length === 0) return pass("the same at the target");
+  return warn(
+    `roles that the source names and that may do something else at the target: ${named(found.map(({ text }) => text))}`,
+    statements(
+      found.map(({ statement }) => statement),
+      "at the target, if it is to be as at the source",
     ),
   );
 }

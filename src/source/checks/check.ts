@@ -17,6 +17,8 @@ export interface CheckContext {
   readonly migration: string;
   /** What of owners and grants is to be kept. */
   readonly access: AccessScope;
+  /** Whether pghaul makes the tables at the target. */
+  readonly schema: "move" | "existing";
   readonly publication: string;
   /** Of the stream that reads that side: forward at the source, reverse at the target. */
   readonly slots: Readonly<Record<Side["name"], string>>;

@@ -123,7 +123,11 @@ async function readOnly({ client }: Side): Promise<Verdict> {
   return warn(
     `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: after the switch applications could not write`,
     statements(
-      ["set default_transaction_read_only = off", ...found.map(({ statement }) => statement)],
+      [
+        "set default_transaction_read_only = off",
+        ...found.flatMap(({ statement }) => statement ?? []),
+        ...(found.some(({ what }) => what === "the server") ? ["select pg_reload_conf()"] : []),
+      ],
       "at the target, before the cutover",
     ),
   );

@@ -188,7 +188,10 @@ async function longTransactions({ source, longTransactionSeconds }: CheckContext
   if (open.length === 0) return pass(`no transaction is open for longer than ${longTransactionSeconds} s`);
   return warn(
     `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
-    "select pg_terminate_backend(PID);",
+    statements(
+      open.map(({ end }) => end),
+      "unless it ends by itself",
+    ),
   );
 }
 
@@ -197,6 +200,9 @@ async function preparedTransactions({ source }: CheckContext): Promise<Verdict> 
   if (open.length === 0) return pass("none");
   return warn(
     `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
-    "rollback prepared 'NAME';   -- or commit prepared",
+    statements(
+      open.map(({ end }) => end),
+      "in that database; or commit prepared, whoever knows what it is",
+    ),
   );
 }

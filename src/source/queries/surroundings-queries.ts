@@ -1,4 +1,3 @@
-import { type SubscriptionRow, subscriptionsSql } from "../../side/postgres/catalog/subscriptions.ts";
 import type { Queryable } from "./queryable.ts";
 
 export interface EventTriggerRow {
@@ -23,17 +22,6 @@ export async function selectEventTriggers(db: Queryable, tags: readonly string[]
       order by e.evtname`,
     [tags],
   );
-  return rows;
-}
-
-export async function selectSubscriptions(
-  db: Queryable,
-  tables: readonly { readonly schema: string; readonly name: string }[],
-): Promise<readonly SubscriptionRow[]> {
-  const { rows } = await db.query<SubscriptionRow>(subscriptionsSql(), [
-    tables.map(({ schema }) => schema),
-    tables.map(({ name }) => name),
-  ]);
   return rows;
 }
 

@@ -65,7 +65,8 @@ export function compareAccess(source: Access, target: Access, scope: AccessScope
     ...(scope.owners ? ownerDifference(context, here, there) : []),
     ...(scope.privileges ? grantDifferences(context, here, there) : []),
   ]);
-  return [...differences, ...(scope.privileges ? defaultDifferences(context) : []), ...policyDifferences(context)];
+  const unknown = scope.privileges ? source.objects.filter((object) => target.unknown.has(object)).flatMap(unknownDifference) : [];
+  return [...differences, ...unknown, ...(scope.privileges ? defaultDifferences(context) : []), ...policyDifferences(context)];
 }
 
 interface Context {
@@ -89,6 +90,7 @@ function pairsOf(source: Access, target: Access): (readonly [AccessObject, Acces
   const pairs = source.objects.flatMap((object): (readonly [AccessObject, AccessObject])[] => {
     const found = there.get(keyOf(object));
     if (found !== undefined) return [[object, found]];
+    if (target.unknown.has(object)) return [];
     if (object.initial !== null) return [[object, { ...object, grants: object.initial }]];
     const table = object.column === null ? undefined : there.get(keyOf({ ...object, column: null }));
     return table === undefined ? [] : [[object, { ...object, owner: table.owner, grants: [] }]];
@@ -137,6 +139,14 @@ function revoked(
     ...grouped(extra.filter((grant) => !keeps(grant))).map((group) => revoke(group, "")),
     ...grouped(extra.filter(keeps)).map((group) => revoke(group, "grant option for ")),
   ];
+}
+
+/** Made by the system or by an extension of the source's version; the target's does not have it. */
+function unknownDifference(object: AccessObject): readonly AccessDifference[] {
+  const granted = changed(object.grants ?? [], object.initial ?? []);
+  if (granted.length === 0) return [];
+  const roles = [...new Set(granted.flatMap(({ grantee }) => grantee ?? []))];
+  return [{ kind: "grant", what: title(object), roles, statement: null, obstacle: `the target has no ${title(object)}` }];
 }
 
 /** What was granted of an object that the system made. */

@@ -33,7 +33,7 @@ async function applyRounds(request: ApplyAccess): Promise<readonly AccessDiffere
   const { target, takeBack, grants, policies } = request;
   const source = await readAccess(request.source);
   const differences = async (): Promise<readonly AccessDifference[]> =>
-    compareAccess(source, await readAccess(askOf(target)), request).filter(
+    compareAccess(source, await readAccess(askOf(target), source), request).filter(
       ({ kind }) => (takeBack || kind !== "extra") && (grants || kind !== "grant") && (policies || kind !== "policy"),
     );
   const refusals = new Map<string, string>();
