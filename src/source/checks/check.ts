@@ -1,8 +1,8 @@
 import type pg from "pg";
+import type { AccessScope } from "../../model/access-scope.ts";
 import type { CheckResult } from "../../model/check-result.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
-import type { AccessScope } from "../../side/postgres/catalog/compare-access.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
 

@@ -2,12 +2,13 @@
  * What the roles of one database may do there and not at the other, with the statements that make it so. Pure. Objects that are not on both
  * sides are somebody else's business, and so is the server beyond this database.
  */
+import type { RightDifference } from "../../../cutover/between-facts.ts";
+import type { AccessScope } from "../../../model/access-scope.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Access, AccessObject, Grant } from "./access-queries.ts";
 
 export interface AccessDifference {
-  /** `extra`: a right that the source never granted, or a policy that it does not have. */
-  readonly kind: "owner" | "grant" | "extra" | "default" | "policy";
+  readonly kind: RightDifference["kind"];
   /** The object, as `table public.orders`. */
   readonly what: string;
   /** The roles it is about; `public` for everybody. */
@@ -16,11 +17,6 @@ export interface AccessDifference {
   readonly statement: string | null;
   /** Why no statement can, or why this one cannot yet. */
   readonly obstacle: string | null;
-}
-
-export interface AccessScope {
-  readonly owners: boolean;
-  readonly privileges: boolean;
 }
 
 /** Versions that know a privilege, where not all do. */

@@ -1,7 +1,7 @@
 /** Roles and who may act as whom, at one server. Roles belong to no database and are not moved. */
+import type { AccessScope } from "../../../model/access-scope.ts";
 import type { Access, Grant } from "./access-queries.ts";
 import type { Ask } from "./ask.ts";
-import type { AccessScope } from "./compare-access.ts";
 
 export interface RoleRow {
   readonly name: string;
