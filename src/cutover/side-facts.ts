@@ -67,11 +67,18 @@ export interface SequenceFact {
 
 export interface Writability {
   readonly inRecovery: boolean;
-  /** `default_transaction_read_only`, as a session starts with it. */
-  readonly defaultReadOnly: string;
-  /** Its name, quoted where it has to be. */
-  readonly database: string;
+  readonly readOnlyByDefault: readonly ReadOnlyDefault[];
   readonly connectionsLeft: number;
+}
+
+/** Whose sessions start with transactions that may not write. */
+export interface ReadOnlyDefault {
+  /** `the server`, `the database`, `role app`. */
+  readonly what: string;
+  /** False: one role only. */
+  readonly everybody: boolean;
+  /** That put an end to it, in a session that may write; none where no statement can. */
+  readonly statements: readonly string[];
 }
 
 export interface Streamability {

@@ -146,10 +146,17 @@ for (const version of [13, 18] as const) {
       assert.equal((await ask(writableGate)).open, true);
       const [{ name }] = (await target.query("select current_database() as name")).rows;
       await target.query(`alter database "${name}" set default_transaction_read_only = on`);
+      await target.query(`alter role stranger in database "${name}" set default_transaction_read_only = on`);
       const fresh = await server.connect(name);
-      assert.equal((await ask(writableGate, sides(source, fresh))).open, false);
+      const closed = await ask(writableGate, sides(source, fresh));
+      assert.deepEqual(closed.evidence.readOnlyByDefault, ["role stranger", "the database"]);
+      for (const statement of String(closed.fix).split("\n")) await fresh.query(statement);
+      assert.equal((await ask(writableGate, sides(source, fresh))).open, true, "the advice helps");
+      // One that reads only, at both sides.
+      await target.query("alter role stranger set default_transaction_read_only = on");
+      assert.equal((await ask(writableGate, sides(source, fresh))).open, true);
+      await target.query("alter role stranger reset default_transaction_read_only");
       await fresh.end();
-      await target.query(`alter database "${name}" reset default_transaction_read_only`);
     });
 
     it("fence privileges: ownership at both sides, with the GRANT that mends it", async () => {

@@ -1,5 +1,7 @@
 import { quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readReadOnlyDefaults } from "../../side/postgres/facts/writability.ts";
 import { selectOwnRole } from "../queries/check-server-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 import {
@@ -8,7 +10,6 @@ import {
   selectCompressionMethods,
   selectExtensionPlaces,
   selectOrdinaryChildren,
-  selectReadOnlyDefaults,
   selectSuperuserExtensions,
 } from "./construct-queries.ts";
 
@@ -118,17 +119,10 @@ async function generatedChildren({ source, target }: CheckContext): Promise<Verd
 
 /** Our own sessions write all the same; the application's would not. */
 async function readOnly({ client }: Side): Promise<Verdict> {
-  const found = await selectReadOnlyDefaults(client);
+  const found = await readReadOnlyDefaults(askOf(client));
   if (found.length === 0) return pass("sessions may write by default");
   return warn(
     `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: after the switch applications could not write`,
-    statements(
-      [
-        "set default_transaction_read_only = off",
-        ...found.flatMap(({ statement }) => statement ?? []),
-        ...(found.some(({ what }) => what === "the server") ? ["select pg_reload_conf()"] : []),
-      ],
-      "at the target, before the cutover",
-    ),
+    statements(["set default_transaction_read_only = off", ...found.flatMap((one) => one.statements)], "at the target, before the cutover"),
   );
 }

@@ -80,26 +80,3 @@ export async function selectOrdinaryChildren(db: Queryable): Promise<readonly (S
   );
   return rows;
 }
-
-/**
- * Where default_transaction_read_only is on: this server, this database, a role that may log in. What postgresql.conf says is not reset by ALTER
- * SYSTEM RESET, which only takes lines out of postgresql.auto.conf; that file is read last, so a line there wins. Nothing wins over the command line.
- */
-export async function selectReadOnlyDefaults(
-  db: Queryable,
-): Promise<readonly { readonly what: string; readonly statement: string | null }[]> {
-  const { rows } = await db.query<{ what: string; statement: string | null }>(
-    `select case when s.setrole = 0 then 'the database' else pg_catalog.format('role %I', pg_catalog.pg_get_userbyid(s.setrole)) end as what,
-            case when s.setrole = 0 then pg_catalog.format('alter database %I reset default_transaction_read_only', current_database())
-                 when s.setdatabase = 0 then pg_catalog.format('alter role %I reset default_transaction_read_only', pg_catalog.pg_get_userbyid(s.setrole))
-                 else pg_catalog.format('alter role %I in database %I reset default_transaction_read_only', pg_catalog.pg_get_userbyid(s.setrole), current_database()) end as statement
-       from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_database d on d.oid = s.setdatabase
-      where (s.setdatabase = 0 or d.datname = current_database())
-        and exists (select from unnest(s.setconfig) as c(line) where c.line ~* '^default_transaction_read_only=(on|true|yes|1)$')
-      union all
-     select case source when 'command line' then 'the server, by its command line' else 'the server' end,
-            case source when 'command line' then null else 'alter system set default_transaction_read_only = off' end
-       from pg_catalog.pg_settings where name = 'default_transaction_read_only' and source in ('configuration file', 'command line') and reset_val = 'on' order by 1`,
-  );
-  return rows;
-}
