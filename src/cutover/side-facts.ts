@@ -83,12 +83,17 @@ export interface ReadOnlyDefault {
 
 export interface Streamability {
   readonly walLevel: string;
-  readonly slotsLeft: number;
-  readonly sendersLeft: number;
+  readonly slots: Room;
+  readonly senders: Room;
   readonly slotExists: boolean;
-  /** On RDS the right comes with a role, which this does not show. */
   readonly mayReplicate: boolean;
-  readonly mayPublish: boolean;
+  /** The statement that lets the role make a publication; null: it may. */
+  readonly grantToPublish: string | null;
+}
+
+export interface Room {
+  readonly used: number;
+  readonly limit: number;
 }
 
 export interface RefusedUpdate {

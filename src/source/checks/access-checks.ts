@@ -4,7 +4,8 @@ import { askOf } from "../../side/postgres/catalog/ask.ts";
 import { privilegesUnknownTo } from "../../side/postgres/catalog/compare-access.ts";
 import { compareRoles, type RoleDifferences } from "../../side/postgres/catalog/compare-roles.ts";
 import { namedRoles, readRoles } from "../../side/postgres/catalog/role-queries.ts";
-import { selectNotOurs, selectOwnRole } from "../queries/check-server-queries.ts";
+import { readOwnRole } from "../../side/postgres/facts/own-role.ts";
+import { selectNotOurs } from "../queries/check-server-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
 
 /** Whom the source names, and whether the target knows them: roles belong to no database, so nothing moves them. */
@@ -76,7 +77,7 @@ async function owners({ source, target, access }: CheckContext): Promise<Verdict
   const wanted = [...new Set(objects.filter(({ ownerFollows }) => !ownerFollows).map(({ owner }) => owner))];
   const foreign = await selectNotOurs(target.client, wanted, target.version);
   if (foreign.length === 0) return pass("our role may give objects to every owner that the target has");
-  const role = quoteIdent((await selectOwnRole(target.client)).name);
+  const role = quoteIdent((await readOwnRole(askOf(target.client))).name);
   return fail(
     `our role at the target may not give objects to ${named(foreign)}`,
     statements(

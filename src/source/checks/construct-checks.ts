@@ -1,8 +1,8 @@
 import { quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readOwnRole } from "../../side/postgres/facts/own-role.ts";
 import { readReadOnlyDefaults } from "../../side/postgres/facts/writability.ts";
-import { selectOwnRole } from "../queries/check-server-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 import {
   selectClientLibraries,
@@ -73,8 +73,8 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<Ve
 async function functionLibraries({ source, target }: CheckContext): Promise<Verdict> {
   const libraries = await selectClientLibraries(source.client);
   if (libraries.length === 0) return pass("no function is in a library of its own");
-  const role = await selectOwnRole(target.client);
-  if (role.is_superuser !== "true") return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
+  const role = await readOwnRole(askOf(target.client));
+  if (!role.superuser) return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
   const missing: string[] = [];
   for (const library of libraries) if (!(await loads(target, library))) missing.push(library);
   if (missing.length === 0) return pass(`the target has ${named(libraries)}`);

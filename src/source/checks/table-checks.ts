@@ -99,7 +99,7 @@ function outside({ catalog }: CheckContext): Verdict {
 
 function overrides({ overrides: given, catalog }: CheckContext): Verdict {
   const faults = overrideFaults(given, catalog);
-  if (faults.length > 0) return fail(faults.join("; "), "mend tables.overrides in the configuration");
+  if (faults.length > 0) return fail(faults.join("; "), "correct tables.overrides in the configuration");
   return pass(`${Object.keys(given).length} tables have settings of their own`);
 }
 
