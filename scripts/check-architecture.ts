@@ -32,7 +32,7 @@ const ALLOWED: Layers["allowed"] = {
   // procedures over contracts
   plan: ["model", "errors", "observe", "engine"],
   verify: ["model", "errors", "observe", "engine"],
-  cutover: ["model", "errors", "observe", "postgres", "side", "engine"],
+  cutover: ["model", "errors", "observe", "engine"],
   routing: ["model", "errors", "observe", "engine"],
   throttle: ["model", "errors", "observe", "engine"],
   report: ["model", "errors", "observe"],
@@ -53,7 +53,7 @@ const LAYERS: Layers = {
   // Whoever implements a contract, or is handed its implementation, may name it.
   contracts: [
     /^src\/[a-z]+\/ports(?:\/[a-z-]+)?\.ts$/,
-    /^src\/cutover\/(?:side-facts|switch-outline)\.ts$/,
+    /^src\/cutover\/(?:side-facts|between-facts|switch-outline)\.ts$/,
     /^src\/target\/(?:kind|target)\.ts$/,
   ],
   contractReaders: ["side", "source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],

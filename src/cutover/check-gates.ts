@@ -1,12 +1,12 @@
 import type { SideName } from "../model/side.ts";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
-import { objectsGate } from "./gates/catalog/objects.ts";
-import { parityGate } from "./gates/catalog/parity.ts";
-import { privilegesGate } from "./gates/catalog/privileges.ts";
 import { errorsGate } from "./gates/errors.ts";
 import { fencePrivilegesGate } from "./gates/fence-privileges.ts";
 import { heldGate } from "./gates/held.ts";
 import { lagGate } from "./gates/lag.ts";
+import { objectsGate } from "./gates/objects.ts";
+import { parityGate } from "./gates/parity.ts";
+import { privilegesGate } from "./gates/privileges.ts";
 import { routeGate } from "./gates/route.ts";
 import { sequencesGate } from "./gates/sequences.ts";
 import { slotGate } from "./gates/slot.ts";

@@ -2,10 +2,10 @@
  * A gate is a condition that must hold before a switch, with its evidence. Gates only read. What they ask beside the two databases comes
  * through `GateFacts`, so that this folder knows neither state directory nor stream.
  */
+import type { AccessScope } from "../model/access-scope.ts";
 import type { SideName } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
-import type { Ask } from "../side/postgres/catalog/ask.ts";
-import type { AccessScope } from "../side/postgres/catalog/compare-access.ts";
+import type { BetweenFacts } from "./between-facts.ts";
 import type { Route } from "./ports.ts";
 import type { SideFacts } from "./side-facts.ts";
 
@@ -37,11 +37,6 @@ export interface Gate {
   /** Left out on the way back: what a rollback does not depend on must not hold it up. */
   readonly forwardOnly?: true;
   readonly ask: (context: GateContext) => Promise<GateAnswer>;
-}
-
-/** One of the databases, to read. Values of a query come as text. */
-export interface GateSide extends SideFacts {
-  readonly query: Ask;
 }
 
 export interface LagSample {
@@ -83,8 +78,10 @@ export interface GateLimits {
 
 export interface GateContext {
   readonly migration: string;
-  readonly from: GateSide;
-  readonly to: GateSide;
+  readonly from: SideFacts;
+  readonly to: SideFacts;
+  /** How `to` falls short of `from`. */
+  readonly between: BetweenFacts;
   /** Without our own. */
   readonly tables: readonly Table[];
   /** Names of the slots that carry changes out of each side. */

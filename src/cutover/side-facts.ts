@@ -67,21 +67,33 @@ export interface SequenceFact {
 
 export interface Writability {
   readonly inRecovery: boolean;
-  /** `default_transaction_read_only`, as a session starts with it. */
-  readonly defaultReadOnly: string;
-  /** Its name, quoted where it has to be. */
-  readonly database: string;
+  readonly readOnlyByDefault: readonly ReadOnlyDefault[];
   readonly connectionsLeft: number;
+}
+
+/** Whose sessions start with transactions that may not write. */
+export interface ReadOnlyDefault {
+  /** `the server`, `the database`, `role app`. */
+  readonly what: string;
+  /** False: one role only. */
+  readonly everybody: boolean;
+  /** That put an end to it, in a session that may write; none where no statement can. */
+  readonly statements: readonly string[];
 }
 
 export interface Streamability {
   readonly walLevel: string;
-  readonly slotsLeft: number;
-  readonly sendersLeft: number;
+  readonly slots: Room;
+  readonly senders: Room;
   readonly slotExists: boolean;
-  /** On RDS the right comes with a role, which this does not show. */
   readonly mayReplicate: boolean;
-  readonly mayPublish: boolean;
+  /** The statement that lets the role make a publication; null: it may. */
+  readonly grantToPublish: string | null;
+}
+
+export interface Room {
+  readonly used: number;
+  readonly limit: number;
 }
 
 export interface RefusedUpdate {

@@ -92,7 +92,7 @@ async function anyBytes({ client }: Side, { tables }: Catalog, there: string): P
       refused.push(`${leaf.schema}.${leaf.name} (${(error as Error).message})`);
     }
   }
-  const fix = "create database NAME encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0;   -- at the target";
+  const fix = "create the target database with encoding SQL_ASCII, lc_collate C and lc_ctype C (template template0)";
   if (refused.length > 0) return fail(`the source is SQL_ASCII, and the target ${there}, which refuses bytes of ${named(refused)}`, fix);
   return warn(
     `the source is SQL_ASCII, which takes any bytes, the target ${there}: a text that is no ${there === "UTF8" ? "UTF-8" : there} stops the load`,
@@ -121,7 +121,7 @@ async function collationVersions({ source }: CheckContext): Promise<Verdict> {
   if (stale.length === 0) return pass("the source's indexes were built by the libraries it has now");
   return warn(
     `the library has changed under ${named(stale)}: indexes at the source may be out of order, and chunks are read by index`,
-    "reindex the tables concerned, then: alter collation NAME refresh version;",
+    "reindex the tables concerned, then refresh the collation's version (ALTER COLLATION ... REFRESH VERSION)",
   );
 }
 
@@ -192,7 +192,7 @@ async function databaseSettings({ source, target }: CheckContext): Promise<Verdi
   if (missing.length === 0) return pass("none is missing at the target");
   return warn(
     `made for the database at the source and not at the target: ${named(missing)}`,
-    "alter database NAME set PARAMETER = VALUE;   -- or alter role ... in database",
+    "set them for the target database, or for its roles (ALTER DATABASE ... SET, ALTER ROLE ... IN DATABASE ... SET)",
   );
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { ChunkRows, CrashPoints } from "../engine/ports.ts";
+import type { AccessScope } from "../model/access-scope.ts";
 import type { CheckResult } from "../model/check-result.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
@@ -22,7 +23,7 @@ export interface Capabilities {
   /** It compares keys as the source does, so that verification can go by ranges of them. */
   readonly keyOrder: boolean;
   /** What of owners and grants is to be as at the source. */
-  readonly keeps: { readonly owners: boolean; readonly privileges: boolean };
+  readonly keeps: AccessScope;
   /** It can become the primary: fenced, sequences set, with a stream back to the source. */
   readonly switches: boolean;
 }

@@ -1,6 +1,8 @@
 /** A gate's surroundings, everything well; tests change what they are about. */
-import type { GateContext, GateFacts, GateLimits, GateSide, LagSample } from "../../src/cutover/gate.ts";
+import type { AccessDifferences, BetweenFacts, ObjectDifferences } from "../../src/cutover/between-facts.ts";
+import type { GateContext, GateFacts, GateLimits, LagSample } from "../../src/cutover/gate.ts";
 import type { Route } from "../../src/cutover/ports.ts";
+import type { SideFacts } from "../../src/cutover/side-facts.ts";
 import type { SideName } from "../../src/model/side.ts";
 import type { Table } from "../../src/model/table.ts";
 import { postgresFacts } from "../../src/side/postgres/facts/postgres-facts.ts";
@@ -46,8 +48,20 @@ export function facts(change: Partial<GateFacts> = {}): GateFacts {
   };
 }
 
-function nobody(name: SideName): GateSide {
-  return { ...postgresFacts({ name, role: "pghaul" }, async () => []), query: async () => [] };
+function nobody(name: SideName): SideFacts {
+  return postgresFacts({ name, role: "pghaul" }, async () => []);
+}
+
+/** Two sides that differ in nothing but what a test says. */
+export function between(objects: Partial<ObjectDifferences> = {}, access: Partial<AccessDifferences> = {}): BetweenFacts {
+  const nothing = { count: 0, first: [] };
+  return {
+    objects: async () => ({ compared: 40, missing: nothing, differing: nothing, ...objects }),
+    access: async () => ({
+      ...{ roles: 3, objects: 40, missingRoles: [], memberships: [], rights: [] },
+      ...{ noSuperuserAnyMore: [], attributes: [], ownersNotKept: [], ...access },
+    }),
+  };
 }
 
 export function route(leadsTo: () => Promise<"source" | "target" | null>): Route {
@@ -66,6 +80,7 @@ export function context(change: Partial<GateContext> = {}): GateContext {
     migration: "m",
     from: nobody("source"),
     to: nobody("target"),
+    between: between(),
     tables: [table("public.t")],
     slots: { source: "forward_slot", target: "reverse_slot" },
     limits: LIMITS,

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
-import type { Gate, GateAnswer, GateContext, GateSide } from "../../src/cutover/gate.ts";
-import { parityGate } from "../../src/cutover/gates/catalog/parity.ts";
+import type { Gate, GateAnswer, GateContext } from "../../src/cutover/gate.ts";
 import { fencePrivilegesGate } from "../../src/cutover/gates/fence-privileges.ts";
 import { lagGate } from "../../src/cutover/gates/lag.ts";
+import { objectsGate } from "../../src/cutover/gates/objects.ts";
+import { parityGate } from "../../src/cutover/gates/parity.ts";
+import { privilegesGate } from "../../src/cutover/gates/privileges.ts";
 import { sequencesGate } from "../../src/cutover/gates/sequences.ts";
 import { slotGate } from "../../src/cutover/gates/slot.ts";
 import { subscriptionsGate } from "../../src/cutover/gates/subscriptions.ts";
@@ -12,8 +14,10 @@ import { transactionsGate } from "../../src/cutover/gates/transactions.ts";
 import { updatesGate } from "../../src/cutover/gates/updates.ts";
 import { wayBackGate } from "../../src/cutover/gates/way-back.ts";
 import { writableGate } from "../../src/cutover/gates/writable.ts";
+import type { SideFacts } from "../../src/cutover/side-facts.ts";
 import { createProgressSchema } from "../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { askOf } from "../../src/side/postgres/catalog/ask.ts";
+import { postgresBetween } from "../../src/side/postgres/facts/postgres-between.ts";
 import { postgresFacts } from "../../src/side/postgres/facts/postgres-facts.ts";
 import { createDatabase } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
@@ -44,10 +48,7 @@ for (const version of [13, 18] as const) {
     });
 
     function sides(from: pg.Client = source, to: pg.Client = target): Pick<GateContext, "from" | "to" | "tables"> {
-      const side = (name: "source" | "target", client: pg.Client): GateSide => {
-        const query = askOf(client);
-        return { ...postgresFacts({ name, role: "stranger" }, query), query };
-      };
+      const side = (name: "source" | "target", client: pg.Client): SideFacts => postgresFacts({ name, role: "stranger" }, askOf(client));
       return { from: side("source", from), to: side("target", to), tables: [table("public.t"), table("public.O'dd")] };
     }
 
@@ -162,10 +163,17 @@ for (const version of [13, 18] as const) {
       assert.equal((await ask(writableGate)).open, true);
       const [{ name }] = (await target.query("select current_database() as name")).rows;
       await target.query(`alter database "${name}" set default_transaction_read_only = on`);
+      await target.query(`alter role stranger in database "${name}" set default_transaction_read_only = on`);
       const fresh = await server.connect(name);
-      assert.equal((await ask(writableGate, sides(source, fresh))).open, false);
+      const closed = await ask(writableGate, sides(source, fresh));
+      assert.deepEqual(closed.evidence.readOnlyByDefault, ["role stranger", "the database"]);
+      for (const statement of String(closed.fix).split("\n")) await fresh.query(statement);
+      assert.equal((await ask(writableGate, sides(source, fresh))).open, true, "the advice helps");
+      // One that reads only, at both sides.
+      await target.query("alter role stranger set default_transaction_read_only = on");
+      assert.equal((await ask(writableGate, sides(source, fresh))).open, true);
+      await target.query("alter role stranger reset default_transaction_read_only");
       await fresh.end();
-      await target.query(`alter database "${name}" reset default_transaction_read_only`);
     });
 
     it("fence privileges: ownership at both sides, with the GRANT that mends it", async () => {
@@ -204,6 +212,26 @@ for (const version of [13, 18] as const) {
       assert.deepEqual((await ask(parityGate)).evidence.fewerIndexes, ["public.t"]);
       await target.query("create index t_v on t (v)");
       assert.equal((await ask(parityGate)).open, true);
+    });
+
+    it("objects and privileges: what one side has and the other lacks, and the statements that even it out", async () => {
+      const between = postgresBetween(askOf(source), askOf(target));
+      assert.equal((await ask(objectsGate, { between })).open, true);
+      await target.query("grant usage on schema public to stranger");
+      assert.equal((await ask(privilegesGate, { between })).open, true);
+      await source.query("create view seen as select v from t; grant select on seen to stranger; create view unlike as select 1 as one");
+      await target.query("create view unlike as select 2 as one");
+      const closed = await ask(objectsGate, { between });
+      assert.deepEqual([closed.evidence.first, closed.evidence.firstDiffering], [["view public.seen"], ["view public.unlike"]]);
+      assert.equal((await ask(objectsGate, { between, limits: { ...LIMITS, notNeeded: ["view *"] } })).open, true);
+      await target.query(String(closed.fix));
+      assert.equal((await ask(objectsGate, { between })).open, true, "the advice helps");
+      const lacking = await ask(privilegesGate, { between });
+      assert.deepEqual(lacking.evidence.first, ["view public.seen lacks a grant"]);
+      assert.equal((await ask(privilegesGate, { between, access: { owners: false, privileges: false } })).open, true);
+      await target.query(String(lacking.fix));
+      assert.equal((await ask(privilegesGate, { between })).open, true, "the advice helps");
+      for (const client of [source, target]) await client.query("drop view seen, unlike");
     });
 
     it("lag of the way back: what is on record against what was written", async () => {

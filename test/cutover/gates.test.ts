@@ -5,11 +5,13 @@ import type { GateContext } from "../../src/cutover/gate.ts";
 import { errorsGate } from "../../src/cutover/gates/errors.ts";
 import { heldGate } from "../../src/cutover/gates/held.ts";
 import { lagGate } from "../../src/cutover/gates/lag.ts";
+import { objectsGate } from "../../src/cutover/gates/objects.ts";
+import { privilegesGate } from "../../src/cutover/gates/privileges.ts";
 import { routeGate } from "../../src/cutover/gates/route.ts";
 import { streamGate } from "../../src/cutover/gates/stream.ts";
 import { verifiedGate } from "../../src/cutover/gates/verified.ts";
 import { PghaulError } from "../../src/errors/pghaul-error.ts";
-import { context, facts, NOW, route, samples, table } from "./gate-context.ts";
+import { between, context, facts, NOW, route, samples, table } from "./gate-context.ts";
 
 const ago = (millis: number) => new Date(NOW - millis).toISOString();
 
@@ -89,6 +91,38 @@ describe("gates", () => {
     assert.match(JSON.stringify(answer.evidence), /the target refuses a row/);
     assert.equal(answer.fix, held[0]?.fix);
     for (const to of ["source", "target"] as const) assert.ok(gatesTo(to).includes(heldGate), to);
+  });
+
+  it("objects: none is missing or unlike; the advice has the statements, and names what none can be printed for", async () => {
+    assert.equal(await opens(objectsGate, {}), true);
+    const view = { title: "view public.v", statement: "create view public.v as select 1" };
+    const cast = { title: "cast (a AS b)", statement: null };
+    const missing = await objectsGate.ask(context({ between: between({ missing: { count: 30, first: [view, cast] } }) }));
+    assert.equal(missing.open, false);
+    assert.deepEqual(missing.evidence, { objects: 40, missing: 30, first: ["view public.v", "cast (a AS b)"], differing: 0 });
+    assert.match(missing.fix ?? "", /^create view public\.v as select 1;\n-- as pg_dump .*: cast \(a AS b\)\n-- .*notNeeded$/);
+    const differing = await objectsGate.ask(context({ between: between({ differing: { count: 1, first: [view] } }) }));
+    assert.equal(differing.open, false);
+    assert.deepEqual(differing.evidence, { objects: 40, missing: 0, differing: 1, firstDiffering: ["view public.v"] });
+  });
+
+  it("privileges: a role, a membership and a right each close it; what is only worth knowing does not", async () => {
+    const asked = async (found: Parameters<typeof between>[1]) => privilegesGate.ask(context({ between: between({}, found) }));
+    const role = { name: "app", title: "role app", statement: 'create role "app" login' };
+    const right = { kind: "grant", title: "function f()", statement: null, obstacle: "the target has no function f()" } as const;
+    assert.equal((await asked({ noSuperuserAnyMore: ["dba"], attributes: ["app has bypassrls at the source only"] })).open, true);
+    const missing = await asked({ missingRoles: [role] });
+    assert.equal(missing.open, false);
+    assert.deepEqual(missing.evidence.missingRoles, ["app"]);
+    assert.match(missing.fix ?? "", /^create role "app" login;\n/);
+    const member = { title: "app may become boss", statement: "grant boss to app" };
+    assert.deepEqual((await asked({ memberships: [member] })).evidence.missingMemberships, ["app may become boss"]);
+    const lacking = await asked({ rights: [right] });
+    assert.equal(lacking.open, false);
+    assert.deepEqual(lacking.evidence.first, ["function f() lacks a grant: the target has no function f()"]);
+    assert.match(lacking.fix ?? "", /no statement can: function f\(\)/);
+    const many = Array.from({ length: 25 }, (_, index) => ({ ...right, statement: `grant ${index}` }));
+    assert.match((await asked({ rights: many })).fix ?? "", /grant 19;\n-- at the target, and 5 more;/);
   });
 
   it("one that cannot be asked is closed and says why; all are asked", async () => {

@@ -17,6 +17,7 @@ create table pair (a int, b text, primary key (a, b)); create table of_pair (id 
 insert into pair values (1, 'x'); insert into of_pair values (1, 1, 'x'), (2, null, 'y');
 set session_replication_role = replica; insert into child values (1, 7); reset session_replication_role;
 create schema aside; create table aside.unselected (id int primary key); create table leads (id int primary key, u int constraint leads_out references aside.unselected);
+create table idle (id int primary key, u int constraint idle_out references aside.unselected); insert into aside.unselected values (1); insert into leads values (1, 1); insert into idle values (1, null);
 create table hollow (); alter table hollow replica identity full;
 create table derived (); alter table derived replica identity full; alter table derived add g int generated always as (1) stored;
 create table wide (${wide}); alter table wide replica identity full;
@@ -40,9 +41,13 @@ for (const version of [13, 18] as const) {
   describe(`what the target's schema will refuse, PostgreSQL ${version}`, () => {
     let server: PgServer;
     let results: ReadonlyMap<string, CheckResult>;
-    const check = () =>
+    const check = (schema: "move" | "existing" = "move") =>
       checkAll(
-        checkRequest(server.url(), server.url("there"), { selection: { include: ["app.*"], exclude: [] }, publication: "pghaul_m" }),
+        checkRequest(server.url(), server.url("there"), {
+          selection: { include: ["app.*"], exclude: [] },
+          publication: "pghaul_m",
+          schema,
+        }),
       );
     const found = (id: string) => {
       const result = results.get(id);
@@ -69,6 +74,8 @@ for (const version of [13, 18] as const) {
       const { status, evidence, fix } = found("foreign-key-orphans");
       assert.equal(status, "fail", evidence);
       assert.match(evidence, /has rows without a parent.*: to_parent on app\.child$/);
+      const existing = (await check("existing")).get("foreign-key-orphans");
+      assert.equal(existing?.status, "warn", "keys of a schema that is there check no row that is copied");
       await query(server.url(), fix ?? "");
       assert.deepEqual(
         await query(server.url(), "select convalidated, confdeltype::text as on_delete from pg_constraint where conname = 'to_parent'"),
@@ -86,7 +93,12 @@ for (const version of [13, 18] as const) {
           "refers to a table that is not selected, whose rows the target will not have: leads_out on app.leads (to aside.unselected)",
         ],
       );
+      assert.equal((await check("existing")).get("foreign-keys-out")?.status, "warn");
       await query(server.url(), fix ?? "");
+      const unused = (await check()).get("foreign-keys-out");
+      assert.equal(unused?.status, "warn", "null leads nowhere");
+      assert.match(unused?.evidence ?? "", /no row uses it yet.*: idle_out on app\.idle \(to aside\.unselected\)$/);
+      await query(server.url(), unused?.fix ?? "");
       assert.equal((await check()).get("foreign-keys-out")?.status, "pass");
     });
 
@@ -100,10 +112,12 @@ for (const version of [13, 18] as const) {
       assert.equal((await check()).get("function-search-path")?.status, "pass");
     });
 
-    test("a CHECK that reads another table is named", () => {
-      const { status, evidence } = found("check-reads-tables");
+    test("a CHECK that reads another table is named, with the statement that drops it", async () => {
+      const { status, evidence, fix } = found("check-reads-tables");
       assert.equal(status, "warn", evidence);
       assert.match(evidence, /: check is_known on app\.knowing \(app\.known\(integer\) reads parent\)$/);
+      await query(server.url(), fix ?? "");
+      assert.equal((await check()).get("check-reads-tables")?.status, "pass");
     });
 
     test("tables without a column to copy, and those with too many, are named", async () => {
@@ -162,7 +176,7 @@ for (const version of [13, 18] as const) {
       const refused = await encodingOf("there");
       assert.equal(refused?.status, "fail", refused?.evidence);
       assert.match(refused?.evidence ?? "", /refuses bytes of public\.notes \(invalid byte sequence for encoding "UTF8": 0xe9/);
-      await query(server.url(), (refused?.fix ?? "").replace("NAME", "as_is"));
+      await query(server.url(), "create database as_is encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0");
       assert.equal((await encodingOf("as_is"))?.status, "pass");
     });
 

@@ -58,12 +58,20 @@ describe("prechecks", () => {
       `create table orders (id bigint primary key, v text); insert into orders values (1);
       create schema pghaul; create table pghaul.table_progress (migration text, table_id text); insert into pghaul.table_progress values ('m', 'public.orders')`,
     );
-    const request = checkRequest(fit.url(), fit.url("there"));
+    const request = checkRequest(fit.url(), fit.url("there"), { schema: "existing" });
     assert.equal((await checkAll(request)).get("target-empty")?.status, "pass");
+    const inTheWay = (await checkAll({ ...request, migration: "other", schema: "move" })).get("target-empty");
+    assert.equal(inTheWay?.status, "fail");
+    assert.match(
+      `${inTheWay?.evidence} ${inTheWay?.fix}`,
+      /^there already, .*"public"\."orders" start with an empty target database, or set target.schema: existing/,
+    );
     const other = (await checkAll({ ...request, migration: "other" })).get("target-empty");
     assert.equal(other?.status, "fail");
     await query(fit.url("there"), other?.fix ?? "");
     assert.equal((await checkAll({ ...request, migration: "other" })).get("target-empty")?.status, "pass", "the fix mends");
+    const empty = (await checkAll({ ...request, migration: "other", schema: "move" })).get("target-empty");
+    assert.equal(empty?.status, "fail", "pg_restore refuses an empty table as it does a full one");
     await query(fit.url("there"), "drop table orders; drop schema pghaul cascade");
   });
 

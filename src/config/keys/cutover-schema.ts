@@ -49,7 +49,7 @@ const gates = z
       .array(z.string().regex(/^\S+ .+$/, { error: 'must be KIND NAME, where * stands for any text, e.g. "publication old_feed"' }))
       .default([])
       .describe(
-        "What the target may lack though the source has it, or have otherwise, as KIND NAME of the gate objects; * stands for any text.",
+        "What the target may lack though the source has it, or have otherwise, as KIND NAME of the gates objects and privileges; * stands for any text.",
       ),
   })
   .prefault({})

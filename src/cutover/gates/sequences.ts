@@ -1,5 +1,6 @@
 import { tableId } from "../../model/table.ts";
-import type { Gate, GateSide } from "../gate.ts";
+import type { Gate } from "../gate.ts";
+import type { SideFacts } from "../side-facts.ts";
 
 /** Every sequence of the old primary can be read, and exists at the new one, where it can be set. */
 export const sequencesGate: Gate = {
@@ -29,8 +30,8 @@ export const sequencesGate: Gate = {
 
 function fixFor(
   { unreadable, unsettable }: { readonly unreadable: readonly string[]; readonly unsettable: readonly string[] },
-  from: GateSide,
-  to: GateSide,
+  from: SideFacts,
+  to: SideFacts,
 ): string {
   if (unreadable.length > 0) return `grant select on sequence ${unreadable.join(", ")} to "${from.role}";   -- at the ${from.name}`;
   if (unsettable.length > 0) return `grant update on sequence ${unsettable.join(", ")} to "${to.role}";   -- at the ${to.name}`;

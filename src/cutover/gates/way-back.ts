@@ -1,4 +1,5 @@
 import type { Gate } from "../gate.ts";
+import type { Room } from "../side-facts.ts";
 
 /** A stream out of the new primary can be made, or is there. */
 export const wayBackGate: Gate = {
@@ -9,12 +10,9 @@ export const wayBackGate: Gate = {
     const exists = found.slotExists;
     const faults = [
       ...(found.walLevel === "logical" ? [] : ["alter system set wal_level = logical;   -- and restart the server"]),
-      ...(exists || found.slotsLeft > 0 ? [] : ["alter system set max_replication_slots = N;   -- and restart the server"]),
-      ...(exists || found.sendersLeft > 0 ? [] : ["alter system set max_wal_senders = N;   -- and restart the server"]),
-      // On RDS the right comes with the role rds_replication, which this column does not show: the slot exists, or creating it will tell.
-      ...(exists || found.mayPublish
-        ? []
-        : [`select format('grant create on database %I to %I', current_database(), '${to.role}') \\gexec`]),
+      ...(exists || hasRoom(found.slots) ? [] : [raise("max_replication_slots", found.slots)]),
+      ...(exists || hasRoom(found.senders) ? [] : [raise("max_wal_senders", found.senders)]),
+      ...(exists || found.grantToPublish === null ? [] : [`${found.grantToPublish};`]),
     ];
     return {
       open: faults.length === 0,
@@ -22,11 +20,19 @@ export const wayBackGate: Gate = {
         side: to.name,
         walLevel: found.walLevel,
         slotExists: exists,
-        slotsLeft: found.slotsLeft,
-        sendersLeft: found.sendersLeft,
+        slotsLeft: found.slots.limit - found.slots.used,
+        sendersLeft: found.senders.limit - found.senders.used,
         roleMayReplicate: found.mayReplicate,
       },
       ...(faults.length === 0 ? {} : { fix: faults.join("\n") }),
     };
   },
 };
+
+function hasRoom({ used, limit }: Room): boolean {
+  return used < limit;
+}
+
+function raise(setting: string, { limit }: Room): string {
+  return `alter system set ${setting} = ${limit + 4};   -- and restart the server`;
+}

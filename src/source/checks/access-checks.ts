@@ -4,13 +4,15 @@ import { askOf } from "../../side/postgres/catalog/ask.ts";
 import { privilegesUnknownTo } from "../../side/postgres/catalog/compare-access.ts";
 import { compareRoles, type RoleDifferences } from "../../side/postgres/catalog/compare-roles.ts";
 import { namedRoles, readRoles } from "../../side/postgres/catalog/role-queries.ts";
-import { selectNotOurs, selectOwnRole } from "../queries/check-server-queries.ts";
+import { readOwnRole } from "../../side/postgres/facts/own-role.ts";
+import { selectNotOurs } from "../queries/check-server-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
 
 /** Whom the source names, and whether the target knows them: roles belong to no database, so nothing moves them. */
 export const ACCESS_CHECKS: readonly Check[] = [
   { id: "roles", run: roles },
   { id: "role-memberships", run: memberships },
+  { id: "role-attributes", run: attributes },
   { id: "owners", run: owners },
   { id: "grants", run: grants },
 ];
@@ -55,6 +57,19 @@ async function memberships(context: CheckContext): Promise<Verdict> {
   );
 }
 
+/** BYPASSRLS and the like belong to the server, and no grant tells of them. */
+async function attributes(context: CheckContext): Promise<Verdict> {
+  const { attributes: found } = await differences(context);
+  if (found.length === 0) return pass("the same at the target");
+  return warn(
+    `roles that the source names and that may do something else at the target: ${named(found.map(({ text }) => text))}`,
+    statements(
+      found.map(({ statement }) => statement),
+      "at the target, if it is to be as at the source",
+    ),
+  );
+}
+
 /** ALTER ... OWNER needs membership in the new owner (manual: "ALTER TABLE"); from 16 on one that allows SET ROLE. */
 async function owners({ source, target, access }: CheckContext): Promise<Verdict> {
   if (!access.owners) return pass("everything will belong to the role that connects (target.owners: drop)");
@@ -62,7 +77,7 @@ async function owners({ source, target, access }: CheckContext): Promise<Verdict
   const wanted = [...new Set(objects.filter(({ ownerFollows }) => !ownerFollows).map(({ owner }) => owner))];
   const foreign = await selectNotOurs(target.client, wanted, target.version);
   if (foreign.length === 0) return pass("our role may give objects to every owner that the target has");
-  const role = quoteIdent((await selectOwnRole(target.client)).name);
+  const role = quoteIdent((await readOwnRole(askOf(target.client))).name);
   return fail(
     `our role at the target may not give objects to ${named(foreign)}`,
     statements(

@@ -1,8 +1,8 @@
 import type pg from "pg";
+import type { AccessScope } from "../../model/access-scope.ts";
 import type { CheckResult } from "../../model/check-result.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
-import type { AccessScope } from "../../side/postgres/catalog/compare-access.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
 
@@ -17,6 +17,8 @@ export interface CheckContext {
   readonly migration: string;
   /** What of owners and grants is to be kept. */
   readonly access: AccessScope;
+  /** Whether pghaul makes the tables at the target. */
+  readonly schema: "move" | "existing";
   readonly publication: string;
   /** Of the stream that reads that side: forward at the source, reverse at the target. */
   readonly slots: Readonly<Record<Side["name"], string>>;

@@ -1,6 +1,8 @@
 import { quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
-import { selectOwnRole } from "../queries/check-server-queries.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readOwnRole } from "../../side/postgres/facts/own-role.ts";
+import { readReadOnlyDefaults } from "../../side/postgres/facts/writability.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 import {
   selectClientLibraries,
@@ -8,7 +10,6 @@ import {
   selectCompressionMethods,
   selectExtensionPlaces,
   selectOrdinaryChildren,
-  selectReadOnlyDefaults,
   selectSuperuserExtensions,
 } from "./construct-queries.ts";
 
@@ -72,8 +73,8 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<Ve
 async function functionLibraries({ source, target }: CheckContext): Promise<Verdict> {
   const libraries = await selectClientLibraries(source.client);
   if (libraries.length === 0) return pass("no function is in a library of its own");
-  const role = await selectOwnRole(target.client);
-  if (role.is_superuser !== "true") return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
+  const role = await readOwnRole(askOf(target.client));
+  if (!role.superuser) return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
   const missing: string[] = [];
   for (const library of libraries) if (!(await loads(target, library))) missing.push(library);
   if (missing.length === 0) return pass(`the target has ${named(libraries)}`);
@@ -118,13 +119,10 @@ async function generatedChildren({ source, target }: CheckContext): Promise<Verd
 
 /** Our own sessions write all the same; the application's would not. */
 async function readOnly({ client }: Side): Promise<Verdict> {
-  const found = await selectReadOnlyDefaults(client);
+  const found = await readReadOnlyDefaults(askOf(client));
   if (found.length === 0) return pass("sessions may write by default");
   return warn(
     `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: after the switch applications could not write`,
-    statements(
-      ["set default_transaction_read_only = off", ...found.map(({ statement }) => statement)],
-      "at the target, before the cutover",
-    ),
+    statements(["set default_transaction_read_only = off", ...found.flatMap((one) => one.statements)], "at the target, before the cutover"),
   );
 }

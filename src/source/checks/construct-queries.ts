@@ -81,20 +81,3 @@ export async function selectOrdinaryChildren(db: Queryable): Promise<readonly (S
   );
   return rows;
 }
-
-/** Where default_transaction_read_only is on: this server, this database, a role that may log in. */
-export async function selectReadOnlyDefaults(db: Queryable): Promise<readonly (StatementRow & { readonly what: string })[]> {
-  const { rows } = await db.query<StatementRow & { what: string }>(
-    `select case when s.setrole = 0 then 'the database' else pg_catalog.format('role %I', pg_catalog.pg_get_userbyid(s.setrole)) end as what,
-            case when s.setrole = 0 then pg_catalog.format('alter database %I reset default_transaction_read_only', current_database())
-                 when s.setdatabase = 0 then pg_catalog.format('alter role %I reset default_transaction_read_only', pg_catalog.pg_get_userbyid(s.setrole))
-                 else pg_catalog.format('alter role %I in database %I reset default_transaction_read_only', pg_catalog.pg_get_userbyid(s.setrole), current_database()) end as statement
-       from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_database d on d.oid = s.setdatabase
-      where (s.setdatabase = 0 or d.datname = current_database())
-        and exists (select from unnest(s.setconfig) as c(line) where c.line ~* '^default_transaction_read_only=(on|true|yes|1)$')
-      union all
-     select 'the server', 'alter system reset default_transaction_read_only; select pg_reload_conf()'
-       from pg_catalog.pg_settings where name = 'default_transaction_read_only' and source in ('configuration file', 'command line') and reset_val = 'on' order by 1`,
-  );
-  return rows;
-}

@@ -1,12 +1,9 @@
 import { askOf, inOneSnapshot } from "../../side/postgres/catalog/ask.ts";
-import { readPublications, readSubscriptions } from "../../side/postgres/catalog/replication-objects.ts";
+import { readPublications } from "../../side/postgres/catalog/replication-objects.ts";
 import { type Check, type CheckContext, named, pass, statements, type Verdict, warn } from "./check.ts";
 
-/** What the source has beside tables and their rows, and what becomes of it. */
-export const OBJECT_CHECKS: readonly Check[] = [
-  { id: "publications", run: publications },
-  { id: "subscriptions", run: subscriptions },
-];
+/** What the source has beside tables and their rows, and what becomes of it. Subscriptions stand with what acts by itself. */
+export const OBJECT_CHECKS: readonly Check[] = [{ id: "publications", run: publications }];
 
 /** Each belongs to a stream of somebody else, who must begin anew at the target: its slot stays at the source. */
 async function publications({ source }: CheckContext): Promise<Verdict> {
@@ -18,18 +15,6 @@ async function publications({ source }: CheckContext): Promise<Verdict> {
     statements(
       found.map(({ statement }) => statement),
       "at the target, after the load and before the cutover",
-    ),
-  );
-}
-
-async function subscriptions({ source }: CheckContext): Promise<Verdict> {
-  const found = await readSubscriptions(askOf(source.client));
-  if (found.length === 0) return pass("none");
-  return warn(
-    `not moved, and the cutover waits until the target has them, disabled: ${named(found.map(({ name }) => name))}; after the switch, disable them at the source and enable them at the target`,
-    statements(
-      found.map(({ statement }) => statement),
-      "at the target, with its connection string, after the load and before the cutover",
     ),
   );
 }

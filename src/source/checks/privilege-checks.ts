@@ -1,12 +1,13 @@
 import type { Table } from "../../model/table.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { grantCreate, readOwnRole } from "../../side/postgres/facts/own-role.ts";
 import {
   selectForbiddenOriginFunctions,
   selectMissingGrants,
   selectMissingWriteGrants,
   selectNotOwned,
-  selectOwnRole,
   trySetReplicaRole,
 } from "../queries/check-server-queries.ts";
 import { selectExisting, selectHiddenByPolicies } from "../queries/check-table-queries.ts";
@@ -33,8 +34,8 @@ export const PRIVILEGE_CHECKS: readonly Check[] = [
 ];
 
 async function replicationRole({ client }: Side, otherwise: typeof fail, consequence: string): Promise<Verdict> {
-  const role = await selectOwnRole(client);
-  if (role.may_replicate === "true") return pass(`role ${role.name} may read a replication slot`);
+  const role = await readOwnRole(askOf(client));
+  if (role.mayReplicate) return pass(`role ${role.name} may read a replication slot`);
   return otherwise(
     `role ${role.name} may not replicate: ${consequence}`,
     `alter role ${quoteIdent(role.name)} replication;   -- on RDS: grant rds_replication to ${quoteIdent(role.name)};`,
@@ -66,8 +67,8 @@ async function write({ target, catalog }: CheckContext): Promise<Verdict> {
 }
 
 async function rowSecurity({ client, oids }: Side, consequence: string): Promise<Verdict> {
-  const role = await selectOwnRole(client);
-  const hidden = role.bypasses_rls === "true" ? [] : await selectHiddenByPolicies(client, oids);
+  const role = await readOwnRole(askOf(client));
+  const hidden = role.bypassesRowSecurity ? [] : await selectHiddenByPolicies(client, oids);
   if (hidden.length === 0) return pass("no policy stands between our role and the rows");
   return fail(`row level security guards ${named(hidden)}: ${consequence}`, `alter role ${quoteIdent(role.name)} bypassrls;`);
 }
@@ -78,7 +79,7 @@ async function ownership({ source, catalog }: CheckContext): Promise<Verdict> {
     catalog.tables.map(({ oid }) => oid),
   );
   if (foreign.length === 0) return pass("our role owns the tables, so it can publish them");
-  const role = quoteIdent((await selectOwnRole(source.client)).name);
+  const role = quoteIdent((await readOwnRole(askOf(source.client))).name);
   const owners = [...new Set(foreign.map(({ owner }) => owner))];
   return fail(
     `only an owner can publish ${named(foreign.map(({ name }) => name))}`,
@@ -88,12 +89,9 @@ async function ownership({ source, catalog }: CheckContext): Promise<Verdict> {
 
 /** For the schema pghaul; at the source for the publication as well, at the target for the tables' schemas. */
 async function create({ client }: Side): Promise<Verdict> {
-  const role = await selectOwnRole(client);
-  if (role.may_create === "true") return pass(`role ${role.name} may create in database ${role.database}`);
-  return fail(
-    `role ${role.name} may not create in database ${role.database}`,
-    `grant create on database ${quoteIdent(role.database)} to ${quoteIdent(role.name)};`,
-  );
+  const role = await readOwnRole(askOf(client));
+  if (role.mayCreate) return pass(`role ${role.name} may create in database ${role.database}`);
+  return fail(`role ${role.name} may not create in database ${role.database}`, `${grantCreate(role)};`);
 }
 
 async function replicaRole({ client, version }: Side, otherwise: typeof fail, consequence: string): Promise<Verdict> {
@@ -102,7 +100,7 @@ async function replicaRole({ client, version }: Side, otherwise: typeof fail, co
     return pass("triggers and foreign keys can be kept from acting twice");
   } catch (error) {
     if (sqlState(error) !== "42501") throw error;
-    const role = quoteIdent((await selectOwnRole(client)).name);
+    const role = quoteIdent((await readOwnRole(askOf(client))).name);
     const grant =
       version >= 150_000
         ? `grant set on parameter session_replication_role to ${role};`
@@ -114,7 +112,7 @@ async function replicaRole({ client, version }: Side, otherwise: typeof fail, co
 async function origin({ client }: Side, otherwise: typeof fail, consequence: string): Promise<Verdict> {
   const forbidden = await selectForbiddenOriginFunctions(client);
   if (forbidden.length === 0) return pass("our role may use replication origins");
-  const role = quoteIdent((await selectOwnRole(client)).name);
+  const role = quoteIdent((await readOwnRole(askOf(client))).name);
   return otherwise(
     `our role may not call ${named(forbidden)}: ${consequence}`,
     statements(forbidden.map((name) => `grant execute on function pg_catalog.${name} to ${role}`)),

@@ -1,5 +1,4 @@
 import type { Table } from "../../model/table.ts";
-import { qualifiedName } from "../../postgres/quote.ts";
 import {
   beginSchemaRead,
   endSchemaRead,
@@ -35,7 +34,7 @@ function columnCount(tables: readonly Table[]): Verdict {
   if (many.length === 0) return pass("every table has columns to copy, and not too many");
   return fail(
     `${MOST_COLUMNS} columns, and changes pass through a table at the target that has one more: ${named(many.map(({ id }) => id))}`,
-    `alter table ${many.map(({ schema, name }) => qualifiedName(schema, name))[0]} drop column NAME;   -- or name it under tables.exclude`,
+    "drop a column of each at the source, or name it under tables.exclude in the configuration",
   );
 }
 
@@ -48,21 +47,33 @@ async function validKeys({ client, oids }: Side): Promise<readonly ForeignKeyRow
   }
 }
 
-/** The parent's rows do not arrive, so the key cannot be checked at the target. */
-async function keysOut({ source }: CheckContext): Promise<Verdict> {
+/**
+ * The parent's rows do not arrive, so the key cannot be checked at the target. One whose rows all lead nowhere holds there too, as long as they do;
+ * and keys that the operator made there himself are checked by nobody.
+ */
+async function keysOut({ source, schema }: CheckContext): Promise<Verdict> {
   const found = (await validKeys(source)).filter(({ selected }) => selected === "false");
   if (found.length === 0) return pass("no foreign key leads out of the selected tables");
-  return fail(
-    `refers to a table that is not selected, whose rows the target will not have: ${named(found.map(({ name, parent }) => `${name} (to ${parent})`))}`,
-    statements(
-      found.map(({ drop }) => drop),
-      "or name the other table under tables.include as well",
-    ),
+  const until = performance.now() + ORPHANS_MS;
+  const used: ForeignKeyRow[] = [];
+  for (const key of found) {
+    const left = until - performance.now();
+    if (left <= 0 || (await findsRow(source.client, key.references, left)) !== false) used.push(key);
+  }
+  const keys = used.length > 0 ? used : found;
+  const names = named(keys.map(({ name, parent }) => `${name} (to ${parent})`));
+  const fix = statements(
+    keys.map(({ drop }) => drop),
+    "or name the other table under tables.include as well",
   );
+  const what = "refers to a table that is not selected, whose rows the target will not have";
+  if (used.length === 0) return warn(`${what}; no row uses it yet, and one that comes will fail the run: ${names}`, fix);
+  if (schema === "existing") return warn(`${what}; nothing checks it at the target, whose schema is there already: ${names}`, fix);
+  return fail(`${what}: ${names}`, fix);
 }
 
 /** Rows that came while triggers were off (session_replication_role, DISABLE TRIGGER ALL): no catalog knows of them. */
-async function orphans({ source }: CheckContext): Promise<Verdict> {
+async function orphans({ source, schema }: CheckContext): Promise<Verdict> {
   const keys = (await validKeys(source)).filter(({ selected }) => selected === "true");
   const until = performance.now() + ORPHANS_MS;
   const found: ForeignKeyRow[] = [];
@@ -78,8 +89,12 @@ async function orphans({ source }: CheckContext): Promise<Verdict> {
       ? ""
       : `; ${unread} of ${keys.length} keys were not read to the end in ${ORPHANS_MS / 1000} s: the target checks them after the load`;
   if (found.length === 0) return pass(`no row without its parent was found${rest}`);
-  return fail(
-    `has rows without a parent, so the target will refuse it after the load: ${named(found.map(({ name }) => name))}${rest}`,
+  const names = named(found.map(({ name }) => name));
+  const existing = schema === "existing";
+  return (existing ? warn : fail)(
+    existing
+      ? `has rows without a parent, and so will the target, whose own keys check no row that is copied: ${names}${rest}`
+      : `has rows without a parent, so the target will refuse it after the load: ${names}${rest}`,
     statements(
       found.map(({ unvalidated, drop }) => unvalidated ?? drop),
       "keeps the rows; or delete them, or add their parents",
@@ -108,7 +123,7 @@ async function readingChecks({ source }: CheckContext): Promise<Verdict> {
     `seems to read tables, which may not be loaded when its rows come: ${named(
       found.map((one) => `${one.user} (${one.function} reads ${named(one.reads)})`),
     )}`,
-    "alter table TABLE drop constraint NAME;   -- and ask the same in a trigger, which pghaul's writes do not fire",
+    statements([...new Set(found.map(({ drop }) => drop))], "and ask the same in a trigger, which pghaul's writes do not fire"),
   );
 }
 

@@ -1,13 +1,9 @@
+import type { Streamability } from "../../cutover/side-facts.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
 import { sslModeOf } from "../../postgres/ssl-options.ts";
-import {
-  selectConnectionLimits,
-  selectOrigins,
-  selectOwnTls,
-  selectReplicationUse,
-  selectServer,
-  selectSettings,
-} from "../queries/check-server-queries.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readStreamability } from "../../side/postgres/facts/slot.ts";
+import { selectConnectionLimits, selectOrigins, selectOwnTls, selectServer, selectSettings } from "../queries/check-server-queries.ts";
 import { selectLongTransactions, selectPreparedTransactions } from "../queries/health-queries.ts";
 import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 import { isThisMachine } from "./this-machine.ts";
@@ -27,16 +23,13 @@ export const SERVER_CHECKS: readonly Check[] = [
   { id: "target-primary", run: ({ target }) => primary(target) },
   {
     id: "source-wal-level",
-    run: async ({ source }) => walLevel(await setting(source, "wal_level"), fail, "the change stream cannot begin"),
+    run: async ({ source, slots }) => walLevel(await streamability(source, slots), fail, "the change stream cannot begin"),
   },
-  {
-    id: "target-wal-level",
-    run: async ({ target }) => walLevel(await setting(target, "wal_level"), warn, NO_WAY_BACK),
-  },
-  { id: "source-slots-free", run: ({ source, slots }) => free(source, slots.source, "slots") },
-  { id: "target-slots-free", run: async ({ target, slots }) => forWayBack(await free(target, slots.target, "slots")) },
-  { id: "source-senders-free", run: ({ source, slots }) => free(source, slots.source, "senders") },
-  { id: "target-senders-free", run: async ({ target, slots }) => forWayBack(await free(target, slots.target, "senders")) },
+  { id: "target-wal-level", run: async ({ target, slots }) => walLevel(await streamability(target, slots), warn, NO_WAY_BACK) },
+  { id: "source-slots-free", run: async ({ source, slots }) => free(await streamability(source, slots), "slots") },
+  { id: "target-slots-free", run: async ({ target, slots }) => forWayBack(free(await streamability(target, slots), "slots")) },
+  { id: "source-senders-free", run: async ({ source, slots }) => free(await streamability(source, slots), "senders") },
+  { id: "target-senders-free", run: async ({ target, slots }) => forWayBack(free(await streamability(target, slots), "senders")) },
   { id: "source-origins-free", run: async ({ source, originPrefix }) => forWayBack(await originsFree(source, originPrefix, 1)) },
   { id: "target-origins-free", run: ({ target, originPrefix, workers }) => originsFree(target, originPrefix, workers + 1) },
   { id: "source-connection-limit", run: ({ source, workers }) => connectionLimit(source, workers) },
@@ -93,20 +86,24 @@ async function setting({ client }: Side, name: string): Promise<string | undefin
   return (await selectSettings(client, [name])).get(name);
 }
 
-function walLevel(level: string | undefined, otherwise: typeof fail, consequence: string): Verdict {
+/** Asked of the stream that reads this side. */
+function streamability({ client, name }: Side, slots: CheckContext["slots"]): Promise<Streamability> {
+  return readStreamability(askOf(client), slots[name]);
+}
+
+function walLevel({ walLevel: level }: Streamability, otherwise: typeof fail, consequence: string): Verdict {
   if (level === "logical") return pass("wal_level is logical");
   return otherwise(`wal_level is ${level}: ${consequence}`, "alter system set wal_level = 'logical';   -- then restart the server");
 }
 
 const LIMIT_OF = { slots: "max_replication_slots", senders: "max_wal_senders" } as const;
 
-async function free(side: Side, slot: string, what: keyof typeof LIMIT_OF): Promise<Verdict> {
+function free(found: Streamability, what: keyof typeof LIMIT_OF): Verdict {
   const name = LIMIT_OF[what];
-  const limit = Number(await setting(side, name));
-  const use = await selectReplicationUse(side.client, slot);
-  const evidence = `${use[what]} of ${limit} in use (${name})`;
-  if (what === "slots" && use.has_ours === "true") return pass(`${evidence}, ours among them`);
-  if (Number(use[what]) < limit) return pass(evidence);
+  const { used, limit } = found[what];
+  const evidence = `${used} of ${limit} in use (${name})`;
+  if (what === "slots" && found.slotExists) return pass(`${evidence}, ours among them`);
+  if (used < limit) return pass(evidence);
   return fail(evidence, raise(name, limit + 4));
 }
 
@@ -120,9 +117,9 @@ async function originsFree(side: Side, prefix: string, needed: number): Promise<
   const { others, exact } = await selectOrigins(side.client, prefix);
   const evidence = `${needed} needed, ${others} ${exact ? "in use by others" : "made by others"}, of ${limit} (${name})`;
   if (needed + others <= limit) return pass(evidence);
-  const mend = raise(name, needed + others + 4);
+  const fix = raise(name, needed + others + 4);
   // Without the privilege to see which are in use: those that exist are at least as many.
-  return needed > limit || exact ? fail(evidence, mend) : warn(evidence, mend);
+  return needed > limit || exact ? fail(evidence, fix) : warn(evidence, fix);
 }
 
 function forWayBack(verdict: Verdict): Verdict {
@@ -188,7 +185,10 @@ async function longTransactions({ source, longTransactionSeconds }: CheckContext
   if (open.length === 0) return pass(`no transaction is open for longer than ${longTransactionSeconds} s`);
   return warn(
     `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
-    "select pg_terminate_backend(PID);",
+    statements(
+      open.map(({ end }) => end),
+      "unless it ends by itself",
+    ),
   );
 }
 
@@ -197,6 +197,9 @@ async function preparedTransactions({ source }: CheckContext): Promise<Verdict> 
   if (open.length === 0) return pass("none");
   return warn(
     `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
-    "rollback prepared 'NAME';   -- or commit prepared",
+    statements(
+      open.map(({ end }) => end),
+      "in that database; or commit prepared, whoever knows what it is",
+    ),
   );
 }

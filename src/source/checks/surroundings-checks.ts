@@ -1,6 +1,8 @@
 import { sqlState } from "../../postgres/wrap-error.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readSubscriptions } from "../../side/postgres/catalog/subscriptions.ts";
 import { trySetReplicaRole } from "../queries/check-server-queries.ts";
-import { type EventTriggerRow, selectEventTriggers, selectLeftFences, selectSubscriptions } from "../queries/surroundings-queries.ts";
+import { type EventTriggerRow, selectEventTriggers, selectLeftFences } from "../queries/surroundings-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
 
 /** What stands around the tables and acts by itself: others' event triggers and subscriptions, and what an earlier migration of ours left. */
@@ -54,19 +56,35 @@ async function mayBeReplica(client: Side["client"]): Promise<boolean> {
   }
 }
 
-/** At the target they make drift from the first row on; at the source they pass the fence of a switch, and a gate waits for them then. */
+/**
+ * At the target they make drift from the first row on; at the source they pass the fence of a switch, and a gate waits for them then. Those of the
+ * source do not move, whatever they write into.
+ */
 async function subscriptions(context: CheckContext, name: Side["name"]): Promise<Verdict> {
-  const { client } = context[name];
-  const { tables } = context.catalog;
-  const found = await selectSubscriptions(
-    client,
-    tables.flatMap((table) => [table, ...table.leaves]),
+  const tables = context.catalog.tables.flatMap((table) => [table, ...table.leaves]);
+  const found = await readSubscriptions(askOf(context[name].client), tables);
+  const writing = found.filter((one) => one.tables !== null);
+  const what = named(writing.map((one) => `${one.name} writes into ${one.tables}`));
+  const disable = writing.map((one) => one.disable);
+  if (name === "target")
+    return writing.length === 0
+      ? pass("none writes into a selected table")
+      : fail(`${what}: rows that pghaul does not know of`, statements(disable, "at the target"));
+  if (found.length === 0) return pass("none");
+  const fixes = [
+    statements(disable, "at the source, before the switch"),
+    statements(
+      found.map(({ create }) => create),
+      "at the target, after the load and before the cutover; set its connection before it is enabled",
+    ),
+  ];
+  return warn(
+    [
+      ...(writing.length === 0 ? [] : [`${what}: its worker passes the fence, so the switch waits until it is off`]),
+      `not moved, and the cutover waits until the target has them, disabled: ${named(found.map((one) => one.name))}`,
+    ].join("; "),
+    fixes.filter((fix) => fix !== null).join("\n"),
   );
-  if (found.length === 0) return pass("none writes into a selected table");
-  const what = named(found.map((one) => `${one.name} writes into ${one.tables}`));
-  const fix = found.map((one) => one.fix).join("\n");
-  if (name === "target") return fail(`${what}: rows that pghaul does not know of`, fix);
-  return warn(`${what}: its worker passes the fence, so the switch waits until it is off`, `${fix}   -- before the switch`);
 }
 
 async function fencesLeft({ client, oids, name }: Side): Promise<Verdict> {

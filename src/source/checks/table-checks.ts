@@ -7,6 +7,7 @@ import { overrideFaults } from "../catalog/table-overrides.ts";
 import type { LeftOut } from "../catalog.ts";
 import {
   countLargeObjects,
+  hasRestored,
   selectDeferrableKeys,
   selectExisting,
   selectGeneratedColumns,
@@ -98,7 +99,7 @@ function outside({ catalog }: CheckContext): Verdict {
 
 function overrides({ overrides: given, catalog }: CheckContext): Verdict {
   const faults = overrideFaults(given, catalog);
-  if (faults.length > 0) return fail(faults.join("; "), "mend tables.overrides in the configuration");
+  if (faults.length > 0) return fail(faults.join("; "), "correct tables.overrides in the configuration");
   return pass(`${Object.keys(given).length} tables have settings of their own`);
 }
 
@@ -147,10 +148,7 @@ async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
     catalog.tables.map(({ oid }) => oid),
   );
   if (detaching.length > 0)
-    return fail(
-      `half detached: ${named(detaching)}`,
-      statements(detaching.map((name) => `alter table PARENT detach partition ${name} finalize`)),
-    );
+    return fail(`half detached: ${named(detaching.map(({ name }) => name))}`, statements(detaching.map(({ statement }) => statement)));
   const empty = catalog.tables.filter(({ leaves }) => leaves.length === 0);
   if (empty.length > 0) return warn(`partitioned, without a partition: ${named(empty.map(({ id }) => id))}`);
   const roots = catalog.tables.filter(({ partitioned }) => partitioned);
@@ -167,16 +165,16 @@ async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
 async function triggers({ source, target }: CheckContext): Promise<Verdict> {
   const found = (
     await Promise.all(
-      [source, target].map(async ({ client, oids, name }) => [
-        ...(await selectInsistentTriggers(client, oids)).map((one) => `trigger ${one} at the ${name}`),
-        ...(await selectInsistentRules(client, oids)).map((one) => `rule ${one} at the ${name}`),
+      [source, target].map(async ({ client, oids, name: side }) => [
+        ...(await selectInsistentTriggers(client, oids)).map((one) => ({ ...one, what: `trigger ${one.name} at the ${side}` })),
+        ...(await selectInsistentRules(client, oids)).map((one) => ({ ...one, what: `rule ${one.name} at the ${side}` })),
       ]),
     )
   ).flat();
   if (found.length === 0) return pass("none is ENABLE ALWAYS or REPLICA");
   return warn(
-    `acts on rows that pghaul writes, though they were seen once at the source: ${named(found)}`,
-    "alter table TABLE enable trigger NAME;   -- instead of ENABLE ALWAYS or REPLICA",
+    `acts on rows that pghaul writes, though they were seen once at the source: ${named(found.map(({ what }) => what))}`,
+    statements([...new Set(found.map(({ statement }) => statement))], "instead of ENABLE ALWAYS or REPLICA"),
   );
 }
 
@@ -198,9 +196,20 @@ async function largeObjects({ source }: CheckContext): Promise<Verdict> {
   );
 }
 
-async function targetEmpty({ target, catalog, migration }: CheckContext): Promise<Verdict> {
+/** Nothing here drops a table: whose it is and what for, we do not know. */
+function inTheWay(tables: readonly string[]): Verdict {
+  return fail(
+    `there already, and target.schema: move makes them: ${named(tables)}`,
+    "start with an empty target database, or set target.schema: existing in the configuration if these tables are the ones to fill",
+  );
+}
+
+async function targetEmpty({ target, catalog, migration, schema }: CheckContext): Promise<Verdict> {
   const existing = await selectExisting(target.client, catalog.tables);
   const ours = await selectOwnProgress(target.client, migration);
+  // Emptying them would help nobody: pg_restore makes them, and refuses where they are.
+  if (schema === "move" && existing.size > 0 && ours.size === 0 && !(await hasRestored(target.client, migration)))
+    return inTheWay([...existing.keys()]);
   const full: string[] = [];
   const held: string[] = [];
   for (const table of catalog.tables) {

@@ -6,6 +6,8 @@ export interface ForeignKeyRow {
   readonly name: string;
   readonly parent: string;
   readonly selected: string;
+  /** Statement that finds a row that refers to any. */
+  readonly references: string;
   /** Statement that finds a row without a parent. */
   readonly orphans: string;
   /** Statement that keeps the key and asks nothing of the rows that are there; null where PostgreSQL has no such thing. */
@@ -28,6 +30,7 @@ export async function selectForeignKeys(db: Queryable, oids: readonly number[]):
     select format('%I on %s', k.conname, k.child) as name, k.parent, (k.confrelid = any($1::oid[]))::text as selected,
            format('select from %s%s as c where %s and not exists (select from %s%s as p where %s) limit 1',
                   k.child_reach, k.child, parts.given, k.parent_reach, k.parent, parts.equal) as orphans,
+           format('select from %s%s as c where %s limit 1', k.child_reach, k.child, parts.given) as "references",
            case when k.relkind = 'r' then format('alter table %s drop constraint %I, add constraint %I %s not valid', k.child, k.conname, k.conname,
                   pg_catalog.pg_get_constraintdef(k.oid)) end as unvalidated,
            format('alter table %s drop constraint %I', k.child, k.conname) as drop
@@ -80,6 +83,8 @@ export interface LeaningRow {
   readonly user: string;
   /** Whether that is a CHECK. */
   readonly checks: string;
+  /** Statement that drops the CHECK; empty for what else it is. */
+  readonly drop: string;
   /** With the types of its arguments, qualified. */
   readonly function: string;
   /** Names in its body that are found by the search path only: none when it has one of its own, or was parsed when it was made. */
@@ -104,17 +109,18 @@ export async function selectLeaningFunctions(db: Queryable, oids: readonly numbe
   const { rows } = await db.query<Record<keyof LeaningRow, string>>(
     `
     with users as (
-      select d.refobjid as function, format('index %s', c.oid::regclass) as "user", false as checks
+      select d.refobjid as function, format('index %s', c.oid::regclass) as "user", false as checks, '' as drop
         from pg_catalog.pg_depend d join pg_catalog.pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
         join pg_catalog.pg_index i on i.indexrelid = c.oid where d.refclassid = 'pg_proc'::regclass and i.indrelid = any($1::oid[])
-      union select d.refobjid, format('check %I on %s', k.conname, case when k.conrelid = 0 then k.contypid::regtype::text else k.conrelid::regclass::text end), true
+      union select d.refobjid, format('check %I on %s', k.conname, case when k.conrelid = 0 then k.contypid::regtype::text else k.conrelid::regclass::text end), true,
+             case when k.conrelid = 0 then format('alter domain %s drop constraint %I', k.contypid::regtype, k.conname) else format('alter table %s drop constraint %I', k.conrelid::regclass, k.conname) end
         from pg_catalog.pg_depend d join pg_catalog.pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
        where d.refclassid = 'pg_proc'::regclass and k.contype = 'c' and k.coninhcount = 0 and (k.conrelid = any($1::oid[]) or k.conrelid = 0)
-      union select d.refobjid, format('generated column %I of %s', a.attname, a.attrelid::regclass), false
+      union select d.refobjid, format('generated column %I of %s', a.attname, a.attrelid::regclass), false, ''
         from pg_catalog.pg_depend d join pg_catalog.pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
         join pg_catalog.pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum and a.attgenerated <> ''
        where d.refclassid = 'pg_proc'::regclass and a.attrelid = any($1::oid[])
-      union select d.refobjid, format('materialized view %s', v.oid::regclass), false
+      union select d.refobjid, format('materialized view %s', v.oid::regclass), false, ''
         from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
         join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'm' where d.refclassid = 'pg_proc'::regclass),
     functions as (
@@ -131,7 +137,7 @@ export async function selectLeaningFunctions(db: Queryable, oids: readonly numbe
       select m.name, m.kind, s.nspname::text as schema from named m join pg_catalog.pg_namespace s on s.oid = m.schema
        where s.nspname <> 'information_schema' and s.nspname !~ '^pg_'
          and not exists (select from named b where b.name = m.name and b.kind = m.kind and b.schema = 'pg_catalog'::regnamespace))
-    select u."user", u.checks::text as checks, f.oid::regprocedure::text as function,
+    select u."user", u.checks::text as checks, u.drop, f.oid::regprocedure::text as function,
            coalesce((select json_agg(distinct o.name) from pg_catalog.regexp_matches(f.prosrc, $2, 'gi') as w(m) join ours o
               on lower(o.name) = lower(w.m[1]) and (o.kind = 'function') = (w.m[2] is not null) where not f.parsed and not f.has_path), '[]')::text as names,
            coalesce((select json_agg(distinct quote_ident(o.schema)) from pg_catalog.regexp_matches(f.prosrc, $2, 'gi') as w(m) join ours o

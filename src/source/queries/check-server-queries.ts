@@ -32,21 +32,6 @@ export async function selectOwnTls(db: Queryable): Promise<string | null> {
   return rows[0]?.tls ?? null;
 }
 
-export interface ReplicationUseRow {
-  readonly slots: string;
-  readonly senders: string;
-  readonly has_ours: string;
-}
-
-export async function selectReplicationUse(db: Queryable, slot: string): Promise<ReplicationUseRow> {
-  const { rows } = await db.query<ReplicationUseRow>(
-    `select (select count(*) from pg_catalog.pg_replication_slots)::text as slots, (select count(*) from pg_catalog.pg_stat_replication)::text as senders,
-            exists (select from pg_catalog.pg_replication_slots where slot_name = $1)::text as has_ours`,
-    [slot],
-  );
-  return rows[0] as ReplicationUseRow;
-}
-
 /** What `replication-origin.ts` puts behind the migration's prefix. */
 const OF_THIS_DATABASE = "(select oid::text || '/' from pg_catalog.pg_database where datname = current_database())";
 
@@ -64,29 +49,6 @@ export async function selectOrigins(db: Queryable, prefix: string): Promise<{ re
     [prefix],
   );
   return { others: Number(active.rows[0]?.n ?? 0), exact: true };
-}
-
-export interface RoleRow {
-  readonly name: string;
-  readonly is_superuser: string;
-  readonly may_replicate: string;
-  readonly bypasses_rls: string;
-  /** CREATE on the current database. */
-  readonly may_create: string;
-  readonly database: string;
-  readonly has_pghaul_schema: string;
-}
-
-/** On RDS the replication attribute is had through the role rds_replication. */
-export async function selectOwnRole(db: Queryable): Promise<RoleRow> {
-  const { rows } = await db.query<RoleRow>(`
-    select r.rolname::text as name, r.rolsuper::text as is_superuser, (r.rolsuper or r.rolbypassrls)::text as bypasses_rls,
-           (r.rolsuper or r.rolreplication
-            or exists (select from pg_catalog.pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'usage')))::text as may_replicate,
-           has_database_privilege(current_database(), 'create')::text as may_create, current_database()::text as database,
-           (coalesce(has_schema_privilege(to_regnamespace('pghaul'), 'create'), false))::text as has_pghaul_schema
-      from pg_catalog.pg_roles r where r.rolname = current_user`);
-  return rows[0] as RoleRow;
 }
 
 /** The GRANTs that reading these relations still needs: their schemas, themselves and their sequences. */

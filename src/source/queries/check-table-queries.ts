@@ -7,6 +7,16 @@ async function names(db: Queryable, sql: string, values: readonly unknown[]): Pr
   return rows.map(({ name }) => name);
 }
 
+interface NamedStatement {
+  readonly name: string;
+  /** The statement that fixes it. */
+  readonly statement: string;
+}
+
+async function statements(db: Queryable, sql: string, values: readonly unknown[]): Promise<readonly NamedStatement[]> {
+  return (await db.query<NamedStatement>(sql, [...values])).rows;
+}
+
 /** Selected tables whose policies hide rows from our role: reading them fails under row_security = off. */
 export function selectHiddenByPolicies(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
   return names(
@@ -80,33 +90,36 @@ export function selectUnselectedChildren(db: Queryable, oids: readonly number[])
 }
 
 /** Partitions whose DETACH CONCURRENTLY never ended (14 and later): rows in them are read by nobody. */
-export function selectPendingDetaches(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(
+export async function selectPendingDetaches(db: Queryable, oids: readonly number[]): Promise<readonly NamedStatement[]> {
+  return statements(
     db,
     `
-    select i.inhrelid::regclass::text as name from pg_catalog.pg_inherits i
+    select i.inhrelid::regclass::text as name, format('alter table %s detach partition %s finalize', i.inhparent::regclass, i.inhrelid::regclass) as statement
+      from pg_catalog.pg_inherits i
      where to_jsonb(i) ->> 'inhdetachpending' = 'true' and i.inhparent = any($1::oid[]) order by 1`,
     [oids],
   );
 }
 
 /** Triggers that fire even for our applier, which works in replica role (manual: "ALTER TABLE", ENABLE ALWAYS and REPLICA TRIGGER). */
-export function selectInsistentTriggers(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(
+export function selectInsistentTriggers(db: Queryable, oids: readonly number[]): Promise<readonly NamedStatement[]> {
+  return statements(
     db,
     `
-    select format('%I on %s', t.tgname, t.tgrelid::regclass) as name from pg_catalog.pg_trigger t
+    select format('%I on %s', t.tgname, t.tgrelid::regclass) as name, format('alter table %s enable trigger %I', t.tgrelid::regclass, t.tgname) as statement
+      from pg_catalog.pg_trigger t
      where t.tgrelid = any($1::oid[]) and not t.tgisinternal and t.tgenabled in ('A', 'R') and t.tgname not like 'pghaul%' order by 1`,
     [oids],
   );
 }
 
 /** Rules that act even in replica role. */
-export function selectInsistentRules(db: Queryable, oids: readonly number[]): Promise<readonly string[]> {
-  return names(
+export function selectInsistentRules(db: Queryable, oids: readonly number[]): Promise<readonly NamedStatement[]> {
+  return statements(
     db,
     `
-    select format('%I on %s', r.rulename, r.ev_class::regclass) as name from pg_catalog.pg_rewrite r
+    select format('%I on %s', r.rulename, r.ev_class::regclass) as name, format('alter table %s enable rule %I', r.ev_class::regclass, r.rulename) as statement
+      from pg_catalog.pg_rewrite r
      where r.ev_class = any($1::oid[]) and r.ev_enabled in ('A', 'R') order by 1`,
     [oids],
   );
@@ -166,6 +179,13 @@ export function selectNotEmpty(db: Queryable, qualified: readonly string[]): Pro
     qualified.map((name) => `select ${quoteLiteral(name)} as name where exists (select from ${name})`).join(" union all "),
     [],
   );
+}
+
+/** Whether this migration has begun to make the schema at the target. */
+export async function hasRestored(db: Queryable, migration: string): Promise<boolean> {
+  const { rows } = await db.query<{ there: string }>("select (to_regclass('pghaul.restored') is not null)::text as there");
+  if (rows[0]?.there !== "true") return false;
+  return (await db.query("select from pghaul.restored where migration = $1 limit 1", [migration])).rowCount !== 0;
 }
 
 /** Tables that this migration has begun to load at the target; none where pghaul never was. */

@@ -25,6 +25,8 @@ export async function selectOldestHorizon(db: Queryable): Promise<HorizonRow | n
 export interface LongTransactionRow {
   readonly who: string;
   readonly seconds: string;
+  /** The statement that ends it. */
+  readonly end: string;
 }
 
 /** Client transactions open for longer than `seconds`, oldest first. Never their statements: those hold values. */
@@ -32,7 +34,7 @@ export async function selectLongTransactions(db: Queryable, seconds: number): Pr
   const { rows } = await db.query<LongTransactionRow>(
     `
     select format('pid %s (%s%s, %s)', a.pid, a.usename, coalesce(' in ' || nullif(a.application_name, ''), ''), a.state) as who,
-           extract(epoch from clock_timestamp() - a.xact_start)::bigint::text as seconds
+           extract(epoch from clock_timestamp() - a.xact_start)::bigint::text as seconds, format('select pg_terminate_backend(%s)', a.pid) as "end"
       from pg_catalog.pg_stat_activity a
      where a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
        and a.xact_start < clock_timestamp() - make_interval(secs => $1::float8)
@@ -46,7 +48,7 @@ export async function selectLongTransactions(db: Queryable, seconds: number): Pr
 export async function selectPreparedTransactions(db: Queryable): Promise<readonly LongTransactionRow[]> {
   const { rows } = await db.query<LongTransactionRow>(`
     select format('prepared transaction %L of %s in database %s', p.gid, p.owner, p.database) as who,
-           extract(epoch from clock_timestamp() - p.prepared)::bigint::text as seconds
+           extract(epoch from clock_timestamp() - p.prepared)::bigint::text as seconds, format('rollback prepared %L', p.gid) as "end"
       from pg_catalog.pg_prepared_xacts p order by p.prepared limit 10`);
   return rows;
 }

@@ -1,5 +1,4 @@
 import type { Queryable } from "../../postgres/queryable.ts";
-import { type SubscriptionRow, subscriptionsSql } from "../../side/postgres/catalog/subscriptions.ts";
 
 export interface EventTriggerRow {
   readonly name: string;
@@ -23,17 +22,6 @@ export async function selectEventTriggers(db: Queryable, tags: readonly string[]
       order by e.evtname`,
     [tags],
   );
-  return rows;
-}
-
-export async function selectSubscriptions(
-  db: Queryable,
-  tables: readonly { readonly schema: string; readonly name: string }[],
-): Promise<readonly SubscriptionRow[]> {
-  const { rows } = await db.query<SubscriptionRow>(subscriptionsSql(), [
-    tables.map(({ schema }) => schema),
-    tables.map(({ name }) => name),
-  ]);
   return rows;
 }
 

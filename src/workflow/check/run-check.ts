@@ -25,6 +25,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     overrides: config.tables.overrides,
     migration: name,
     access: sides.target.capabilities.keeps,
+    schema: sides.target.capabilities.schema === "moved" ? "move" : "existing",
     publication: publicationName(name),
     slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },
     originPrefix: originPrefix(name),

@@ -2,10 +2,12 @@
 
 import type pg from "pg";
 import { checkGates } from "../../cutover/check-gates.ts";
-import type { GateContext, GateFacts, GateResult, GateSide } from "../../cutover/gate.ts";
-import type { SideName } from "../../model/side.ts";
+import type { GateContext, GateFacts, GateResult } from "../../cutover/gate.ts";
+import type { SideFacts } from "../../cutover/side-facts.ts";
+import { otherSide, type SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { type Ask, askOf } from "../../side/postgres/catalog/ask.ts";
+import { postgresBetween } from "../../side/postgres/facts/postgres-between.ts";
 import { postgresFacts } from "../../side/postgres/facts/postgres-facts.ts";
 import { readTables } from "../../source/catalog.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
@@ -23,14 +25,16 @@ import type { OpenCutover } from "./open-cutover.ts";
 export async function askGates(cutover: OpenCutover, to: SideName): Promise<readonly GateResult[]> {
   const { migration, route, watch, journal, tables } = cutover;
   const { config } = migration;
-  const side = (name: SideName): GateSide => {
-    const query: Ask = async (sql, values) => askOf(await watch(name))(sql, values);
-    return { ...postgresFacts({ name, role: migration.server(name).spec.user }, query), query };
+  const from = otherSide(to);
+  const asking = (name: SideName): Ask => {
+    return async (sql, values) => askOf(await watch(name))(sql, values);
   };
+  const side = (name: SideName): SideFacts => postgresFacts({ name, role: migration.server(name).spec.user }, asking(name));
   const context: GateContext = {
     migration: migration.name,
-    from: side(to === "target" ? "source" : "target"),
+    from: side(from),
     to: side(to),
+    between: postgresBetween(asking(from), asking(to)),
     tables,
     slots: { source: slotName(migration.name, "forward"), target: slotName(migration.name, "reverse") },
     limits: config.cutover.gates,

@@ -9,7 +9,8 @@ const SIDE_LIMIT_MILLIS = 5_000;
 /** After the switch the log is read this much later for the proof of the fence. */
 const PROOF_MILLIS = 500;
 
-export function switchSettings({ maxStall, sequenceMargin, deadlines }: Config["cutover"]): SwitchSettings {
+export function switchSettings(cutover: Config["cutover"]): SwitchSettings {
+  const { maxStall, sequenceMargin, deadlines } = cutover;
   return {
     maxStallMillis: maxStall,
     deadlines: Object.fromEntries(Object.entries(deadlines).filter(([, millis]) => millis !== undefined)),

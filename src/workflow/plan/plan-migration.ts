@@ -6,7 +6,8 @@ import { type MigrationPlan, type NotMoved, type PlannedTable, planDigest } from
 import { migrationSteps } from "../../plan/migration-steps.ts";
 import { describeConnection } from "../../postgres/connect.ts";
 import { type Ask, askOf, inOneSnapshot } from "../../side/postgres/catalog/ask.ts";
-import { readPublications, readSubscriptions } from "../../side/postgres/catalog/replication-objects.ts";
+import { readPublications } from "../../side/postgres/catalog/replication-objects.ts";
+import { readSubscriptions } from "../../side/postgres/catalog/subscriptions.ts";
 import { refusePatterns } from "../../source/catalog/pattern-faults.ts";
 import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
@@ -85,7 +86,7 @@ async function planTables(sides: Sides): Promise<Planned> {
 function othersStreams(ask: Ask): Promise<readonly NotMoved[]> {
   return inOneSnapshot(ask, async () => [
     ...(await readPublications(ask)).map(({ name, statement }) => ({ object: `publication ${name}`, fix: statement })),
-    ...(await readSubscriptions(ask)).map(({ name, statement }) => ({ object: `subscription ${name}`, fix: statement })),
+    ...(await readSubscriptions(ask, [])).map(({ name, create }) => ({ object: `subscription ${name}`, fix: create })),
   ]);
 }
 

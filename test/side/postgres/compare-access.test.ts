@@ -18,7 +18,7 @@ function access(object: Partial<AccessObject>, rest: Partial<Access> = {}): Acce
     ...object,
   };
   const roles = new Set(["keeper", "mover", "app"]);
-  return { version: 180_000, self: "mover", roles, objects: [table], defaults: [], policies: [], ...rest };
+  return { version: 180_000, self: "mover", roles, objects: [table], defaults: [], policies: [], unknown: new Set(), ...rest };
 }
 
 const grant = (grantee: string | null, privilege: string, grantable = false): Grant => ({ grantee, privilege, grantable });

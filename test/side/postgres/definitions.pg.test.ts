@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
+import { readAccess } from "../../../src/side/postgres/catalog/access-queries.ts";
 import { askOf } from "../../../src/side/postgres/catalog/ask.ts";
 import { differingObjects, missingObjects, objectTitle } from "../../../src/side/postgres/catalog/compare-objects.ts";
 import { readObjects } from "../../../src/side/postgres/catalog/object-queries.ts";
 import { statementsAlike } from "../../../src/side/postgres/catalog/object-statements.ts";
+import { readRoles } from "../../../src/side/postgres/catalog/role-queries.ts";
+import { readSubscriptions } from "../../../src/side/postgres/catalog/subscriptions.ts";
 import { createDatabase } from "../../support/database.ts";
 import { type PgServer, startServer } from "../../support/pg-server.ts";
 
@@ -96,6 +99,20 @@ for (const [from, to] of [
       for (const statement of statements) if (statement !== null) await target.query(statement);
       assert.deepEqual((await differing()).map(objectTitle), ["type public.pair"], "what uses a type keeps it from being made anew");
       assert.deepEqual(await differing(["type public.*"]), []);
+    });
+
+    test("a role that is no superuser is answered the same", async () => {
+      await source.query("create role plain; create subscription feed connection 'host=nowhere' publication p with (connect = false)");
+      const asked = async () => [
+        await readObjects(askOf(source)),
+        (await readAccess(askOf(source))).objects,
+        await readSubscriptions(askOf(source), SCOPE.tables),
+        (await readRoles(askOf(source), ["plain"])).members,
+      ];
+      const whole = await asked();
+      await source.query("set role plain");
+      assert.deepEqual(await asked(), whole);
+      await source.query("reset role; alter subscription feed set (slot_name = none); drop subscription feed; drop role plain");
     });
 
     test("a constraint that the source never checked may be a checked one at the target, and not the other way round", async () => {

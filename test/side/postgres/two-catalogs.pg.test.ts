@@ -196,7 +196,9 @@ for (const [from, to] of [
     });
 
     test("a right that only the target gives is found, and taken back only when asked for", async () => {
-      await target.query('grant delete on "My App"."T ""q""" to public; grant select (id) on numbered to "Odd ""R"""');
+      await target.query(
+        'grant delete on "My App"."T ""q""" to public; grant select (id) on numbered to "Odd ""R"""; create policy more on numbered to reader using (true)',
+      );
       assert.deepEqual(await apply({ takeBack: false }), []);
       const access = await Promise.all([readAccess(askOf(source)), readAccess(askOf(target))]);
       assert.deepEqual(
@@ -204,9 +206,25 @@ for (const [from, to] of [
         [
           ["extra", 'revoke delete on table "My App"."T ""q""" from public'],
           ["extra", 'revoke select (id) on table public.numbered from "Odd ""R"""'],
+          ["extra", "drop policy more on public.numbered"],
         ],
       );
       assert.deepEqual(await apply(), []);
+    });
+
+    test("a grant on a function that only the source's version has is named, and closes nothing that nobody can open", async () => {
+      const own = from === 13 ? "pg_catalog.pg_start_backup(text,boolean,boolean)" : "pg_catalog.pg_get_acl(oid,oid,integer)";
+      await source.query(`grant execute on function ${own} to reader`);
+      try {
+        const here = await readAccess(askOf(source));
+        const found = compareAccess(here, await readAccess(askOf(target), here), EVERYTHING);
+        assert.deepEqual(
+          found.map(({ kind, what, statement }) => [kind, what.replaceAll("pg_catalog.", ""), statement]),
+          [["grant", `function ${own.replaceAll("pg_catalog.", "")}`, null]],
+        );
+      } finally {
+        await source.query(`revoke execute on function ${own} from reader`);
+      }
     });
 
     test("objects: what is on both sides is not missed, whatever a version makes and names by itself", async () => {
@@ -227,9 +245,7 @@ for (const [from, to] of [
       // The view's table is not selected, so it is not missed.
       await target.query('create schema "Late"; create table "Late".unselected (id int)');
       await target.query("create user mapping for app server s");
-      for (const statement of statements)
-        if (statement !== null && !statement.startsWith("create schema"))
-          await target.query(statement.replace("host=... dbname=...", "host=nowhere"));
+      for (const statement of statements) if (statement !== null && !statement.startsWith("create schema")) await target.query(statement);
       assert.deepEqual((await missing()).map(({ kind }) => kind).sort(), ["cast", "operator", "text search template"]);
       const notNeeded = ["cast *", "operator public.*", "text search template public.late_template"];
       assert.deepEqual(missingObjects(await missing(), [], { ...SCOPE, notNeeded }), []);
@@ -253,6 +269,24 @@ for (const [from, to] of [
       for (const statement of [...missing, ...memberships]) await target.query(statement.statement as string);
       const again = compareRoles({ source: await rolesOf(source), target: await rolesOf(target), named, self: access.self });
       assert.deepEqual([again.missing, again.memberships], [[], []]);
+      await target.query('alter role app bypassrls; alter role "Odd ""R""" createdb');
+      await source.query("alter role app createrole");
+      const { attributes } = compareRoles({ source: await rolesOf(source), target: await rolesOf(target), named, self: access.self });
+      assert.deepEqual(
+        attributes.map(({ text }) => text),
+        ['Odd "R" has createdb at the target only', "app has createrole at the source only", "app has bypassrls at the target only"],
+      );
+      for (const { statement } of attributes) await target.query(statement);
+      assert.deepEqual(
+        compareRoles({ source: await rolesOf(source), target: await rolesOf(target), named, self: access.self }).attributes,
+        [],
+      );
+      const dropped = namedRoles(access, { owners: false, privileges: true });
+      assert.deepEqual(
+        [dropped.has("reader"), namedRoles(access, { owners: true, privileges: false }).has("reader")],
+        [true, true],
+        "a policy names it",
+      );
       assert.deepEqual([...named].sort(), ['Odd "R"', "owner_role", "postgres", "reader"]);
     });
   });

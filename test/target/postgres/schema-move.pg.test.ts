@@ -246,6 +246,23 @@ suite("schema move from 14 to 15", () => {
     assert.deepEqual(await query(all.to, "select from pg_trigger where not tgisinternal"), []);
   });
 
+  test("a partition's key that is attached to a mere unique index of the root is attached once that is there", async () => {
+    const all = await sides(
+      {},
+      `create table root (id int not null, v text) partition by range (id); create table part (id int primary key, v text);
+      alter table root attach partition part for values from (0) to (100); create unique index root_id on only root (id); alter index root_id attach partition part_pkey`,
+    );
+    await moveAll({ ...all, tables: [await describeTable(all.from, "public.root", ["id"])] }, undefined, () => Promise.resolve());
+    assert.deepEqual(
+      await query(
+        all.to,
+        "select indexrelid::regclass::text as name from pg_index where not indisvalid and indrelid::regclass::text in ('root', 'part')",
+      ),
+      [],
+    );
+    assert.deepEqual(await outline(all.to, "pg_am"), await outline(all.from, "pg_am"));
+  });
+
   test("killed after every few objects and begun again, it ends the same", async () => {
     const all = await sides();
     let rounds = 0;

@@ -57,10 +57,12 @@ export interface Access {
   readonly objects: readonly AccessObject[];
   readonly defaults: readonly DefaultAccess[];
   readonly policies: readonly PolicyAccess[];
+  /** Of the other side's objects of the system and of extensions, those that this one does not have. */
+  readonly unknown: ReadonlySet<AccessObject>;
 }
 
-/** The session must not be in a transaction. */
-export function readAccess(ask: Ask): Promise<Access> {
+/** `other`: the access that this is to be compared with. The session must not be in a transaction. */
+export function readAccess(ask: Ask, other?: Access): Promise<Access> {
   return inOneSnapshot(ask, async () => {
     const [own] = await ask<{ version: string; self: string }>(
       "select current_setting('server_version_num') as version, current_user::text as self",
@@ -77,8 +79,18 @@ export function readAccess(ask: Ask): Promise<Access> {
         otherwise: toGrants(row.otherwise),
       })),
       policies: (await ask<PolicyRow>(POLICIES)).map((row) => ({ ...row, roles: JSON.parse(row.roles) as string[] })),
+      unknown: new Set(await readUnknown(ask, other?.objects.filter(({ initial }) => initial !== null) ?? [])),
     };
   });
+}
+
+/** Versions differ in the functions that they come with. */
+async function readUnknown(ask: Ask, objects: readonly AccessObject[]): Promise<readonly AccessObject[]> {
+  if (objects.length === 0) return [];
+  const names = [...new Set(objects.map(({ name }) => name))];
+  const rows = await ask<{ kind: string; name: string }>(KNOWN, [names]);
+  const known = new Set(rows.map(({ kind, name }) => JSON.stringify([kind, name])));
+  return objects.filter(({ kind, name }) => !known.has(JSON.stringify([kind, name])));
 }
 
 interface AccessRow {
@@ -171,6 +183,11 @@ const OBJECTS = `
    cross join lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, c.oid, 0) as i
    where a.attacl is not null and not a.attisdropped and c.oid >= 16384 and n.nspname not like 'pg\\_%' and n.nspname not in ('information_schema', 'pghaul')
      and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e')`;
+
+const KNOWN = `
+  with candidate as (${CANDIDATES})
+  select i.type as kind, i.identity as name from candidate c cross join lateral pg_catalog.pg_identify_object(c.class, c.object, 0) as i
+   where c.letter is not null and i.identity = any($1::text[])`;
 
 /** Large objects are not moved, so their defaults (18) are of no use. */
 const DEFAULTS = `

@@ -2,12 +2,13 @@
  * What the roles of one database may do there and not at the other, with the statements that make it so. Pure. Objects that are not on both
  * sides are somebody else's business, and so is the server beyond this database.
  */
+import type { RightDifference } from "../../../cutover/between-facts.ts";
+import type { AccessScope } from "../../../model/access-scope.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Access, AccessObject, Grant } from "./access-queries.ts";
 
 export interface AccessDifference {
-  /** `extra`: a right that the source never granted, or a policy that it does not have. */
-  readonly kind: "owner" | "grant" | "extra" | "default" | "policy";
+  readonly kind: RightDifference["kind"];
   /** The object, as `table public.orders`. */
   readonly what: string;
   /** The roles it is about; `public` for everybody. */
@@ -16,11 +17,6 @@ export interface AccessDifference {
   readonly statement: string | null;
   /** Why no statement can, or why this one cannot yet. */
   readonly obstacle: string | null;
-}
-
-export interface AccessScope {
-  readonly owners: boolean;
-  readonly privileges: boolean;
 }
 
 /** Versions that know a privilege, where not all do. */
@@ -65,7 +61,8 @@ export function compareAccess(source: Access, target: Access, scope: AccessScope
     ...(scope.owners ? ownerDifference(context, here, there) : []),
     ...(scope.privileges ? grantDifferences(context, here, there) : []),
   ]);
-  return [...differences, ...(scope.privileges ? defaultDifferences(context) : []), ...policyDifferences(context)];
+  const unknown = scope.privileges ? source.objects.filter((object) => target.unknown.has(object)).flatMap(unknownDifference) : [];
+  return [...differences, ...unknown, ...(scope.privileges ? defaultDifferences(context) : []), ...policyDifferences(context)];
 }
 
 interface Context {
@@ -89,6 +86,7 @@ function pairsOf(source: Access, target: Access): (readonly [AccessObject, Acces
   const pairs = source.objects.flatMap((object): (readonly [AccessObject, AccessObject])[] => {
     const found = there.get(keyOf(object));
     if (found !== undefined) return [[object, found]];
+    if (target.unknown.has(object)) return [];
     if (object.initial !== null) return [[object, { ...object, grants: object.initial }]];
     const table = object.column === null ? undefined : there.get(keyOf({ ...object, column: null }));
     return table === undefined ? [] : [[object, { ...object, owner: table.owner, grants: [] }]];
@@ -137,6 +135,14 @@ function revoked(
     ...grouped(extra.filter((grant) => !keeps(grant))).map((group) => revoke(group, "")),
     ...grouped(extra.filter(keeps)).map((group) => revoke(group, "grant option for ")),
   ];
+}
+
+/** Made by the system or by an extension of the source's version; the target's does not have it. */
+function unknownDifference(object: AccessObject): readonly AccessDifference[] {
+  const granted = changed(object.grants ?? [], object.initial ?? []);
+  if (granted.length === 0) return [];
+  const roles = [...new Set(granted.flatMap(({ grantee }) => grantee ?? []))];
+  return [{ kind: "grant", what: title(object), roles, statement: null, obstacle: `the target has no ${title(object)}` }];
 }
 
 /** What was granted of an object that the system made. */

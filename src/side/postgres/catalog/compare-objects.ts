@@ -78,7 +78,7 @@ function definitionKey({ kind, schema, table, definition }: CatalogObject): read
 }
 
 /** Whether a title is one of those that `cutover.gates.notNeeded` means. */
-function matcher(patterns: readonly string[]): (title: string) => boolean {
+export function matcher(patterns: readonly string[]): (title: string) => boolean {
   const expressions = patterns.map(asRegExp);
   return (title) => expressions.some((expression) => expression.test(title));
 }

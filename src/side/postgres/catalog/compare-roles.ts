@@ -14,6 +14,8 @@ export interface RoleDifferences {
   readonly memberships: readonly { readonly text: string; readonly statement: string | null }[];
   /** Superusers of the source that are none at the target: what they may do there is only what was granted. */
   readonly lessThanBefore: readonly string[];
+  /** Attributes that a role has at one side only. */
+  readonly attributes: readonly { readonly text: string; readonly statement: string }[];
 }
 
 export interface RolePair {
@@ -28,13 +30,34 @@ export interface RolePair {
 export function compareRoles({ source, target, named, self }: RolePair): RoleDifferences {
   const members = source.members.filter(({ member }) => member !== self);
   const relevant = [...new Set([...named, ...source.mentioned, ...members.map(({ member }) => member)])].sort();
+  const found = new Map(target.members.map((one) => [JSON.stringify([one.member, one.role]), one]));
   return {
     missing: relevant.filter((name) => !target.roles.has(name)).map((name) => ({ name, statement: createRole(name, source) })),
-    memberships: members.flatMap((one) => membership(one, target) ?? []),
+    memberships: members.flatMap((one) => membership(one, target, found.get(JSON.stringify([one.member, one.role]))) ?? []),
     lessThanBefore: relevant.filter(
       (name) => source.roles.get(name)?.superuser === "true" && target.roles.get(name)?.superuser === "false",
     ),
+    attributes: relevant.filter((name) => name !== self).flatMap((name) => attributesOf(name, source, target)),
   };
+}
+
+/** A superuser may do all of it. Memberships tell of `inherit`. */
+function attributesOf(name: string, source: Roles, target: Roles): RoleDifferences["attributes"] {
+  const [here, there] = [source.roles.get(name), target.roles.get(name)];
+  if (here === undefined || there === undefined || name.startsWith("pg_")) return [];
+  if (there.superuser === "true")
+    return here.superuser === "true"
+      ? []
+      : [{ text: `${name} is superuser at the target only`, statement: `alter role ${quoteIdent(name)} nosuperuser` }];
+  if (here.superuser === "true") return [];
+  return [
+    ...here.attributes
+      .filter((one) => !there.attributes.includes(one))
+      .map((one) => ({ text: `${name} has ${one} at the source only`, statement: `alter role ${quoteIdent(name)} ${one}` })),
+    ...there.attributes
+      .filter((one) => !here.attributes.includes(one))
+      .map((one) => ({ text: `${name} has ${one} at the target only`, statement: `alter role ${quoteIdent(name)} no${one}` })),
+  ];
 }
 
 function createRole(name: string, source: Roles): string | null {
@@ -43,9 +66,12 @@ function createRole(name: string, source: Roles): string | null {
 }
 
 /** Null where the target has it, or something stronger. */
-function membership({ member, role, inherits }: Membership, target: Roles): RoleDifferences["memberships"][number] | null {
+function membership(
+  { member, role, inherits }: Membership,
+  target: Roles,
+  found: Membership | undefined,
+): RoleDifferences["memberships"][number] | null {
   if (target.roles.get(member)?.superuser === "true") return null;
-  const found = target.members.find((one) => one.member === member && one.role === role);
   if (found !== undefined && (found.inherits === "true" || inherits === "false")) return null;
   const text = `${member} ${inherits === "true" ? "has the rights of" : "may become"} ${role}`;
   if (role.startsWith("pg_") && !target.roles.has(role)) return { text, statement: null };

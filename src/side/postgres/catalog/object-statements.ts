@@ -2,7 +2,8 @@
 import { type Ask, inOneSnapshot } from "./ask.ts";
 import { firingSql } from "./object-definitions.ts";
 import { type CatalogObject, objectKey } from "./object-queries.ts";
-import { readPublications, readSubscriptions } from "./replication-objects.ts";
+import { readPublications } from "./replication-objects.ts";
+import { readSubscriptions } from "./subscriptions.ts";
 
 /** SQL expressions over `o.oid`, by kind. They print names in full, for the path is empty. */
 const STATEMENTS: Readonly<Record<string, string>> = {
@@ -100,9 +101,9 @@ async function print(
 async function streamStatements(ask: Ask, objects: readonly CatalogObject[]): Promise<ReadonlyMap<string, string>> {
   const wanted = new Set(objects.map(({ kind }) => kind));
   const publications = wanted.has("publication") ? await readPublications(ask) : [];
-  const subscriptions = wanted.has("subscription") ? await readSubscriptions(ask) : [];
+  const subscriptions = wanted.has("subscription") ? await readSubscriptions(ask, []) : [];
   return new Map([
     ...publications.map(({ name, statement }) => [objectKey({ kind: "publication", name }), statement] as const),
-    ...subscriptions.map(({ name, statement }) => [objectKey({ kind: "subscription", name }), statement] as const),
+    ...subscriptions.map(({ name, create }) => [objectKey({ kind: "subscription", name }), create] as const),
   ]);
 }

@@ -1,18 +1,10 @@
-/** The publications and subscriptions of a database that are not pghaul's. Neither is moved: each belongs to a stream of somebody else. */
+/** The publications of a database that are not pghaul's. None is moved: each belongs to a stream of somebody else. */
 import type { Ask } from "./ask.ts";
 
 export interface PublicationObject {
   /** Quoted. */
   readonly name: string;
   /** Makes it again. */
-  readonly statement: string;
-}
-
-export interface SubscriptionObject {
-  /** Quoted. */
-  readonly name: string;
-  readonly enabled: string;
-  /** Makes its like without a connection, which only superusers may read. */
   readonly statement: string;
 }
 
@@ -48,14 +40,4 @@ function publicationsSql(version: number): string {
                       case when pubdelete then 'delete' end, case when pubtruncate then 'truncate' end))
              || case when pubviaroot then ', publish_via_partition_root = true' else '' end as options
       from pg_catalog.pg_publication p where not starts_with(p.pubname::text, 'pghaul_') order by 1`;
-}
-
-export async function readSubscriptions(ask: Ask): Promise<readonly SubscriptionObject[]> {
-  return ask<SubscriptionObject>(`
-    select pg_catalog.quote_ident(s.subname) as name, s.subenabled::text as enabled,
-           pg_catalog.format('create subscription %I connection %L publication %s with (connect = false%s)', s.subname, 'host=... dbname=...',
-             (select string_agg(pg_catalog.quote_ident(one), ', ') from unnest(s.subpublications) as one),
-             case when s.subslotname is null then ', slot_name = none' else pg_catalog.format(', slot_name = %L', s.subslotname) end) as statement
-      from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
-     where d.datname = current_database() and not starts_with(s.subname::text, 'pghaul_') order by 1`);
 }

@@ -1,12 +1,14 @@
 /** Roles and who may act as whom, at one server. Roles belong to no database and are not moved. */
+import type { AccessScope } from "../../../model/access-scope.ts";
 import type { Access, Grant } from "./access-queries.ts";
 import type { Ask } from "./ask.ts";
-import type { AccessScope } from "./compare-access.ts";
 
 export interface RoleRow {
   readonly name: string;
   readonly login: string;
   readonly superuser: string;
+  /** What else it may do at this server, beside the superuser's all: of `login`, `bypassrls`, `createdb`, `createrole`, `replication`. */
+  readonly attributes: readonly string[];
 }
 
 export interface Membership {
@@ -32,13 +34,19 @@ const REACH_EVERY_TABLE = ["pg_read_all_data", "pg_write_all_data", "pg_maintain
 /** `named`: the roles whose members count. */
 export async function readRoles(ask: Ask, named: readonly string[]): Promise<Roles> {
   const [server] = await ask<{ version: string }>("select current_setting('server_version_num') as version");
-  const roles = await ask<RoleRow>(
-    "select rolname::text as name, rolcanlogin::text as login, rolsuper::text as superuser from pg_catalog.pg_roles",
+  const roles = await ask<Omit<RoleRow, "attributes"> & { attributes: string }>(
+    `select rolname::text as name, rolcanlogin::text as login, rolsuper::text as superuser,
+            concat_ws(' ', case when rolcanlogin then 'login' end, case when rolbypassrls then 'bypassrls' end, case when rolcreatedb then 'createdb' end,
+                      case when rolcreaterole then 'createrole' end, case when rolreplication then 'replication' end) as attributes
+       from pg_catalog.pg_roles`,
   );
+  // Who is whose member is followed up the catalog: pg_has_role() for each two of a thousand roles would take a minute.
   const members = await ask<Membership>(
-    `select m.rolname::text as member, r.rolname::text as role, pg_catalog.pg_has_role(m.oid, r.oid, 'usage')::text as inherits
-       from pg_catalog.pg_roles r join pg_catalog.pg_roles m on m.oid <> r.oid and not m.rolsuper and m.rolname not like 'pg\\_%'
-      where r.rolname = any($1::text[]) and r.rolname <> 'pg_database_owner' and pg_catalog.pg_has_role(m.oid, r.oid, 'member') order by 1, 2`,
+    `with recursive up(member, role) as (
+       select member, roleid from pg_catalog.pg_auth_members union select up.member, a.roleid from up join pg_catalog.pg_auth_members a on a.member = up.role)
+     select m.rolname::text as member, r.rolname::text as role, pg_catalog.pg_has_role(m.oid, r.oid, 'usage')::text as inherits
+       from up join pg_catalog.pg_roles r on r.oid = up.role join pg_catalog.pg_roles m on m.oid = up.member and not m.rolsuper and m.rolname not like 'pg\\_%'
+      where r.rolname = any($1::text[]) and r.rolname <> 'pg_database_owner' and m.oid <> r.oid order by 1, 2`,
     [[...named, ...REACH_EVERY_TABLE]],
   );
   const mentioned = await ask<{ name: string }>(
@@ -48,7 +56,7 @@ export async function readRoles(ask: Ask, named: readonly string[]): Promise<Rol
   );
   return {
     version: Number(server?.version),
-    roles: new Map(roles.map((row) => [row.name, row])),
+    roles: new Map(roles.map((row) => [row.name, { ...row, attributes: row.attributes.split(" ").filter((one) => one !== "") }])),
     members,
     mentioned: mentioned.map(({ name }) => name),
   };

@@ -1,5 +1,6 @@
 import type { SlotFact, Streamability } from "../../../cutover/side-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
+import { grantCreate, readOwnRole } from "./own-role.ts";
 
 interface SlotRow {
   readonly status: string | null;
@@ -18,32 +19,31 @@ export async function readSlotFact(ask: Ask, name: string): Promise<SlotFact | n
   return { active: slot.active === "true", walStatus: slot.status, retainedBytes: slot.retained, safeWalBytes: slot.safe };
 }
 
-interface StreamabilityRow {
+interface RoomRow {
   readonly wal_level: string;
-  readonly slots_left: string;
-  readonly senders_left: string;
+  readonly slots: string;
+  readonly slots_limit: string;
+  readonly senders: string;
+  readonly senders_limit: string;
   readonly ours: string;
-  readonly may_replicate: string | null;
-  readonly may_publish: string;
 }
 
 export async function readStreamability(ask: Ask, slot: string): Promise<Streamability> {
-  const [found] = await ask<StreamabilityRow>(
+  const [found] = await ask<RoomRow>(
     `select current_setting('wal_level') as wal_level,
-            (current_setting('max_replication_slots')::int - (select count(*) from pg_catalog.pg_replication_slots))::text as slots_left,
-            (current_setting('max_wal_senders')::int - (select count(*) from pg_catalog.pg_stat_replication))::text as senders_left,
-            (select count(*) from pg_catalog.pg_replication_slots where slot_name = $1)::text as ours,
-            (select (rolreplication or rolsuper)::text from pg_catalog.pg_roles where rolname = current_user) as may_replicate,
-            has_database_privilege(current_database(), 'create')::text as may_publish`,
+            (select count(*) from pg_catalog.pg_replication_slots)::text as slots, current_setting('max_replication_slots') as slots_limit,
+            (select count(*) from pg_catalog.pg_stat_replication)::text as senders, current_setting('max_wal_senders') as senders_limit,
+            exists (select from pg_catalog.pg_replication_slots where slot_name = $1)::text as ours`,
     [slot],
   );
   if (found === undefined) throw new Error("the server did not answer");
+  const role = await readOwnRole(ask);
   return {
     walLevel: found.wal_level,
-    slotsLeft: Number(found.slots_left),
-    sendersLeft: Number(found.senders_left),
-    slotExists: found.ours === "1",
-    mayReplicate: found.may_replicate === "true",
-    mayPublish: found.may_publish === "true",
+    slots: { used: Number(found.slots), limit: Number(found.slots_limit) },
+    senders: { used: Number(found.senders), limit: Number(found.senders_limit) },
+    slotExists: found.ours === "true",
+    mayReplicate: role.mayReplicate,
+    grantToPublish: role.mayCreate ? null : grantCreate(role),
   };
 }

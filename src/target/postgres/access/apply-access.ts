@@ -3,10 +3,11 @@
  * names it and nothing else. May be called again at any time; what could not be done then is done now.
  */
 import type pg from "pg";
+import type { AccessScope } from "../../../model/access-scope.ts";
 import { withQuietEventTriggers } from "../../../postgres/quiet-ddl.ts";
 import { readAccess } from "../../../side/postgres/catalog/access-queries.ts";
 import { type Ask, askOf } from "../../../side/postgres/catalog/ask.ts";
-import { type AccessDifference, type AccessScope, compareAccess } from "../../../side/postgres/catalog/compare-access.ts";
+import { type AccessDifference, compareAccess } from "../../../side/postgres/catalog/compare-access.ts";
 
 export interface ApplyAccess extends AccessScope {
   readonly source: Ask;
@@ -33,7 +34,7 @@ async function applyRounds(request: ApplyAccess): Promise<readonly AccessDiffere
   const { target, takeBack, grants, policies } = request;
   const source = await readAccess(request.source);
   const differences = async (): Promise<readonly AccessDifference[]> =>
-    compareAccess(source, await readAccess(askOf(target)), request).filter(
+    compareAccess(source, await readAccess(askOf(target), source), request).filter(
       ({ kind }) => (takeBack || kind !== "extra") && (grants || kind !== "grant") && (policies || kind !== "policy"),
     );
   const refusals = new Map<string, string>();

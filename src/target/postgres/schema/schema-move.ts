@@ -150,7 +150,10 @@ export class SchemaMove {
     const own = this.#facts.indexes.filter(({ root, kind }) => root === String(table.oid) && kind !== "key");
     const indexes = this.#created(own.filter(({ kind }) => kind === "index"));
     // ADD CONSTRAINT locks its table against everything, other indexes included; attaching needs all of them.
-    const rest = [...this.#created(own.filter(({ kind }) => kind === "constraint")), ...(await this.#attached(this.#created(own)))];
+    const rest = [
+      ...this.#created(own.filter(({ kind }) => kind === "constraint")),
+      ...(await this.#attached(this.#created(own), this.#created(this.#facts.indexes.filter(({ kind }) => kind === "key")))),
+    ];
     const report = counter(indexes.length + rest.length, onProgress);
     const restored = await this.#restored();
     // All settle before the first error is thrown: none is left building behind the caller's back.
@@ -268,14 +271,19 @@ export class SchemaMove {
     return this.#contents.postData.filter(({ object }) => objects.has(object));
   }
 
-  /** ALTER INDEX ... ATTACH PARTITION has no oid of its own; it depends on the partition's index, which is one of these. */
-  async #attached(created: readonly ArchiveEntry[]): Promise<ArchiveEntry[]> {
+  /**
+   * ALTER INDEX ... ATTACH PARTITION has no oid of its own; it depends on the partition's index and on the root's, of which one is of these and the
+   * other is, or stands already: a partition's primary key may be attached to a mere unique index of the root, which comes after the rows.
+   */
+  async #attached(created: readonly ArchiveEntry[], standing: readonly ArchiveEntry[] = []): Promise<ArchiveEntry[]> {
     const numbers = new Set(created.map(({ number }) => number));
+    const there = new Set([...created, ...standing].map(({ number }) => number));
+    const later = new Set(this.#created(this.#facts.indexes).flatMap(({ number }) => (there.has(number) ? [] : [number])));
     const attached: ArchiveEntry[] = [];
     for (const entry of this.#contents.postData) {
       if (!entry.title.startsWith("INDEX ATTACH ")) continue;
       const { dependsOn } = await this.#scripts.one(entry);
-      if (dependsOn.some((number) => numbers.has(number))) attached.push(entry);
+      if (dependsOn.some((number) => numbers.has(number)) && !dependsOn.some((number) => later.has(number))) attached.push(entry);
     }
     return attached;
   }

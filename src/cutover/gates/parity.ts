@@ -1,4 +1,4 @@
-import type { Gate, GateContext } from "../../gate.ts";
+import type { Gate, GateContext } from "../gate.ts";
 
 /** Settings whose difference changes what queries answer or how long they take; only shown. */
 const COMPARED_SETTINGS = [

@@ -1,0 +1,52 @@
+import type { AccessAsked, AccessDifferences } from "../../../cutover/between-facts.ts";
+import { type Access, readAccess } from "../catalog/access-queries.ts";
+import type { Ask } from "../catalog/ask.ts";
+import { compareAccess } from "../catalog/compare-access.ts";
+import { matcher } from "../catalog/compare-objects.ts";
+import { compareRoles, type RoleDifferences } from "../catalog/compare-roles.ts";
+import { namedRoles, readRoles } from "../catalog/role-queries.ts";
+
+/** What roles may do in `from` and not in `to`, or the other way round. */
+export async function readAccessDifferences(from: Ask, to: Ask, { notNeeded, ...scope }: AccessAsked): Promise<AccessDifferences> {
+  const here = await readAccess(from);
+  const there = await readAccess(to, here);
+  const named = namedRoles(here, scope);
+  // Whom the old primary does not know, a monitor say, was let in by the new one's operator.
+  const isOurs = (role: string): boolean => role === "public" || named.has(role);
+  const isUnwanted = matcher(notNeeded);
+  const wanted = <T extends { readonly title: string }>(found: readonly T[]): readonly T[] =>
+    found.filter(({ title }) => !isUnwanted(title));
+  const roles: RoleDifferences =
+    scope.owners || scope.privileges ? await rolesBetween(from, to, { named, self: here.self }) : NOBODY_COUNTS;
+  return {
+    roles: named.size,
+    objects: here.objects.length,
+    missingRoles: wanted(roles.missing.map(({ name, statement }) => ({ name, title: `role ${name}`, statement }))),
+    memberships: wanted(roles.memberships.map(({ text, statement }) => ({ title: text, statement }))),
+    rights: wanted(
+      compareAccess(here, there, scope)
+        .filter(({ kind, roles: about }) => kind !== "extra" || about.some(isOurs))
+        .map(({ kind, what, statement, obstacle }) => ({ kind, title: what, statement, obstacle })),
+    ),
+    noSuperuserAnyMore: roles.lessThanBefore,
+    attributes: roles.attributes.map(({ text }) => text),
+    ownersNotKept: scope.owners ? [] : ownersOf(here).filter((owner) => owner !== there.self),
+  };
+}
+
+/** Nobody's rights are kept: then roles don't matter either. */
+const NOBODY_COUNTS: RoleDifferences = { missing: [], memberships: [], lessThanBefore: [], attributes: [] };
+
+async function rolesBetween(
+  from: Ask,
+  to: Ask,
+  { named, self }: { readonly named: ReadonlySet<string>; readonly self: string },
+): Promise<RoleDifferences> {
+  const names = [...named];
+  return compareRoles({ source: await readRoles(from, names), target: await readRoles(to, names), named, self });
+}
+
+/** Their rights were those of owners, which target.owners: drop does not carry over. */
+function ownersOf({ objects }: Access): readonly string[] {
+  return [...new Set(objects.filter(({ ownerFollows, initial }) => !ownerFollows && initial === null).map(({ owner }) => owner))];
+}
