@@ -216,6 +216,8 @@ describe("prechecks between unfit servers", () => {
       "check-reads-tables",
       "source-other-migrations",
       "target-other-migrations",
+      // partition-bounds.pg.test.ts
+      "partition-bounds",
       // checks.pg.test.ts
       "source-disk",
       // machine-checks.test.ts

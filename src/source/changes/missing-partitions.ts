@@ -20,11 +20,9 @@ export async function missingPartitions(
   target: pg.Client,
   tables: readonly Table[],
 ): Promise<readonly MissingPartition[]> {
-  const ids = new Map(tables.map(({ id, schema, name }) => [qualifiedName(schema, name), id]));
-  const roots = [...ids.keys()];
-  const there = new Set((await selectPartitions(target, await existing(target, roots))).map(nameOf));
-  const here = await selectPartitions(source, await existing(source, roots));
-  return here
+  const ids = new Map(tables.map((table) => [nameOf(table), table.id]));
+  const there = new Set((await partitionsOf(target, tables)).map(nameOf));
+  return (await partitionsOf(source, tables))
     .filter((row) => !there.has(nameOf(row)))
     .map((row) => ({
       root: ids.get(row.root) ?? row.root,
@@ -34,19 +32,26 @@ export async function missingPartitions(
     }));
 }
 
-async function existing(client: pg.Client, roots: readonly string[]): Promise<readonly string[]> {
+/** Every partition of those tables that are there, parents first. */
+export async function partitionsOf(client: pg.Client, tables: readonly Table[]): Promise<readonly PartitionRow[]> {
   const { rows } = await client.query<{ name: string }>(
     "select r.name from unnest($1::text[]) as r(name) where to_regclass(r.name) is not null",
-    [roots],
+    [tables.map(nameOf)],
   );
-  return rows.map(({ name }) => name);
+  return selectPartitions(
+    client,
+    rows.map(({ name }) => name),
+  );
 }
 
-function nameOf({ schema, name }: PartitionRow): string {
+function nameOf({ schema, name }: { readonly schema: string; readonly name: string }): string {
   return qualifiedName(schema, name);
 }
 
+function parentOf({ parent_schema, parent }: PartitionRow): string {
+  return qualifiedName(parent_schema, parent);
+}
+
 function createPartitionSql(row: PartitionRow): string {
-  const parent = qualifiedName(row.parent_schema, row.parent);
-  return `create table ${nameOf(row)} partition of ${parent} ${row.bound}${row.key === null ? "" : ` partition by ${row.key}`}`;
+  return `create table ${nameOf(row)} partition of ${parentOf(row)} ${row.bound}${row.key === null ? "" : ` partition by ${row.key}`}`;
 }

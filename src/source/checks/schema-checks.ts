@@ -9,6 +9,7 @@ import {
   selectLeaningFunctions,
 } from "../queries/check-schema-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+import { partitionBounds } from "./partition-bounds.ts";
 
 /** An anti-join reads two tables whole; the source has better things to do. All keys share this time. */
 const ORPHANS_MS = 5_000;
@@ -22,6 +23,7 @@ export const SCHEMA_CHECKS: readonly Check[] = [
   { id: "foreign-key-orphans", run: orphans },
   { id: "function-search-path", run: searchPaths },
   { id: "check-reads-tables", run: readingChecks },
+  { id: "partition-bounds", run: partitionBounds },
   { id: "source-other-migrations", run: (context) => others(context, "source") },
   { id: "target-other-migrations", run: (context) => others(context, "target") },
 ];

@@ -140,8 +140,13 @@ export interface PartitionRow {
   readonly name: string;
   readonly parent_schema: string;
   readonly parent: string;
+  /** `RANGE (day)` of the parent. */
+  readonly parent_key: string;
   /** `FOR VALUES ...` or `DEFAULT`. */
   readonly bound: string;
+  /** relkind: `r`, `f`, or `p` of one that has partitions itself. */
+  readonly kind: string;
+  readonly persistence: string;
   /** `RANGE (day)` of a partition that has partitions itself. */
   readonly key: string | null;
 }
@@ -160,7 +165,8 @@ export async function selectPartitions(db: Queryable, roots: readonly string[]):
         join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
        where to_jsonb(i) ->> 'inhdetachpending' is distinct from 'true')
     select t.root, n.nspname::text as schema, c.relname::text as name, pn.nspname::text as parent_schema, pc.relname::text as parent,
-           pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bound,
+           pg_catalog.pg_get_partkeydef(pc.oid) as parent_key, pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bound,
+           c.relkind::text as kind, c.relpersistence::text as persistence,
            case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as key
       from tree t
       join pg_catalog.pg_class c on c.oid = t.oid

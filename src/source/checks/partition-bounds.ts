@@ -1,0 +1,99 @@
+import type { SideName } from "../../model/side.ts";
+import { type Table, tableId } from "../../model/table.ts";
+import { qualifiedName } from "../../postgres/quote.ts";
+import { partitionsOf } from "../changes/missing-partitions.ts";
+import type { PartitionRow } from "../queries/change-queries.ts";
+import { type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
+
+/**
+ * A row is put into a root, and the target's bounds say where it goes. Where a leaf there is not ours (a foreign table, one that is left out),
+ * bounds other than the source's would lead rows of ours into it: to another server, or among rows that nobody compares.
+ */
+export async function partitionBounds({ source, target, catalog: { tables } }: CheckContext): Promise<Verdict> {
+  const roots = tables.filter(({ partitioned }) => partitioned);
+  const there = await partitionsOf(target.client, roots);
+  const here = await partitionsOf(source.client, roots);
+  const strays = roots.flatMap((table) => {
+    const root = qualifiedName(table.schema, table.name);
+    const [ours, theirs] = [here, there].map((rows) => new Tree(rows.filter((row) => row.root === root)));
+    return ours === undefined || theirs === undefined ? [] : straysOf(table, ours, theirs);
+  });
+  if (strays.length === 0) return pass("no row can be led into a partition that is not moved");
+  const evidence = named(strays.map(({ leaf, takes }) => `${tableId(leaf)} (${leaf.bound}) ${takes ?? "has no like at the source"}`));
+  const fix = statements(
+    strays.map(({ leaf }) => `alter table ${qualifiedName(leaf.parent_schema, leaf.parent)} detach partition ${nameOf(leaf)}`),
+    "at the target; or give both sides the same bounds",
+  );
+  if (strays.some(({ takes }) => takes !== null)) return fail(`at the target, not moved, and rows would be led into it: ${evidence}`, fix);
+  return warn(`at the target, not moved, and rows may be led into it: ${evidence}`, fix);
+}
+
+/** A leaf of the target that is not ours. */
+interface Stray {
+  readonly leaf: PartitionRow;
+  /** Of which rows it is certain that they would go there; null where the source has no like of it, and bounds that may overlap. */
+  readonly takes: string | null;
+}
+
+class Tree {
+  readonly rows: readonly PartitionRow[];
+  readonly #byName: ReadonlyMap<string, PartitionRow>;
+  readonly #byPath: ReadonlyMap<string, PartitionRow>;
+
+  constructor(rows: readonly PartitionRow[]) {
+    this.rows = rows;
+    this.#byName = new Map(rows.map((row) => [nameOf(row), row]));
+    this.#byPath = new Map(rows.map((row) => [this.path(row), row]));
+  }
+
+  /** Keys and bounds of the way down to it. */
+  path(row: PartitionRow): string {
+    return `${this.above(row)} / ${row.parent_key} ${row.bound}`;
+  }
+
+  /** The same of its parent. */
+  above(row: PartitionRow): string {
+    const parent = this.parent(row);
+    return parent === undefined ? "" : this.path(parent);
+  }
+
+  at(path: string): PartitionRow | undefined {
+    return this.#byPath.get(path);
+  }
+
+  parent(row: PartitionRow): PartitionRow | undefined {
+    return this.#byName.get(qualifiedName(row.parent_schema, row.parent));
+  }
+
+  /** The row itself, and what it is part of below the root. */
+  wayUp(row: PartitionRow): readonly PartitionRow[] {
+    const parent = this.parent(row);
+    return parent === undefined ? [row] : [row, ...this.wayUp(parent)];
+  }
+}
+
+function straysOf(table: Table, source: Tree, target: Tree): readonly Stray[] {
+  const left = new Set((table.leftOut ?? []).map(nameOf));
+  const isOurs = (side: SideName, row: PartitionRow): boolean =>
+    row.kind !== "f" && !(side === "source" && row.persistence === "u") && !left.has(nameOf(row));
+  /** Whether the source may have rows of ours in it. */
+  const has = (row: PartitionRow): boolean => row.kind === "p" || isOurs("source", row);
+  const theirs = target.rows.filter((row) => row.kind !== "p" && !isOurs("target", row));
+  return theirs.flatMap((leaf): Stray[] => {
+    const like = source.at(target.path(leaf));
+    if (like !== undefined && has(like)) {
+      return [{ leaf, takes: `has the bounds of ${tableId(like)} of the source` }];
+    }
+    const defaults = target.wayUp(leaf).filter(({ bound }) => bound === "DEFAULT");
+    // A default takes what no other partition of its parent takes.
+    const lacking = defaults.flatMap((row) =>
+      source.rows.filter((one) => has(one) && source.above(one) === target.above(row) && target.at(source.path(one)) === undefined),
+    );
+    if (lacking.length > 0) return [{ leaf, takes: `takes what belongs to ${named(lacking.map(tableId))}, which the target lacks` }];
+    return like === undefined && defaults.length === 0 ? [{ leaf, takes: null }] : [];
+  });
+}
+
+function nameOf({ schema, name }: { readonly schema: string; readonly name: string }): string {
+  return qualifiedName(schema, name);
+}
