@@ -68,6 +68,29 @@ describe("partitions and tables that change under a migration", { timeout: deadl
     assert.deepEqual(await inDoubt(move), [], "rows of a new partition stream like all others");
   });
 
+  it("a partition with other bounds than at the source: the run stops with the statements that give it those, and goes on", async () => {
+    const move = await newMove(pair, { sql: SQL });
+    const running = await streaming(move);
+    await query(
+      move.sourceDb,
+      `begin; alter table ev detach partition ev_2; alter table ev detach partition ev_3;
+       alter table ev attach partition ev_3 for values from (20) to (40); alter table ev attach partition ev_2 for values from (10) to (20); commit`,
+    );
+    await query(move.sourceDb, "insert into ev values (1, 35, 'secret')");
+    const refusal = {
+      code: "PARTITION_MISSING",
+      exit: 21,
+      says: /public\.ev_3 is FOR VALUES FROM \(20\) TO \(30\) .* and FOR VALUES FROM \(20\) TO \(40\) .* at the source/,
+      hides: /secret/,
+    };
+    assertRefused(move, await running.done, refusal);
+    const envelope = assertRefusedJson(move, await move.run([...RUN, "--json"]), refusal);
+    const [statements = ""] = (envelope.error?.suggestion ?? "").split("--");
+    assert.equal(statements.match(/detach partition/g)?.length, 1, statements);
+    await query(move.targetDb, statements);
+    await assertGoesOn(move);
+  });
+
   it("partitions emptied, dropped and attached: told at once, in doubt until a comparison finds the table equal", async () => {
     const move = await newMove(pair, { sql: SQL, config: ROUTE });
     const running = await streaming(move);

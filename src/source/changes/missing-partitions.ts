@@ -32,6 +32,33 @@ export async function missingPartitions(
     }));
 }
 
+/** A partition that both sides have by name, and that takes other rows at the one than at the other. */
+export interface UnlikePartition {
+  readonly name: string;
+  /** Bound and parent, of each side. */
+  readonly here: string;
+  readonly there: string;
+  /** What gives it the bound that it has here, in two steps: it may be in the way of another until that has left. */
+  readonly detach: string;
+  readonly attach: string;
+}
+
+/** The partitions of these tables that have another bound or parent at `there` than they have at `here`. */
+export async function unlikePartitions(here: pg.Client, there: pg.Client, tables: readonly Table[]): Promise<readonly UnlikePartition[]> {
+  const others = new Map((await partitionsOf(there, tables)).map((row) => [nameOf(row), row]));
+  return (await partitionsOf(here, tables)).flatMap((row): UnlikePartition[] => {
+    const name = nameOf(row);
+    const other = others.get(name);
+    // Parted by another key, the table is meant to be another there.
+    if (other === undefined || other.parent_key !== row.parent_key || placeOf(other) === placeOf(row)) return [];
+    const [detach, attach] = [
+      `alter table ${parentOf(other)} detach partition ${name}`,
+      `alter table ${parentOf(row)} attach partition ${name} ${row.bound}`,
+    ];
+    return [{ name: tableId(row), here: placeOf(row), there: placeOf(other), detach, attach }];
+  });
+}
+
 /** Every partition of those tables that are there, parents first. */
 export async function partitionsOf(client: pg.Client, tables: readonly Table[]): Promise<readonly PartitionRow[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -50,6 +77,10 @@ function nameOf({ schema, name }: { readonly schema: string; readonly name: stri
 
 function parentOf({ parent_schema, parent }: PartitionRow): string {
   return qualifiedName(parent_schema, parent);
+}
+
+function placeOf(row: PartitionRow): string {
+  return `${row.bound} of ${parentOf(row)}`;
 }
 
 function createPartitionSql(row: PartitionRow): string {
