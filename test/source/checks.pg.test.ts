@@ -12,7 +12,15 @@ import { checkAll, checkRequest } from "./check-request.ts";
 
 const FIT = "create table orders (id bigserial primary key, v text); create table notes (id int primary key)";
 
-const TWO_SIDED = ["target-version", "target-empty", "target-write", "target-row-security", "target-subscriptions", "target-fences-left"];
+const TWO_SIDED = [
+  "target-version",
+  "target-empty",
+  "target-write",
+  "target-row-security",
+  "target-subscriptions",
+  "target-fences-left",
+  "target-other-migrations",
+];
 
 describe("prechecks", () => {
   let fit: PgServer;

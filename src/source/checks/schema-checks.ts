@@ -139,9 +139,9 @@ async function leaning({ client, oids }: Side) {
 }
 
 /** Each migration fences its tables and leads them back alone: a table belongs to one at a time. `run` refuses the same. */
-async function others({ catalog, migration, ...sides }: CheckContext, side: Side["name"]): Promise<Verdict> {
-  const ids = catalog.tables.map(({ id }) => id);
-  const found = await selectClaims(sides[side].client, migration, ids);
+async function others(context: CheckContext, side: Side["name"]): Promise<Verdict> {
+  const ids = context.catalog.tables.map(({ id }) => id);
+  const found = await selectClaims(context[side].client, context.migration, ids);
   if (found.length === 0) return pass("none moves a selected table");
   return fail(
     `another migration moves these tables at the ${side}: ${named(found.map((one) => `${one.table} (${one.migration})`))}`,
