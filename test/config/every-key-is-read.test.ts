@@ -114,7 +114,13 @@ function nameOf(node: unknown): string {
 }
 
 function typeName({ typeAnnotation }: AstNode): string {
-  const [reference] = [...children(typeAnnotation)].filter(({ type }) => type === "TSTypeReference");
+  const [reference, indexed] = ["TSTypeReference", "TSIndexedAccessType"].map((kind) =>
+    [...children(typeAnnotation)].find(({ type }) => type === kind),
+  );
+  // `Config["cutover"]`
+  if (indexed !== undefined && nameOf((indexed.objectType as AstNode).typeName) === "Config") {
+    return String(((indexed.indexType as AstNode).literal as AstNode).value);
+  }
   return nameOf(reference?.typeName) === "Config" ? "config" : "";
 }
 
