@@ -136,9 +136,11 @@ describe("values that a side computes by itself", { timeout: deadline(200_000) }
   });
 });
 
-describe("a virtual column (18) that is given another expression at the source", { timeout: 200_000 }, () => {
+describe("a virtual column (18) that is put there anew with another expression at the source", { timeout: 200_000 }, () => {
   it("writes no row and streams nothing: told, compared, and between the two the cutover stays closed", async () => {
     await using pair = await startPair({ version: 18 }, { version: 18, settings: MANY_ORIGINS });
+    // SET EXPRESSION is refused for a virtual column of a published table (manual: "ALTER TABLE").
+    const anew = "alter table v drop column b, add column b int generated always as (a * 3) virtual";
     const sql = "create table v (id int primary key, a int, b int generated always as (a * 2) virtual);";
     const move = await newMove(pair, {
       sql: `${sql} insert into v select i, i from generate_series(1, 100) i`,
@@ -154,12 +156,12 @@ describe("a virtual column (18) that is given another expression at the source",
       return (gates.find(({ id }) => id === "verified")?.evidence.changedSince ?? []) as string[];
     };
     assert.deepEqual(await doubts(), []);
-    await query(move.sourceDb, "alter table v alter column b set expression as (a * 3)");
+    await query(move.sourceDb, anew);
     assert.match((await doubts()).join(), /^EXPRESSION_CHANGED: generated columns of public\.v /);
     const different = await move.run(["run", "--until", "verified"]);
     assert.equal(different.code, 12, different.stdout + different.stderr);
     assert.match((await doubts()).join(), /^EXPRESSION_CHANGED/);
-    await query(move.targetDb, "alter table v alter column b set expression as (a * 3)");
+    await query(move.targetDb, anew);
     assert.equal((await move.run(["run", "--until", "verified"])).code, 0);
     assert.deepEqual(await doubts(), []);
   });
