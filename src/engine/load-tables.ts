@@ -181,8 +181,12 @@ export class TablesLoad {
     for (const chunk of chunks) {
       // The target's word counts, not our note: it may have committed what we died before noting, or, being a standby that was behind when it
       // was promoted, have lost what we noted.
-      if (!this.#loading.hasChunk(chunk.id)) open.chunks.push(chunk);
-      else if (!chunk.merged) store.chunkMerged(chunk.id, 0, 0);
+      if (this.#loading.hasChunk(chunk.id)) {
+        if (!chunk.merged) store.chunkMerged(chunk.id, 0, 0);
+        continue;
+      }
+      if (chunk.merged) store.chunkLost(chunk.id);
+      open.chunks.push(chunk);
     }
     this.#open.push(open);
     this.#held.delete(table.id);

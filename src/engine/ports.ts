@@ -249,6 +249,8 @@ export interface LoadStore {
   /** Shortens the chunk to end with `after` (inclusive) and records the rest of its range as a new chunk, which is returned. */
   cutChunk(chunk: number, after: Row): ChunkRecord;
   chunkMerged(chunk: number, rows: number, bytes: number): void;
+  /** The target has lost the commit of a chunk that was merged: it is to be read again, and may be cut then. */
+  chunkLost(chunk: number): void;
   /** The table is to be loaded anew: its chunks are forgotten, and no id of theirs comes again. */
   forgetTable(table: string): void;
 }

@@ -55,6 +55,12 @@ export class ChunkStore implements LoadStore {
     });
   }
 
+  chunkLost(chunk: number): void {
+    this.#database.write(() => {
+      this.#database.sqlite.prepare("update chunk set merged_at = null, row_count = 0, byte_count = 0 where id = ?").run(chunk);
+    });
+  }
+
   forgetTable(table: string): void {
     this.#database.write(() => {
       const { sqlite } = this.#database;

@@ -37,6 +37,7 @@ export class SimStore implements LoadStore {
   cutChunk(id: number, after: Row): ChunkRecord {
     this.#life.demand();
     const chunk = this.#find(id);
+    if (chunk.merged) throw new Error(`sim: chunk ${id} is merged and cannot be cut`);
     this.#durable.chunks[id] = { ...chunk, range: { ...chunk.range, to: { values: after, inclusive: true } } };
     return this.#add(chunk.table, { ...chunk.range, from: { values: after, inclusive: false } });
   }
@@ -44,6 +45,11 @@ export class SimStore implements LoadStore {
   chunkMerged(id: number): void {
     this.#life.demand();
     this.#durable.chunks[id] = { ...this.#find(id), merged: true };
+  }
+
+  chunkLost(id: number): void {
+    this.#life.demand();
+    this.#durable.chunks[id] = { ...this.#find(id), merged: false };
   }
 
   forgetTable(table: string): void {

@@ -62,6 +62,21 @@ test("a merged chunk is never cut, and an unknown one is a fault", async (t) => 
   assert.deepEqual(store.chunks("public.a"), [{ id: 1, table: "public.a", range: whole, merged: true }]);
 });
 
+test("a chunk whose merge the target has lost may be cut when it is read again", async (t) => {
+  const store = new ChunkStore(await temporaryState(t));
+  store.planChunks("public.a", [whole]);
+  store.chunkMerged(1, 10, 100);
+  store.chunkLost(1);
+  assert.deepEqual(store.chunks("public.a"), [{ id: 1, table: "public.a", range: whole, merged: false }]);
+  const rest = store.cutChunk(1, ["4"]);
+  store.chunkMerged(1, 4, 40);
+  assert.deepEqual(
+    store.chunks("public.a").map(({ merged }) => merged),
+    [true, false],
+  );
+  assert.equal(rest.id, 2);
+});
+
 test("a merge repeated without counts on resume keeps the counts", async (t) => {
   const database = await temporaryState(t);
   const store = new ChunkStore(database);

@@ -34,7 +34,14 @@ function portsOver(fails = 0) {
         return result;
       },
     },
-    store: { chunks: () => [], planChunks: () => [], cutChunk: () => chunk(9), chunkMerged: () => {}, forgetTable: () => {} },
+    store: {
+      chunks: () => [],
+      planChunks: () => [],
+      cutChunk: () => chunk(9),
+      chunkMerged: () => {},
+      chunkLost: () => {},
+      forgetTable: () => {},
+    },
     clock: { now: () => 0, sleep: () => new Promise(() => {}) },
     observer: { chunkMerged: () => {} } as Partial<EnginePorts["observer"]> as EnginePorts["observer"],
     crashPoint: () => {},
