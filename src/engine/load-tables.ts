@@ -4,7 +4,7 @@
  */
 import type { PghaulError } from "../errors/pghaul-error.ts";
 import { type Lsn, minLsn } from "../model/lsn.ts";
-import type { Table, TableLeaf } from "../model/table.ts";
+import { leafRelation, type Table, type TableLeaf } from "../model/table.ts";
 import type { ChunkBudget, ChunkRange, ChunkRecord, EnginePorts, ReadGate, TableProgress } from "./ports.ts";
 import { isRefusal } from "./refusal.ts";
 import type { KeyedLoad, TableLoading } from "./table-loading.ts";
@@ -254,6 +254,7 @@ export class TablesLoad {
         // The cursor began at a visible floor before this look, so the rows of a leaf that it does not find were committed above: they stream.
         await load.begin(this.#floor);
         open.chunks.push(...(await this.#planMissing(table)));
+        if (this.#cameBack(table)) return await this.#startOver(open);
         if (open.chunks.length > 0) return;
       }
       const progress = before ?? (await load.finish(this.#floor));
@@ -269,6 +270,24 @@ export class TablesLoad {
       }
       await this.#hold(table, error, load.cursor ?? 0n);
     }
+  }
+
+  /** Whether a leaf left the table since it was planned and is part of it again, which gives it another id. */
+  #cameBack({ id }: Table): boolean {
+    const leaves = new Set(this.#ports.store.chunks(id).map(({ range }) => range.leaf));
+    return new Set([...leaves].map(leafRelation)).size < leaves.size;
+  }
+
+  /**
+   * While a leaf was no part of the table nobody streamed what was changed in it: a row that was read before and is gone or other now would stay
+   * at the target. Which rows those are nobody knows, so none of the table is kept. To be called when nothing of it is under way.
+   */
+  async #startOver(open: OpenTable): Promise<void> {
+    const { table } = open;
+    this.#ports.observer.waiting(`${table.id} is read again from its beginning: a partition left it and came back meanwhile`);
+    await this.#loading.startOver(table);
+    this.#open.splice(this.#open.indexOf(open), 1);
+    this.#queue.unshift(table);
   }
 
   async #loaded(table: Table, progress: TableProgress): Promise<void> {

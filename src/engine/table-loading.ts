@@ -31,6 +31,8 @@ export interface TableLoading {
   open(table: Table, signal: AbortSignal, floor: VisibleFloor): KeyedLoad;
   /** Loads a table without a key, or goes on after a crash. Returns when all of it is at the target. */
   loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress>;
+  /** Takes a table under load back to before it began, at the target and in the store; nothing of it is under way. */
+  startOver(table: Table): Promise<void>;
   /** Records that the target refused a row of it; `cursor` is how far it came. To be called when nothing of the table is under way. */
   hold(table: Table, refusal: PghaulError, cursor: Lsn): Promise<void>;
 }

@@ -42,7 +42,7 @@ export interface Table {
 export interface TableLeaf {
   /**
    * Which relation it is, and since when it belongs to the table: chunks are tied to it, for a name may go over to another relation, and a
-   * relation may leave the table and come back with other rows. Only the source's adapter looks inside.
+   * relation may leave the table and come back with other rows. The relation stands before an `@`; only the source's adapter knows the rest.
    */
   readonly id: string;
   readonly schema: string;
@@ -50,6 +50,11 @@ export interface TableLeaf {
   /** Estimates of pg_class; bytes include TOAST. */
   readonly bytes: number;
   readonly rows: number;
+}
+
+/** What stays the same of `TableLeaf.id` when the relation leaves the table and comes back. */
+export function leafRelation(id: string): string {
+  return id.split("@")[0] ?? "";
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LoadOptions, TablesLoad } from "../../src/engine/load-tables.ts";
-import type { ChangeLog, ChunkRead, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
+import type { ChangeLog, ChunkRange, ChunkRead, ChunkRecord, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
 import { RowLoading } from "../../src/engine/rows/row-loading.ts";
 import { deadline } from "../support/deadline.ts";
 import { PlainRows, T, viewOf } from "./rows.ts";
@@ -102,7 +102,7 @@ function world({ known = NONE, readers = 1, stop = never, noted = false }: World
     stop,
     signal: never,
   };
-  return { asked, gate, load: new TablesLoad(ports, new RowLoading(ports, known), options) };
+  return { asked, gate, ports, options, load: new TablesLoad(ports, new RowLoading(ports, known), options) };
 }
 
 describe("a load that is held back", { timeout: deadline(10_000) }, () => {
@@ -157,3 +157,55 @@ describe("which chunks are merged", () => {
     assert.deepEqual([asked.lost, asked.reads], [1, 1], "our note is taken back first: the chunk may be cut at another place");
   });
 });
+
+describe("a leaf that left its table while it was read, and came back", () => {
+  it("may hold other rows than were read of it: the table is emptied and read from its beginning", async () => {
+    const { load, gate, target, left, waits } = leaving();
+    gate.open();
+    assert.equal(await load.run(), true);
+    assert.deepEqual([...target], ["5@2:kept"], "what was deleted while it was no part of the table is not there");
+    assert.deepEqual(left(), ["5@2"]);
+    assert.match(waits.join(), /public\.t is read again from its beginning/);
+  });
+});
+
+/** A table of one leaf, which is detached after its read, loses a row and is attached again: `5@1` and `5@2`. */
+function leaving() {
+  const target = new Set<string>();
+  const waits: string[] = [];
+  let leaf = "5@1";
+  let chunks: ChunkRecord[] = [];
+  let nextId = 1;
+  const transaction: Partial<TargetTransaction> = {
+    setTableProgress: async () => {},
+    setChunkMerged: async () => {},
+    forgetTable: async () => {},
+    empty: async () => target.clear(),
+    insertAbsent: async () => {
+      for (const row of leaf === "5@1" ? ["kept", "deleted"] : ["kept"]) target.add(`${leaf}:${row}`);
+      leaf = "5@2";
+      return 1;
+    },
+  };
+  const base = world();
+  const ports = {
+    ...base.ports,
+    source: { ...base.ports.source, leaves: async () => [{ ...T.leaves[0], id: leaf }] } as EnginePorts["source"],
+    target: { ...base.ports.target, transaction: (_lane, work) => work(transaction as TargetTransaction) } as EnginePorts["target"],
+    store: {
+      ...base.ports.store,
+      chunks: () => chunks,
+      planChunks: (table: string, ranges: readonly ChunkRange[]) => {
+        chunks = [...chunks, ...ranges.map((range) => ({ id: nextId++, table, range, merged: false }))];
+        return chunks;
+      },
+      forgetTable: () => {
+        chunks = [];
+      },
+    } as EnginePorts["store"],
+    observer: { ...base.ports.observer, waiting: (why: string) => void waits.push(why) } as EnginePorts["observer"],
+  };
+  const ranges: LoadOptions["ranges"] = async (_table, leaves) => leaves.map(({ id }) => ({ leaf: id, from: null, to: null }));
+  const load = new TablesLoad(ports, new RowLoading(ports, NONE), { ...base.options, ranges });
+  return { load, gate: base.gate, target, waits, left: () => chunks.map(({ range }) => range.leaf) };
+}

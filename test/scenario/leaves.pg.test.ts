@@ -2,12 +2,10 @@
  * Leaves that come, go and change names between the plan and the end of their table's load: what is moved is what the partition tree holds
  * when the table is loaded, whatever it held when it was planned.
  */
-
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { assertRefusedJson } from "../bad-input/refusal.ts";
 import { query, waitFor } from "../support/database.ts";
-import { deadline } from "../support/deadline.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
 const SCHEMA = `
@@ -26,10 +24,12 @@ const SQL = `${SCHEMA}
   insert into ev select i, i % 30, 'v' from generate_series(1, 900) i;
   insert into bag select i % 10, 'v' from generate_series(1, 30) i;
   analyze;`;
+/** Where the range of each begins. */
+const LEAF_DAYS: Readonly<Record<string, number>> = { ev_1: 0, ev_2: 10, ev_3: 20 };
 const VERIFIED = ["run", "--until", "verified"];
 const ONE_READER = "{ workers: 1, chunkSeconds: 1, chunkBytes: 256KB }";
 
-describe("leaves between the plan and the load", { timeout: deadline(240_000), concurrency: 2 }, () => {
+describe("leaves between the plan and the load", { timeout: 240_000, concurrency: 2 }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14, settings: MANY_ORIGINS }, { version: 15, settings: MANY_ORIGINS });
@@ -114,6 +114,33 @@ describe("leaves between the plan and the load", { timeout: deadline(240_000), c
     assert.equal(result.code, 0, result.stdout + result.stderr);
     assert.deepEqual(await counts(move), { ev: "960", bare: "0", bag: "30" });
   });
+
+  it("one that was read, left, lost a row and came back has its table read again, whenever we die in it", async () => {
+    const { move, leaf } = await begun();
+    const from = Number(LEAF_DAYS[leaf]);
+    await query(
+      move.sourceDb,
+      `alter table ev detach partition ${leaf}; delete from ${leaf} where id <= 60;
+       alter table ev attach partition ${leaf} for values from (${from}) to (${from + 10})`,
+    );
+    const kept = await query(move.sourceDb, "select count(*)::text as ev from ev");
+    const killed = await move.run(VERIFIED, { PGHAUL_CRASH_AT: "after-table-emptied" });
+    assert.equal(killed.signal, "SIGKILL", killed.stdout + killed.stderr);
+    const result = await move.run(VERIFIED);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assert.match(killed.stderr + result.stderr, /public\.ev is read again from its beginning: a partition left it and came back/);
+    assert.deepEqual(await query(move.targetDb, "select count(*)::text as ev from ev"), kept);
+  });
+
+  /** Killed when the first chunk of `ev` was merged, with the leaf that it was of. */
+  async function begun(): Promise<{ readonly move: Move; readonly leaf: string }> {
+    const move = await newMove(pair, { sql: SQL.replace("30000", "30"), targetSql: SCHEMA, throttle: ONE_READER });
+    const killed = await move.run(VERIFIED, { PGHAUL_CRASH_AT: "after-merge-before-record" });
+    assert.equal(killed.signal, "SIGKILL", killed.stderr);
+    const [merged] = await query<{ leaf: string }>(move.targetDb, "select distinct tableoid::regclass::text as leaf from ev");
+    assert.ok(merged, "the first chunk is one of ev");
+    return { move, leaf: merged.leaf };
+  }
 });
 
 /** A foreign table without a handler: whoever looks at it, or asks for a plan that does, fails. */
@@ -126,7 +153,7 @@ const NOT_OURS = `
   alter table bag replica identity full; alter table bag_1 replica identity full;`;
 const FOREIGN = "create foreign table bag_far partition of bag for values from (90) to (100) server elsewhere;";
 
-describe("partitions that are not moved", { timeout: deadline(120_000) }, () => {
+describe("partitions that are not moved", { timeout: 120_000 }, () => {
   it("are not read, emptied, counted or compared, at either side", async () => {
     await using pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
     const move = await newMove(pair, {
@@ -170,7 +197,7 @@ const ALIKE = `
   insert into "shop.v1".items select i, 'second' from generate_series(1, 300) i;
   insert into other."odd ""one" values (1);`;
 
-describe("tables whose names are one text when they are joined by a dot", { timeout: deadline(120_000) }, () => {
+describe("tables whose names are one text when they are joined by a dot", { timeout: 120_000 }, () => {
   it("are two tables: loaded, streamed, verified, selected and set apart", async () => {
     await using pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
     const config = (other: string): string => `tables: { exclude: ["${other}.*"], overrides: { 'shop."v1.items"': { chunkBytes: 64KB } } }`;

@@ -2,7 +2,7 @@ import type { Table } from "../../model/table.ts";
 import type { EnginePorts } from "../ports.ts";
 
 /**
- * Takes a held table back to where it was before its load began: empty at the target, with nothing on record there or here. The next
+ * Takes a table back to where it was before its load began: empty at the target, with nothing on record there or here. The next
  * `TablesLoad` then loads it as any other, over the running stream. The table must be held, so that nothing of it is applied. Safe to die in: the
  * target's part comes first and is one transaction, the memory here second; a life that finds only the first done does the second before it
  * loads anything.

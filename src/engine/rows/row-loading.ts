@@ -5,6 +5,7 @@ import type { EnginePorts, TableProgress, TargetProgress } from "../ports.ts";
 import { holdOf } from "../refusal.ts";
 import type { KeyedLoad, TableLoading } from "../table-loading.ts";
 import type { VisibleFloor } from "../visible-floor.ts";
+import { reloadTable } from "./reload-table.ts";
 import { TableLoad } from "./table-load.ts";
 import { loadWhole } from "./whole-load.ts";
 
@@ -15,6 +16,8 @@ const SETTLED: ReadonlySet<TableProgress["state"] | undefined> = new Set(["joine
 export class RowLoading implements TableLoading {
   readonly #ports: EnginePorts;
   readonly #known: TargetProgress;
+  /** What was known of these has been undone. */
+  readonly #anew = new Set<string>();
 
   constructor(ports: EnginePorts, known: TargetProgress) {
     this.#ports = ports;
@@ -30,12 +33,12 @@ export class RowLoading implements TableLoading {
   }
 
   loadedBefore(table: string): TableProgress | null {
-    const progress = this.#known.tables.get(table);
+    const progress = this.#progressOf(table);
     return progress?.state === "loaded" ? progress : null;
   }
 
   neededFrom(table: string, floor: Lsn): Lsn {
-    return this.#known.tables.get(table)?.cursor ?? floor;
+    return this.#progressOf(table)?.cursor ?? floor;
   }
 
   hasChunk(chunk: number): boolean {
@@ -43,13 +46,18 @@ export class RowLoading implements TableLoading {
   }
 
   open(table: Table, signal: AbortSignal): KeyedLoad {
-    const progress = this.#known.tables.get(table.id) ?? null;
-    return new TableLoad(table, this.#ports, { progress, pending: this.#known.pending.get(table.id) ?? [] }, signal);
+    const pending = this.#anew.has(table.id) ? [] : (this.#known.pending.get(table.id) ?? []);
+    return new TableLoad(table, this.#ports, { progress: this.#progressOf(table.id), pending }, signal);
   }
 
   async loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress> {
-    const known = this.#known.tables.get(table.id) ?? null;
+    const known = this.#progressOf(table.id);
     return await loadWhole(table, this.#ports, { known, floor, signal });
+  }
+
+  async startOver(table: Table): Promise<void> {
+    await reloadTable(this.#ports, table);
+    this.#anew.add(table.id);
   }
 
   async hold({ id }: Table, refusal: PghaulError, cursor: Lsn): Promise<void> {
@@ -62,5 +70,9 @@ export class RowLoading implements TableLoading {
     );
     crashPoint("after-table-held");
     observer.tableHeld(id, hold);
+  }
+
+  #progressOf(table: string): TableProgress | null {
+    return this.#anew.has(table) ? null : (this.#known.tables.get(table) ?? null);
   }
 }

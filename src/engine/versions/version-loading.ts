@@ -6,6 +6,7 @@ import type { VersionedRead, VersionProgress } from "../ports/version-target.ts"
 import type { ChunkRead, ChunkRecord, TableProgress } from "../ports.ts";
 import { type KeyedLoad, type OpenRead, type TableLoading, WHOLE } from "../table-loading.ts";
 import type { VisibleFloor } from "../visible-floor.ts";
+import { reloadVersions } from "./reload-versions.ts";
 import { rereadMoves } from "./reread-moves.ts";
 import type { VersionPorts, VersionStream } from "./version-stream.ts";
 
@@ -55,6 +56,11 @@ export class VersionLoading implements TableLoading {
     if (chunk === undefined) throw new Error(`load: no chunk planned for ${table.id}`);
     const hi = this.hasChunk(chunk.id) ? this.#hiOf(table) : await this.#readWhole(table, chunk.id, floor, signal);
     return await this.#completion(signal).publish(table, hi, floor);
+  }
+
+  /** Moves that were noted stay so: the reads to come may not contain them. */
+  startOver(table: Table): Promise<void> {
+    return reloadVersions(this.#ports, table);
   }
 
   /** Such a target takes every row: what it refuses is a failure of it, and not a matter of this table. */

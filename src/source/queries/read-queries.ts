@@ -4,8 +4,9 @@
 
 import type { QueryResult } from "pg";
 import type { Queryable } from "../../postgres/queryable.ts";
+import { leafRelation } from "../../model/table.ts";
 import { quoteLiteral } from "../../postgres/quote.ts";
-import { leafIdsSql, leafOid, type QualifiedName, treeTextSql } from "../../side/postgres/catalog/partition-tree.ts";
+import { leafIdsSql, type QualifiedName, treeTextSql } from "../../side/postgres/catalog/partition-tree.ts";
 
 export interface SnapshotRow {
   readonly snapshot: string;
@@ -113,7 +114,7 @@ export async function selectPartName(db: Queryable, root: number, part: string):
     `select n.nspname::text as schema, c.relname::text as name
        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where c.oid = $1 and ${leafIdsSql(root, "c.oid = $1")} = $2`,
-    [leafOid(part), part],
+    [leafRelation(part), part],
   );
   return rows[0] ?? null;
 }

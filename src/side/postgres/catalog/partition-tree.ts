@@ -52,11 +52,6 @@ export function treeTextSql(root: number): string {
              from tree join pg_catalog.pg_class c on c.oid = tree.oid and c.relkind in ('r', 'f'))`;
 }
 
-/** The relation that a `TableLeaf.id` stands for. */
-export function leafOid(id: string): string {
-  return id.split("@")[0] ?? "";
-}
-
 export interface QualifiedName {
   readonly schema: string;
   readonly name: string;
