@@ -12,7 +12,15 @@ import { checkAll, checkRequest } from "./check-request.ts";
 
 const FIT = "create table orders (id bigserial primary key, v text); create table notes (id int primary key)";
 
-const TWO_SIDED = ["target-version", "target-empty", "target-write", "target-row-security", "target-subscriptions", "target-fences-left"];
+const TWO_SIDED = [
+  "target-table-ownership",
+  "target-version",
+  "target-empty",
+  "target-write",
+  "target-row-security",
+  "target-subscriptions",
+  "target-fences-left",
+];
 
 describe("prechecks", () => {
   let fit: PgServer;
@@ -164,8 +172,9 @@ describe("prechecks", () => {
     })) {
       results.push(result);
       if (result.id !== "source-version") continue;
+      const ended = new Promise((resolve) => own?.once("end", resolve));
       await killer.query("select pg_terminate_backend($1)", [(own as unknown as { processID: number }).processID]);
-      await new Promise((resolve) => own?.once("end", resolve));
+      await ended;
     }
     await killer.end();
     assert.equal(results.at(-1)?.status, "fail");
