@@ -9,7 +9,7 @@ const PARAMETERS = 4;
 /** A folder of parts of one thing. */
 const FOLDER_FILES = 15;
 /** Folders that hold many of one kind, each file a line in a list; they may hold any number. */
-const COLLECTIONS = /\/(?:checks|gates|queries|commands|kinds)(?:$|\/)/;
+const COLLECTIONS = /\/(?:checks|gates|facts|queries|commands|kinds)(?:$|\/)/;
 
 /** Files, functions, parameter lists and folders of src/ that have grown too big. */
 export function checkSizes(modules: readonly Module[]): Finding[] {

@@ -25,7 +25,7 @@ export interface SideFacts {
   /** Usable indexes by table id; a table that is not there has none. */
   indexes(tables: readonly Table[]): Promise<ReadonlyMap<string, number>>;
   /** Tables and partitions that our role does not own, with their owners. */
-  notOwned(tables: readonly Table[]): Promise<readonly { readonly table: string; readonly owner: string }[]>;
+  notOwned(tables: readonly Table[]): Promise<readonly NotOwned[]>;
   /** Whether our fence may make an autovacuum give way within milliseconds instead of a second. */
   isImpatient(): Promise<boolean>;
   /** Where its WAL ends. */
@@ -37,15 +37,30 @@ export interface SideFacts {
   settings(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
-/** Each entry says who, a sentence's worth. */
 export interface Holders {
   /** Transactions that have written and are older than was asked. */
-  readonly old: readonly string[];
-  readonly prepared: readonly string[];
+  readonly old: readonly Holder[];
+  readonly prepared: readonly Holder[];
   /** Autovacuums against wraparound, which give way to nobody. */
-  readonly vacuums: readonly string[];
+  readonly vacuums: readonly Holder[];
   /** Locks on the tables that no ordinary writer keeps. */
-  readonly maintenance: readonly string[];
+  readonly maintenance: readonly Holder[];
+}
+
+export interface Holder {
+  /** A sentence's worth. */
+  readonly who: string;
+  /** The statement that ends it. */
+  readonly end: string;
+}
+
+export interface NotOwned {
+  readonly table: string;
+  /** Of a table that was asked for. */
+  readonly partition: boolean;
+  readonly owner: string;
+  /** The statement that makes our role one of its owner's. */
+  readonly grant: string;
 }
 
 export interface SlotFact {

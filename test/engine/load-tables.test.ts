@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LoadOptions, TablesLoad } from "../../src/engine/load-tables.ts";
-import type { ChangeLog, ChunkRange, ChunkRead, ChunkRecord, EnginePorts, TargetProgress, TargetTransaction } from "../../src/engine/ports.ts";
+import type {
+  ChangeLog,
+  ChunkRange,
+  ChunkRead,
+  ChunkRecord,
+  EnginePorts,
+  TargetProgress,
+  TargetTransaction,
+} from "../../src/engine/ports.ts";
 import { RowLoading } from "../../src/engine/rows/row-loading.ts";
 import { deadline } from "../support/deadline.ts";
 import { PlainRows, T, viewOf } from "./rows.ts";

@@ -41,8 +41,8 @@ export const ENGINE_MUTANTS: readonly Mutant[] = [
   },
   {
     what: "the visible floor is the end of the log, not the first commit that is not visible yet",
-    find: "if (view.contains(header)) continue;",
-    replace: "continue;",
+    find: "if (!view.contains(header)) return header.commitLsn;",
+    replace: ";",
     killedBy: ["test/engine/visible-floor.test.ts"],
   },
   {

@@ -64,6 +64,7 @@ const REASONS: Record<string, RegExp> = {
   "source-select": /\d+ privileges are missing/,
   "source-row-security": /guards guarded/,
   "source-table-ownership": /only an owner can publish/,
+  "target-table-ownership": /only an owner can fence public\.\S+: the switch would wait for that/,
   "source-create": /mover may not create in database postgres/,
   "target-create": /mover may not create/,
   "target-replica-role": /may not set session_replication_role/,
@@ -237,6 +238,7 @@ describe("prechecks between unfit servers", () => {
       "source-replication-origin": source.url(),
       "target-replication-role": target.url("there"),
       "target-write": target.url("there"),
+      "target-table-ownership": target.url("there"),
       "target-create": target.url("there"),
       "target-replication-origin": target.url("there"),
     };

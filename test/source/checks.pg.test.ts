@@ -13,6 +13,7 @@ import { checkAll, checkRequest } from "./check-request.ts";
 const FIT = "create table orders (id bigserial primary key, v text); create table notes (id int primary key)";
 
 const TWO_SIDED = [
+  "target-table-ownership",
   "target-version",
   "target-empty",
   "target-write",
@@ -172,8 +173,9 @@ describe("prechecks", () => {
     })) {
       results.push(result);
       if (result.id !== "source-version") continue;
+      const ended = new Promise((resolve) => own?.once("end", resolve));
       await killer.query("select pg_terminate_backend($1)", [(own as unknown as { processID: number }).processID]);
-      await new Promise((resolve) => own?.once("end", resolve));
+      await ended;
     }
     await killer.end();
     assert.equal(results.at(-1)?.status, "fail");

@@ -9,13 +9,13 @@ export const fencePrivilegesGate: Gate = {
     const fixes: string[] = [];
     for (const side of [from, to]) {
       const found = await side.notOwned(tables);
-      const owners = [...new Set(found.map(({ owner }) => owner))];
+      const grants = [...new Set(found.map(({ grant }) => grant))];
       evidence[side.name] = {
         notOwned: found.length,
         tables: found.slice(0, 5).map(({ table }) => table),
         impatient: await side.isImpatient(),
       };
-      fixes.push(...owners.map((owner) => `grant "${owner}" to "${side.role}";   -- at the ${side.name}`));
+      fixes.push(...grants.map((grant) => `${grant};   -- at the ${side.name}`));
     }
     return { open: fixes.length === 0, evidence, ...(fixes.length === 0 ? {} : { fix: fixes.join("\n") }) };
   },

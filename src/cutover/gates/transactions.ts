@@ -1,4 +1,5 @@
 import type { Gate } from "../gate.ts";
+import type { Holder } from "../side-facts.ts";
 
 /** Nothing at the old primary holds what the fence will wait for. */
 export const transactionsGate: Gate = {
@@ -6,16 +7,25 @@ export const transactionsGate: Gate = {
   title: "no long transaction, prepared transaction or maintenance holds the tables",
   async ask({ from, tables, limits }) {
     const { old, prepared, vacuums, maintenance } = await from.holders(tables, limits.maxTransactionAge);
-    const holders = [...prepared, ...vacuums, ...maintenance, ...old];
+    const sessions = [...vacuums, ...maintenance, ...old];
+    const fixes = [...endings(prepared, "or commit it"), ...endings(sessions, "or wait for it")];
     return {
-      open: holders.length === 0,
-      evidence: { olderThanSeconds: limits.maxTransactionAge / 1000, old, prepared, vacuums, maintenance },
-      ...(holders.length === 0
-        ? {}
-        : {
-            fix: prepared.length > 0 ? "rollback prepared 'GID';   -- or commit it" : "wait for them, or select pg_terminate_backend(PID);",
-          }),
+      open: fixes.length === 0,
+      evidence: {
+        olderThanSeconds: limits.maxTransactionAge / 1000,
+        ...{ old: names(old), prepared: names(prepared), vacuums: names(vacuums), maintenance: names(maintenance) },
+      },
+      ...(fixes.length === 0 ? {} : { fix: fixes.join("\n") }),
       ttlMillis: 10_000,
     };
   },
 };
+
+function names(holders: readonly Holder[]): readonly string[] {
+  return holders.map(({ who }) => who);
+}
+
+/** One session can hold more than one thing. */
+function endings(holders: readonly Holder[], remark: string): readonly string[] {
+  return [...new Set(holders.map(({ end }) => `${end};   -- ${remark}`))];
+}

@@ -3,11 +3,11 @@ import { quoteIdent } from "../../postgres/quote.ts";
 import { sqlState } from "../../postgres/wrap-error.ts";
 import { askOf } from "../../side/postgres/catalog/ask.ts";
 import { grantCreate, readOwnRole } from "../../side/postgres/facts/own-role.ts";
+import { readNotOwned } from "../../side/postgres/facts/ownership.ts";
 import {
   selectForbiddenOriginFunctions,
   selectMissingGrants,
   selectMissingWriteGrants,
-  selectNotOwned,
   trySetReplicaRole,
 } from "../queries/check-server-queries.ts";
 import { selectExisting, selectHiddenByPolicies } from "../queries/check-table-queries.ts";
@@ -24,7 +24,8 @@ export const PRIVILEGE_CHECKS: readonly Check[] = [
     run: ({ source }) => rowSecurity(source, "reading fails, for a copy without the hidden rows would be worse"),
   },
   { id: "target-row-security", run: ({ target }) => rowSecurity(target, "COPY into them is refused") },
-  { id: "source-table-ownership", run: ownership },
+  { id: "source-table-ownership", run: ({ source, catalog }) => ownership(source, catalog) },
+  { id: "target-table-ownership", run: ({ target, catalog }) => ownership(target, catalog) },
   { id: "source-create", run: ({ source }) => create(source) },
   { id: "target-create", run: ({ target }) => create(target) },
   { id: "source-replica-role", run: ({ source }) => replicaRole(source, warn, NO_WAY_BACK) },
@@ -73,18 +74,15 @@ async function rowSecurity({ client, oids }: Side, consequence: string): Promise
   return fail(`row level security guards ${named(hidden)}: ${consequence}`, `alter role ${quoteIdent(role.name)} bypassrls;`);
 }
 
-async function ownership({ source, catalog }: CheckContext): Promise<Verdict> {
-  const foreign = await selectNotOwned(
-    source.client,
-    catalog.tables.map(({ oid }) => oid),
-  );
-  if (foreign.length === 0) return pass("our role owns the tables, so it can publish them");
-  const role = quoteIdent((await readOwnRole(askOf(source.client))).name);
-  const owners = [...new Set(foreign.map(({ owner }) => owner))];
-  return fail(
-    `only an owner can publish ${named(foreign.map(({ name }) => name))}`,
-    statements(owners.map((owner) => `grant ${quoteIdent(owner)} to ${role}`)),
-  );
+/** A publication asks for the owner of the table that it names; the fence of a switch is put on each partition too. */
+async function ownership({ client, name }: Side, { tables }: CheckContext["catalog"]): Promise<Verdict> {
+  const foreign = await readNotOwned(askOf(client), tables);
+  if (foreign.length === 0)
+    return pass(name === "source" ? "our role owns the tables, so it can publish them" : "our role owns what is there");
+  const unpublished = name === "source" ? foreign.filter(({ partition }) => !partition) : [];
+  const grants = statements([...new Set(foreign.map(({ grant }) => grant))], `at the ${name}`);
+  if (unpublished.length > 0) return fail(`only an owner can publish ${named(unpublished.map(({ table }) => table))}`, grants);
+  return warn(`only an owner can fence ${named(foreign.map(({ table }) => table))}: the switch would wait for that`, grants);
 }
 
 /** For the schema pghaul; at the source for the publication as well, at the target for the tables' schemas. */

@@ -92,22 +92,6 @@ export async function selectMissingWriteGrants(db: Queryable, oids: readonly num
   return rows.map(({ grant }) => grant);
 }
 
-export interface NotOwnedRow {
-  readonly name: string;
-  readonly owner: string;
-}
-
-/** Relations of the list whose owner our role is not, nor a member of. */
-export async function selectNotOwned(db: Queryable, oids: readonly number[]): Promise<readonly NotOwnedRow[]> {
-  const { rows } = await db.query<NotOwnedRow>(
-    `select format('%I.%I', n.nspname, c.relname) as name, pg_get_userbyid(c.relowner)::text as owner
-       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = any($1::oid[]) and not pg_has_role(c.relowner, 'usage') order by 1`,
-    [oids],
-  );
-  return rows;
-}
-
 const ORIGIN_FUNCTIONS = [
   "pg_replication_origin_create(text)",
   "pg_replication_origin_oid(text)",

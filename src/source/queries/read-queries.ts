@@ -3,8 +3,8 @@
  */
 
 import type { QueryResult } from "pg";
-import type { Queryable } from "../../postgres/queryable.ts";
 import { leafRelation } from "../../model/table.ts";
+import type { Queryable } from "../../postgres/queryable.ts";
 import { quoteLiteral } from "../../postgres/quote.ts";
 import { leafIdsSql, type QualifiedName, treeTextSql } from "../../side/postgres/catalog/partition-tree.ts";
 

@@ -1,40 +1,38 @@
-import type { Holders } from "../../../cutover/side-facts.ts";
+import type { Holder, Holders } from "../../../cutover/side-facts.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { namesOf } from "./names-of.ts";
 
 /** Who holds what a fence over the tables would wait for. Readers do not; a TRUNCATE is over in a moment. */
 export async function readHolders(ask: Ask, tables: readonly Table[], olderThanMillis: number): Promise<Holders> {
-  const who = async (sql: string, values?: readonly unknown[]): Promise<readonly string[]> =>
-    (await ask<{ who: string }>(sql, values)).map((row) => row.who);
   return {
-    old: await who(OLD_TRANSACTIONS, [String(olderThanMillis)]),
-    prepared: await who(PREPARED),
-    vacuums: await who(WRAPAROUND_VACUUMS),
-    maintenance: await who(MAINTENANCE_LOCKS, namesOf(tables)),
+    old: await ask<Holder>(OLD_TRANSACTIONS, [String(olderThanMillis)]),
+    prepared: await ask<Holder>(PREPARED),
+    vacuums: await ask<Holder>(WRAPAROUND_VACUUMS),
+    maintenance: await ask<Holder>(MAINTENANCE_LOCKS, namesOf(tables)),
   };
 }
 
 const OLD_TRANSACTIONS = `
-  select format('pid %s (%s, %s) for %s s', pid, usename, application_name, extract(epoch from now() - xact_start)::int) as who
+  select format('pid %s (%s, %s) for %s s', pid, usename, application_name, extract(epoch from now() - xact_start)::int) as who, format('select pg_terminate_backend(%s)', pid) as "end"
     from pg_catalog.pg_stat_activity
    where datname = current_database() and pid <> pg_backend_pid() and backend_xid is not null
      and xact_start < now() - ($1::text || ' milliseconds')::interval
    order by xact_start limit 5`;
 
 const PREPARED = `
-  select format('%L of %s since %s', gid, owner, prepared) as who
+  select format('%L of %s since %s', gid, owner, prepared) as who, format('rollback prepared %L', gid) as "end"
     from pg_catalog.pg_prepared_xacts where database = current_database() order by prepared limit 5`;
 
 /** An autovacuum against wraparound does not give way to a lock that is waited for (manual: "Preventing Transaction ID Wraparound Failures"). */
 const WRAPAROUND_VACUUMS = `
-  select format('pid %s: %s', a.pid, v.relid::regclass) as who
+  select format('pid %s: %s', a.pid, v.relid::regclass) as who, format('select pg_terminate_backend(%s)', a.pid) as "end"
     from pg_catalog.pg_stat_progress_vacuum v join pg_catalog.pg_stat_activity a on a.pid = v.pid
    where v.datname = current_database() and a.query like '%to prevent wraparound%'`;
 
 /** VACUUM by hand, CREATE INDEX, ALTER TABLE: locks on the tables that no ordinary writer keeps. */
 const MAINTENANCE_LOCKS = `
-  select distinct format('pid %s: %s on %s', l.pid, l.mode, c.oid::regclass) as who
+  select distinct format('pid %s: %s on %s', l.pid, l.mode, c.oid::regclass) as who, format('select pg_terminate_backend(%s)', l.pid) as "end"
     from unnest($1::text[], $2::text[]) as r(schema, name)
     join pg_catalog.pg_namespace n on n.nspname = r.schema
     join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = r.name
