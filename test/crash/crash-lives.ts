@@ -32,6 +32,9 @@ export const HELD_POINTS = {
   reload: ["before-table-emptied", "after-table-emptied"],
 } as const;
 
+/** Only a target that takes versions meets these: test/scenario/files dies at each. */
+export const VERSION_POINTS = ["before-append", "after-append", "before-publish", "after-publish"] as const;
+
 /** A migration under writers that lives through `deaths`, each a process of its own, and then has to be whole. */
 export async function survive(deaths: (bench: Bench) => Promise<void>, seed: string): Promise<void> {
   await using bench = await openBench({ from: 14, to: 15, rows: ROWS, config: "log: { segmentBytes: 16KB }" });

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { query } from "../support/database.ts";
+import { createDatabase, query } from "../support/database.ts";
 import { deadline } from "../support/deadline.ts";
 import type { CliResult } from "../support/run-cli.ts";
 import { brokenPromises, joinShapes, parseShape, printShape, type Shape, shapeOf } from "./json-shape.ts";
@@ -118,6 +118,25 @@ describe("the JSON of every command", { timeout: deadline(240_000) }, () => {
     await promise("report", ["report"]);
     await streaming.kill("SIGINT");
     await promise("cdc teardown", await confirmed(["cdc", "teardown"]));
+  });
+
+  it("files, and what is restored from them", async () => {
+    const [config, files] = [join(move.dir, "files.yaml"), join(move.dir, "files")];
+    writeFileSync(
+      config,
+      `version: 1
+migration: files
+source: { url: "${move.sourceDb.url}" }
+target: { kind: file, url: "file://${files}" }
+state: { dir: "${join(move.dir, "files-state")}" }
+tables: { include: ["public.orders"] }
+`,
+    );
+    const written = await move.run(["run", "--until", "caught-up", "--config", config]);
+    assert.equal(written.code, 0, written.stderr);
+    const empty = await createDatabase(pair.target);
+    await query(empty, `${SCHEMA}; truncate customers, orders, log`);
+    await promise("restore", ["restore", "--from", files, "--to", empty.url]);
   });
 
   it("no command is left out, and the golden file is what was seen", () => {

@@ -67,7 +67,8 @@ ${options.config ?? ""}`,
   };
 }
 
-async function emptyWorkloadSchema(database: TestDatabase): Promise<void> {
+/** The tables of the workload, without a row. */
+export async function emptyWorkloadSchema(database: TestDatabase): Promise<void> {
   const client = await database.connect();
   try {
     await createWorkloadSchema(client, { rows: 1 });

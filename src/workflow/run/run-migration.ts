@@ -21,6 +21,7 @@ import { heldError } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { type PreparedRun, prepareRun } from "../prepare/prepare-run.ts";
 import { readTables, type TableStatus } from "../read-status.ts";
+import { ReloadRequests } from "../reload/reload-requests.ts";
 import { TablesEmptied } from "../reload/watch-reloads.ts";
 import { runTogether } from "../run-together.ts";
 import type { EngineStream } from "../stream/engine-life.ts";
@@ -115,6 +116,7 @@ function recorder(progress: ProgressStore): (event: ProgressEvent) => void {
 }
 
 const CAUGHT_UP_POLL_MILLIS = 100;
+const RELOAD_POLL_MILLIS = 250;
 
 class Run {
   readonly #request: RunRequest;
@@ -191,12 +193,12 @@ class Run {
   async #allJoined(stream: EngineStream, signal: AbortSignal): Promise<void> {
     const { migration, runId, bus, until, finish } = this.#request;
     // No goal is reached without the tables that are held; without a goal the others stream on.
-    if (until !== null) this.#insistOnAll();
+    if (until !== null) await this.#insistOnAll(signal);
     if (until === "loaded") return this.#end("loaded");
     bus.emit({ kind: "phase", phase: "catching-up" });
     await this.#catchUp(stream, signal);
     bus.emit({ kind: "phase", phase: "caught-up" });
-    if (until !== null) this.#insistOnAll();
+    if (until !== null) await this.#insistOnAll(signal);
     if (until === "caught-up") return this.#end("caught-up");
     if (until === "verified") {
       this.#verify = await runVerify({ migration, runId, only: null, differences: 0, bus, signal: AbortSignal.any([signal, finish]) });
@@ -205,8 +207,12 @@ class Run {
     bus.emit({ kind: "phase", phase: "streaming" });
   }
 
-  #insistOnAll(): void {
-    const held = heldError(this.#request.migration.state);
+  /** A held table that is about to be loaded anew ends this life of the engine, or its wish is given back; until then nothing is decided. */
+  async #insistOnAll(signal: AbortSignal): Promise<void> {
+    const { migration, bus, finish } = this.#request;
+    const reloads = new ReloadRequests({ migration, bus, tables: this.#prepared.tables });
+    while (!finish.aborted && reloads.asked().length > 0) await systemClock.sleep(RELOAD_POLL_MILLIS, signal);
+    const held = heldError(migration.state);
     if (held !== null) throw held;
   }
 

@@ -2,17 +2,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createDatabase, type TestDatabase } from "../../support/database.ts";
-import { type PgVersion, startServer } from "../../support/pg-server.ts";
+import { createDatabase, type TestDatabase, waitFor } from "../../support/database.ts";
+import { type PgServer, type PgVersion, startServer } from "../../support/pg-server.ts";
 import { type CliHandle, type CliResult, runCli, startCli } from "../../support/run-cli.ts";
 import { createWorkloadSchema } from "../../support/writers.ts";
 
 export interface FileBench extends AsyncDisposable {
+  readonly server: PgServer;
   readonly sourceDb: TestDatabase;
   /** Of the files. */
   readonly files: string;
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CliResult>;
   start(args: readonly string[], env?: Readonly<Record<string, string>>): CliHandle;
+  /** Until the running process has all tables in its stream. */
+  whenLoaded(): Promise<void>;
 }
 
 export interface FileBenchOptions {
@@ -40,11 +43,23 @@ throttle: { workers: 3, chunkSeconds: 1, chunkBytes: 512KB }
 `,
   );
   const timeoutMs = 180_000;
+  const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => runCli(args, { cwd: dir, env, timeoutMs });
   return {
+    server: source,
     sourceDb,
     files,
-    run: (args, env = {}) => runCli(args, { cwd: dir, env, timeoutMs }),
+    run,
     start: (args, env = {}) => startCli(args, { cwd: dir, env, timeoutMs }),
+    async whenLoaded() {
+      await waitFor(
+        async () => {
+          const { stdout } = await run(["status", "--json"]);
+          const { result } = JSON.parse(stdout) as { result: { tables: { phase: string }[] } };
+          return result.tables.length > 0 && result.tables.every(({ phase }) => phase === "joined" || phase === "live");
+        },
+        { what: "every table to be part of the stream", deadlineMs: 60_000 },
+      );
+    },
     async [Symbol.asyncDispose]() {
       await source[Symbol.asyncDispose]();
       rmSync(dir, { recursive: true, force: true });

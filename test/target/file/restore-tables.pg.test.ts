@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import type { Table } from "../../../src/model/table.ts";
 import { PostgresOrigin } from "../../../src/side/postgres/compare/postgres-sides.ts";
 import { FileArchive } from "../../../src/target/file/archive/file-archive.ts";
-import { type RestoreRequest, restorePosition, restoreTables } from "../../../src/target/file/restore/restore-tables.ts";
+import { type FileRestore, restorePosition, restoreTables } from "../../../src/target/file/restore/restore-tables.ts";
 import { NEVER } from "../../source/read-all.ts";
 import { sessionsAt } from "../../source/source-session.ts";
 import { type PgServer, startServer } from "../../support/pg-server.ts";
@@ -54,9 +54,9 @@ describe("restore", () => {
       const { snapshot } = await origin.open(table, NEVER);
       return snapshot.digest(null).finally(() => snapshot.close());
     };
-    const request: RestoreRequest = {
+    const request: FileRestore = {
       ...{ archive, tables, position: restorePosition(archive, tables, asked), target: bench.target, scratch: directory.path },
-      ...{ digest, restored: () => undefined, crashPoint, signal: NEVER },
+      ...{ digest, begun: () => undefined, restored: () => undefined, crashPoint, signal: NEVER },
     };
     return restoreTables(request);
   }

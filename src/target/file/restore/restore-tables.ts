@@ -8,36 +8,20 @@
  * The position is on record at the target before a table's first row. A restore that was killed goes on with the table that it was at: rows
  * that are there are passed by, for at one position a key has one row.
  */
-import type { CrashPoints, TableProgress, Target } from "../../../engine/ports.ts";
+import type { TableProgress } from "../../../engine/ports.ts";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn, maxLsn } from "../../../model/lsn.ts";
 import type { Table } from "../../../model/table.ts";
-import type { Digest } from "../../../verify/ports.ts";
+import type { RestoredTable, RestoreRequest } from "../../restorable.ts";
 import type { FileArchive } from "../archive/file-archive.ts";
 import { TableImage } from "../image/table-image.ts";
 import type { TableFiles } from "../storage/directory.ts";
 import { PartitionRows } from "./partition-rows.ts";
 
-export interface RestoreRequest {
+/** As `Restorable.restore` is asked, of an archive's own tables. */
+export interface FileRestore extends Omit<RestoreRequest, "tables"> {
   readonly archive: FileArchive;
   readonly tables: readonly TableFiles[];
-  /** `restorePosition`. */
-  readonly position: Lsn;
-  /** The database that is restored into; its tables are there, and are empty where no restore was begun. */
-  readonly target: Target;
-  readonly scratch: string;
-  /** What the table holds at the target, all of it. */
-  readonly digest: (table: Table) => Promise<Digest>;
-  readonly restored: (table: RestoredTable) => void;
-  readonly crashPoint: CrashPoints;
-  readonly signal: AbortSignal;
-}
-
-export interface RestoredTable {
-  readonly table: string;
-  readonly rows: bigint;
-  /** Of the files and of the target: they are equal. */
-  readonly digest: Digest;
 }
 
 /**
@@ -63,18 +47,19 @@ export function restorePosition(archive: FileArchive, tables: readonly TableFile
 }
 
 /** Restores the tables one after another, or goes on. Throws CONFIG_CHANGED where a restore to another position was begun, TARGET_DRIFT. */
-export async function restoreTables(request: RestoreRequest): Promise<readonly RestoredTable[]> {
+export async function restoreTables(request: FileRestore): Promise<readonly RestoredTable[]> {
   const { tables } = await request.target.progress();
   checkPosition(request, tables);
   const restored: RestoredTable[] = [];
   for (const files of request.tables) {
     request.signal.throwIfAborted();
+    request.begun(files.table.id);
     restored.push(await restoreTable(request, files, tables.get(files.table.id)));
   }
   return restored;
 }
 
-function checkPosition({ position }: RestoreRequest, tables: ReadonlyMap<string, TableProgress>): void {
+function checkPosition({ position }: FileRestore, tables: ReadonlyMap<string, TableProgress>): void {
   for (const [table, { cursor }] of tables) {
     if (cursor === position) continue;
     throw new PghaulError("CONFIG_CHANGED", `a restore to ${formatLsn(cursor)} was begun here, not to ${formatLsn(position)}`, {
@@ -84,7 +69,7 @@ function checkPosition({ position }: RestoreRequest, tables: ReadonlyMap<string,
   }
 }
 
-async function restoreTable(request: RestoreRequest, files: TableFiles, known: TableProgress | undefined): Promise<RestoredTable> {
+async function restoreTable(request: FileRestore, files: TableFiles, known: TableProgress | undefined): Promise<RestoredTable> {
   const { archive, position, scratch, signal, target, crashPoint } = request;
   const image = await TableImage.make({ archive, files, position, scratch, signal });
   try {
@@ -108,7 +93,7 @@ async function restoreTable(request: RestoreRequest, files: TableFiles, known: T
   }
 }
 
-async function insertPartitions({ target, signal, crashPoint }: RestoreRequest, image: TableImage): Promise<void> {
+async function insertPartitions({ target, signal, crashPoint }: FileRestore, image: TableImage): Promise<void> {
   for (let partition = 0; partition < image.partitions; partition += 1) {
     signal.throwIfAborted();
     const { rows, text } = await image.copyText(partition);
@@ -121,12 +106,12 @@ async function* allRows(image: TableImage): AsyncGenerator<Uint8Array> {
   for (let partition = 0; partition < image.partitions; partition += 1) yield (await image.copyText(partition)).text;
 }
 
-function note({ target, position }: RestoreRequest, table: Table, state: "loading" | "loaded"): Promise<void> {
+function note({ target, position }: FileRestore, table: Table, state: "loading" | "loaded"): Promise<void> {
   return target.transaction("load", (transaction) => transaction.setTableProgress(table.id, { cursor: position, state, filter: null }));
 }
 
 /** What the target holds is what the files tell, or this throws: somebody else has written there. */
-async function checked({ digest, restored, position }: RestoreRequest, image: TableImage): Promise<RestoredTable> {
+async function checked({ digest, restored, position }: FileRestore, image: TableImage): Promise<RestoredTable> {
   const { id } = image.table;
   const [ours, theirs] = [image.digest(), await digest(image.table)];
   if (ours.rows !== theirs.rows || ours.sum !== theirs.sum)
