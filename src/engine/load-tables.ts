@@ -253,8 +253,9 @@ export class TablesLoad {
       if (before === null) {
         // The cursor began at a visible floor before this look, so the rows of a leaf that it does not find were committed above: they stream.
         await load.begin(this.#floor);
-        open.chunks.push(...(await this.#planMissing(table)));
+        const missing = await this.#planMissing(table);
         if (this.#cameBack(table)) return await this.#startOver(open);
+        open.chunks.push(...missing);
         if (open.chunks.length > 0) return;
       }
       const progress = before ?? (await load.finish(this.#floor));
@@ -285,8 +286,9 @@ export class TablesLoad {
   async #startOver(open: OpenTable): Promise<void> {
     const { table } = open;
     this.#ports.observer.waiting(`${table.id} is read again from its beginning: a partition left it and came back meanwhile`);
-    await this.#loading.startOver(table);
+    // First: no other reader may take work from it while it is emptied.
     this.#open.splice(this.#open.indexOf(open), 1);
+    await this.#loading.startOver(table);
     this.#queue.unshift(table);
   }
 
