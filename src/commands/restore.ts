@@ -8,7 +8,7 @@ export default class Restore extends PghaulCommand<RestoreResult> {
   static override summary = "Restore the tables of a file target into a PostgreSQL database, as they were at one position.";
   static override description =
     `Reads the directory that a migration with "target: { kind: file }" wrote, also while it is written. The tables must exist in the database and
-be empty: make them with pg_dump --schema-only of the source. Every file is checked against its SHA-256, and at the end the digest of each table
+be empty: make them with pg_dump --schema-only --exclude-schema=pghaul of the source. Every file is checked against its SHA-256, and at the end the digest of each table
 at the database is compared with that of the files. Safe to kill and start again: it goes on where it was. It sets no sequences.`;
   static override examples = [
     '<%= config.bin %> <%= command.id %> --from /srv/payments --to "postgres://loader@db2/payments"',

@@ -8,6 +8,8 @@ export interface Restorable {
   readonly migration: string;
   /** The application's tables. */
   readonly tables: readonly Table[];
+  /** Tables of the migration of which nothing was written yet. */
+  readonly notBegun: readonly Pick<Table, "id" | "schema" | "name">[];
   /**
    * The position that is asked for, or the newest. Throws USAGE where these tables cannot be told at it, with the positions at which they can,
    * and STREAM_NOT_RUNNING for a table whose load never ended.

@@ -23,7 +23,7 @@ type AdvisedTable = Pick<HeldTable, "stream" | "table" | "reloadAsked" | "reload
 
 /** Of a table that the source refused on the way back: to empty it there would take the only other copy of its rows. */
 const FINAL =
-  "this is final: on the way back no table is loaded anew, so the way back stays closed and the target the primary; pghaul complete ends the migration";
+  "this cannot be undone: on the way back no table is loaded anew, so the way back stays closed and the target stays the primary; end with pghaul cdc teardown";
 
 function reloadCommand(table: string): string {
   return `pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;

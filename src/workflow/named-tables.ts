@@ -3,15 +3,17 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import type { Table } from "../model/table.ts";
 import { type TablePattern, tablePattern } from "../source/catalog/table-pattern.ts";
 
+type NamedTable = Pick<Table, "id" | "schema" | "name">;
+
 /**
  * The ids of those tables that `names` ask for, each an id or a pattern as in `tables.include`. Throws USAGE for a name that asks for none.
  * `command` is what the operator typed, for the advice.
  */
-export function namedTables(tables: readonly Table[], names: readonly string[], command: string): ReadonlySet<string> {
+export function namedTables(tables: readonly NamedTable[], names: readonly string[], command: string): ReadonlySet<string> {
   return new Set(names.flatMap((name) => matching(tables, name, command)));
 }
 
-function matching(tables: readonly Table[], name: string, command: string): readonly string[] {
+function matching(tables: readonly NamedTable[], name: string, command: string): readonly string[] {
   // A name that holds a star or a dot of its own is printed as it is, and must be understood as it was printed.
   if (tables.some(({ id }) => id === name)) return [name];
   const pattern = parsed(name);
@@ -28,7 +30,7 @@ function parsed(name: string): TablePattern {
   }
 }
 
-function unknown(tables: readonly Table[], name: string, command: string): PghaulError {
+function unknown(tables: readonly NamedTable[], name: string, command: string): PghaulError {
   const ids = tables.map(({ id }) => id);
   const near = nearestName(name, ids);
   if (near === null && /[*?]/.test(name)) {

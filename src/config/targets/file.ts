@@ -18,7 +18,7 @@ const schema = z.strictObject({
     .refine((url) => directoryOf(url) !== null, {
       error: 'must be "file:///" and an absolute path; buckets are not yet available in this version',
     })
-    .describe('The directory, as "file:///absolute/path"; made where it does not exist, and empty otherwise.')
+    .describe('The directory, as "file:///absolute/path"; made where it does not exist; otherwise empty, or begun by this migration.')
     .meta({ examples: ["file:///srv/payments"] }),
   format: z
     .enum(["copy", "csv", "parquet"])

@@ -10,6 +10,8 @@ import { FileVersionTarget } from "./file-version-target.ts";
 import { type DirectoryOwner, openDirectory } from "./open-directory.ts";
 import { type CopyText, type RowFileKind, writeRows } from "./rows/row-files.ts";
 import { openTable } from "./storage/directory.ts";
+import { writeDurably } from "./storage/durable.ts";
+import { SELECTED } from "./storage/layout.ts";
 import { sameShape } from "./storage/record.ts";
 
 /** What the configuration says of such a target. */
@@ -36,7 +38,7 @@ export const fileKind: TargetKind<FileKeys> = {
       wayBack: null,
       identity: async () => ({ "target directory": directory }),
       prepare: async () => openDirectory(directory, await owner(), () => undefined),
-      openSchema: async () => NOTHING_TO_MAKE,
+      openSchema: async ({ tables }) => ({ ...NOTHING_TO_MAKE, prepare: () => writeSelected(directory, tables) }),
       // Nothing of a schema to follow with: the table is loaded anew.
       statementsToFollow: async () => ({ statements: [], remark: "nothing is to be done in the files" }),
       differences: (tables) => differences(directory, tables),
@@ -58,6 +60,12 @@ const NOTHING_TO_MAKE: SchemaWork = {
   tableLoaded: async () => undefined,
   finish: async () => undefined,
 };
+
+/** So that a table whose load has not begun is not taken for one that was never meant. */
+function writeSelected(directory: string, tables: readonly Table[]): Promise<void> {
+  const selected = tables.map(({ id, schema, name }) => ({ id, schema, name }));
+  return writeDurably(directory, SELECTED, selected, () => undefined);
+}
 
 /** Asked of the source once: a migration's source is one database for good. */
 function ownerOf({ migration, source }: TargetContext, { format, compression }: FileKeys): () => Promise<DirectoryOwner> {

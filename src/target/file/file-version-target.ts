@@ -80,8 +80,9 @@ export class FileVersionTarget implements VersionTarget {
   static async open(options: FileTargetOptions): Promise<FileVersionTarget> {
     const { directory, owner, crashPoint } = options;
     await openDirectory(directory, owner, crashPoint);
-    await removeLeavings(directory);
+    // First: what is damaged is told, and nothing is cleaned up around it.
     const tables = await listTables(directory);
+    await removeLeavings(directory);
     const target = new FileVersionTarget(options, tables, await readAccepted(directory, tables));
     // A crash may have come between the last file of changes and this.
     await target.#notePosition(target.#accepted);
@@ -165,7 +166,12 @@ export class FileVersionTarget implements VersionTarget {
   async publish(table: Table, position: Lsn): Promise<void> {
     const files = await this.#open(table);
     if (files.published !== null) return;
-    await writeDurably(files.directory, PUBLISHED, { position: formatLsn(position) }, this.#options.crashPoint);
+    await writeDurably(
+      files.directory,
+      PUBLISHED,
+      { position: formatLsn(position), reads: files.reads.map(readName) },
+      this.#options.crashPoint,
+    );
     files.published = position;
   }
 

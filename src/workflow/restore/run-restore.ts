@@ -9,7 +9,6 @@ import { resolveConnection } from "../../postgres/resolve-connection.ts";
 import { PostgresOrigin } from "../../side/postgres/compare/postgres-sides.ts";
 import { postgresServer } from "../../side/postgres/server.ts";
 import type { SchemaMemory, TargetSide } from "../../target/kind.ts";
-import type { OpenTarget } from "../../target/target.ts";
 import type { Digest } from "../../verify/ports.ts";
 import { crashPoints } from "../crash-point.ts";
 import { namedTables } from "../named-tables.ts";
@@ -47,15 +46,21 @@ export interface RestoreResult {
 export async function runRestore(task: RestoreTask): Promise<RestoreResult> {
   const { bus, signal } = task;
   const source = await openRestorable(path.resolve(task.from));
-  const chosen = task.only === null ? new Set(source.tables.map(({ id }) => id)) : namedTables(source.tables, task.only, "restore");
+  const all = [...source.tables, ...source.notBegun];
+  const chosen = task.only === null ? new Set(all.map(({ id }) => id)) : namedTables(all, task.only, "restore");
   const tables = source.tables.filter(({ id }) => chosen.has(id));
-  const position = source.position(chosen, askedPosition(task.at));
+  const asked = askedPosition(task.at);
+  // What cannot be restored is refused before anything is written.
+  source.position(chosen, asked);
   const target = openTarget(source.migration, task.to);
   await target.prepare(signal);
   const opened = await target.openEngine({ loadLanes: 1, crashPoint: crash(), signal });
   if (opened.takes !== "rows") throw new Error("restore: PostgreSQL takes rows");
   try {
-    await requireFit(target, opened.target, { tables, bus, signal });
+    const { tables: begun } = await opened.target.progress();
+    // The files may have grown since a restore was begun here: it goes on at its own position.
+    const position = source.position(chosen, asked ?? [...begun.values()][0]?.cursor ?? null);
+    await requireFit(target, { tables: tables.filter(({ id }) => !begun.has(id)), bus, signal });
     bus.emit({ kind: "phase", phase: "loading", detail: `${tables.length} tables, as they were at ${formatLsn(position)}` });
     const restored = await source.restore({
       tables: chosen,
@@ -95,7 +100,8 @@ function askedPosition(text: string | null): Lsn | null {
 
 /** A database of its own, with progress of its own: `restore-MIGRATION`. */
 function openTarget(migration: string, url: string): TargetSide {
-  if (parseConninfo(url).password !== undefined) {
+  const { password, sslpassword } = parseConninfo(url);
+  if (password !== undefined || sslpassword !== undefined) {
     throw new PghaulError("USAGE", "a password on the command line can be read by everybody on this machine", {
       suggestion: "Leave it out of --to; use PGPASSWORD, ~/.pgpass or a service file, as with psql.",
     });
@@ -115,15 +121,13 @@ function openTarget(migration: string, url: string): TargetSide {
   );
 }
 
-/** The tables are there and fit; and they are empty, unless a restore was begun here. */
+/** These tables are there, fit and are empty. */
 async function requireFit(
   side: TargetSide,
-  target: OpenTarget,
   { tables, bus, signal }: { readonly tables: readonly Table[]; readonly bus: ProgressBus; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { tables: begun } = await target.progress();
   const memory: SchemaMemory = { has: () => false, reach: () => undefined, isUntouched: () => true };
-  const schema = await side.openSchema({ tables: tables.filter(({ id }) => !begun.has(id)), memory, bus, signal });
+  const schema = await side.openSchema({ tables, memory, bus, signal });
   await schema.prepare();
 }
 

@@ -2,7 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lsn } from "../../../model/lsn.ts";
-import { isAbsent, onFiles } from "../file-error.ts";
+import { damaged, isAbsent, onFiles } from "../file-error.ts";
 import {
   CHANGES,
   isData,
@@ -70,12 +70,16 @@ async function readNewest(parent: string): Promise<TableFiles | null> {
 
 async function readGeneration(directory: string, generation: number): Promise<TableFiles> {
   const record = await readTable(join(directory, TABLE));
+  // Before the listing: read behind it, it could tell of a read that came in between.
+  const published = await readPublished(join(directory, PUBLISHED));
   const reads: ReadFile[] = [];
   for (const name of await namesIn(directory)) {
     const read = parseReadName(name);
     if (read !== null) reads.push({ ...read, record: await readSidecar(join(directory, `${readName(read)}.json`)) });
   }
-  const published = await readPublished(join(directory, PUBLISHED));
+  const found = new Set(reads.map(readName));
+  const lost = published?.reads.find((name) => !found.has(name));
+  if (lost !== undefined) throw damaged(join(directory, `${lost}.json`), "is missing, and the table is not whole without it");
   return { ...record, generation, directory, reads, published: published?.position ?? null };
 }
 

@@ -11,7 +11,7 @@ import { partialName } from "./layout.ts";
 /** Writes a small file, or replaces it. */
 export async function writeDurably(directory: string, name: string, content: unknown, crashPoint: CrashPoints): Promise<void> {
   const path = join(directory, partialName(name));
-  await onFiles(path, () => writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { flush: true }));
+  await onFiles(path, () => writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { flush: true, mode: 0o600 }));
   await keep(directory, { name }, crashPoint);
 }
 
@@ -38,9 +38,9 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes a directory, and those above it, durably; one that is there stays. */
+/** Makes a directory, and those above it, durably, for nobody else to look into; one that is there stays as it is. */
 export async function makeDirectory(path: string): Promise<void> {
-  const first = await onFiles(path, () => mkdir(path, { recursive: true }));
+  const first = await onFiles(path, () => mkdir(path, { recursive: true, mode: 0o700 }));
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
 }

@@ -8,6 +8,7 @@
  *     tables/TABLE/GENERATION/published.json           from where on the table can be read
  *     changes/FROM-TO.jsonl + .json                    every change of the transactions in [FROM, TO)
  *     position.json                                    how far the changes reach
+ *     tables.json                                      the tables that are to be here, loaded or not
  *
  * A data file exists when its `.json` does, which comes last. `.NAME.partial` is being written, or was when somebody was killed.
  */
@@ -20,6 +21,7 @@ export const TABLES = "tables";
 export const CHANGES = "changes";
 export const TABLE = "table.json";
 export const PUBLISHED = "published.json";
+export const SELECTED = "tables.json";
 
 /** A file name has at most 255 bytes; some of them belong to `.` and `.partial`. */
 const NAME_BYTES = 200;

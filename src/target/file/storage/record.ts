@@ -50,7 +50,8 @@ const readSchema = z.object({
   view: z.string().nullable(),
   keys: z.array(row).nullable(),
 });
-const publishedSchema = z.object({ position: lsn });
+const publishedSchema = z.object({ position: lsn, reads: z.array(z.string()).readonly() });
+const selectedSchema = z.array(z.object({ id: z.string(), schema: z.string(), name: z.string() })).readonly();
 const changesSchema = z.object({
   ...stored,
   from: lsn,
@@ -91,8 +92,20 @@ export function readPosition(path: string): Promise<Position | null> {
   return readRecord(path, positionSchema);
 }
 
-export function readPublished(path: string): Promise<{ readonly position: Lsn } | null> {
+/** From where on the table can be read, and the names of the reads it is made of. */
+export function readPublished(path: string): Promise<{ readonly position: Lsn; readonly reads: readonly string[] } | null> {
   return readRecord(path, publishedSchema);
+}
+
+/** The tables that are meant to be in the directory, loaded or not; null where the load has not begun. */
+export function readSelected(path: string): Promise<readonly SelectedTable[] | null> {
+  return readRecord(path, selectedSchema);
+}
+
+export interface SelectedTable {
+  readonly id: string;
+  readonly schema: string;
+  readonly name: string;
 }
 
 /** A sidecar whose name was found. Throws TARGET_DAMAGED. */
