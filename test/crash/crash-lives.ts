@@ -37,7 +37,7 @@ export const VERSION_POINTS = ["before-append", "after-append", "before-publish"
 
 /** A migration under writers that lives through `deaths`, each a process of its own, and then has to be whole. */
 export async function survive(deaths: (bench: Bench) => Promise<void>, seed: string): Promise<void> {
-  await using bench = await openBench({ from: 14, to: 15, rows: ROWS, config: "log: { segmentBytes: 16KB }" });
+  await using bench = await openBench({ from: 14, to: 15, rows: ROWS, config: "log: { segmentBytes: 4KB }" });
   const writers = startWriters(bench.sourceDb.url, { writers: 4, seed, rows: ROWS, asyncCommits: false });
   try {
     await deaths(bench);

@@ -118,6 +118,8 @@ function atTarget(move: Move, sql: string): Promise<unknown> {
 /** Whatever was asked is done by the next life, and the two are the same. */
 async function goesOn(move: Move): Promise<void> {
   const running = move.start(["run"]);
+  // Before that a signal meets a process that does not listen yet.
+  await running.waitFor(/phase=/, 60_000);
   await waitFor(async () => !/HELD|to be loaded/.test((await move.run(["status"])).stdout), { deadlineMs: 60_000, what: "nothing held" });
   assert.equal((await running.kill("SIGINT")).code, 130);
   const result = await move.run(["run", "--until", "verified"]);
