@@ -11,7 +11,7 @@ import type { Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { ProgressBus } from "../observe/events.ts";
 import type { PostgresServer } from "../side/postgres/server.ts";
-import type { VerifyReplica } from "../verify/ports.ts";
+import type { StartWait, VerifyReplica } from "../verify/ports.ts";
 import type { EngineTarget } from "./target.ts";
 
 /** What a target can do, and so what a plan has steps for. */
@@ -58,6 +58,13 @@ export interface Downstream {
   replica(options: ReplicaOptions): VerifyReplica;
 }
 
+export interface TargetIdentity {
+  /** Of a PostgreSQL, its system identifier; empty for a target that is none. */
+  readonly cluster: string;
+  /** By name of the fact: claimed in the state, so that a migration never goes on into another target. */
+  readonly facts: Readonly<Record<string, string>>;
+}
+
 export interface StatementsToFollow {
   readonly statements: readonly string[];
   /** What has to be looked at before they are run. */
@@ -71,8 +78,8 @@ export interface TargetSide extends Downstream {
   readonly description: string;
   /** The PostgreSQL database that it is; null for a kind that is none. */
   readonly server: PostgresServer | null;
-  /** Who it is, by name of the fact: claimed in the state, so that a migration never goes on into another. */
-  identity(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Who it is. Throws CONFIG_INVALID where it is the source, whose cluster is `sourceCluster`. */
+  identity(sourceCluster: string, signal: AbortSignal): Promise<TargetIdentity>;
   /** Makes what the target's own bookkeeping needs. Repeatable. */
   prepare(signal: AbortSignal): Promise<void>;
   /** The schema's part of a run. */
@@ -104,12 +111,7 @@ export interface EngineOptions {
 
 export interface ReplicaOptions {
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
-  /** Makes the stream move past what the primary has written so far. */
-  readonly nudge: () => Promise<void>;
-  readonly waiting: (why: string) => void;
-  /** How long the stream is waited for, ms. */
-  readonly maxWaitMillis: number;
-  readonly now: () => number;
+  readonly startWait: StartWait;
 }
 
 /** What the run remembers for the schema's work; durable. */

@@ -1,6 +1,7 @@
 /** What verification asks of each side: a snapshot that stays open while both are compared. */
 import type { ChunkRange, ReadView } from "../engine/ports.ts";
 import type { Lsn } from "../model/lsn.ts";
+import type { SideName } from "../model/side.ts";
 import type { KeyText, Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 
@@ -42,6 +43,20 @@ export interface VerifyReplica {
   /** A snapshot in which the stream has reached at least `lsn`, and the position it shows. */
   openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ readonly snapshot: TableSnapshot; readonly position: Lsn }>;
 }
+
+/** What is waited for: the position of the stream that writes a side. */
+export interface WaitedPosition {
+  readonly side: SideName;
+  readonly lsn: Lsn;
+  /** How often asking is cheap enough. */
+  readonly pollMillis: number;
+}
+
+/** Returns when `readPosition` has answered with the position or one behind it. Its time runs from when it was started, however often it is called. */
+export type Wait = (readPosition: () => Promise<Lsn | null>, signal: AbortSignal) => Promise<void>;
+
+/** How a replica waits is the verification's to say, how its position is read the replica's. */
+export type StartWait = (what: WaitedPosition) => Wait;
 
 export interface TableVerdict {
   readonly table: string;

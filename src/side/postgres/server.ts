@@ -13,7 +13,7 @@ export interface PostgresServer {
   /** Opens a session; `purpose` is what a DBA reads in pg_stat_activity. Throws SOURCE_* or TARGET_*, by the side. */
   connect(purpose: string, options?: SessionOptions): Promise<pg.Client>;
   /** Opens a session for `work` and ends it. */
-  session<T>(purpose: string, work: (client: pg.Client) => Promise<T>): Promise<T>;
+  session<T>(purpose: string, work: (client: pg.Client) => Promise<T>, options?: SessionOptions): Promise<T>;
 }
 
 /**
@@ -30,15 +30,17 @@ export function postgresServer(side: SideName, spec: ConnectionSpec): PostgresSe
     side,
     spec,
     connect: open,
-    async session(purpose, work) {
-      const client = await open(purpose);
-      try {
-        return await work(client);
-      } catch (error) {
-        throw await explained(error, side, client);
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    },
+    session: async (purpose, work, options) => withSession(side, await open(purpose, options), work),
   };
+}
+
+/** Runs `work` over a session and ends it. An error for want of a lock names who holds it. */
+export async function withSession<T>(side: SideName, client: pg.Client, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  try {
+    return await work(client);
+  } catch (error) {
+    throw await explained(error, side, client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }

@@ -1,6 +1,7 @@
 /** Where a server's WAL and its transaction ids are. `client` is a session at that server. */
 import type pg from "pg";
 import { type Lsn, parseLsn } from "../../model/lsn.ts";
+import { type Ask, askOf } from "./catalog/ask.ts";
 
 /** The database cluster behind a session; a log or a state of one never fits another. */
 export async function systemIdentifier(client: pg.Client): Promise<string> {
@@ -10,8 +11,13 @@ export async function systemIdentifier(client: pg.Client): Promise<string> {
 
 /** Where its WAL ends now. */
 export async function insertLsn(client: pg.Client): Promise<Lsn> {
-  const { rows } = await client.query<{ lsn: string }>("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text as lsn");
-  return BigInt(rows[0]?.lsn ?? 0);
+  return readInsertLsn(askOf(client));
+}
+
+/** The same over whatever asks. */
+export async function readInsertLsn(ask: Ask): Promise<Lsn> {
+  const [found] = await ask<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
+  return parseLsn(found?.lsn ?? "0/0");
 }
 
 /** The first xid, 64 bits, that is not given out yet, and a place in WAL at which that was so. */

@@ -36,7 +36,7 @@ export const fileKind: TargetKind<FileKeys> = {
       description: `file://${directory} (${format}, ${compression})`,
       server: null,
       wayBack: null,
-      identity: async () => ({ "target directory": directory }),
+      identity: async () => ({ cluster: "", facts: { "target directory": directory } }),
       prepare: async () => openDirectory(directory, await owner(), () => undefined),
       openSchema: async ({ tables }) => ({ ...NOTHING_TO_MAKE, prepare: () => writeSelected(directory, tables) }),
       // Nothing of a schema to follow with: the table is loaded anew.
@@ -92,8 +92,8 @@ async function differences(directory: string, tables: readonly Table[]): Promise
   return found;
 }
 
-function replicaOf({ stateDirectory }: TargetContext, directory: string, options: ReplicaOptions): FileReplica {
-  return new FileReplica({ ...options, directory, scratch: join(stateDirectory, "verify") });
+function replicaOf({ stateDirectory }: TargetContext, directory: string, { startWait }: ReplicaOptions): FileReplica {
+  return new FileReplica({ startWait, directory, scratch: join(stateDirectory, "verify") });
 }
 
 /** Milliseconds for a sample of rows, written somewhere else and taken away again. */

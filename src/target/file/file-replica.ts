@@ -1,9 +1,9 @@
 /** The files of a target as the side that a comparison sees as following: a table put together at the position that the changes reach. */
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { formatLsn, type Lsn } from "../../model/lsn.ts";
+import type { Lsn } from "../../model/lsn.ts";
 import { type KeyText, keyText, rowKey, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
-import type { Digest, HashedRow, TableSnapshot, VerifyReplica } from "../../verify/ports.ts";
+import type { Digest, HashedRow, StartWait, TableSnapshot, VerifyReplica } from "../../verify/ports.ts";
 import { acceptedPosition, FileArchive } from "./archive/file-archive.ts";
 import { bucketOf, hashText, rowText } from "./image/row-text.ts";
 import { TableImage } from "./image/table-image.ts";
@@ -13,14 +13,11 @@ export interface FileReplicaOptions {
   readonly directory: string;
   /** Where temporary files may lie: about twice the text of the largest table. */
   readonly scratch: string;
-  readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
-  /** Makes the stream move past what the primary has written so far; called while waiting. */
-  readonly nudge: () => Promise<void>;
-  readonly waiting: (why: string) => void;
+  readonly startWait: StartWait;
 }
 
+/** Each look costs the reading of a file. */
 const POLL_MILLIS = 200;
-const TELL_EVERY = 25;
 
 export class FileReplica implements VerifyReplica {
   readonly #options: FileReplicaOptions;
@@ -31,18 +28,9 @@ export class FileReplica implements VerifyReplica {
     this.#options = options;
   }
 
-  async reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
-    const { directory, sleep, nudge, waiting } = this.#options;
-    for (let round = 0; ; round += 1) {
-      signal.throwIfAborted();
-      const position = await acceptedPosition(directory, lsn);
-      if (position !== null && position >= lsn) return;
-      await nudge();
-      if (round % TELL_EVERY === TELL_EVERY - 1) {
-        waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`);
-      }
-      await sleep(POLL_MILLIS, signal);
-    }
+  reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    const { directory, startWait } = this.#options;
+    return startWait({ side: "target", lsn, pollMillis: POLL_MILLIS })(() => acceptedPosition(directory, lsn), signal);
   }
 
   /** Throws STREAM_NOT_RUNNING for a table that is not loaded yet, SCHEMA_DRIFT, and as `FileArchive.open`. */

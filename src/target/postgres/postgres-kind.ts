@@ -9,7 +9,7 @@ import { createProgressSchema } from "../../side/postgres/bookkeeping/progress-s
 import { PostgresReplica } from "../../side/postgres/compare/postgres-sides.ts";
 import { type PostgresServer, postgresServer } from "../../side/postgres/server.ts";
 import { systemIdentifier } from "../../side/postgres/wal.ts";
-import type { Downstream, TargetContext, TargetKind, TargetSide, WayBack } from "../kind.ts";
+import type { Downstream, TargetContext, TargetIdentity, TargetKind, TargetSide, WayBack } from "../kind.ts";
 import { openPostgresTarget } from "./postgres-target.ts";
 import { sampleWrite } from "./sample-write.ts";
 import { findClientTools } from "./schema/archive/client-tools.ts";
@@ -40,8 +40,8 @@ export const postgresKind: TargetKind<PostgresKeys> = {
       },
       description: describeConnection(server.spec),
       server,
-      identity: (signal) => identityOf(context.source, server, signal),
-      prepare: (signal) => withSession(server, signal, (client) => createProgressSchema(client, "target")),
+      identity: (sourceCluster, signal) => identityOf(context, server, { sourceCluster, signal }),
+      prepare: (signal) => server.session("prepare", (client) => createProgressSchema(client, "target"), { signal }),
       openSchema: async (request) => {
         const { migration, source, stateDirectory: dir } = context;
         return openSchemaWork({ ...keys, migration, source, target: server, own: await stream.settings(), dir }, request);
@@ -116,23 +116,15 @@ function streamInto(server: PostgresServer, context: TargetContext, stream: Stre
   return { settings, downstream };
 }
 
-async function identityOf(source: PostgresServer, target: PostgresServer, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-  const [here, there] = [await withSession(source, signal, systemIdentifier), await withSession(target, signal, systemIdentifier)];
-  if (here === there && source.spec.database === target.spec.database) {
+async function identityOf(
+  { source }: TargetContext,
+  target: PostgresServer,
+  { sourceCluster, signal }: { readonly sourceCluster: string; readonly signal: AbortSignal },
+): Promise<TargetIdentity> {
+  const cluster = await target.session("prepare", systemIdentifier, { signal });
+  const { database } = target.spec;
+  if (cluster === sourceCluster && source.spec.database === database) {
     throw new PghaulError("CONFIG_INVALID", `source and target are the same database: ${describeConnection(source.spec)}`);
   }
-  return { "target cluster": there, "target database": target.spec.database };
-}
-
-async function withSession<T>(
-  server: PostgresServer,
-  signal: AbortSignal,
-  work: (client: Awaited<ReturnType<PostgresServer["connect"]>>) => Promise<T>,
-): Promise<T> {
-  const client = await server.connect("prepare", { signal });
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
+  return { cluster, facts: { "target cluster": cluster, "target database": database } };
 }

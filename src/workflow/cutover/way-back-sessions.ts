@@ -4,7 +4,7 @@
  */
 
 import type { SideName } from "../../model/side.ts";
-import { explained } from "../../postgres/lock-refused.ts";
+import { withSession } from "../../side/postgres/server.ts";
 import { clearPlace, type Place, sharePlace } from "../../side/postgres/switch/take-place.ts";
 import type { Migration } from "../open-migration.ts";
 import { systemClock } from "../system-clock.ts";
@@ -33,16 +33,7 @@ export async function takeOverWayBack(migration: Pick<Migration, "name" | "conne
   };
   return {
     connect: open,
-    session: async (side, purpose, work) => {
-      const client = await open(side, purpose);
-      try {
-        return await work(client);
-      } catch (error) {
-        throw await explained(error, side, client);
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    },
+    session: async (side, purpose, work) => withSession(side, await open(side, purpose), work),
   };
 }
 

@@ -72,13 +72,14 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
 
 async function claimSides(migration: Migration, source: pg.Client, signal: AbortSignal): Promise<PreparedRun["identifiers"]> {
   const cluster = await systemIdentifier(source);
+  const target = await migration.target.identity(cluster, signal);
   claimIdentity(migration.state, {
     migration: migration.name,
     "source cluster": cluster,
     "source database": migration.source.spec.database,
-    ...(await migration.target.identity(signal)),
+    ...target.facts,
   });
-  return { source: cluster, target: (await migration.target.server?.session("prepare", systemIdentifier)) ?? "" };
+  return { source: cluster, target: target.cluster };
 }
 
 function schemaMemory({ state }: Migration): SchemaMemory {

@@ -15,6 +15,7 @@ import { TableStore } from "../../state/table-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { CompareParts } from "../../verify/compare-scope.ts";
 import { verifyTables } from "../../verify/verify-tables.ts";
+import { waitForPosition } from "../../verify/wait-for-position.ts";
 import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
 import { markersName } from "../names.ts";
@@ -186,11 +187,14 @@ async function openParts(
   const floor = new VisibleFloor({ source: reader, log, clock: systemClock });
   const marker = { table: qualifiedName("pghaul", markersName(migration.name)), id: `verify ${runId}` };
   const replica = downstream(migration.target, stream).replica({
-    nudge: () => touchMarker(control, marker),
     sleep: clock.sleep,
-    waiting: (why) => bus.emit({ kind: "waiting", why }),
-    maxWaitMillis: migration.config.verify.maxWait,
-    now: () => systemClock.now(),
+    startWait: waitForPosition({
+      nudge: () => touchMarker(control, marker),
+      sleep: clock.sleep,
+      waiting: (why) => bus.emit({ kind: "waiting", why }),
+      maxWaitMillis: migration.config.verify.maxWait,
+      now: () => systemClock.now(),
+    }),
   });
   let closeAt = Number.NEGATIVE_INFINITY;
   const parts: CompareParts = {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type pg from "pg";
 import { PostgresReplica } from "../../../src/side/postgres/compare/postgres-sides.ts";
+import { waitForPosition } from "../../../src/verify/wait-for-position.ts";
 
 /** A side whose stream stays where it is, and a clock that goes on with every sleep. */
 function stuck(maxWaitMillis: number) {
@@ -13,19 +14,18 @@ function stuck(maxWaitMillis: number) {
       ended += 1;
     },
   } as unknown as pg.Client;
+  const sleep = async (millis: number): Promise<void> => {
+    now += millis;
+  };
+  const startWait = waitForPosition({ sleep, nudge: async () => {}, waiting: () => {}, maxWaitMillis, now: () => now });
   const replica = new PostgresReplica({
     side: "target",
     connect: async () => client,
-    sleep: async (millis) => {
-      now += millis;
-    },
+    sleep,
     stream: { migration: "m", stream: "forward" },
-    nudge: async () => {},
-    waiting: () => {},
-    maxWaitMillis,
-    now: () => now,
+    startWait,
   });
-  return { replica, now: () => now, ended: () => ended };
+  return { replica, startWait, now: () => now, ended: () => ended };
 }
 
 const table = { id: "s.t", schema: "s", name: "t", oid: 1, columns: [], key: [0], partitioned: false, leaves: [] };

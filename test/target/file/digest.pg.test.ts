@@ -61,8 +61,8 @@ for (const { version, format, compression } of KINDS) {
     test("digests, buckets, hashes and rows are the server's", async () => {
       const origin = new PostgresOrigin({ side: "source", connect: sessionsAt(server.url()), sleep });
       const replica = new FileReplica({
-        ...{ directory: directory.path, scratch: directory.path, sleep },
-        ...{ nudge: () => Promise.resolve(), waiting: () => undefined },
+        ...{ directory: directory.path, scratch: directory.path },
+        startWait: () => async (readPosition) => assert.notEqual(await readPosition(), null),
       });
       let compared = 0;
       for (const table of tables) {

@@ -1,11 +1,10 @@
 import type pg from "pg";
 import type { ReadView } from "../../../engine/ports.ts";
-import { PghaulError } from "../../../errors/pghaul-error.ts";
-import { formatLsn, type Lsn, parseLsn } from "../../../model/lsn.ts";
+import { type Lsn, parseLsn } from "../../../model/lsn.ts";
 import type { SideName } from "../../../model/side.ts";
 import { isVisible, parseSnapshot } from "../../../model/snapshot.ts";
 import type { Table } from "../../../model/table.ts";
-import type { VerifyOrigin, VerifyReplica } from "../../../verify/ports.ts";
+import type { StartWait, VerifyOrigin, VerifyReplica, Wait } from "../../../verify/ports.ts";
 import { positionSql, type StreamId } from "../bookkeeping/progress-queries.ts";
 import { openLocked, PostgresSnapshot, type SnapshotSide } from "./postgres-snapshot.ts";
 
@@ -51,17 +50,10 @@ export class PostgresOrigin implements VerifyOrigin {
 export interface ReplicaOptions extends SideOptions {
   /** Whose position is read, inside the snapshot that it describes. */
   readonly stream: StreamId;
-  /** Makes the stream move past what the primary has written so far; called while waiting. */
-  readonly nudge: () => Promise<void>;
-  readonly waiting: (why: string) => void;
-  /** How long the stream is waited for, ms: under writers that it cannot follow it would be for ever. */
-  readonly maxWaitMillis: number;
-  readonly now: () => number;
+  readonly startWait: StartWait;
 }
 
 const POLL_MILLIS = 20;
-const NUDGE_EVERY = 10;
-const TELL_EVERY = 250;
 
 /** The side that follows: the position is stored in the transactions that apply, so a snapshot shows exactly the rows of its position. */
 export class PostgresReplica implements VerifyReplica {
@@ -74,7 +66,7 @@ export class PostgresReplica implements VerifyReplica {
   async reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
     const client = await this.#options.connect("verify position", signal);
     try {
-      await this.#reach(client, lsn, this.#deadline(), signal);
+      await this.#startWait(lsn)(() => this.#position(client), signal);
     } finally {
       await client.end();
     }
@@ -82,12 +74,12 @@ export class PostgresReplica implements VerifyReplica {
 
   async openAt(table: Table, lsn: Lsn, signal: AbortSignal): Promise<{ snapshot: PostgresSnapshot; position: Lsn }> {
     const client = await this.#options.connect(`verify ${table.id}`, signal);
-    const deadline = this.#deadline();
+    const wait = this.#startWait(lsn);
     try {
       const side = snapshotSide(this.#options);
       for (;;) {
         // Without a lock: the stream's own TRUNCATE would queue behind it.
-        await this.#reach(client, lsn, deadline, signal);
+        await wait(() => this.#position(client), signal);
         const select = `(${positionSql(this.#options.stream)})::text as position`;
         const opened = await openLocked<{ position: string | null }>(client, { ...side, table, select }, signal);
         const position = opened.position === null ? null : parseLsn(opened.position);
@@ -102,34 +94,12 @@ export class PostgresReplica implements VerifyReplica {
     }
   }
 
-  #deadline(): number {
-    return this.#options.now() + this.#options.maxWaitMillis;
+  #startWait(lsn: Lsn): Wait {
+    return this.#options.startWait({ side: this.#options.side, lsn, pollMillis: POLL_MILLIS });
   }
 
-  /** Throws STREAM_NOT_RUNNING at the deadline. */
-  async #reach(client: pg.Client, lsn: Lsn, deadline: number, signal: AbortSignal): Promise<void> {
-    const { stream, nudge, waiting, sleep, now } = this.#options;
-    for (let round = 0; ; round += 1) {
-      signal.throwIfAborted();
-      const { rows } = await client.query<{ position: string | null }>(`select (${positionSql(stream)})::text as position`);
-      const position = rows[0]?.position == null ? null : parseLsn(rows[0].position);
-      if (position !== null && position >= lsn) return;
-      if (now() >= deadline) throw this.#tooFarBehind(position, lsn);
-      if (round % NUDGE_EVERY === 0) await nudge();
-      if (round % TELL_EVERY === TELL_EVERY - 1) {
-        waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`);
-      }
-      await sleep(POLL_MILLIS, signal);
-    }
-  }
-
-  #tooFarBehind(position: Lsn | null, wanted: Lsn): PghaulError {
-    const { side, maxWaitMillis } = this.#options;
-    const where = position === null ? "has no position" : `is at ${formatLsn(position)}, ${wanted - position} bytes behind`;
-    return new PghaulError(
-      "STREAM_NOT_RUNNING",
-      `the stream did not come to ${formatLsn(wanted)} at the ${side} within ${Math.round(maxWaitMillis / 1000)} s (verify.maxWait): it ${where}`,
-      { suggestion: "pghaul status   # and again when the lag is small" },
-    );
+  async #position(client: pg.Client): Promise<Lsn | null> {
+    const { rows } = await client.query<{ position: string | null }>(`select (${positionSql(this.#options.stream)})::text as position`);
+    return rows[0]?.position == null ? null : parseLsn(rows[0].position);
   }
 }

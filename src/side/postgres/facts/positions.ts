@@ -1,11 +1,6 @@
-import { formatLsn, type Lsn, parseLsn } from "../../../model/lsn.ts";
+import { formatLsn, type Lsn } from "../../../model/lsn.ts";
 import type { StreamId } from "../bookkeeping/progress-queries.ts";
 import type { Ask } from "../catalog/ask.ts";
-
-export async function readWrittenUpTo(ask: Ask): Promise<Lsn> {
-  const [found] = await ask<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
-  return parseLsn(found?.lsn ?? "0/0");
-}
 
 export async function readBehind(
   ask: Ask,

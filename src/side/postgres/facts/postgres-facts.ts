@@ -1,8 +1,9 @@
 import type { SideFacts } from "../../../cutover/side-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
+import { readInsertLsn } from "../wal.ts";
 import { readHolders } from "./holders.ts";
 import { maySetDeadlockTimeout, readNotOwned } from "./ownership.ts";
-import { readBehind, readWrittenUpTo } from "./positions.ts";
+import { readBehind } from "./positions.ts";
 import { readRefusedUpdates } from "./refused-updates.ts";
 import { readSequenceFacts } from "./sequences.ts";
 import { readSlotFact, readStreamability } from "./slot.ts";
@@ -24,7 +25,7 @@ export function postgresFacts({ name, role }: Pick<SideFacts, "name" | "role">, 
     indexes: (tables) => countIndexes(ask, tables),
     notOwned: (tables) => readNotOwned(ask, tables),
     isImpatient: () => maySetDeadlockTimeout(ask),
-    writtenUpTo: () => readWrittenUpTo(ask),
+    writtenUpTo: () => readInsertLsn(ask),
     behind: (migration, stream, upTo) => readBehind(ask, { migration, stream }, upTo),
     extensions: async () =>
       (await ask<{ name: string }>("select extname::text as name from pg_catalog.pg_extension order by 1")).map((row) => row.name),
