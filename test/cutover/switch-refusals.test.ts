@@ -1,6 +1,7 @@
 /** What a switch refuses to do at the last moment, each with a world in which nothing else would stop it. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Attempt } from "../../src/cutover/ports.ts";
 import { settle } from "../../src/cutover/run-switch.ts";
 import { type Step, walkBack } from "../../src/cutover/walk-steps.ts";
 import { SwitchWatch } from "../../src/cutover/watch-switch.ts";
@@ -8,6 +9,22 @@ import type { PghaulError } from "../../src/errors/pghaul-error.ts";
 import { FakeWorld, Killed } from "./fake-switch.ts";
 
 const hasCode = (code: string) => (error: PghaulError) => error.code === code;
+
+/** An attempt whose driver ended while it opened the new primary. */
+function beginningToOpen(): Attempt {
+  const at = new Date(0).toISOString();
+  return {
+    id: 1,
+    to: "target",
+    planDigest: "",
+    marker: "m",
+    startedAt: at,
+    outcome: "running",
+    steps: { fence: { state: "done", at }, open: { state: "started", at } },
+    fence: null,
+    stallMillis: null,
+  };
+}
 
 describe("a switch refuses", () => {
   it("to open the new primary when the time that clients may wait is over, though every step was done", async () => {
@@ -46,19 +63,7 @@ describe("a switch refuses", () => {
     const undone: string[] = [];
     const step = (id: string, undo: Step["undo"]): Step => ({ id, title: id, check: async () => true, act: async () => ({}), undo });
     const steps = [step("fence", async () => void undone.push("fence")), step("open", "forward-only")];
-    const at = new Date(0).toISOString();
-    const begun = { fence: { state: "done", at }, open: { state: "started", at } } as const;
-    const attempt = {
-      id: 1,
-      to: "target",
-      planDigest: "",
-      marker: "m",
-      startedAt: at,
-      outcome: "running",
-      fence: null,
-      stallMillis: null,
-    } as const;
-    world.attempt = { ...attempt, steps: begun };
+    world.attempt = beginningToOpen();
     await assert.rejects(walkBack(steps, world.context()), hasCode("CUTOVER_STATE"));
     assert.deepEqual(undone, []);
   });
@@ -81,19 +86,7 @@ describe("a switch refuses", () => {
         undo: "forward-only",
       },
     ];
-    const at = new Date(0).toISOString();
-    const begun = { fence: { state: "done", at }, open: { state: "started", at } } as const;
-    const attempt = {
-      id: 1,
-      to: "target",
-      planDigest: "",
-      marker: "m",
-      startedAt: at,
-      outcome: "running",
-      fence: null,
-      stallMillis: null,
-    } as const;
-    world.attempt = { ...attempt, steps: begun };
+    world.attempt = beginningToOpen();
     assert.equal((await settle(steps, world.context()))?.outcome, "switched");
     assert.deepEqual(done, []);
   });

@@ -4,10 +4,10 @@ import { VERSION_POINTS } from "../../crash/crash-lives.ts";
 import { assertEqualDatabases } from "../../support/compare.ts";
 import { createDatabase, query } from "../../support/database.ts";
 import { deadline } from "../../support/deadline.ts";
-import { killRandomly } from "../../support/kill-loop.ts";
 import { startWriters } from "../../support/writers.ts";
+import { runUnderKills } from "../exact-under-kills.ts";
 import { emptyWorkloadSchema } from "../migration-bench.ts";
-import { type FileBench, openFileBench } from "./file-bench.ts";
+import { openFileBench } from "./file-bench.ts";
 
 const SEED = Number(process.env.PGHAUL_TEST_SEED ?? 20261127);
 
@@ -34,7 +34,11 @@ describe("a target of files", () => {
         const killed = await bench.run(["run", "--until", "caught-up"], { PGHAUL_CRASH_AT: point });
         assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stderr}`);
       }
-      await runUnderKills(bench, 3);
+      const life = await runUnderKills(bench, { kills: 3, minMs: 1_500, maxMs: 5_000, seed: SEED });
+      await bench.whenLoaded();
+      const verdict = await bench.run(["verify", "run", "--json"]);
+      assert.equal(verdict.code, 0, verdict.stdout + verdict.stderr);
+      life.kill("SIGKILL");
     } finally {
       await writers.stop();
     }
@@ -61,25 +65,3 @@ describe("a target of files", () => {
     assert.match(refused.stdout, /TARGET_NOT_EMPTY/);
   });
 });
-
-/** The last life streams while a verification runs beside it; then it is killed, too. */
-async function runUnderKills(bench: FileBench, kills: number): Promise<void> {
-  let ended = "";
-  const life = await killRandomly(
-    () => {
-      const handle = bench.start(["run"]);
-      void handle.done.then(({ stderr }) => {
-        ended = stderr;
-      });
-      return handle.child;
-    },
-    { times: kills, minMs: 1_500, maxMs: 5_000, seed: SEED },
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${ended}`);
-  });
-  assert.equal(life.kills, kills);
-  await bench.whenLoaded();
-  const verdict = await bench.run(["verify", "run", "--json"]);
-  assert.equal(verdict.code, 0, verdict.stdout + verdict.stderr);
-  life.child.kill("SIGKILL");
-}
