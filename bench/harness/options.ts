@@ -89,7 +89,7 @@ export function parseOptions(args: readonly string[], figures: readonly string[]
   const pairs = values.pairs === undefined ? sizes.pairs : Number(values.pairs);
   if (!Number.isInteger(pairs) || pairs < 1) throw new TypeError("--pairs wants a whole number, at least 1");
   const only = values.only === undefined ? null : new Set(values.only.split(",").flatMap((name) => called(name, figures)));
-  return { sizes: { ...sizes, pairs }, only, json: values.json, write: values.write };
+  return { sizes: { ...sizes, pairs, lagPairs: Math.min(sizes.lagPairs, pairs) }, only, json: values.json, write: values.write };
 }
 
 /** `memory` is all of `memory-load`, `memory-stream` and so on. */
