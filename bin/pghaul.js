@@ -5,6 +5,7 @@ import { spawn } from "child_process";
 import { existsSync, readFileSync } from "fs";
 import { dirname, join } from "path";
 import { fileURLToPath } from "url";
+import { setFlagsFromString } from "v8";
 
 const NEEDED = [22, 18];
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -12,6 +13,9 @@ const STREAMS = /^(?:run|cdc start|snapshot run)(?: |$)/;
 const YOUNG_SIZE = "--max-semi-space-size";
 /** Of each of its two halves: a third of what it would be. Smaller ones cost more time than they spare memory. */
 const YOUNG_MEGABYTES = 16;
+const GROWTH = "--heap-growing-percent";
+/** Of what lives after a collection; what comes on top of it is garbage. By default the heap grows several times over before it is collected. */
+const GROWTH_PERCENT = 40;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 function isNewEnough(version) {
@@ -69,11 +73,13 @@ function refuse() {
  * size can only be said at the start, so the process begins anew in its own place: the same id, the same terminal, one process.
  */
 function boundMemory() {
+  if (!STREAMS.test(process.argv.slice(2).join(" "))) return;
   const given = process.execArgv.join(" ") + " " + process.env.NODE_OPTIONS;
-  const streams = STREAMS.test(process.argv.slice(2).join(" "));
-  if (!streams || given.indexOf(YOUNG_SIZE) >= 0 || !process.execve || process.platform === "win32") return;
-  const args = process.execArgv.concat(YOUNG_SIZE + "=" + YOUNG_MEGABYTES, process.argv.slice(1));
-  process.execve(process.execPath, [process.execPath].concat(args), process.env);
+  if (given.indexOf(YOUNG_SIZE) < 0 && process.execve && process.platform !== "win32") {
+    const args = process.execArgv.concat(YOUNG_SIZE + "=" + YOUNG_MEGABYTES, process.argv.slice(1));
+    process.execve(process.execPath, [process.execPath].concat(args), process.env);
+  }
+  if (given.indexOf(GROWTH) < 0) setFlagsFromString(GROWTH + "=" + GROWTH_PERCENT);
 }
 
 /** A checkout has src/ and runs it as it is; an installed package has dist/ only. */
