@@ -1,10 +1,12 @@
+import type { ReadOnlyDefault } from "../../conditions/side-facts.ts";
 import type { Gate } from "../gate.ts";
-import type { ReadOnlyDefault } from "../side-facts.ts";
 
 /** The new primary is a primary, and its applications' sessions may write. */
 export const writableGate: Gate = {
   id: "writable",
   title: "the new primary takes writes but for our guard",
+  when: ["switch", "rollback"],
+  side: "new",
   async ask({ from, to }) {
     const { inRecovery, readOnlyByDefault, connectionsLeft } = await to.writability();
     const known = new Set((await from.writability()).readOnlyByDefault.map(({ what }) => what));
@@ -12,9 +14,9 @@ export const writableGate: Gate = {
     const inTheWay = readOnlyByDefault.filter(({ what, everybody }) => everybody || !known.has(what));
     const open = !inRecovery && inTheWay.length === 0;
     return {
-      open,
+      verdict: open ? "pass" : "fail",
       evidence: { side: to.name, inRecovery, readOnlyByDefault: inTheWay.map(({ what }) => what).slice(0, 5), connectionsLeft },
-      ...(open ? {} : { fix: inRecovery ? "This server is a standby: name the primary in the connection string." : fixOf(inTheWay) }),
+      advice: open ? null : inRecovery ? "This server is a standby: name the primary in the connection string." : fixOf(inTheWay),
     };
   },
 };

@@ -1,4 +1,4 @@
-import type { Streamability } from "../../cutover/side-facts.ts";
+import type { Streamability } from "../../conditions/side-facts.ts";
 import { quoteIdent } from "../../postgres/quote.ts";
 import { sslModeOf } from "../../postgres/ssl-options.ts";
 import { askOf } from "../../side/postgres/catalog/ask.ts";

@@ -1,4 +1,4 @@
-import type { AccessAsked, AccessDifferences } from "../../../cutover/between-facts.ts";
+import type { AccessAsked, AccessDifferences } from "../../../conditions/between-facts.ts";
 import { type Access, readAccess } from "../catalog/access-queries.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { compareAccess } from "../catalog/compare-access.ts";

@@ -1,4 +1,4 @@
-import type { Holder, Holders } from "../../../cutover/side-facts.ts";
+import type { Holder, Holders } from "../../../conditions/side-facts.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { namesOf } from "./names-of.ts";

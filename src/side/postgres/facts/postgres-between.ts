@@ -1,4 +1,4 @@
-import type { BetweenFacts } from "../../../cutover/between-facts.ts";
+import type { BetweenFacts } from "../../../conditions/between-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { readAccessDifferences } from "./access-differences.ts";
 import { readObjectDifferences } from "./object-differences.ts";

@@ -1,4 +1,4 @@
-import type { SideFacts } from "../../../cutover/side-facts.ts";
+import type { SideFacts } from "../../../conditions/side-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { readInsertLsn } from "../wal.ts";
 import { readHolders } from "./holders.ts";

@@ -1,4 +1,4 @@
-import type { SequenceFact } from "../../../cutover/side-facts.ts";
+import type { SequenceFact } from "../../../conditions/side-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 
 interface SequenceRow {

@@ -1,4 +1,4 @@
-import type { SlotFact, Streamability } from "../../../cutover/side-facts.ts";
+import type { SlotFact, Streamability } from "../../../conditions/side-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { grantCreate, readOwnRole } from "./own-role.ts";
 

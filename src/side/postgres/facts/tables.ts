@@ -1,4 +1,4 @@
-import type { SubscriptionFact } from "../../../cutover/side-facts.ts";
+import type { SubscriptionFact } from "../../../conditions/side-facts.ts";
 import { type Table, tableId } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { readSubscriptions } from "../catalog/subscriptions.ts";

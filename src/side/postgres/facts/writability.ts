@@ -1,4 +1,4 @@
-import type { ReadOnlyDefault, Writability } from "../../../cutover/side-facts.ts";
+import type { ReadOnlyDefault, Writability } from "../../../conditions/side-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 
 export async function readWritability(ask: Ask): Promise<Writability> {
