@@ -38,6 +38,10 @@ export function pass(evidence: Evidence): Answer {
   return { verdict: "pass", evidence, advice: null };
 }
 
+export function warn(evidence: Evidence, advice: string | null = null): Answer {
+  return { verdict: "warn", evidence, advice };
+}
+
 export function fail(evidence: Evidence, advice: string | null = null): Answer {
   return { verdict: "fail", evidence, advice };
 }

@@ -20,7 +20,7 @@ import { wayBackGate } from "./gates/way-back.ts";
 import { writableGate } from "./gates/writable.ts";
 
 /** In the order in which they are shown. */
-const GATES: readonly Gate[] = [
+export const GATES: readonly Gate[] = [
   streamGate,
   heldGate,
   lagGate,

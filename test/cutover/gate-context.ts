@@ -61,6 +61,9 @@ export function between(objects: Partial<ObjectDifferences> = {}, access: Partia
       ...{ roles: 3, objects: 40, missingRoles: [], memberships: [], rights: [] },
       ...{ noSuperuserAnyMore: [], attributes: [], ownersNotKept: [], ...access },
     }),
+    roles: async () => ({ named: 3, missing: [], memberships: [], lessThanBefore: [], attributes: [] }),
+    ownersNotOurs: async () => [],
+    unknownPrivileges: async () => [],
   };
 }
 

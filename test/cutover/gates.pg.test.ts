@@ -206,6 +206,20 @@ for (const version of [13, 18] as const) {
       await stranger.end();
     });
 
+    it("sequences: one that a partition brought along belongs to the root, and stays behind with it", async () => {
+      await source.query(`create table parted (id int, at int) partition by range (at);
+        create table brought (id serial, at int); alter table parted attach partition brought for values from (0) to (10)`);
+      try {
+        assert.equal((await ask(sequencesGate)).open, true, "the table is not moved");
+        const both = { ...sides(), tables: [table("public.t"), table("public.parted")] };
+        assert.deepEqual((await ask(sequencesGate, both)).evidence.missing, ["public.brought_id_seq"]);
+        const found = (await sides().from.sequences()).find(({ name }) => name === "public.brought_id_seq");
+        assert.deepEqual([found?.owner, found?.users], [{ schema: "public", name: "parted" }, 1]);
+      } finally {
+        await source.query("drop table parted");
+      }
+    });
+
     it("parity: drift, indexes and extensions", async () => {
       assert.equal((await ask(parityGate)).open, true);
       assert.equal((await ask(parityGate, { facts: facts({ drift: async () => ["public.t has other columns"] }) })).open, false);

@@ -41,8 +41,8 @@ async function lackingIndexes({ from, to, tables }: GateContext): Promise<readon
 }
 
 async function lackingExtensions({ from, to }: GateContext): Promise<readonly string[]> {
-  const here = new Set(await to.extensions());
-  return (await from.extensions()).filter((name) => !here.has(name));
+  const here = new Set((await to.extensions()).map(({ name }) => name));
+  return (await from.extensions()).map(({ name }) => name).filter((name) => !here.has(name));
 }
 
 async function differingSettings({ from, to }: GateContext): Promise<readonly string[]> {

@@ -8,9 +8,9 @@ export const subscriptionsGate: Gate = {
   when: ["switch", "rollback"],
   side: "old",
   async ask({ from, tables }) {
-    const found = await from.subscriptionsInto(tables);
+    const found = (await from.subscriptions(tables)).filter((one) => one.tables !== null);
     const evidence = { side: from.name, subscriptions: found.map(({ name, tables: into }) => `${name} writes into ${into}`).slice(0, 5) };
     if (found.length === 0) return pass(evidence);
-    return fail(evidence, `${found.map(({ fix }) => fix).join(" ")}   -- at the ${from.name}; its rows would pass the fence`);
+    return fail(evidence, `${found.map(({ disable }) => `${disable};`).join(" ")}   -- at the ${from.name}; its rows would pass the fence`);
   },
 };

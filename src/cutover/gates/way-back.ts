@@ -1,4 +1,4 @@
-import type { Room } from "../../conditions/side-facts.ts";
+import type { Room } from "../../conditions/server-facts.ts";
 import type { Gate } from "../gate.ts";
 
 /** A stream out of the new primary can be made, or is there. */
