@@ -82,7 +82,9 @@ const LAYERS: Layers = {
 const AWAITED: AwaitedUse = {};
 
 const SEAM: Seam = {
-  speechless: ["src/workflow/", "src/cutover/", "src/verify/"],
+  speechless: ["src/workflow/", "src/cutover/", "src/verify/", "src/conditions/", "src/source/checks/"],
+  conditions: ["src/conditions/", "src/cutover/gates/", "src/source/checks/"],
+  speakers: /^(?:pg|src\/side\/.*|src\/source\/queries\/.*|src\/postgres\/(?:queryable|connect|open-session)\.ts)$/,
   adapter: /^src\/target\/[a-z]+\//,
   registry: "src/workflow/target-kinds.ts",
 };
