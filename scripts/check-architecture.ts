@@ -21,10 +21,12 @@ const ALLOWED: Layers["allowed"] = {
   config: ["model", "errors", "observe", "postgres"],
   // the exactness core: knows no driver
   engine: ["model", "errors"],
+  // the shape of checks and gates, and what they may ask of a side
+  conditions: ["model", "errors"],
   // what a server answers and does whichever end of the migration it is
-  side: ["model", "errors", "observe", "postgres", "engine"],
+  side: ["model", "errors", "observe", "postgres", "engine", "conditions"],
   // the world, which never imports itself sideways
-  source: ["model", "errors", "observe", "postgres", "pgoutput", "side"],
+  source: ["model", "errors", "observe", "postgres", "pgoutput", "side", "conditions"],
   log: ["model", "errors", "observe", "postgres", "pgoutput"],
   target: ["model", "errors", "observe", "postgres", "side"],
   state: ["model", "errors", "observe", "postgres"],
@@ -32,13 +34,28 @@ const ALLOWED: Layers["allowed"] = {
   // procedures over contracts
   plan: ["model", "errors", "observe", "engine"],
   verify: ["model", "errors", "observe", "engine"],
-  cutover: ["model", "errors", "observe", "engine"],
+  cutover: ["model", "errors", "observe", "engine", "conditions"],
   routing: ["model", "errors", "observe", "engine"],
   throttle: ["model", "errors", "observe", "engine"],
   report: ["model", "errors", "observe"],
   // the only place that wires parts together
   workflow: [
-    ...["errors", "model", "observe", "postgres", "pgoutput", "config", "engine", "side", "source", "log", "target", "state", "transform"],
+    ...[
+      "errors",
+      "model",
+      "observe",
+      "postgres",
+      "pgoutput",
+      "config",
+      "engine",
+      "conditions",
+      "side",
+      "source",
+      "log",
+      "target",
+      "state",
+      "transform",
+    ],
     ...["plan", "verify", "cutover", "routing", "throttle", "report"],
   ],
   // the terminal
@@ -53,7 +70,7 @@ const LAYERS: Layers = {
   // Whoever implements a contract, or is handed its implementation, may name it.
   contracts: [
     /^src\/[a-z]+\/ports(?:\/[a-z-]+)?\.ts$/,
-    /^src\/cutover\/(?:side-facts|between-facts|switch-outline)\.ts$/,
+    /^src\/cutover\/switch-outline\.ts$/,
     /^src\/target\/(?:kind|restorable|target)\.ts$/,
   ],
   contractReaders: ["side", "source", "log", "target", "state", "transform", "plan", "verify", "cutover", "routing", "throttle"],
@@ -65,7 +82,9 @@ const LAYERS: Layers = {
 const AWAITED: AwaitedUse = {};
 
 const SEAM: Seam = {
-  speechless: ["src/workflow/", "src/cutover/", "src/verify/"],
+  speechless: ["src/workflow/", "src/cutover/", "src/verify/", "src/conditions/", "src/source/checks/"],
+  conditions: ["src/conditions/", "src/cutover/gates/", "src/source/checks/"],
+  speakers: /^(?:pg|src\/side\/.*|src\/source\/queries\/.*|src\/postgres\/(?:queryable|connect|open-session)\.ts)$/,
   adapter: /^src\/target\/[a-z]+\//,
   registry: "src/workflow/target-kinds.ts",
 };

@@ -1,9 +1,10 @@
-// Writes the reference that the code already holds: docs/commands/, docs/configuration.md, docs/errors.md,
-// docs/exit-codes.md, the manual page and the JSON Schema of pghaul.yaml. With --check it writes nothing and ends with 1 when a file is stale.
+// Writes the reference that the code already holds: docs/commands/, docs/conditions.md, docs/configuration.md,
+// docs/errors.md, docs/exit-codes.md, the manual page and the JSON Schema of pghaul.yaml. With --check it writes nothing and ends with 1 when a file is stale.
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type CommandClass, commandIndex, commandPage } from "./docs/command-page.ts";
+import { conditionsPage } from "./docs/conditions-page.ts";
 import { configurationPage } from "./docs/configuration-page.ts";
 import { errorsPage } from "./docs/errors-page.ts";
 import { exitCodesPage } from "./docs/exit-codes-page.ts";
@@ -14,6 +15,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 /** Text of each generated file by its path. */
 async function generate(): Promise<Map<string, string>> {
   const pages = new Map<string, string>([
+    ["docs/conditions.md", conditionsPage()],
     ["docs/configuration.md", configurationPage()],
     ["docs/errors.md", errorsPage()],
     ["docs/exit-codes.md", exitCodesPage()],

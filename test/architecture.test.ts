@@ -35,29 +35,43 @@ function assertLawful(folder: string): void {
 
 test("the repository keeps its own law", () => assertLawful(root));
 
-test("the law lets a gate be added: a file beside the others, and its place in the list", () => {
-  const copy = mkdtempSync(join(tmpdir(), "pghaul-gate-"));
+test("the law lets gates and checks be added: a file beside the others, and its place in the list", () => {
+  const copy = mkdtempSync(join(tmpdir(), "pghaul-conditions-"));
   try {
     for (const folder of ["src", "bin", "scripts", "demo", "bench", "test"]) cpSync(root + folder, join(copy, folder), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    const files = globSync("src/**/*.ts", { cwd: copy });
-    const textOf = (file: string) => readFileSync(join(copy, file), "utf8");
-    const gate = files.find((file) => /export const lagGate\b/.test(textOf(file)));
-    const list = files.find((file) => /import \{ lagGate \}/.test(textOf(file)) && /^ {2}lagGate,$/m.test(textOf(file)));
-    assert.ok(gate !== undefined && list !== undefined);
     // As many as no folder of parts may hold.
     for (const number of Array(16).keys()) {
-      const planted = join(dirname(gate), `planted-${number}.ts`);
-      writeFileSync(join(copy, planted), textOf(gate).replaceAll("lagGate", `plantedGate${number}`));
-      const from = relative(dirname(list), planted);
-      const listed = textOf(list).replace(/^ {2}lagGate,$/m, `  plantedGate${number},\n$&`);
-      writeFileSync(join(copy, list), `import { plantedGate${number} } from "${from.startsWith(".") ? from : `./${from}`}";\n${listed}`);
+      plant(copy, { like: "lagGate", as: `plantedGate${number}`, line: /^ {2}lagGate,$/m });
+      plant(copy, { like: "publicationsCheck", as: `plantedCheck${number}`, line: /^ {2}publicationsCheck,$/m });
     }
     assertLawful(copy);
   } finally {
     rmSync(copy, { recursive: true });
   }
 });
+
+interface Planted {
+  /** Name of an export. */
+  readonly like: string;
+  readonly as: string;
+  /** Its line in the list. */
+  readonly line: RegExp;
+}
+
+/** A file beside the one that exports `like`, and a line in the list that holds it. */
+function plant(copy: string, { like, as, line }: Planted): void {
+  const textOf = (file: string) => readFileSync(join(copy, file), "utf8");
+  const files = globSync("src/**/*.ts", { cwd: copy });
+  const own = files.find((file) => textOf(file).includes(`export const ${like}: `));
+  const list = files.find((file) => textOf(file).includes(`import { ${like} }`) && line.test(textOf(file)));
+  assert.ok(own !== undefined && list !== undefined, like);
+  const planted = join(dirname(own), `${as.toLowerCase()}.ts`);
+  writeFileSync(join(copy, planted), textOf(own).replaceAll(like, as));
+  const from = relative(dirname(list), planted);
+  const listed = textOf(list).replace(line, `  ${as},\n$&`);
+  writeFileSync(join(copy, list), `import { ${as} } from "${from.startsWith(".") ? from : `./${from}`}";\n${listed}`);
+}
 
 test("every package that users install is imported, and one module asks questions", () => {
   const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { dependencies: Record<string, string> };
@@ -216,6 +230,8 @@ test("a file that does not parse is a finding, not a crash", () => {
 
 const SEAM: Seam = {
   speechless: ["src/workflow/", "src/cutover/"],
+  conditions: ["src/cutover/gates/", "src/source/checks/"],
+  speakers: /^(?:pg|src\/side\/.*)$/,
   adapter: /^src\/target\/[a-z]+\//,
   registry: "src/workflow/target-kinds.ts",
 };
@@ -226,6 +242,16 @@ test("no statement is run where a contract stands between", () => {
   assert.deepEqual(breaches("src/cutover/gates/lag.ts"), ["no-sql"]);
   assert.deepEqual(breaches("src/workflow/run/lag.ts"), ["no-sql"]);
   assert.deepEqual(breaches("src/side/postgres/facts/lag.ts"), []);
+});
+
+test("a check and a gate ask typed facts, and have nobody to run a statement with", () => {
+  const breaches = (path: string, text: string): string[] => checkSeam(readModule(path, text), SEAM).map(({ rule }) => rule);
+  for (const path of ["src/cutover/gates/lag.ts", "src/source/checks/lag.ts"]) {
+    assert.deepEqual(breaches(path, 'import { askOf } from "../../side/postgres/catalog/ask.ts";'), ["facts-only"]);
+    assert.deepEqual(breaches(path, 'import type pg from "pg";'), ["facts-only"]);
+    assert.deepEqual(breaches(path, 'import { pass } from "../../conditions/condition.ts";'), []);
+  }
+  assert.deepEqual(breaches("src/source/run-checks.ts", 'import type pg from "pg";'), []);
 });
 
 test("one file knows the kinds of targets", () => {

@@ -1,3 +1,4 @@
+import { type Answer, fail } from "../conditions/condition.ts";
 import type { SideName } from "../model/side.ts";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
 import { errorsGate } from "./gates/errors.ts";
@@ -19,7 +20,7 @@ import { wayBackGate } from "./gates/way-back.ts";
 import { writableGate } from "./gates/writable.ts";
 
 /** In the order in which they are shown. */
-const GATES: readonly Gate[] = [
+export const GATES: readonly Gate[] = [
   streamGate,
   heldGate,
   lagGate,
@@ -44,21 +45,30 @@ const USUAL_TTL_MILLIS = 60_000;
 
 /** The gates of one direction. */
 export function gatesTo(to: SideName): readonly Gate[] {
-  return GATES.filter(({ forwardOnly }) => to === "target" || forwardOnly !== true);
+  const moment = to === "target" ? "switch" : "rollback";
+  return GATES.filter(({ when }) => when.includes(moment));
 }
 
-/** Asks every gate. One that cannot be asked is closed, with the reason as its evidence: a check shows all that is wrong at once. */
+/** Asks every gate. */
 export async function checkGates(context: GateContext): Promise<readonly GateResult[]> {
   const results: GateResult[] = [];
   for (const gate of gatesTo(context.to.name)) results.push(await askGate(gate, context));
   return results;
 }
 
-async function askGate(gate: Gate, context: GateContext): Promise<GateResult> {
+/** One that cannot be asked is closed, with the reason as its evidence: a check shows all that is wrong at once. */
+export async function askGate(gate: Gate, context: GateContext): Promise<GateResult> {
   const measuredAt = new Date(context.now()).toISOString();
-  const answer = await gate.ask(context).catch((error: unknown) => ({
-    open: false,
-    evidence: { cannotTell: error instanceof Error ? error.message : String(error) },
-  }));
-  return { id: gate.id, ttlMillis: USUAL_TTL_MILLIS, ...answer, measuredAt };
+  const answer: Answer = await gate
+    .ask(context)
+    .catch((error: unknown) => fail({ cannotTell: error instanceof Error ? error.message : String(error) }));
+  const { verdict, evidence, advice, ttlMillis = USUAL_TTL_MILLIS } = answer;
+  return {
+    id: gate.id,
+    ttlMillis,
+    open: verdict !== "fail",
+    evidence: typeof evidence === "string" ? { found: evidence } : evidence,
+    ...(advice === null ? {} : { fix: advice }),
+    measuredAt,
+  };
 }

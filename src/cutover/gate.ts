@@ -1,13 +1,14 @@
 /**
- * A gate is a condition that must hold before a switch, with its evidence. Gates only read. What they ask beside the two databases comes
- * through `GateFacts`, so that this folder knows neither state directory nor stream.
+ * What a gate may ask, and what becomes of its answer. What gates ask beside the two databases comes through `GateFacts`, so that this folder
+ * knows neither state directory nor stream.
  */
+import type { BetweenFacts } from "../conditions/between-facts.ts";
+import type { Condition } from "../conditions/condition.ts";
+import type { SideFacts } from "../conditions/side-facts.ts";
 import type { AccessScope } from "../model/access-scope.ts";
 import type { SideName } from "../model/side.ts";
 import type { Table } from "../model/table.ts";
-import type { BetweenFacts } from "./between-facts.ts";
 import type { Route } from "./ports.ts";
-import type { SideFacts } from "./side-facts.ts";
 
 export interface GateResult {
   readonly id: string;
@@ -22,22 +23,8 @@ export interface GateResult {
   readonly ttlMillis: number;
 }
 
-/** What a gate's own code returns. */
-export interface GateAnswer {
-  readonly open: boolean;
-  readonly evidence: Readonly<Record<string, unknown>>;
-  readonly fix?: string;
-  readonly ttlMillis?: number;
-}
-
-export interface Gate {
-  readonly id: string;
-  /** In words, for the plan. */
-  readonly title: string;
-  /** Left out on the way back: what a rollback does not depend on must not hold it up. */
-  readonly forwardOnly?: true;
-  readonly ask: (context: GateContext) => Promise<GateAnswer>;
-}
+/** A condition that must hold before a switch, in one direction or both. */
+export type Gate = Condition<GateContext>;
 
 export interface LagSample {
   /** Milliseconds since the Unix epoch. */

@@ -1,13 +1,12 @@
 import type pg from "pg";
 import { asPghaulError } from "../postgres/wrap-error.ts";
-import {
-  type LongTransactionRow,
-  selectLongTransactions,
-  selectOldestHorizon,
-  selectPreparedTransactions,
-  selectWalPosition,
-} from "./queries/health-queries.ts";
+import { askOf } from "../side/postgres/catalog/ask.ts";
+import { readTransactions } from "../side/postgres/facts/transactions.ts";
+import { selectOldestHorizon, selectWalPosition } from "./queries/health-queries.ts";
 import { readSlot } from "./slot.ts";
+
+/** Of each kind. */
+const MOST = 10;
 
 /** The source's own condition at one moment. Names are for a person to read. */
 export interface SourceHealth {
@@ -41,12 +40,13 @@ export interface OpenTransaction {
  */
 export async function readHealth(client: pg.Client, slot: string, longSeconds = 300): Promise<SourceHealth> {
   try {
+    const open = await readTransactions(askOf(client), longSeconds * 1_000);
     const horizon = await selectOldestHorizon(client);
     return {
       slot: await slotHealth(client, slot),
       oldestXmin: horizon === null ? null : { age: Number(horizon.age), who: horizon.who },
-      longTransactions: (await selectLongTransactions(client, longSeconds)).map(toOpenTransaction),
-      preparedTransactions: (await selectPreparedTransactions(client)).map(toOpenTransaction),
+      longTransactions: open.filter(({ prepared }) => !prepared).slice(0, MOST),
+      preparedTransactions: open.filter(({ prepared }) => prepared).slice(0, MOST),
     };
   } catch (error) {
     throw asPghaulError(error, "source", { step: "health" });
@@ -64,8 +64,4 @@ async function slotHealth(client: pg.Client, name: string): Promise<SlotHealth |
     walStatus: slot.walStatus,
     active: slot.activePid !== null,
   };
-}
-
-function toOpenTransaction({ who, seconds }: LongTransactionRow): OpenTransaction {
-  return { who, seconds: Number(seconds) };
 }

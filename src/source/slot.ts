@@ -7,16 +7,11 @@ import { formatLsn, type Lsn, parseLsn } from "../model/lsn.ts";
 import { type SideName, sideCode } from "../model/side.ts";
 import type { Queryable } from "../postgres/queryable.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
-import {
-  callAdvanceSlot,
-  callCreateSlot,
-  callDropSlot,
-  callProbeSlot,
-  type SlotRow,
-  selectServerVersion,
-  selectSlot,
-  selectWritingTransactions,
-} from "./queries/slot-queries.ts";
+import { askOf } from "../side/postgres/catalog/ask.ts";
+import { readServer } from "../side/postgres/facts/server-facts.ts";
+import { readSlotRow, type SlotRow } from "../side/postgres/facts/slot.ts";
+import { readTransactions } from "../side/postgres/facts/transactions.ts";
+import { callAdvanceSlot, callCreateSlot, callDropSlot, callProbeSlot } from "./queries/slot-queries.ts";
 import { asStreamError } from "./stream-errors.ts";
 
 /** What `pg_replication_slots` says of a slot. */
@@ -55,11 +50,13 @@ export interface CreateSlotOptions {
   readonly waiting: (who: string) => void;
 }
 
+const MOST_NAMED = 10;
+
 const WATCH_MILLIS = 2_000;
 
 /** The slot, or null when there is none of this name. */
 export async function readSlot(db: Queryable, name: string): Promise<SlotInfo | null> {
-  const row = await selectSlot(db, name, await selectServerVersion(db));
+  const row = await readSlotRow(askOf(db), name);
   return row === null ? null : toSlotInfo(row);
 }
 
@@ -70,7 +67,7 @@ export async function readSlot(db: Queryable, name: string): Promise<SlotInfo | 
  * Throws BARRIER_TIMEOUT naming them, SLOT_FOREIGN when the name is taken, SOURCE_WAL_LEVEL, SOURCE_PRIVILEGE, SOURCE_QUERY.
  */
 export async function createSlot(client: pg.Client, watch: Queryable, options: CreateSlotOptions): Promise<Lsn> {
-  const version = await selectServerVersion(client);
+  const { version } = await readServer(askOf(client));
   const timer = setInterval(() => void tellWaiting(watch, options), WATCH_MILLIS);
   try {
     return parseLsn(await callCreateSlot(client, { ...options, version }));
@@ -159,7 +156,7 @@ export function checkSlot(
 
 async function tellWaiting(watch: Queryable, { name, waiting }: CreateSlotOptions): Promise<void> {
   // Only a courtesy: if the session that looks is lost, the slot is still being made.
-  const blockers = await selectWritingTransactions(watch).catch(() => []);
+  const blockers = await writingTransactions(watch).catch(() => []);
   if (blockers.length > 0) waiting(`slot ${name} waits for older transactions: ${blockers.join("; ")}`);
 }
 
@@ -168,7 +165,7 @@ async function asCreateError(error: unknown, watch: Queryable, { side, name, tim
   switch (sqlState(error)) {
     case "57014": {
       // query_canceled, by the statement timeout
-      const blockers = await selectWritingTransactions(watch).catch(() => []);
+      const blockers = await writingTransactions(watch).catch(() => []);
       const who = blockers.length === 0 ? "they have ended since" : blockers.join("; ");
       return new PghaulError("BARRIER_TIMEOUT", `slot ${name} was not ready after ${timeoutMillis} ms; older transactions: ${who}`, {
         context,
@@ -188,6 +185,12 @@ async function asCreateError(error: unknown, watch: Queryable, { side, name, tim
     default:
       return asStreamError(error, { side, slot: name, publications: [] });
   }
+}
+
+/** A slot is ready when every transaction has ended that had written when it was asked for. */
+async function writingTransactions(watch: Queryable): Promise<readonly string[]> {
+  const writing = (await readTransactions(askOf(watch), 0)).filter(({ wrote }) => wrote);
+  return writing.slice(0, MOST_NAMED).map(({ who, seconds }) => `${who} for ${seconds} s`);
 }
 
 function toSlotInfo(row: SlotRow): SlotInfo {

@@ -1,8 +1,8 @@
 /** A gate's surroundings, everything well; tests change what they are about. */
-import type { AccessDifferences, BetweenFacts, ObjectDifferences } from "../../src/cutover/between-facts.ts";
+import type { AccessDifferences, BetweenFacts, ObjectDifferences } from "../../src/conditions/between-facts.ts";
+import type { SideFacts } from "../../src/conditions/side-facts.ts";
 import type { GateContext, GateFacts, GateLimits, LagSample } from "../../src/cutover/gate.ts";
 import type { Route } from "../../src/cutover/ports.ts";
-import type { SideFacts } from "../../src/cutover/side-facts.ts";
 import type { SideName } from "../../src/model/side.ts";
 import type { Table } from "../../src/model/table.ts";
 import { postgresFacts } from "../../src/side/postgres/facts/postgres-facts.ts";
@@ -61,6 +61,9 @@ export function between(objects: Partial<ObjectDifferences> = {}, access: Partia
       ...{ roles: 3, objects: 40, missingRoles: [], memberships: [], rights: [] },
       ...{ noSuperuserAnyMore: [], attributes: [], ownersNotKept: [], ...access },
     }),
+    roles: async () => ({ named: 3, missing: [], memberships: [], lessThanBefore: [], attributes: [] }),
+    ownersNotOurs: async () => [],
+    unknownPrivileges: async () => [],
   };
 }
 

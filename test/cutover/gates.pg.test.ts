@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type pg from "pg";
-import type { Gate, GateAnswer, GateContext } from "../../src/cutover/gate.ts";
+import type { SideFacts } from "../../src/conditions/side-facts.ts";
+import { askGate } from "../../src/cutover/check-gates.ts";
+import type { Gate, GateContext, GateResult } from "../../src/cutover/gate.ts";
 import { fencePrivilegesGate } from "../../src/cutover/gates/fence-privileges.ts";
 import { lagGate } from "../../src/cutover/gates/lag.ts";
 import { objectsGate } from "../../src/cutover/gates/objects.ts";
@@ -14,7 +16,6 @@ import { transactionsGate } from "../../src/cutover/gates/transactions.ts";
 import { updatesGate } from "../../src/cutover/gates/updates.ts";
 import { wayBackGate } from "../../src/cutover/gates/way-back.ts";
 import { writableGate } from "../../src/cutover/gates/writable.ts";
-import type { SideFacts } from "../../src/cutover/side-facts.ts";
 import { createProgressSchema } from "../../src/side/postgres/bookkeeping/progress-schema.ts";
 import { askOf } from "../../src/side/postgres/catalog/ask.ts";
 import { postgresBetween } from "../../src/side/postgres/facts/postgres-between.ts";
@@ -52,7 +53,7 @@ for (const version of [13, 18] as const) {
       return { from: side("source", from), to: side("target", to), tables: [table("public.t"), table("public.O'dd")] };
     }
 
-    const ask = (gate: Gate, change: Partial<GateContext> = {}): Promise<GateAnswer> => gate.ask(context({ ...sides(), ...change }));
+    const ask = (gate: Gate, change: Partial<GateContext> = {}): Promise<GateResult> => askGate(gate, context({ ...sides(), ...change }));
 
     it("fence-privileges: the owner of each partition counts, not only the root's", async () => {
       await source.query(`create role clerk; create table split (id int primary key) partition by range (id);
@@ -203,6 +204,20 @@ for (const version of [13, 18] as const) {
       const refused = await ask(sequencesGate, sides(stranger));
       assert.match(refused.fix ?? "", /grant select on sequence public.free_standing, public.t_id_seq to "stranger"/);
       await stranger.end();
+    });
+
+    it("sequences: one that a partition brought along belongs to the root, and stays behind with it", async () => {
+      await source.query(`create table parted (id int, at int) partition by range (at);
+        create table brought (id serial, at int); alter table parted attach partition brought for values from (0) to (10)`);
+      try {
+        assert.equal((await ask(sequencesGate)).open, true, "the table is not moved");
+        const both = { ...sides(), tables: [table("public.t"), table("public.parted")] };
+        assert.deepEqual((await ask(sequencesGate, both)).evidence.missing, ["public.brought_id_seq"]);
+        const found = (await sides().from.sequences()).find(({ name }) => name === "public.brought_id_seq");
+        assert.deepEqual([found?.owner, found?.users], [{ schema: "public", name: "parted" }, 1]);
+      } finally {
+        await source.query("drop table parted");
+      }
     });
 
     it("parity: drift, indexes and extensions", async () => {

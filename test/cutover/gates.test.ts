@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { checkGates, gatesTo } from "../../src/cutover/check-gates.ts";
-import type { GateContext } from "../../src/cutover/gate.ts";
+import { askGate, checkGates, gatesTo } from "../../src/cutover/check-gates.ts";
+import type { Gate, GateContext } from "../../src/cutover/gate.ts";
 import { errorsGate } from "../../src/cutover/gates/errors.ts";
 import { heldGate } from "../../src/cutover/gates/held.ts";
 import { lagGate } from "../../src/cutover/gates/lag.ts";
@@ -15,8 +15,8 @@ import { between, context, facts, NOW, route, samples, table } from "./gate-cont
 
 const ago = (millis: number) => new Date(NOW - millis).toISOString();
 
-async function opens(gate: { ask: (context: GateContext) => Promise<{ open: boolean }> }, changed: Partial<GateContext>): Promise<boolean> {
-  return (await gate.ask(context(changed))).open;
+async function opens(gate: Gate, changed: Partial<GateContext>): Promise<boolean> {
+  return (await askGate(gate, context(changed))).open;
 }
 
 describe("gates", () => {
@@ -59,7 +59,7 @@ describe("gates", () => {
         { table: "public.t", equal: true, at: ago(1_000) },
         ...(second === null ? [] : [{ table: "public.u", equal: true, at: ago(3_600_000), ...second }]),
       ];
-      return verifiedGate.ask(context({ tables, facts: facts({ verdicts: () => both }) }));
+      return askGate(verifiedGate, context({ tables, facts: facts({ verdicts: () => both }) }));
     };
     const good = await verdicts({});
     assert.equal(good.open, true);
@@ -86,7 +86,7 @@ describe("gates", () => {
     const held = [
       { table: "public.t", why: "public.t is held: the target refuses a row", fix: "pghaul snapshot reload --table 'public.t'" },
     ];
-    const answer = await heldGate.ask(context({ facts: facts({ held: () => held }) }));
+    const answer = await askGate(heldGate, context({ facts: facts({ held: () => held }) }));
     assert.equal(answer.open, false);
     assert.match(JSON.stringify(answer.evidence), /the target refuses a row/);
     assert.equal(answer.fix, held[0]?.fix);
@@ -97,17 +97,17 @@ describe("gates", () => {
     assert.equal(await opens(objectsGate, {}), true);
     const view = { title: "view public.v", statement: "create view public.v as select 1" };
     const cast = { title: "cast (a AS b)", statement: null };
-    const missing = await objectsGate.ask(context({ between: between({ missing: { count: 30, first: [view, cast] } }) }));
+    const missing = await askGate(objectsGate, context({ between: between({ missing: { count: 30, first: [view, cast] } }) }));
     assert.equal(missing.open, false);
     assert.deepEqual(missing.evidence, { objects: 40, missing: 30, first: ["view public.v", "cast (a AS b)"], differing: 0 });
     assert.match(missing.fix ?? "", /^create view public\.v as select 1;\n-- as pg_dump .*: cast \(a AS b\)\n-- .*notNeeded$/);
-    const differing = await objectsGate.ask(context({ between: between({ differing: { count: 1, first: [view] } }) }));
+    const differing = await askGate(objectsGate, context({ between: between({ differing: { count: 1, first: [view] } }) }));
     assert.equal(differing.open, false);
     assert.deepEqual(differing.evidence, { objects: 40, missing: 0, differing: 1, firstDiffering: ["view public.v"] });
   });
 
   it("privileges: a role, a membership and a right each close it; what is only worth knowing does not", async () => {
-    const asked = async (found: Parameters<typeof between>[1]) => privilegesGate.ask(context({ between: between({}, found) }));
+    const asked = async (found: Parameters<typeof between>[1]) => askGate(privilegesGate, context({ between: between({}, found) }));
     const role = { name: "app", title: "role app", statement: 'create role "app" login' };
     const right = { kind: "grant", title: "function f()", statement: null, obstacle: "the target has no function f()" } as const;
     assert.equal((await asked({ noSuperuserAnyMore: ["dba"], attributes: ["app has bypassrls at the source only"] })).open, true);

@@ -123,8 +123,8 @@ export const CUTOVER_MUTANTS: readonly Mutant[] = [
   },
   {
     what: "a table that is held does not close the gate",
-    find: "open: first === undefined,\n      evidence: {\n        tablesHeld",
-    replace: "open: true,\n      evidence: {\n        tablesHeld",
+    find: 'verdict: first === undefined ? "pass" : "fail",\n      evidence: {\n        tablesHeld',
+    replace: 'verdict: "pass",\n      evidence: {\n        tablesHeld',
     killedBy: ["test/cutover/gates.test.ts"],
   },
   {

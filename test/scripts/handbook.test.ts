@@ -17,7 +17,14 @@ test("every file that the handbook names or links is there", () => {
 });
 
 test("the recipes name the exports that they speak of", () => {
-  const words = { "src/cutover/gate.ts": "GateFacts", "src/engine/ports.ts": "interface ChangeLog", "src/target/target.ts": "OpenTarget" };
+  const words = {
+    "src/conditions/condition.ts": "interface Condition<",
+    "src/cutover/gate.ts": "GateFacts",
+    "src/source/checks/check.ts": "CheckContext",
+    "src/side/postgres/facts/names-of.ts": "const GIVEN",
+    "src/engine/ports.ts": "interface ChangeLog",
+    "src/target/target.ts": "OpenTarget",
+  };
   for (const [path, word] of Object.entries(words)) assert.ok(readFileSync(root + path, "utf8").includes(word), `${path}: ${word}`);
 });
 

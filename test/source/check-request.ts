@@ -1,7 +1,7 @@
 import type { CheckResult } from "../../src/model/check-result.ts";
 import { connect } from "../../src/postgres/connect.ts";
 import { resolveConnection } from "../../src/postgres/resolve-connection.ts";
-import { type CheckRequest, runChecks } from "../../src/source/checks/run-checks.ts";
+import { type CheckRequest, runChecks } from "../../src/source/run-checks.ts";
 
 const AROUND = { env: {}, home: undefined, user: undefined, socketDirs: [] };
 

@@ -94,6 +94,18 @@ describe("what the schema asks of the target", () => {
       assert.equal(again.get(id)?.status, "pass", `${id}: ${again.get(id)?.evidence}`);
   });
 
+  test("a role that only reads at both sides may go on so; one that is to write at the target is named", async () => {
+    const readOnly = async () => (await checkAll(checkRequest(source.url(), target.url()))).get("target-read-only");
+    await query(target.url(), "create role looker; alter role looker set default_transaction_read_only = on");
+    const found = await readOnly();
+    assert.match(`${found?.status} ${found?.evidence}`, /^warn .* is on for role looker: /);
+    await query(source.url(), "create role looker; alter role looker set default_transaction_read_only = on");
+    assert.equal((await readOnly())?.status, "pass");
+    await query(source.url(), "alter role looker reset default_transaction_read_only");
+    for (const statement of found?.fix?.split(/;(?: {3}--.*)?(?:\n|$)/) ?? []) if (statement !== "") await query(target.url(), statement);
+    assert.equal((await readOnly())?.status, "pass", "the advice helps");
+  });
+
   test("a library that a superuser's target does not have", async () => {
     const mover = async () => checkAll(checkRequest(source.url(), target.url()));
     await query(

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type pg from "pg";
 import type { CheckResult } from "../../src/model/check-result.ts";
-import { type CheckRequest, runChecks } from "../../src/source/checks/run-checks.ts";
 import { SERVER_CHECKS } from "../../src/source/checks/server-checks.ts";
+import { type CheckRequest, runChecks } from "../../src/source/run-checks.ts";
 import { query } from "../support/database.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 import { checkAll, checkRequest } from "./check-request.ts";
@@ -15,6 +15,7 @@ const FIT = "create table orders (id bigserial primary key, v text); create tabl
 const TWO_SIDED = [
   "target-table-ownership",
   "target-version",
+  "target-read-only",
   "target-empty",
   "target-write",
   "target-row-security",
@@ -248,11 +249,11 @@ describe("prechecks", () => {
 
   test("a version that nobody has tried is refused", async () => {
     const check = SERVER_CHECKS.find(({ id }) => id === "source-version");
-    const source = { name: "source", version: 120_022 } as never;
-    assert.deepEqual(await check?.run({ source } as never), {
-      status: "fail",
+    const source = { name: "source", server: async () => ({ version: 120_022, release: "12.22", inRecovery: false }) };
+    assert.deepEqual(await check?.ask({ source } as never), {
+      verdict: "fail",
       evidence: "PostgreSQL 12; pghaul knows 13 to 18",
-      fix: null,
+      advice: null,
     });
   });
 

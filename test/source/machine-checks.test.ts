@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import type { Verdict } from "../../src/source/checks/check.ts";
+import type { Answer } from "../../src/conditions/condition.ts";
 import { MACHINE_CHECKS } from "../../src/source/checks/machine-checks.ts";
 
 let dir: string;
@@ -13,17 +13,17 @@ before(async () => {
 });
 after(() => rm(dir, { recursive: true, force: true }));
 
-async function verdict(stateDirectory: string): Promise<Verdict> {
+async function verdict(stateDirectory: string): Promise<Answer> {
   const check = MACHINE_CHECKS.find(({ id }) => id === "state-directory");
   assert.ok(check);
-  return check.run({ stateDirectory } as never);
+  return check.ask({ stateDirectory } as never);
 }
 
 test("a state directory that is writable, or can be made, passes", async () => {
   const made = path.join(dir, "made");
   await mkdir(made);
   await writeFile(path.join(made, "state.db"), "");
-  assert.deepEqual(await verdict(made), { status: "pass", evidence: `${made} is writable`, fix: null });
+  assert.deepEqual(await verdict(made), { verdict: "pass", evidence: `${made} is writable`, advice: null });
   assert.equal((await verdict(path.join(made, "not", "yet"))).evidence, `${path.join(made, "not", "yet")} can be made`);
 });
 
@@ -31,15 +31,18 @@ test("a file in the way fails, and the fix moves it", async () => {
   const file = path.join(dir, "it's a file");
   await writeFile(file, "");
   const refused = await verdict(path.join(file, "state"));
-  assert.deepEqual([refused.status, refused.evidence], ["fail", `${file} is a file, and ${path.join(file, "state")} is to be a directory`]);
-  assert.equal(spawnSync("sh", ["-c", refused.fix ?? ""]).status, 0);
-  assert.equal((await verdict(path.join(file, "state"))).status, "pass");
+  assert.deepEqual(
+    [refused.verdict, refused.evidence],
+    ["fail", `${file} is a file, and ${path.join(file, "state")} is to be a directory`],
+  );
+  assert.equal(spawnSync("sh", ["-c", refused.advice ?? ""]).status, 0);
+  assert.equal((await verdict(path.join(file, "state"))).verdict, "pass");
 });
 
 const MODULE = new URL("../../src/source/checks/machine-checks.ts", import.meta.url).href;
 const AS_NOBODY = `process.setgroups([]); process.setgid(65534); process.setuid(65534);
   const stateDirectory = process.argv[1];
-  console.log(JSON.stringify(await checks.find(({ id }) => id === "state-directory").run({ stateDirectory })));`;
+  console.log(JSON.stringify(await checks.find(({ id }) => id === "state-directory").ask({ stateDirectory })));`;
 
 /** As another user, for nothing is refused to root. */
 test("mode and owner of what may not be written are told", {
@@ -48,21 +51,21 @@ test("mode and owner of what may not be written are told", {
   const closed = path.join(dir, "closed");
   await mkdir(closed, { mode: 0o755 });
   spawnSync("chmod", ["755", dir, closed]);
-  const asNobody = (of: string): Verdict => {
+  const asNobody = (of: string): Answer => {
     const script = `const { MACHINE_CHECKS: checks } = await import(${JSON.stringify(MODULE)}); ${AS_NOBODY}`;
     const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script, of], { encoding: "utf8" });
-    return JSON.parse(stdout || `"${stderr}"`) as Verdict;
+    return JSON.parse(stdout || `"${stderr}"`) as Answer;
   };
   const refused = asNobody(closed);
-  assert.equal(refused.status, "fail");
+  assert.equal(refused.verdict, "fail");
   assert.equal(refused.evidence, `${closed} belongs to 0:0 with mode 0755, and 65534:65534 may not write to it (EACCES)`);
   await writeFile(path.join(closed, "state.db"), "", { mode: 0o600 });
-  spawnSync("sh", ["-c", (refused.fix ?? "").replace("sudo ", "")]);
-  assert.equal(asNobody(closed).status, "pass", "the fix works");
+  spawnSync("sh", ["-c", (refused.advice ?? "").replace("sudo ", "")]);
+  assert.equal(asNobody(closed).verdict, "pass", "the fix works");
   spawnSync("chown", ["0:0", path.join(closed, "state.db")]);
-  assert.match(asNobody(closed).evidence, /state\.db belongs to 0:0 with mode 0600/);
+  assert.match(String(asNobody(closed).evidence), /state\.db belongs to 0:0 with mode 0600/);
   const missing = asNobody(path.join(dir, "missing", "state"));
-  assert.match(missing.evidence, new RegExp(`^${dir} belongs to 0:0 with mode 0755`));
-  spawnSync("sh", ["-c", (missing.fix ?? "").replace("sudo ", "")]);
-  assert.equal(asNobody(path.join(dir, "missing", "state")).status, "pass");
+  assert.match(String(missing.evidence), new RegExp(`^${dir} belongs to 0:0 with mode 0755`));
+  spawnSync("sh", ["-c", (missing.advice ?? "").replace("sudo ", "")]);
+  assert.equal(asNobody(path.join(dir, "missing", "state")).verdict, "pass");
 });

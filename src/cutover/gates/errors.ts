@@ -4,14 +4,15 @@ import type { Gate } from "../gate.ts";
 export const errorsGate: Gate = {
   id: "no-errors",
   title: "nothing has failed lately",
-  forwardOnly: true,
+  when: ["switch"],
+  side: "neither",
   async ask({ facts, limits, now }) {
     const last = facts.lastError();
     const agoMillis = last === null ? null : now() - Date.parse(last.at);
     return {
-      open: agoMillis === null || agoMillis > limits.noErrorsFor,
+      verdict: agoMillis === null || agoMillis > limits.noErrorsFor ? "pass" : "fail",
       evidence: { lastError: last === null ? "none" : `${last.code} at ${last.at}`, neededMinutes: limits.noErrorsFor / 60_000 },
-      ...(agoMillis === null ? {} : { fix: "pghaul status   # shows the error; cutover.gates.noErrorsFor says how long to wait" }),
+      advice: agoMillis === null ? null : "pghaul status   # shows the error; cutover.gates.noErrorsFor says how long to wait",
     };
   },
 };

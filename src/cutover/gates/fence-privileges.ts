@@ -1,9 +1,12 @@
+import { fail, pass } from "../../conditions/condition.ts";
 import type { Gate } from "../gate.ts";
 
 /** At both sides the role may lock the tables and put triggers on them, which needs ownership. A partition has an owner of its own. */
 export const fencePrivilegesGate: Gate = {
   id: "fence-privileges",
   title: "the role may fence the tables at both sides",
+  when: ["switch", "rollback"],
+  side: "both",
   async ask({ from, to, tables }) {
     const evidence: Record<string, unknown> = {};
     const fixes: string[] = [];
@@ -17,6 +20,6 @@ export const fencePrivilegesGate: Gate = {
       };
       fixes.push(...grants.map((grant) => `${grant};   -- at the ${side.name}`));
     }
-    return { open: fixes.length === 0, evidence, ...(fixes.length === 0 ? {} : { fix: fixes.join("\n") }) };
+    return fixes.length === 0 ? pass(evidence) : fail(evidence, fixes.join("\n"));
   },
 };

@@ -4,16 +4,18 @@ import type { Gate } from "../gate.ts";
 export const heldGate: Gate = {
   id: "no-table-held",
   title: "no table is held because a row of it was refused",
+  when: ["switch", "rollback"],
+  side: "neither",
   async ask({ facts }) {
     const held = facts.held();
     const [first] = held;
     return {
-      open: first === undefined,
+      verdict: first === undefined ? "pass" : "fail",
       evidence: {
         tablesHeld: held.length,
         ...(first === undefined ? {} : { why: held.map(({ why }) => why).slice(0, 5) }),
       },
-      ...(first === undefined ? {} : { fix: first.fix }),
+      advice: first?.fix ?? null,
     };
   },
 };

@@ -1,5 +1,6 @@
+import { type Answer, fail } from "../../conditions/condition.ts";
 import { streamOutOf } from "../../model/side.ts";
-import type { Gate, GateAnswer, GateContext, LagSample } from "../gate.ts";
+import type { Gate, GateContext, LagSample } from "../gate.ts";
 
 /** Samples come once a second; with a hole this long nobody knows what the lag was. */
 const LONGEST_HOLE_MILLIS = 10_000;
@@ -11,10 +12,12 @@ const IDLE_RECORD_SECONDS = 6;
 export const lagGate: Gate = {
   id: "lag",
   title: "the lag is below its limits, and has been for a while",
+  when: ["switch", "rollback"],
+  side: "both",
   ask: (context) => (context.to.name === "target" ? askSamples(context) : askPosition(context)),
 };
 
-async function askSamples(context: GateContext): Promise<GateAnswer> {
+async function askSamples(context: GateContext): Promise<Answer> {
   const { maxLagBytes, maxLagSeconds, lagHeldFor } = context.limits;
   const samples = context.facts.lagSamples();
   const last = samples.at(-1);
@@ -22,7 +25,7 @@ async function askSamples(context: GateContext): Promise<GateAnswer> {
   const heldMillis = held === null ? 0 : Math.round(context.now() - held);
   const open = held !== null && heldMillis >= lagHeldFor;
   return {
-    open,
+    verdict: open ? "pass" : "fail",
     evidence: {
       bytes: last?.lagBytesMax ?? "unknown",
       seconds: last?.lagSecondsMax ?? "unknown",
@@ -31,22 +34,22 @@ async function askSamples(context: GateContext): Promise<GateAnswer> {
       maxBytes: maxLagBytes,
       maxSeconds: maxLagSeconds,
     },
-    ...(open ? {} : { fix: "wait; cutover.gates.lagHeldFor says for how long the lag must have been low" }),
+    advice: open ? null : "wait; cutover.gates.lagHeldFor says for how long the lag must have been low",
     ttlMillis: 10_000,
   };
 }
 
 /** The way back was idle until the switch, so only where it stands now counts: what the old primary has written against what is on record. */
-async function askPosition({ from, to, migration, limits }: GateContext): Promise<GateAnswer> {
+async function askPosition({ from, to, migration, limits }: GateContext): Promise<Answer> {
   const { maxLagBytes, maxLagSeconds } = limits;
   const found = await to.behind(migration, streamOutOf(from.name), await from.writtenUpTo());
-  if (found === null) return { open: false, evidence: { position: "none on record" }, fix: "pghaul run" };
+  if (found === null) return fail({ position: "none on record" }, "pghaul run");
   const { bytes, seconds } = found;
   const open = bytes <= maxLagBytes || seconds <= Math.max(maxLagSeconds, IDLE_RECORD_SECONDS);
   return {
-    open,
+    verdict: open ? "pass" : "fail",
     evidence: { bytes, positionRecordedSecondsAgo: seconds, maxBytes: maxLagBytes, maxSeconds: maxLagSeconds },
-    ...(open ? {} : { fix: "pghaul status   # then wait until the way back has caught up" }),
+    advice: open ? null : "pghaul status   # then wait until the way back has caught up",
     ttlMillis: 10_000,
   };
 }

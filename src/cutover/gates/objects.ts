@@ -1,4 +1,4 @@
-import type { Difference } from "../between-facts.ts";
+import type { Difference } from "../../conditions/between-facts.ts";
 import type { Gate } from "../gate.ts";
 
 /** Enough to paste; the rest shows when these are done. */
@@ -11,12 +11,13 @@ const SHOWN = 20;
 export const objectsGate: Gate = {
   id: "objects",
   title: "the target has every view, function, trigger, constraint and other object of the source, and they do the same",
-  forwardOnly: true,
+  when: ["switch"],
+  side: "both",
   async ask({ between, tables, limits }) {
     const { compared, missing, differing } = await between.objects({ tables, notNeeded: limits.notNeeded, named: SHOWN });
     const open = missing.count + differing.count === 0;
     return {
-      open,
+      verdict: open ? "pass" : "fail",
       evidence: {
         objects: compared,
         missing: missing.count,
@@ -24,7 +25,7 @@ export const objectsGate: Gate = {
         differing: differing.count,
         ...(differing.count === 0 ? {} : { firstDiffering: titles(differing.first) }),
       },
-      ...(open ? {} : { fix: fixFor([...missing.first, ...differing.first]) }),
+      advice: open ? null : fixFor([...missing.first, ...differing.first]),
     };
   },
 };

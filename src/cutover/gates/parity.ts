@@ -15,23 +15,22 @@ const COMPARED_SETTINGS = [
 export const parityGate: Gate = {
   id: "parity",
   title: "the tables are those that stream, with their indexes at the target",
-  forwardOnly: true,
+  when: ["switch"],
+  side: "both",
   async ask(context) {
     const drift = await context.facts.drift();
     const lacking = await lackingIndexes(context);
     const extensions = await lackingExtensions(context);
     const open = drift.length === 0 && lacking.length === 0 && extensions.length === 0;
     return {
-      open,
+      verdict: open ? "pass" : "fail",
       evidence: {
         drift: drift.slice(0, 5),
         fewerIndexes: lacking.slice(0, 5),
         missingExtensions: extensions,
         settingsThatDiffer: await differingSettings(context),
       },
-      ...(drift.length > 0
-        ? { fix: "a table changed at the source after the plan: make the same change at the target, then reload it" }
-        : {}),
+      advice: drift.length > 0 ? "a table changed at the source after the plan: make the same change at the target, then reload it" : null,
     };
   },
 };
@@ -42,8 +41,8 @@ async function lackingIndexes({ from, to, tables }: GateContext): Promise<readon
 }
 
 async function lackingExtensions({ from, to }: GateContext): Promise<readonly string[]> {
-  const here = new Set(await to.extensions());
-  return (await from.extensions()).filter((name) => !here.has(name));
+  const here = new Set((await to.extensions()).map(({ name }) => name));
+  return (await from.extensions()).map(({ name }) => name).filter((name) => !here.has(name));
 }
 
 async function differingSettings({ from, to }: GateContext): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-import type { Difference, RightDifference } from "../between-facts.ts";
+import type { Difference, RightDifference } from "../../conditions/between-facts.ts";
 import type { Gate } from "../gate.ts";
 
 const SHOWN = 5;
@@ -12,12 +12,13 @@ const STATEMENTS = 20;
 export const privilegesGate: Gate = {
   id: "privileges",
   title: "every role may do at the target what it may do at the source",
-  forwardOnly: true,
+  when: ["switch"],
+  side: "both",
   async ask({ between, access, limits }) {
     const found = await between.access({ ...access, notNeeded: limits.notNeeded });
     const all = [...found.missingRoles, ...found.memberships, ...found.rights];
     return {
-      open: all.length === 0,
+      verdict: all.length === 0 ? "pass" : "fail",
       evidence: {
         roles: found.roles,
         objects: found.objects,
@@ -29,7 +30,7 @@ export const privilegesGate: Gate = {
         ...some("attributesThatDiffer", found.attributes),
         ...some("ownersNotKept", found.ownersNotKept),
       },
-      ...(all.length === 0 ? {} : { fix: fixFor(all) }),
+      advice: all.length === 0 ? null : fixFor(all),
     };
   },
 };

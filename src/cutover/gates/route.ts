@@ -1,3 +1,4 @@
+import { fail, pass } from "../../conditions/condition.ts";
 import type { Gate } from "../gate.ts";
 
 /** For a question that nobody waits for. */
@@ -7,14 +8,12 @@ const ASK_MILLIS = 10_000;
 export const routeGate: Gate = {
   id: "route",
   title: "the route answers, and leads to the old primary",
+  when: ["switch", "rollback"],
+  side: "neither",
   async ask({ route, from }) {
     const current = await route.current(ASK_MILLIS);
-    return {
-      open: current === null || current === from.name,
-      evidence: { route: route.kind, leadsTo: current ?? "it cannot tell" },
-      ...(current === null || current === from.name
-        ? {}
-        : { fix: `the route leads to the ${current} already, and the databases do not: set it back by hand` }),
-    };
+    const evidence = { route: route.kind, leadsTo: current ?? "it cannot tell" };
+    if (current === null || current === from.name) return pass(evidence);
+    return fail(evidence, `the route leads to the ${current} already, and the databases do not: set it back by hand`);
   },
 };

@@ -1,11 +1,13 @@
+import type { SideFacts } from "../../conditions/side-facts.ts";
 import { tableId } from "../../model/table.ts";
 import type { Gate } from "../gate.ts";
-import type { SideFacts } from "../side-facts.ts";
 
 /** Every sequence of the old primary can be read, and exists at the new one, where it can be set. */
 export const sequencesGate: Gate = {
   id: "sequences",
   title: "every sequence can be read, and set at the other side",
+  when: ["switch", "rollback"],
+  side: "both",
   async ask({ from, to, tables }) {
     const moved = new Set(tables.map(({ id }) => id));
     // What belongs to a table that stays behind stays behind with it.
@@ -16,14 +18,14 @@ export const sequencesGate: Gate = {
     const unsettable = here.filter(({ name }) => there.get(name)?.settable === false).map(({ name }) => name);
     const open = unreadable.length + missing.length + unsettable.length === 0;
     return {
-      open,
+      verdict: open ? "pass" : "fail",
       evidence: {
         sequences: here.length,
         unreadable: unreadable.slice(0, 5),
         missing: missing.slice(0, 5),
         unsettable: unsettable.slice(0, 5),
       },
-      ...(open ? {} : { fix: fixFor({ unreadable, unsettable }, from, to) }),
+      advice: open ? null : fixFor({ unreadable, unsettable }, from, to),
     };
   },
 };

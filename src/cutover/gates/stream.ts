@@ -4,17 +4,19 @@ import type { Gate } from "../gate.ts";
 export const streamGate: Gate = {
   id: "stream-running",
   title: "the stream runs, and every table is part of it",
+  when: ["switch", "rollback"],
+  side: "old",
   async ask({ from, facts }) {
     const fault = await facts.notRunning(from.name);
     const waiting = facts.notJoined();
     return {
-      open: fault === null && waiting.length === 0,
+      verdict: fault === null && waiting.length === 0 ? "pass" : "fail",
       evidence: {
         ...(fault === null ? {} : { fault }),
         tablesNotInTheStream: waiting.length,
         ...(waiting.length === 0 ? {} : { tables: waiting.slice(0, 5).join(", ") }),
       },
-      ...(fault === null ? {} : { fix: "pghaul run" }),
+      advice: fault === null ? null : "pghaul run",
     };
   },
 };

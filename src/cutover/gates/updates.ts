@@ -1,3 +1,4 @@
+import { fail, pass } from "../../conditions/condition.ts";
 import type { Gate } from "../gate.ts";
 
 /**
@@ -8,6 +9,8 @@ import type { Gate } from "../gate.ts";
 export const updatesGate: Gate = {
   id: "updates",
   title: "no publication makes one side refuse an UPDATE that the other takes",
+  when: ["switch", "rollback"],
+  side: "both",
   async ask({ from, to, tables }) {
     const [here, there] = [await from.refusedUpdates(tables), await to.refusedUpdates(tables)];
     const faults = [
@@ -15,14 +18,9 @@ export const updatesGate: Gate = {
       ...[...there].filter(([table]) => !here.has(table)).map(([table, refused]) => ({ side: to.name, table, ...refused })),
     ];
     const [first] = faults;
-    return {
-      open: faults.length === 0,
-      evidence: { refused: faults.map(({ side, table, reason }) => `${side}: ${table}: ${reason}`).slice(0, 5) },
-      ...(first === undefined
-        ? {}
-        : {
-            fix: `${first.publications};   -- at the ${first.side}; then alter or drop the publication that has the column list or row filter`,
-          }),
-    };
+    const evidence = { refused: faults.map(({ side, table, reason }) => `${side}: ${table}: ${reason}`).slice(0, 5) };
+    if (first === undefined) return pass(evidence);
+    const then = `at the ${first.side}; then alter or drop the publication that has the column list or row filter`;
+    return fail(evidence, `${first.publications};   -- ${then}`);
   },
 };

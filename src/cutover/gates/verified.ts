@@ -4,7 +4,8 @@ import type { Gate } from "../gate.ts";
 export const verifiedGate: Gate = {
   id: "verified",
   title: "every table was compared not long ago, and was equal",
-  forwardOnly: true,
+  when: ["switch"],
+  side: "neither",
   async ask({ facts, tables, limits, now }) {
     const verdicts = new Map(facts.verdicts().map((verdict) => [verdict.table, verdict]));
     const missing = tables.filter(({ id }) => !verdicts.has(id));
@@ -15,14 +16,15 @@ export const verifiedGate: Gate = {
     const changes = await facts.sourceChanges();
     const open = missing.length === 0 && different.length === 0 && changes.length === 0 && left > 0;
     return {
-      open,
+      verdict: open ? "pass" : "fail",
       evidence: {
         neverCompared: missing.length,
         different: different.map(({ table }) => table).slice(0, 5),
         ...(changes.length === 0 ? {} : { changedSince: changes.map(({ code, message }) => `${code}: ${message}`).slice(0, 5) }),
         oldest: Number.isFinite(oldest) ? new Date(oldest).toISOString() : "none",
       },
-      ...(open ? { ttlMillis: Math.max(0, Math.round(left)) } : { fix: different.length > 0 ? "pghaul verify diff" : "pghaul verify run" }),
+      advice: open ? null : different.length > 0 ? "pghaul verify diff" : "pghaul verify run",
+      ...(open ? { ttlMillis: Math.max(0, Math.round(left)) } : {}),
     };
   },
 };

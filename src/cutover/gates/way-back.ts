@@ -1,10 +1,12 @@
+import type { Room } from "../../conditions/server-facts.ts";
 import type { Gate } from "../gate.ts";
-import type { Room } from "../side-facts.ts";
 
 /** A stream out of the new primary can be made, or is there. */
 export const wayBackGate: Gate = {
   id: "way-back",
   title: "a stream out of the new primary is possible",
+  when: ["switch", "rollback"],
+  side: "new",
   async ask({ to, slots }) {
     const found = await to.streamability(slots[to.name]);
     const exists = found.slotExists;
@@ -15,7 +17,7 @@ export const wayBackGate: Gate = {
       ...(exists || found.grantToPublish === null ? [] : [`${found.grantToPublish};`]),
     ];
     return {
-      open: faults.length === 0,
+      verdict: faults.length === 0 ? "pass" : "fail",
       evidence: {
         side: to.name,
         walLevel: found.walLevel,
@@ -24,7 +26,7 @@ export const wayBackGate: Gate = {
         sendersLeft: found.senders.limit - found.senders.used,
         roleMayReplicate: found.mayReplicate,
       },
-      ...(faults.length === 0 ? {} : { fix: faults.join("\n") }),
+      advice: faults.length === 0 ? null : faults.join("\n"),
     };
   },
 };

@@ -1,7 +1,9 @@
 import type pg from "pg";
+import type { PartitionFact } from "../../conditions/table-facts.ts";
 import { type Table, tableId } from "../../model/table.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
-import { type PartitionRow, selectPartitions } from "../queries/change-queries.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readPartitions } from "../../side/postgres/facts/partitions.ts";
 
 /** A partition that one side has and the other has not. */
 export interface MissingPartition {
@@ -21,8 +23,8 @@ export async function missingPartitions(
   tables: readonly Table[],
 ): Promise<readonly MissingPartition[]> {
   const ids = new Map(tables.map((table) => [nameOf(table), table.id]));
-  const there = new Set((await partitionsOf(target, tables)).map(nameOf));
-  return (await partitionsOf(source, tables))
+  const there = new Set((await readPartitions(askOf(target), tables)).map(nameOf));
+  return (await readPartitions(askOf(source), tables))
     .filter((row) => !there.has(nameOf(row)))
     .map((row) => ({
       root: ids.get(row.root) ?? row.root,
@@ -45,8 +47,8 @@ export interface UnlikePartition {
 
 /** The partitions of these tables that have another bound or parent at `there` than they have at `here`. */
 export async function unlikePartitions(here: pg.Client, there: pg.Client, tables: readonly Table[]): Promise<readonly UnlikePartition[]> {
-  const others = new Map((await partitionsOf(there, tables)).map((row) => [nameOf(row), row]));
-  return (await partitionsOf(here, tables)).flatMap((row): UnlikePartition[] => {
+  const others = new Map((await readPartitions(askOf(there), tables)).map((row) => [nameOf(row), row]));
+  return (await readPartitions(askOf(here), tables)).flatMap((row): UnlikePartition[] => {
     const name = nameOf(row);
     const other = others.get(name);
     // Parted by another key, the table is meant to be another there.
@@ -59,30 +61,18 @@ export async function unlikePartitions(here: pg.Client, there: pg.Client, tables
   });
 }
 
-/** Every partition of those tables that are there, parents first. */
-export async function partitionsOf(client: pg.Client, tables: readonly Table[]): Promise<readonly PartitionRow[]> {
-  const { rows } = await client.query<{ name: string }>(
-    "select r.name from unnest($1::text[]) as r(name) where to_regclass(r.name) is not null",
-    [tables.map(nameOf)],
-  );
-  return selectPartitions(
-    client,
-    rows.map(({ name }) => name),
-  );
-}
-
 function nameOf({ schema, name }: { readonly schema: string; readonly name: string }): string {
   return qualifiedName(schema, name);
 }
 
-function parentOf({ parent_schema, parent }: PartitionRow): string {
+function parentOf({ parent_schema, parent }: PartitionFact): string {
   return qualifiedName(parent_schema, parent);
 }
 
-function placeOf(row: PartitionRow): string {
+function placeOf(row: PartitionFact): string {
   return `${row.bound} of ${parentOf(row)}`;
 }
 
-function createPartitionSql(row: PartitionRow): string {
+function createPartitionSql(row: PartitionFact): string {
   return `create table ${nameOf(row)} partition of ${parentOf(row)} ${row.bound}${row.key === null ? "" : ` partition by ${row.key}`}`;
 }

@@ -1,17 +1,17 @@
-import type pg from "pg";
+import type { BetweenFacts } from "../../conditions/between-facts.ts";
+import type { Answer, Condition } from "../../conditions/condition.ts";
+import type { SideFacts } from "../../conditions/side-facts.ts";
 import type { AccessScope } from "../../model/access-scope.ts";
-import type { CheckResult } from "../../model/check-result.ts";
 import type { SideName } from "../../model/side.ts";
-import type { ConnectionSpec } from "../../postgres/resolve-connection.ts";
 import type { TableOverrides } from "../catalog/table-overrides.ts";
 import type { Catalog } from "../catalog.ts";
-
-export type Verdict = Omit<CheckResult, "id">;
 
 /** What checks look at. Neither role needs to be a superuser. */
 export interface CheckContext {
   readonly source: Side;
   readonly target: Side;
+  /** How the target falls short of the source. */
+  readonly between: BetweenFacts;
   readonly catalog: Catalog;
   readonly overrides: TableOverrides;
   readonly migration: string;
@@ -21,7 +21,7 @@ export interface CheckContext {
   readonly schema: "move" | "existing";
   readonly publication: string;
   /** Of the stream that reads that side: forward at the source, reverse at the target. */
-  readonly slots: Readonly<Record<Side["name"], string>>;
+  readonly slots: Readonly<Record<SideName, string>>;
   /** What the names of our replication origins begin with. */
   readonly originPrefix: string;
   /** Readers of the load; each has a session at the target. */
@@ -39,47 +39,25 @@ export interface CheckContext {
   readonly findClientTools: (sourceMajor: number) => Promise<string>;
 }
 
-export interface Side {
-  readonly name: SideName;
-  readonly client: pg.Client;
-  readonly spec: ConnectionSpec;
-  /** server_version_num, 180004 for 18.4. */
-  readonly version: number;
-  /** The selected tables and their leaf partitions, those that exist on this side. */
-  readonly oids: readonly number[];
+export interface Side extends SideFacts {
+  readonly way: Way;
 }
 
-/** One question. It reads, and changes nothing. */
-export interface Check {
-  readonly id: string;
-  readonly run: (context: CheckContext) => Promise<Verdict>;
+/** How a server is reached. */
+export interface Way {
+  /** A socket or a loopback address. */
+  readonly withinMachine: boolean;
+  /** The weakest `sslmode` of those hosts that are on other machines. */
+  readonly sslMode: "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full";
 }
 
-export function pass(evidence: string): Verdict {
-  return { status: "pass", evidence, fix: null };
-}
+/** A condition that must hold before the first row moves. It reads, and changes nothing. */
+export type Check = Condition<CheckContext>;
 
-export function warn(evidence: string, fix: string | null = null): Verdict {
-  return { status: "warn", evidence, fix };
-}
-
-export function fail(evidence: string, fix: string | null = null): Verdict {
-  return { status: "fail", evidence, fix };
+/** `title`: what holds when it passes. */
+export function check(id: string, side: Check["side"], title: string, ask: (context: CheckContext) => Answer | Promise<Answer>): Check {
+  return { id, title, when: ["start"], side, ask: async (context) => ask(context) };
 }
 
 /** What it comes to when a server cannot do its part in a reverse stream. */
 export const NO_WAY_BACK = "there would be no way back after a cutover";
-
-const NAMED = 5;
-
-/** The first few names, and how many more there are. */
-export function named(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  return names.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
-/** Statements to paste, one a line, each with the remark behind it; null for none. */
-export function statements(lines: readonly string[], remark?: string): string | null {
-  const end = remark === undefined ? ";" : `;   -- ${remark}`;
-  return lines.length === 0 ? null : lines.map((line) => `${line}${end}`).join("\n");
-}

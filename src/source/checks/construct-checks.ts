@@ -1,40 +1,30 @@
-import { quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
-import { sqlState } from "../../postgres/wrap-error.ts";
-import { askOf } from "../../side/postgres/catalog/ask.ts";
-import { readOwnRole } from "../../side/postgres/facts/own-role.ts";
-import { readReadOnlyDefaults } from "../../side/postgres/facts/writability.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
-import {
-  selectClientLibraries,
-  selectColumnCompressions,
-  selectCompressionMethods,
-  selectExtensionPlaces,
-  selectOrdinaryChildren,
-  selectSuperuserExtensions,
-} from "./construct-queries.ts";
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
+import { readOnlyAdvice, readOnlyInTheWay } from "../../conditions/read-only.ts";
+import type { ExtensionFact } from "../../conditions/schema-facts.ts";
+import { quoteIdent } from "../../postgres/quote.ts";
+import { type Check, type CheckContext, check, type Side } from "./check.ts";
 
 /** What the schema asks of the target's version, build and settings. */
 export const CONSTRUCT_CHECKS: readonly Check[] = [
-  { id: "extension-schemas", run: extensionSchemas },
-  { id: "extension-privileges", run: extensionPrivileges },
-  { id: "function-libraries", run: functionLibraries },
-  { id: "compression", run: compression },
-  { id: "generated-children", run: generatedChildren },
-  { id: "target-read-only", run: ({ target }) => readOnly(target) },
+  check("extension-schemas", "both", "the target's extensions are in the schemas that they have at the source", extensionSchemas),
+  check("extension-privileges", "both", "our role may create the extensions that the target lacks", extensionPrivileges),
+  check("function-libraries", "both", "the target has the libraries of C functions", functionLibraries),
+  check("compression", "both", "the target knows every compression in use", compression),
+  check("generated-children", "both", "the target takes generated columns as they are inherited", generatedChildren),
+  check("target-read-only", "both", "applications may write at the target", readOnly),
 ];
 
 /** Types and functions are named with their schema: `public.citext` is not `extensions.citext`. */
-async function extensionSchemas({ source, target }: CheckContext): Promise<Verdict> {
-  const there = new Map((await selectExtensionPlaces(target.client)).map((row) => [row.name, row]));
-  const other = (await selectExtensionPlaces(source.client)).filter(
-    ({ name, schema }) => there.has(name) && there.get(name)?.schema !== schema,
-  );
+async function extensionSchemas({ source, target }: CheckContext): Promise<Answer> {
+  const there = new Map((await moved(target)).map((one) => [one.name, one]));
+  const other = (await moved(source)).filter(({ name, schema }) => there.has(name) && there.get(name)?.schema !== schema);
   if (other.length === 0) return pass("each is in the same schema at the target, or not there yet");
   const places = other.map(({ name, schema }) => `${name} is in ${schema}, there in ${there.get(name)?.schema}`);
   return fail(
     `in another schema at the target: ${named(places)}`,
     statements(
-      other.flatMap(({ name, schema }) => moveExtension(name, schema, there.get(name)?.relocatable === "true")),
+      other.flatMap(({ name, schema }) => moveExtension(name, schema, there.get(name)?.relocatable === true)),
       "at the target",
     ),
   );
@@ -47,13 +37,10 @@ function moveExtension(name: string, schema: string, relocatable: boolean): read
 }
 
 /** Managed services let their own kind of administrator make what the control file asks a superuser for. */
-async function extensionPrivileges({ source, target }: CheckContext): Promise<Verdict> {
-  const there = new Set((await selectExtensionPlaces(target.client)).map(({ name }) => name));
-  const wanted = (await selectExtensionPlaces(source.client)).filter(({ name }) => !there.has(name));
-  const refused = await selectSuperuserExtensions(
-    target.client,
-    wanted.map(({ name }) => name),
-  );
+async function extensionPrivileges({ source, target }: CheckContext): Promise<Answer> {
+  const there = new Set((await moved(target)).map(({ name }) => name));
+  const wanted = (await moved(source)).filter(({ name }) => !there.has(name));
+  const refused = await target.superuserExtensions(wanted.map(({ name }) => name));
   if (refused.length === 0) return pass("our role may create those that the target does not have yet");
   const places = new Map(wanted.map(({ name, schema }) => [name, schema]));
   return fail(
@@ -69,32 +56,20 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<Ve
   );
 }
 
-/** CREATE FUNCTION loads the library (manual: "C-Language Functions"), so loading it tells. */
-async function functionLibraries({ source, target }: CheckContext): Promise<Verdict> {
-  const libraries = await selectClientLibraries(source.client);
+async function functionLibraries({ source, target }: CheckContext): Promise<Answer> {
+  const libraries = await source.libraries();
   if (libraries.length === 0) return pass("no function is in a library of its own");
-  const role = await readOwnRole(askOf(target.client));
+  const role = await target.ownRole();
   if (!role.superuser) return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
   const missing: string[] = [];
-  for (const library of libraries) if (!(await loads(target, library))) missing.push(library);
+  for (const library of libraries) if (!(await target.hasLibrary(library))) missing.push(library);
   if (missing.length === 0) return pass(`the target has ${named(libraries)}`);
   return fail(`the target's server does not have the library of C functions: ${named(missing)}`, "install it on the target's machine");
 }
 
-async function loads({ client }: Side, library: string): Promise<boolean> {
-  try {
-    await client.query(`load ${quoteLiteral(library)}`);
-    return true;
-  } catch (error) {
-    // undefined_file; a library of another version is an internal error or a bad file.
-    if (["58P01", "XX000", "58030"].includes(sqlState(error) ?? "")) return false;
-    throw error;
-  }
-}
-
-async function compression({ source, target }: CheckContext): Promise<Verdict> {
-  const used = await selectColumnCompressions(source.client);
-  const known = await selectCompressionMethods(target.client);
+async function compression({ source, target }: CheckContext): Promise<Answer> {
+  const used = await source.columnCompressions();
+  const known = await target.compressionMethods();
   const unknown = used.filter(({ method }) => !known.has(method));
   if (unknown.length === 0) return pass("the target knows every compression method in use");
   const why = known.size === 0 ? "a target before 14 lets no column choose its compression" : "the target was built without it";
@@ -108,21 +83,28 @@ async function compression({ source, target }: CheckContext): Promise<Verdict> {
 }
 
 /** 16 refuses it; older versions let it be (release notes of 16, "inherited generated columns"). */
-async function generatedChildren({ source, target }: CheckContext): Promise<Verdict> {
-  const found = target.version < 160_000 ? [] : await selectOrdinaryChildren(source.client);
+async function generatedChildren({ source, target }: CheckContext): Promise<Answer> {
+  const found = (await target.server()).version < 160_000 ? [] : await source.ordinaryChildren();
   if (found.length === 0) return pass("none that the target refuses");
   return fail(
-    `a target from 16 on wants these columns to be generated, as their parents' are: ${named(found.map(({ column }) => column))}`,
+    `a target from 16 on wants these columns to be generated, as their parents' are: ${named(found.map(({ name }) => name))}`,
     statements([...new Set(found.map(({ statement }) => statement))], "at the source; the child is a table of its own then"),
   );
 }
 
 /** Our own sessions write all the same; the application's would not. */
-async function readOnly({ client }: Side): Promise<Verdict> {
-  const found = await readReadOnlyDefaults(askOf(client));
+async function readOnly({ source, target }: CheckContext): Promise<Answer> {
+  const found = await readOnlyInTheWay(source, target);
   if (found.length === 0) return pass("sessions may write by default");
   return warn(
     `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: after the switch applications could not write`,
-    statements(["set default_transaction_read_only = off", ...found.flatMap((one) => one.statements)], "at the target, before the cutover"),
+    readOnlyAdvice(found)
+      .map((line) => `${line}   -- at the target, before the cutover`)
+      .join("\n"),
   );
+}
+
+/** plpgsql is everywhere, and no schema's move makes it. */
+async function moved({ extensions }: Side): Promise<readonly ExtensionFact[]> {
+  return (await extensions()).filter(({ name }) => name !== "plpgsql");
 }

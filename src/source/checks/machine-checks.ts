@@ -1,24 +1,23 @@
 import { constants, existsSync } from "node:fs";
 import { access, readdir, stat, statfs } from "node:fs/promises";
 import path from "node:path";
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
-import { selectSettings } from "../queries/check-server-queries.ts";
-import { type Check, type CheckContext, fail, pass, type Verdict, warn } from "./check.ts";
-import { isOnThisMachine } from "./this-machine.ts";
+import { type Check, type CheckContext, check } from "./check.ts";
 
 const TOO_LITTLE_BYTES = 1e9;
 
 /** What this machine must have. */
 export const MACHINE_CHECKS: readonly Check[] = [
-  { id: "state-directory", run: stateDirectoryWritable },
-  { id: "state-disk", run: stateDisk },
-  { id: "source-disk", run: sourceDisk },
-  { id: "client-tools", run: clientTools },
-  { id: "cutover-route", run: async ({ routes }) => routeOf(routes) },
+  check("state-directory", "neither", "the state directory can be written", stateDirectoryWritable),
+  check("state-disk", "neither", "the state directory has room for the change log", stateDisk),
+  check("source-disk", "source", "the change log is not on the disk of the source's data", sourceDisk),
+  check("client-tools", "source", "a pg_dump that can read the source is at hand", clientTools),
+  check("cutover-route", "neither", "a route leads applications to the other side", ({ routes }) => routeOf(routes)),
 ];
 
 /** A switch that nobody follows is an outage, so there is none without a route; said now, and not when the switch is planned. */
-function routeOf(routes: readonly string[]): Verdict {
+function routeOf(routes: readonly string[]): Answer {
   if (routes.length > 0) return pass(routes.join(", "));
   return warn(
     "cutover.routing names no route: `cutover plan` and `cutover run` will refuse, for nothing would lead the applications to the other side",
@@ -27,7 +26,7 @@ function routeOf(routes: readonly string[]): Verdict {
 }
 
 /** The directory and what is in it, or the place where it is to be made. */
-async function stateDirectoryWritable({ stateDirectory }: CheckContext): Promise<Verdict> {
+async function stateDirectoryWritable({ stateDirectory }: CheckContext): Promise<Answer> {
   const wanted = path.resolve(stateDirectory);
   const nearest = nearestExisting(wanted);
   if (!(await stat(nearest)).isDirectory())
@@ -55,7 +54,7 @@ async function refusal(file: string, mode: number): Promise<string | null> {
   }
 }
 
-async function unwritable(wanted: string, file: string, code: string): Promise<Verdict> {
+async function unwritable(wanted: string, file: string, code: string): Promise<Answer> {
   const inside = file === wanted || file.startsWith(`${wanted}${path.sep}`);
   if (code === "EROFS") return fail(`${file} is on a file system that is mounted read-only`, "set state.dir to a disk that is writable");
   const { mode, uid, gid } = await stat(file);
@@ -72,7 +71,7 @@ function quoted(file: string): string {
 }
 
 /** The change log grows here while the target is away or a table loads. */
-async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Promise<Verdict> {
+async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Promise<Answer> {
   const { bavail, bsize } = await statfs(nearestExisting(path.resolve(stateDirectory)));
   const free = bavail * bsize;
   const evidence = `${gigabytes(free)} free for the change log at ${stateDirectory}`;
@@ -83,10 +82,10 @@ async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Pr
 }
 
 /** The change log is fsynced as often as the source commits: on one disk each waits for the other. */
-async function sourceDisk({ source, stateDirectory, deviceOf }: CheckContext): Promise<Verdict> {
-  if (!isOnThisMachine(source.spec)) return pass("the source is on another machine");
+async function sourceDisk({ source, stateDirectory, deviceOf }: CheckContext): Promise<Answer> {
+  if (!source.way.withinMachine) return pass("the source is on another machine");
   // Without pg_read_all_settings the directory is not told (manual: "Predefined Roles").
-  const data = (await selectSettings(source.client, ["data_directory"])).get("data_directory");
+  const data = (await source.settings(["data_directory"])).get("data_directory");
   const there = data === undefined || data === "" ? null : await deviceOf(data);
   const here = await deviceOf(nearestExisting(path.resolve(stateDirectory)));
   if (there === null || here === null) return pass("where the source keeps its data cannot be seen from here");
@@ -105,9 +104,9 @@ function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-async function clientTools({ source, findClientTools }: CheckContext): Promise<Verdict> {
+async function clientTools({ source, findClientTools }: CheckContext): Promise<Answer> {
   try {
-    return pass(await findClientTools(Math.floor(source.version / 10_000)));
+    return pass(await findClientTools(Math.floor((await source.server()).version / 10_000)));
   } catch (error) {
     if (!(error instanceof PghaulError) || error.code !== "TOOL_MISSING") throw error;
     return fail(error.message, error.suggestion ?? null);

@@ -1,18 +1,19 @@
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
+import type { PartitionFact } from "../../conditions/table-facts.ts";
 import type { SideName } from "../../model/side.ts";
 import { type Table, tableId } from "../../model/table.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
-import { partitionsOf } from "../changes/missing-partitions.ts";
-import type { PartitionRow } from "../queries/change-queries.ts";
-import { type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
+import type { CheckContext } from "./check.ts";
 
 /**
  * A row is put into a root, and the target's bounds say where it goes. Where a leaf there is not ours (a foreign table, one that is left out),
  * bounds other than the source's would lead rows of ours into it: to another server, or among rows that nobody compares.
  */
-export async function partitionBounds({ source, target, catalog: { tables } }: CheckContext): Promise<Verdict> {
+export async function partitionBounds({ source, target, catalog: { tables } }: CheckContext): Promise<Answer> {
   const roots = tables.filter(({ partitioned }) => partitioned);
-  const there = await partitionsOf(target.client, roots);
-  const here = await partitionsOf(source.client, roots);
+  const there = await target.partitions(roots);
+  const here = await source.partitions(roots);
   const strays = roots.flatMap((table) => {
     const root = qualifiedName(table.schema, table.name);
     const [ours, theirs] = [here, there].map((rows) => new Tree(rows.filter((row) => row.root === root)));
@@ -30,43 +31,43 @@ export async function partitionBounds({ source, target, catalog: { tables } }: C
 
 /** A leaf of the target that is not ours. */
 interface Stray {
-  readonly leaf: PartitionRow;
+  readonly leaf: PartitionFact;
   /** Of which rows it is certain that they would go there; null where the source has no like of it, and bounds that may overlap. */
   readonly takes: string | null;
 }
 
 class Tree {
-  readonly rows: readonly PartitionRow[];
-  readonly #byName: ReadonlyMap<string, PartitionRow>;
-  readonly #byPath: ReadonlyMap<string, PartitionRow>;
+  readonly rows: readonly PartitionFact[];
+  readonly #byName: ReadonlyMap<string, PartitionFact>;
+  readonly #byPath: ReadonlyMap<string, PartitionFact>;
 
-  constructor(rows: readonly PartitionRow[]) {
+  constructor(rows: readonly PartitionFact[]) {
     this.rows = rows;
     this.#byName = new Map(rows.map((row) => [nameOf(row), row]));
     this.#byPath = new Map(rows.map((row) => [this.path(row), row]));
   }
 
   /** Keys and bounds of the way down to it. */
-  path(row: PartitionRow): string {
+  path(row: PartitionFact): string {
     return `${this.above(row)} / ${row.parent_key} ${row.bound}`;
   }
 
   /** The same of its parent. */
-  above(row: PartitionRow): string {
+  above(row: PartitionFact): string {
     const parent = this.parent(row);
     return parent === undefined ? "" : this.path(parent);
   }
 
-  at(path: string): PartitionRow | undefined {
+  at(path: string): PartitionFact | undefined {
     return this.#byPath.get(path);
   }
 
-  parent(row: PartitionRow): PartitionRow | undefined {
+  parent(row: PartitionFact): PartitionFact | undefined {
     return this.#byName.get(qualifiedName(row.parent_schema, row.parent));
   }
 
   /** The row itself, and what it is part of below the root. */
-  wayUp(row: PartitionRow): readonly PartitionRow[] {
+  wayUp(row: PartitionFact): readonly PartitionFact[] {
     const parent = this.parent(row);
     return parent === undefined ? [row] : [row, ...this.wayUp(parent)];
   }
@@ -74,10 +75,10 @@ class Tree {
 
 function straysOf(table: Table, source: Tree, target: Tree): readonly Stray[] {
   const left = new Set((table.leftOut ?? []).map(nameOf));
-  const isOurs = (side: SideName, row: PartitionRow): boolean =>
+  const isOurs = (side: SideName, row: PartitionFact): boolean =>
     row.kind !== "f" && !(side === "source" && row.persistence === "u") && !left.has(nameOf(row));
   /** Whether the source may have rows of ours in it. */
-  const has = (row: PartitionRow): boolean => row.kind === "p" || isOurs("source", row);
+  const has = (row: PartitionFact): boolean => row.kind === "p" || isOurs("source", row);
   const theirs = target.rows.filter((row) => row.kind !== "p" && !isOurs("target", row));
   return theirs.flatMap((leaf): Stray[] => {
     const like = source.at(target.path(leaf));

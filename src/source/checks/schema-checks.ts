@@ -1,14 +1,8 @@
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
+import type { ForeignKeyFact } from "../../conditions/schema-facts.ts";
 import type { Table } from "../../model/table.ts";
-import {
-  beginSchemaRead,
-  endSchemaRead,
-  type ForeignKeyRow,
-  findsRow,
-  selectClaims,
-  selectForeignKeys,
-  selectLeaningFunctions,
-} from "../queries/check-schema-queries.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+import { type Check, type CheckContext, check, type Side } from "./check.ts";
 import { partitionBounds } from "./partition-bounds.ts";
 
 /** An anti-join reads two tables whole; the source has better things to do. All keys share this time. */
@@ -18,17 +12,17 @@ const MOST_COLUMNS = 1_600;
 
 /** What the target's own schema will refuse: found out here, before everything is loaded. */
 export const SCHEMA_CHECKS: readonly Check[] = [
-  { id: "column-count", run: async ({ catalog }) => columnCount(catalog.tables) },
-  { id: "foreign-keys-out", run: keysOut },
-  { id: "foreign-key-orphans", run: orphans },
-  { id: "function-search-path", run: searchPaths },
-  { id: "check-reads-tables", run: readingChecks },
-  { id: "partition-bounds", run: partitionBounds },
-  { id: "source-other-migrations", run: (context) => others(context, "source") },
-  { id: "target-other-migrations", run: (context) => others(context, "target") },
+  check("column-count", "source", "every table has columns to copy, and not too many", ({ catalog }) => columnCount(catalog.tables)),
+  check("foreign-keys-out", "source", "no foreign key leads out of the selected tables", keysOut),
+  check("foreign-key-orphans", "source", "no row lacks the parent that a foreign key asks for", orphans),
+  check("function-search-path", "source", "no function that the schema calls needs a search path", searchPaths),
+  check("check-reads-tables", "source", "no CHECK reads tables", readingChecks),
+  check("partition-bounds", "both", "no row can be led into a partition that is not moved", partitionBounds),
+  check("source-other-migrations", "source", "no other migration moves the tables of the source", (context) => others(context, "source")),
+  check("target-other-migrations", "target", "no other migration moves the tables of the target", (context) => others(context, "target")),
 ];
 
-function columnCount(tables: readonly Table[]): Verdict {
+function columnCount(tables: readonly Table[]): Answer {
   const none = tables.filter(({ columns }) => columns.length === 0);
   if (none.length > 0)
     return fail(`no column that could be copied: ${named(none.map(({ id }) => id))}`, "name it under tables.exclude in the configuration");
@@ -40,27 +34,18 @@ function columnCount(tables: readonly Table[]): Verdict {
   );
 }
 
-async function validKeys({ client, oids }: Side): Promise<readonly ForeignKeyRow[]> {
-  await beginSchemaRead(client);
-  try {
-    return await selectForeignKeys(client, oids);
-  } finally {
-    await endSchemaRead(client);
-  }
-}
-
 /**
  * The parent's rows do not arrive, so the key cannot be checked at the target. One whose rows all lead nowhere holds there too, as long as they do;
  * and keys that the operator made there himself are checked by nobody.
  */
-async function keysOut({ source, schema }: CheckContext): Promise<Verdict> {
-  const found = (await validKeys(source)).filter(({ selected }) => selected === "false");
+async function keysOut({ source, schema, catalog }: CheckContext): Promise<Answer> {
+  const found = (await source.foreignKeys(catalog.tables)).filter(({ inside }) => !inside);
   if (found.length === 0) return pass("no foreign key leads out of the selected tables");
   const until = performance.now() + ORPHANS_MS;
-  const used: ForeignKeyRow[] = [];
+  const used: ForeignKeyFact[] = [];
   for (const key of found) {
     const left = until - performance.now();
-    if (left <= 0 || (await findsRow(source.client, key.references, left)) !== false) used.push(key);
+    if (left <= 0 || (await key.isUsed(left)) !== false) used.push(key);
   }
   const keys = used.length > 0 ? used : found;
   const names = named(keys.map(({ name, parent }) => `${name} (to ${parent})`));
@@ -75,14 +60,14 @@ async function keysOut({ source, schema }: CheckContext): Promise<Verdict> {
 }
 
 /** Rows that came while triggers were off (session_replication_role, DISABLE TRIGGER ALL): no catalog knows of them. */
-async function orphans({ source, schema }: CheckContext): Promise<Verdict> {
-  const keys = (await validKeys(source)).filter(({ selected }) => selected === "true");
+async function orphans({ source, schema, catalog }: CheckContext): Promise<Answer> {
+  const keys = (await source.foreignKeys(catalog.tables)).filter(({ inside }) => inside);
   const until = performance.now() + ORPHANS_MS;
-  const found: ForeignKeyRow[] = [];
+  const found: ForeignKeyFact[] = [];
   let unread = 0;
   for (const key of keys) {
     const left = until - performance.now();
-    const held = left > 0 ? await findsRow(source.client, key.orphans, left) : null;
+    const held = left > 0 ? await key.hasOrphans(left) : null;
     if (held === null) unread += 1;
     else if (held) found.push(key);
   }
@@ -105,8 +90,8 @@ async function orphans({ source, schema }: CheckContext): Promise<Verdict> {
 }
 
 /** pg_restore works under an empty search path (CVE-2018-1058), as do REINDEX, REFRESH and the like from 17 on. */
-async function searchPaths({ source }: CheckContext): Promise<Verdict> {
-  const found = (await leaning(source)).filter(({ names }) => names.length > 0);
+async function searchPaths({ source, catalog }: CheckContext): Promise<Answer> {
+  const found = (await source.leaningFunctions(catalog.tables)).filter(({ names }) => names.length > 0);
   if (found.length === 0) return pass("no function under an index, CHECK, generated column or materialized view needs a search path");
   const fixes = found.map((one) => `alter function ${one.function} set search_path = ${[...one.schemas, "pg_temp"].join(", ")}`);
   return warn(
@@ -118,8 +103,8 @@ async function searchPaths({ source }: CheckContext): Promise<Verdict> {
 }
 
 /** PostgreSQL takes a CHECK to look at its own row (manual: "Constraints"): tables are loaded side by side, in no order. */
-async function readingChecks({ source }: CheckContext): Promise<Verdict> {
-  const found = (await leaning(source)).filter(({ checks, reads }) => checks === "true" && reads.length > 0);
+async function readingChecks({ source, catalog }: CheckContext): Promise<Answer> {
+  const found = (await source.leaningFunctions(catalog.tables)).filter(({ checks, reads }) => checks && reads.length > 0);
   if (found.length === 0) return pass("none");
   return warn(
     `seems to read tables, which may not be loaded when its rows come: ${named(
@@ -129,19 +114,10 @@ async function readingChecks({ source }: CheckContext): Promise<Verdict> {
   );
 }
 
-async function leaning({ client, oids }: Side) {
-  await beginSchemaRead(client);
-  try {
-    return await selectLeaningFunctions(client, oids);
-  } finally {
-    await endSchemaRead(client);
-  }
-}
-
 /** Each migration fences its tables and leads them back alone: a table belongs to one at a time. `run` refuses the same. */
-async function others(context: CheckContext, side: Side["name"]): Promise<Verdict> {
+async function others(context: CheckContext, side: Side["name"]): Promise<Answer> {
   const ids = context.catalog.tables.map(({ id }) => id);
-  const found = await selectClaims(context[side].client, context.migration, ids);
+  const found = await context[side].otherClaims(context.migration, ids);
   if (found.length === 0) return pass("none moves a selected table");
   return fail(
     `another migration moves these tables at the ${side}: ${named(found.map((one) => `${one.table} (${one.migration})`))}`,

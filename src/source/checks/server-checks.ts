@@ -1,12 +1,8 @@
-import type { Streamability } from "../../cutover/side-facts.ts";
-import { quoteIdent } from "../../postgres/quote.ts";
-import { sslModeOf } from "../../postgres/ssl-options.ts";
-import { askOf } from "../../side/postgres/catalog/ask.ts";
-import { readStreamability } from "../../side/postgres/facts/slot.ts";
-import { selectConnectionLimits, selectOrigins, selectOwnTls, selectServer, selectSettings } from "../queries/check-server-queries.ts";
-import { selectLongTransactions, selectPreparedTransactions } from "../queries/health-queries.ts";
-import { type Check, type CheckContext, fail, NO_WAY_BACK, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
-import { isThisMachine } from "./this-machine.ts";
+import type { Answer } from "../../conditions/condition.ts";
+import { fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
+import type { Streamability } from "../../conditions/server-facts.ts";
+import { type Check, type CheckContext, check, NO_WAY_BACK, type Side } from "./check.ts";
 
 const OLDEST = 13;
 const NEWEST = 18;
@@ -15,38 +11,64 @@ const SMALL_DECODING_KB = 64 * 1024;
 
 /** What holds for the servers themselves: how they are reached, and what logical decoding asks of their settings. */
 export const SERVER_CHECKS: readonly Check[] = [
-  { id: "source-tls", run: ({ source }) => tls(source) },
-  { id: "target-tls", run: ({ target }) => tls(target) },
-  { id: "source-version", run: async ({ source }) => supported(source) },
-  { id: "target-version", run: async (context) => targetVersion(context) },
-  { id: "source-primary", run: ({ source }) => primary(source) },
-  { id: "target-primary", run: ({ target }) => primary(target) },
-  {
-    id: "source-wal-level",
-    run: async ({ source, slots }) => walLevel(await streamability(source, slots), fail, "the change stream cannot begin"),
-  },
-  { id: "target-wal-level", run: async ({ target, slots }) => walLevel(await streamability(target, slots), warn, NO_WAY_BACK) },
-  { id: "source-slots-free", run: async ({ source, slots }) => free(await streamability(source, slots), "slots") },
-  { id: "target-slots-free", run: async ({ target, slots }) => forWayBack(free(await streamability(target, slots), "slots")) },
-  { id: "source-senders-free", run: async ({ source, slots }) => free(await streamability(source, slots), "senders") },
-  { id: "target-senders-free", run: async ({ target, slots }) => forWayBack(free(await streamability(target, slots), "senders")) },
-  { id: "source-origins-free", run: async ({ source, originPrefix }) => forWayBack(await originsFree(source, originPrefix, 1)) },
-  { id: "target-origins-free", run: ({ target, originPrefix, workers }) => originsFree(target, originPrefix, workers + 1) },
-  { id: "source-connection-limit", run: ({ source, workers }) => connectionLimit(source, workers) },
-  { id: "target-connection-limit", run: ({ target, workers }) => connectionLimit(target, workers) },
-  { id: "source-slot-keep-size", run: async ({ source }) => keepSize(Number(await setting(source, "max_slot_wal_keep_size"))) },
-  { id: "source-slot-timeout", run: async ({ source }) => slotTimeout(Number(await setting(source, "idle_replication_slot_timeout"))) },
-  { id: "source-decoding-memory", run: async ({ source }) => decodingMemory(Number(await setting(source, "logical_decoding_work_mem"))) },
-  { id: "source-long-transactions", run: longTransactions },
-  { id: "source-prepared-transactions", run: preparedTransactions },
+  check("source-tls", "source", "the way to the source is encrypted, and its certificate verified", ({ source }) => tls(source)),
+  check("target-tls", "target", "the way to the target is encrypted, and its certificate verified", ({ target }) => tls(target)),
+  check("source-version", "source", "pghaul knows the source's version", ({ source }) => supported(source)),
+  check("target-version", "both", "pghaul knows the target's version, and it is not older than the source's", (context) =>
+    targetVersion(context),
+  ),
+  check("source-primary", "source", "the source is a primary", ({ source }) => primary(source)),
+  check("target-primary", "target", "the target is a primary", ({ target }) => primary(target)),
+  check("source-wal-level", "source", "the source's WAL can be decoded", async ({ source, slots }) =>
+    walLevel(await source.streamability(slots.source), fail, "the change stream cannot begin"),
+  ),
+  check("target-wal-level", "target", "the target's WAL can be decoded, for the way back", async ({ target, slots }) =>
+    walLevel(await target.streamability(slots.target), warn, NO_WAY_BACK),
+  ),
+  check("source-slots-free", "source", "the source has a replication slot left", async ({ source, slots }) =>
+    free(await source.streamability(slots.source), "slots"),
+  ),
+  check("target-slots-free", "target", "the target has a replication slot left, for the way back", async ({ target, slots }) =>
+    forWayBack(free(await target.streamability(slots.target), "slots")),
+  ),
+  check("source-senders-free", "source", "the source has a walsender left", async ({ source, slots }) =>
+    free(await source.streamability(slots.source), "senders"),
+  ),
+  check("target-senders-free", "target", "the target has a walsender left, for the way back", async ({ target, slots }) =>
+    forWayBack(free(await target.streamability(slots.target), "senders")),
+  ),
+  check(
+    "source-origins-free",
+    "source",
+    "the source has room for our replication origin, for the way back",
+    async ({ source, originPrefix }) => forWayBack(await originsFree(source, originPrefix, 1)),
+  ),
+  check("target-origins-free", "target", "the target has room for our replication origins", ({ target, originPrefix, workers }) =>
+    originsFree(target, originPrefix, workers + 1),
+  ),
+  check("source-connection-limit", "source", "role and database of the source allow as many sessions as we need", ({ source, workers }) =>
+    connectionLimit(source, workers),
+  ),
+  check("target-connection-limit", "target", "role and database of the target allow as many sessions as we need", ({ target, workers }) =>
+    connectionLimit(target, workers),
+  ),
+  check("source-slot-keep-size", "source", "the source keeps enough WAL for a slot that is not read for a while", async ({ source }) =>
+    keepSize(Number(await setting(source, "max_slot_wal_keep_size"))),
+  ),
+  check("source-slot-timeout", "source", "slots of the source do not expire", async ({ source }) =>
+    slotTimeout(Number(await setting(source, "idle_replication_slot_timeout"))),
+  ),
+  check("source-decoding-memory", "source", "the source decodes in memory what is usual in size", async ({ source }) =>
+    decodingMemory(Number(await setting(source, "logical_decoding_work_mem"))),
+  ),
+  check("source-long-transactions", "source", "no long transaction that has written is open at the source", longTransactions),
+  check("source-prepared-transactions", "source", "no prepared transaction waits at the source", preparedTransactions),
 ];
 
 /** `sslmode` says what was asked for; pg_stat_ssl what came of it. Behind a socket, and within this machine, TLS guards nothing. */
-async function tls({ client, spec }: Side): Promise<Verdict> {
-  const remote = spec.hosts.filter((host) => !isThisMachine(host));
-  const mode = remote.map((host) => sslModeOf(spec, host)).find((one) => one !== "verify-full") ?? "verify-full";
-  const inUse = (await selectOwnTls(client)) ?? "no TLS";
-  if (remote.length === 0) return pass(`${inUse}; the server is on this machine`);
+async function tls({ encryption, way: { withinMachine, sslMode: mode } }: Side): Promise<Answer> {
+  const inUse = (await encryption()) ?? "no TLS";
+  if (withinMachine) return pass(`${inUse}; the server is on this machine`);
   if (mode === "verify-full") return pass(`${inUse}; certificate and name are verified`);
   const meaning = {
     disable: "everything travels in plain text, rows included",
@@ -58,47 +80,41 @@ async function tls({ client, spec }: Side): Promise<Verdict> {
   return warn(`${inUse}; sslmode=${mode}: ${meaning}`, "sslmode=verify-full, with sslrootcert=FILE or sslrootcert=system");
 }
 
-function major({ version }: Side): number {
-  return Math.floor(version / 10_000);
+async function major({ server }: Side): Promise<number> {
+  return Math.floor((await server()).version / 10_000);
 }
 
-function supported(side: Side): Verdict {
-  const number = major(side);
+async function supported(side: Side): Promise<Answer> {
+  const number = await major(side);
   if (number >= OLDEST && number <= NEWEST) return pass(`PostgreSQL ${number}`);
   return fail(`PostgreSQL ${number}; pghaul knows ${OLDEST} to ${NEWEST}`);
 }
 
-function targetVersion({ source, target }: CheckContext): Verdict {
-  const own = supported(target);
-  if (own.status !== "pass" || major(target) >= major(source)) return own;
-  return warn(
-    `PostgreSQL ${major(target)}, older than the source (${major(source)}): what the schema uses of newer versions will be refused`,
-  );
+async function targetVersion({ source, target }: CheckContext): Promise<Answer> {
+  const own = await supported(target);
+  const [here, there] = [await major(source), await major(target)];
+  if (own.verdict !== "pass" || there >= here) return own;
+  return warn(`PostgreSQL ${there}, older than the source (${here}): what the schema uses of newer versions will be refused`);
 }
 
-async function primary({ client, name }: Side): Promise<Verdict> {
-  const { in_recovery, version } = await selectServer(client);
-  if (in_recovery === "false") return pass(`a primary, ${version}`);
+async function primary({ server, name }: Side): Promise<Answer> {
+  const { inRecovery, release } = await server();
+  if (!inRecovery) return pass(`a primary, ${release}`);
   return fail(`the ${name} is a standby`, "name the primary, or add target_session_attrs=primary to the connection string");
 }
 
-async function setting({ client }: Side, name: string): Promise<string | undefined> {
-  return (await selectSettings(client, [name])).get(name);
+async function setting({ settings }: Side, name: string): Promise<string | undefined> {
+  return (await settings([name])).get(name);
 }
 
-/** Asked of the stream that reads this side. */
-function streamability({ client, name }: Side, slots: CheckContext["slots"]): Promise<Streamability> {
-  return readStreamability(askOf(client), slots[name]);
-}
-
-function walLevel({ walLevel: level }: Streamability, otherwise: typeof fail, consequence: string): Verdict {
+function walLevel({ walLevel: level }: Streamability, otherwise: typeof fail, consequence: string): Answer {
   if (level === "logical") return pass("wal_level is logical");
   return otherwise(`wal_level is ${level}: ${consequence}`, "alter system set wal_level = 'logical';   -- then restart the server");
 }
 
 const LIMIT_OF = { slots: "max_replication_slots", senders: "max_wal_senders" } as const;
 
-function free(found: Streamability, what: keyof typeof LIMIT_OF): Verdict {
+function free(found: Streamability, what: keyof typeof LIMIT_OF): Answer {
   const name = LIMIT_OF[what];
   const { used, limit } = found[what];
   const evidence = `${used} of ${limit} in use (${name})`;
@@ -111,10 +127,10 @@ function free(found: Streamability, what: keyof typeof LIMIT_OF): Verdict {
  * Each session that writes with an origin occupies one of the server's origin states until the origin is dropped (manual: "Replication
  * Progress Tracking"); 18 has a limit of its own for them.
  */
-async function originsFree(side: Side, prefix: string, needed: number): Promise<Verdict> {
-  const name = side.version >= 180_000 ? "max_active_replication_origins" : "max_replication_slots";
+async function originsFree(side: Side, prefix: string, needed: number): Promise<Answer> {
+  const name = (await side.server()).version >= 180_000 ? "max_active_replication_origins" : "max_replication_slots";
   const limit = Number(await setting(side, name));
-  const { others, exact } = await selectOrigins(side.client, prefix);
+  const { count: others, inUse: exact } = await side.otherOrigins(prefix);
   const evidence = `${needed} needed, ${others} ${exact ? "in use by others" : "made by others"}, of ${limit} (${name})`;
   if (needed + others <= limit) return pass(evidence);
   const fix = raise(name, needed + others + 4);
@@ -122,15 +138,15 @@ async function originsFree(side: Side, prefix: string, needed: number): Promise<
   return needed > limit || exact ? fail(evidence, fix) : warn(evidence, fix);
 }
 
-function forWayBack(verdict: Verdict): Verdict {
-  return verdict.status === "fail" ? warn(`${verdict.evidence}: ${NO_WAY_BACK}`, verdict.fix) : verdict;
+function forWayBack(answer: Answer): Answer {
+  return answer.verdict === "fail" ? warn(`${answer.evidence}: ${NO_WAY_BACK}`, answer.advice) : answer;
 }
 
 function raise(name: string, value: number): string {
   return `alter system set ${name} = ${value};   -- then restart the server`;
 }
 
-function keepSize(megabytes: number): Verdict {
+function keepSize(megabytes: number): Answer {
   if (megabytes < 0)
     return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, and nothing but pghaul limits the WAL it keeps");
   if (megabytes >= SMALL_KEEP_MB) return pass(`max_slot_wal_keep_size is ${megabytes} MB`);
@@ -141,7 +157,7 @@ function keepSize(megabytes: number): Verdict {
 }
 
 /** 18 and later. NaN: the server does not know the setting. */
-function slotTimeout(seconds: number): Verdict {
+function slotTimeout(seconds: number): Answer {
   if (Number.isNaN(seconds) || seconds === 0) return pass("slots do not expire");
   return warn(
     `idle_replication_slot_timeout is ${seconds} s: a slot that is not read for so long is lost`,
@@ -149,7 +165,7 @@ function slotTimeout(seconds: number): Verdict {
   );
 }
 
-function decodingMemory(kilobytes: number): Verdict {
+function decodingMemory(kilobytes: number): Answer {
   const evidence = `logical_decoding_work_mem is ${Math.round(kilobytes / 1024)} MB`;
   if (kilobytes >= SMALL_DECODING_KB) return pass(evidence);
   return warn(
@@ -161,28 +177,21 @@ function decodingMemory(kilobytes: number): Verdict {
 /** Beside a session for each reader: tail, lag, schema, verification, cutover. */
 const OTHER_SESSIONS = 8;
 
-async function connectionLimit({ client }: Side, workers: number): Promise<Verdict> {
-  const found = await selectConnectionLimits(client);
+async function connectionLimit({ connectionLimits }: Side, workers: number): Promise<Answer> {
   const needed = workers + OTHER_SESSIONS;
-  const tight = [
-    { what: `role ${found.role}`, alter: `role ${quoteIdent(found.role)}`, limit: Number(found.role_limit), used: Number(found.role_used) },
-    {
-      what: `database ${found.database}`,
-      alter: `database ${quoteIdent(found.database)}`,
-      limit: Number(found.database_limit),
-      used: Number(found.database_used),
-    },
-  ].filter(({ limit, used }) => limit >= 0 && used + needed > limit);
+  const tight = (await connectionLimits()).filter(({ limit, used }) => used + needed > limit);
   if (tight.length === 0) return pass(`${needed} sessions, and neither role nor database limits them to fewer`);
   return fail(
     tight.map(({ what, limit, used }) => `${what} may have ${limit} sessions, others use ${used}, ${needed} are needed`).join("; "),
-    statements(tight.map(({ alter, used }) => `alter ${alter} connection limit ${used + needed}`)),
+    statements(tight.map(({ quoted, used }) => `alter ${quoted} connection limit ${used + needed}`)),
   );
 }
 
-async function longTransactions({ source, longTransactionSeconds }: CheckContext): Promise<Verdict> {
-  const open = await selectLongTransactions(source.client, longTransactionSeconds);
-  if (open.length === 0) return pass(`no transaction is open for longer than ${longTransactionSeconds} s`);
+/** Whoever only reads is in nobody's way: it has no id, and an id is what slot and load wait for. */
+async function longTransactions({ source, longTransactionSeconds }: CheckContext): Promise<Answer> {
+  const old = await source.transactions(longTransactionSeconds * 1_000);
+  const open = old.filter(({ wrote, prepared }) => wrote && !prepared);
+  if (open.length === 0) return pass(`no transaction that has written is open for longer than ${longTransactionSeconds} s`);
   return warn(
     `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
     statements(
@@ -192,8 +201,8 @@ async function longTransactions({ source, longTransactionSeconds }: CheckContext
   );
 }
 
-async function preparedTransactions({ source }: CheckContext): Promise<Verdict> {
-  const open = await selectPreparedTransactions(source.client);
+async function preparedTransactions({ source }: CheckContext): Promise<Answer> {
+  const open = (await source.transactions(0)).filter(({ prepared }) => prepared);
   if (open.length === 0) return pass("none");
   return warn(
     `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,

@@ -1,18 +1,22 @@
-import { sqlState } from "../../postgres/wrap-error.ts";
-import { askOf } from "../../side/postgres/catalog/ask.ts";
-import { readSubscriptions } from "../../side/postgres/catalog/subscriptions.ts";
-import { trySetReplicaRole } from "../queries/check-server-queries.ts";
-import { type EventTriggerRow, selectEventTriggers, selectLeftFences } from "../queries/surroundings-queries.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
+import type { EventTriggerFact } from "../../conditions/activity-facts.ts";
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
+import { type Check, type CheckContext, check, type Side } from "./check.ts";
 
 /** What stands around the tables and acts by itself: others' event triggers and subscriptions, and what an earlier migration of ours left. */
 export const SURROUNDINGS_CHECKS: readonly Check[] = [
-  { id: "source-event-triggers", run: ({ source }) => eventTriggers(source) },
-  { id: "target-event-triggers", run: ({ target }) => eventTriggers(target) },
-  { id: "source-subscriptions", run: (context) => subscriptions(context, "source") },
-  { id: "target-subscriptions", run: (context) => subscriptions(context, "target") },
-  { id: "source-fences-left", run: ({ source }) => fencesLeft(source) },
-  { id: "target-fences-left", run: ({ target }) => fencesLeft(target) },
+  check("source-event-triggers", "source", "no event trigger of the source fires for what pghaul does", ({ source }) =>
+    eventTriggers(source),
+  ),
+  check("target-event-triggers", "target", "no event trigger of the target fires for what pghaul does", ({ target }) =>
+    eventTriggers(target),
+  ),
+  check("source-subscriptions", "source", "the source subscribes to nothing", (context) => subscriptions(context, "source")),
+  check("target-subscriptions", "target", "no subscription of the target writes into a moved table", (context) =>
+    subscriptions(context, "target"),
+  ),
+  check("source-fences-left", "source", "no fence of ours is left at the source", (context) => fencesLeft(context, "source")),
+  check("target-fences-left", "target", "no fence of ours is left at the target", (context) => fencesLeft(context, "target")),
 ];
 
 /** Of the DDL that we run at either side: our schema, the publication, the fence. The schema's move adds every other at the target. */
@@ -25,11 +29,12 @@ const OUR_COMMANDS: readonly string[] = [
  * Our DDL runs in replica role where the role may set it, and then only ENABLE ALWAYS and ENABLE REPLICA fire. One that does may write into a
  * table that we guard, or forbid what we do.
  */
-async function eventTriggers({ client, name }: Side): Promise<Verdict> {
-  const found = await selectEventTriggers(client, name === "target" ? null : OUR_COMMANDS);
+async function eventTriggers(side: Side): Promise<Answer> {
+  const { name } = side;
+  const found = await side.eventTriggers(name === "target" ? null : OUR_COMMANDS);
   const moved = name === "source" ? "; they move with the schema" : "";
   if (found.length === 0) return pass("none");
-  const quiet = await mayBeReplica(client);
+  const quiet = (await side.grantToBeReplica()) === null;
   const firing = found.filter(({ enabled }) => (quiet ? enabled !== "O" : enabled !== "R"));
   if (firing.length === 0) return pass(`${named(found.map(described))} will not fire for what pghaul does (replica role)${moved}`);
   const what = name === "target" ? "creates the schema and guards the tables" : "publishes and fences the tables";
@@ -42,27 +47,16 @@ async function eventTriggers({ client, name }: Side): Promise<Verdict> {
   );
 }
 
-function described({ name, event, tags, function: calls }: EventTriggerRow): string {
+function described({ name, event, tags, function: calls }: EventTriggerFact): string {
   return `${name} (${event})${tags === null ? "" : ` of ${tags}`} calling ${calls}`;
-}
-
-async function mayBeReplica(client: Side["client"]): Promise<boolean> {
-  try {
-    await trySetReplicaRole(client);
-    return true;
-  } catch (error) {
-    if (sqlState(error) === "42501") return false;
-    throw error;
-  }
 }
 
 /**
  * At the target they make drift from the first row on; at the source they pass the fence of a switch, and a gate waits for them then. Those of the
  * source do not move, whatever they write into.
  */
-async function subscriptions(context: CheckContext, name: Side["name"]): Promise<Verdict> {
-  const tables = context.catalog.tables.flatMap((table) => [table, ...table.leaves]);
-  const found = await readSubscriptions(askOf(context[name].client), tables);
+async function subscriptions(context: CheckContext, name: Side["name"]): Promise<Answer> {
+  const found = await context[name].subscriptions(context.catalog.tables);
   const writing = found.filter((one) => one.tables !== null);
   const what = named(writing.map((one) => `${one.name} writes into ${one.tables}`));
   const disable = writing.map((one) => one.disable);
@@ -87,8 +81,8 @@ async function subscriptions(context: CheckContext, name: Side["name"]): Promise
   );
 }
 
-async function fencesLeft({ client, oids, name }: Side): Promise<Verdict> {
-  const found = await selectLeftFences(client, oids);
+async function fencesLeft(context: CheckContext, name: Side["name"]): Promise<Answer> {
+  const found = await context[name].fencesLeft(context.catalog.tables);
   if (found.length === 0) return pass("none");
   const drops = statements(found.map(({ table, trigger }) => `drop trigger ${trigger} on ${table}`));
   const closed = found.filter((one) => one.closed);

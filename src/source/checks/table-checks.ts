@@ -1,77 +1,52 @@
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
-import { askOf } from "../../side/postgres/catalog/ask.ts";
-import { emptying } from "../../side/postgres/catalog/emptying.ts";
-import { readReach } from "../../side/postgres/catalog/table-reach.ts";
 import type { OutsideTable } from "../catalog/outside-tables.ts";
 import { overrideFaults } from "../catalog/table-overrides.ts";
 import type { LeftOut } from "../catalog.ts";
-import {
-  countLargeObjects,
-  hasRestored,
-  selectDeferrableKeys,
-  selectExisting,
-  selectGeneratedColumns,
-  selectInsistentRules,
-  selectInsistentTriggers,
-  selectMixedOrderKeys,
-  selectNotEmpty,
-  selectNullsNotDistinct,
-  selectOwnProgress,
-  selectPendingDetaches,
-  selectSequences,
-  selectUnselectedChildren,
-} from "../queries/check-table-queries.ts";
-import { type Check, type CheckContext, fail, named, pass, statements, type Verdict, warn } from "./check.ts";
+import { type Check, type CheckContext, check, type Side } from "./check.ts";
 
 /** A table without a key is read in one snapshot; beyond this it holds back the source's vacuum for long. */
 const LARGE_WITHOUT_KEY_BYTES = 10e9;
 
 /** What is special about the tables, and about what belongs to them. */
 export const TABLE_CHECKS: readonly Check[] = [
-  { id: "tables-selected", run: async (context) => selected(context) },
-  { id: "tables-outside", run: async (context) => outside(context) },
-  { id: "table-overrides", run: async (context) => overrides(context) },
-  { id: "replica-identity", run: async ({ catalog }) => leftOut(catalog.leftOut, "no-identity", fail) },
-  { id: "unlogged-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "unlogged", warn) },
-  { id: "foreign-tables", run: async ({ catalog }) => leftOut(catalog.leftOut, "foreign-table", warn) },
-  { id: "tables-without-key", run: async (context) => withoutKey(context) },
-  {
-    id: "deferrable-keys",
-    run: async ({ source }) =>
-      none(await selectDeferrableKeys(source.client, source.oids), "checked late, so they cannot tell rows apart:", null),
-  },
-  {
-    id: "key-order",
-    run: async ({ source }) =>
-      none(
-        await selectMixedOrderKeys(source.client, source.oids),
-        "mixes ascending and descending columns, so every chunk is sorted:",
-        null,
-      ),
-  },
-  { id: "nulls-not-distinct", run: nullsNotDistinct },
-  { id: "generated-columns", run: generatedColumns },
-  {
-    id: "inheritance",
-    run: async ({ source }) =>
-      none(
-        await selectUnselectedChildren(source.client, source.oids),
-        "inherits from a selected table and is not selected:",
-        "name it under tables.include as well",
-      ),
-  },
-  { id: "partitions", run: partitions },
-  { id: "triggers", run: triggers },
-  { id: "sequences", run: sequences },
-  { id: "large-objects", run: largeObjects },
-  { id: "target-empty", run: targetEmpty },
+  check("tables-selected", "source", "tables are selected, and every pattern finds one", selected),
+  check("tables-outside", "source", "no table stays behind by mistake", outside),
+  check("table-overrides", "neither", "settings for single tables name tables that are moved", overrides),
+  check("replica-identity", "source", "every table can say which row has changed", ({ catalog }) =>
+    leftOut(catalog.leftOut, "no-identity", fail),
+  ),
+  check("unlogged-tables", "source", "no unlogged table is left out", ({ catalog }) => leftOut(catalog.leftOut, "unlogged", warn)),
+  check("foreign-tables", "source", "no foreign table is left out", ({ catalog }) => leftOut(catalog.leftOut, "foreign-table", warn)),
+  check("tables-without-key", "source", "every table has a key", withoutKey),
+  check("deferrable-keys", "source", "no key is checked late", async ({ source, catalog }) =>
+    none(await source.deferrableKeys(catalog.tables), "checked late, so they cannot tell rows apart:", null),
+  ),
+  check("key-order", "source", "no key mixes ascending and descending columns", async ({ source, catalog }) =>
+    none(await source.mixedOrderKeys(catalog.tables), "mixes ascending and descending columns, so every chunk is sorted:", null),
+  ),
+  check("nulls-not-distinct", "both", "the target knows NULLS NOT DISTINCT where it is used", nullsNotDistinct),
+  check("generated-columns", "both", "no column is computed by the database", generatedColumns),
+  check("inheritance", "source", "whatever inherits from a selected table is selected too", async ({ source, catalog }) =>
+    none(
+      await source.unselectedChildren(catalog.tables),
+      "inherits from a selected table and is not selected:",
+      "name it under tables.include as well",
+    ),
+  ),
+  check("partitions", "source", "no table is partitioned", partitions),
+  check("triggers", "both", "no trigger and no rule acts on what pghaul writes", triggers),
+  check("sequences", "source", "every sequence belongs to one table", sequences),
+  check("large-objects", "source", "the database has no large objects", largeObjects),
+  check("target-empty", "target", "nothing is in the way at the target", targetEmpty),
 ];
 
-function none(found: readonly string[], sentence: string, fix: string | null): Verdict {
+function none(found: readonly string[], sentence: string, fix: string | null): Answer {
   return found.length === 0 ? pass("none") : warn(`${sentence} ${named(found)}`, fix);
 }
 
-function selected({ catalog }: CheckContext): Verdict {
+function selected({ catalog }: CheckContext): Answer {
   const { tables, patternFaults } = catalog;
   if (patternFaults.length > 0) return fail(patternFaults.join("; "), "correct tables.include and tables.exclude in the configuration");
   if (tables.length === 0) return fail("no table is selected that can be moved", "correct tables.include in the configuration");
@@ -79,7 +54,7 @@ function selected({ catalog }: CheckContext): Verdict {
 }
 
 /** What extensions keep for a user is easily forgotten; the rest was chosen. */
-function outside({ catalog }: CheckContext): Verdict {
+function outside({ catalog }: CheckContext): Answer {
   const reasons = Map.groupBy(catalog.outside, ({ reason }) => reason);
   const ids = (reason: OutsideTable["reason"]): string[] => (reasons.get(reason) ?? []).map(({ id }) => id);
   const kept = catalog.outside.filter(({ fix }) => fix !== null);
@@ -97,13 +72,13 @@ function outside({ catalog }: CheckContext): Verdict {
   return warn(sentence, kept.length === 0 ? null : kept.map(({ fix }) => fix).join("\n"));
 }
 
-function overrides({ overrides: given, catalog }: CheckContext): Verdict {
+function overrides({ overrides: given, catalog }: CheckContext): Answer {
   const faults = overrideFaults(given, catalog);
   if (faults.length > 0) return fail(faults.join("; "), "correct tables.overrides in the configuration");
   return pass(`${Object.keys(given).length} tables have settings of their own`);
 }
 
-function leftOut(all: readonly LeftOut[], reason: LeftOut["reason"], otherwise: typeof fail): Verdict {
+function leftOut(all: readonly LeftOut[], reason: LeftOut["reason"], otherwise: typeof fail): Answer {
   const found = all.filter((one) => one.reason === reason);
   if (found.length === 0) return pass("none");
   return otherwise(
@@ -115,7 +90,7 @@ function leftOut(all: readonly LeftOut[], reason: LeftOut["reason"], otherwise: 
   );
 }
 
-function withoutKey({ catalog }: CheckContext): Verdict {
+function withoutKey({ catalog }: CheckContext): Answer {
   const found = catalog.tables.filter(({ key }) => key === null);
   if (found.length === 0) return pass("every table has a key");
   const bytes = found.reduce((sum, { leaves }) => sum + leaves.reduce((own, leaf) => own + leaf.bytes, 0), 0);
@@ -126,27 +101,24 @@ function withoutKey({ catalog }: CheckContext): Verdict {
   );
 }
 
-async function nullsNotDistinct({ source, target }: CheckContext): Promise<Verdict> {
-  const found = await selectNullsNotDistinct(source.client, source.oids);
-  if (found.length === 0 || target.version >= 150_000)
+async function nullsNotDistinct({ source, target, catalog }: CheckContext): Promise<Answer> {
+  const found = await source.nullsNotDistinct(catalog.tables);
+  if (found.length === 0 || (await target.server()).version >= 150_000)
     return pass(found.length === 0 ? "none" : `${found.length}, and the target knows them`);
   return fail(`a target before 15 has no NULLS NOT DISTINCT: ${named(found)}`);
 }
 
-async function generatedColumns({ source, target }: CheckContext): Promise<Verdict> {
-  const found = await selectGeneratedColumns(source.client, source.oids);
-  const virtual = found.filter(({ kind }) => kind === "v");
-  if (virtual.length > 0 && target.version < 180_000)
+async function generatedColumns({ source, target, catalog }: CheckContext): Promise<Answer> {
+  const found = await source.generatedColumns(catalog.tables);
+  const virtual = found.filter((one) => one.virtual);
+  if (virtual.length > 0 && (await target.server()).version < 180_000)
     return fail(`a target before 18 has no virtual columns: ${named(virtual.map(({ name }) => name))}`);
   if (found.length === 0) return pass("none");
   return warn(`computed anew by the target, not copied: ${named(found.map(({ name }) => name))}`);
 }
 
-async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
-  const detaching = await selectPendingDetaches(
-    source.client,
-    catalog.tables.map(({ oid }) => oid),
-  );
+async function partitions({ source, catalog }: CheckContext): Promise<Answer> {
+  const detaching = await source.pendingDetaches(catalog.tables);
   if (detaching.length > 0)
     return fail(`half detached: ${named(detaching.map(({ name }) => name))}`, statements(detaching.map(({ statement }) => statement)));
   const empty = catalog.tables.filter(({ leaves }) => leaves.length === 0);
@@ -162,15 +134,10 @@ async function partitions({ source, catalog }: CheckContext): Promise<Verdict> {
 }
 
 /** Those of the source come to the target with the schema; those at the target may be there already. */
-async function triggers({ source, target }: CheckContext): Promise<Verdict> {
-  const found = (
-    await Promise.all(
-      [source, target].map(async ({ client, oids, name: side }) => [
-        ...(await selectInsistentTriggers(client, oids)).map((one) => ({ ...one, what: `trigger ${one.name} at the ${side}` })),
-        ...(await selectInsistentRules(client, oids)).map((one) => ({ ...one, what: `rule ${one.name} at the ${side}` })),
-      ]),
-    )
-  ).flat();
+async function triggers({ source, target, catalog }: CheckContext): Promise<Answer> {
+  const at = async (side: Side) =>
+    (await side.insistent(catalog.tables)).map(({ name, statement }) => ({ what: `${name} at the ${side.name}`, statement }));
+  const found = [...(await at(source)), ...(await at(target))];
   if (found.length === 0) return pass("none is ENABLE ALWAYS or REPLICA");
   return warn(
     `acts on rows that pghaul writes, though they were seen once at the source: ${named(found.map(({ what }) => what))}`,
@@ -178,17 +145,18 @@ async function triggers({ source, target }: CheckContext): Promise<Verdict> {
   );
 }
 
-async function sequences({ source, catalog }: CheckContext): Promise<Verdict> {
-  const all = await selectSequences(source.client, [...new Set(catalog.tables.map(({ schema }) => schema))]);
-  const unowned = all.filter(({ owned }) => owned === "false").map(({ name }) => `${name} (owned by no column)`);
-  const shared = all.filter(({ users }) => Number(users) > 1).map(({ name, users }) => `${name} (drawn from by ${users} tables)`);
+async function sequences({ source, catalog }: CheckContext): Promise<Answer> {
+  const schemas = new Set(catalog.tables.map(({ schema }) => schema));
+  const all = (await source.sequences()).filter(({ schema }) => schemas.has(schema));
+  const unowned = all.filter(({ owner }) => owner === null).map(({ name }) => `${name} (owned by no column)`);
+  const shared = all.filter(({ users }) => users > 1).map(({ name, users }) => `${name} (drawn from by ${users} tables)`);
   if (unowned.length + shared.length === 0) return pass(`${all.length} sequences; set ahead at the cutover`);
   return warn(`set ahead at the cutover like all others, but look at who draws from them: ${named([...shared, ...unowned])}`);
 }
 
 /** pg_largeobject is a system catalog, which no publication can hold (manual: "Logical Replication", Restrictions). */
-async function largeObjects({ source }: CheckContext): Promise<Verdict> {
-  const count = await countLargeObjects(source.client);
+async function largeObjects({ source }: CheckContext): Promise<Answer> {
+  const count = await source.largeObjects();
   if (count === 0) return pass("none");
   return warn(
     `${count} large objects are not moved: logical decoding does not carry them`,
@@ -197,28 +165,21 @@ async function largeObjects({ source }: CheckContext): Promise<Verdict> {
 }
 
 /** Nothing here drops a table: whose it is and what for, we do not know. */
-function inTheWay(tables: readonly string[]): Verdict {
+function inTheWay(tables: readonly string[]): Answer {
   return fail(
     `there already, and target.schema: move makes them: ${named(tables)}`,
     "start with an empty target database, or set target.schema: existing in the configuration if these tables are the ones to fill",
   );
 }
 
-async function targetEmpty({ target, catalog, migration, schema }: CheckContext): Promise<Verdict> {
-  const existing = await selectExisting(target.client, catalog.tables);
-  const ours = await selectOwnProgress(target.client, migration);
+async function targetEmpty({ target, catalog, migration, schema }: CheckContext): Promise<Answer> {
+  const existing = await target.existing(catalog.tables);
+  const ours = await target.ownTables(migration);
   // Emptying them would help nobody: pg_restore makes them, and refuses where they are.
-  if (schema === "move" && existing.size > 0 && ours.size === 0 && !(await hasRestored(target.client, migration)))
-    return inTheWay([...existing.keys()]);
-  const full: string[] = [];
-  const held: string[] = [];
-  for (const table of catalog.tables) {
-    if (ours.has(table.id) || !existing.has(qualifiedName(table.schema, table.name))) continue;
-    const { holders } = await readReach(target.client, "target", table);
-    const filled = await selectNotEmpty(target.client, holders);
-    full.push(...filled);
-    if (filled.length > 0) held.push(qualifiedName(table.schema, table.name));
-  }
+  if (schema === "move" && existing.size > 0 && ours.size === 0 && !(await target.hasBegunSchema(migration)))
+    return inTheWay([...existing]);
+  const notOurs = catalog.tables.filter(({ id, schema, name }) => !ours.has(id) && existing.has(qualifiedName(schema, name)));
+  const full = await target.holdingRows(notOurs);
   if (full.length === 0)
     return pass(
       ours.size > 0
@@ -226,11 +187,12 @@ async function targetEmpty({ target, catalog, migration, schema }: CheckContext)
         : `${existing.size} of ${catalog.tables.length} tables exist, all empty`,
     );
   // Pasted into the wrong window it would be the end of the source.
-  const { statement, others } = await emptying(askOf(target.client), full, [...existing.keys()]);
+  const holders = full.flatMap((one) => one.holders);
+  const { statement, others } = await target.emptying(holders, [...existing]);
   const pointing =
     others.length === 0 ? "" : `; ${named(others)} point to them and are not moved: drop those keys or empty these tables first`;
   return fail(
-    `holds rows already: ${named(held)}${pointing}`,
+    `holds rows already: ${named(full.map(({ table }) => table))}${pointing}`,
     statement === null ? null : statements([statement], "AT THE TARGET ONLY, and if nobody needs these rows"),
   );
 }

@@ -134,51 +134,6 @@ export async function selectWatchedParts(db: Queryable, roots: readonly number[]
   return rows;
 }
 
-export interface PartitionRow {
-  readonly root: string;
-  readonly schema: string;
-  readonly name: string;
-  readonly parent_schema: string;
-  readonly parent: string;
-  /** `RANGE (day)` of the parent. */
-  readonly parent_key: string;
-  /** `FOR VALUES ...` or `DEFAULT`. */
-  readonly bound: string;
-  /** relkind: `r`, `f`, or `p` of one that has partitions itself. */
-  readonly kind: string;
-  readonly persistence: string;
-  /** `RANGE (day)` of a partition that has partitions itself. */
-  readonly key: string | null;
-}
-
-/** Every partition below these roots (`schema.name`, quoted), parents first, as CREATE TABLE would have it. */
-export async function selectPartitions(db: Queryable, roots: readonly string[]): Promise<readonly PartitionRow[]> {
-  const { rows } = await db.query<PartitionRow>(
-    `
-    with recursive tree as (
-      select r.name as root, r.name::regclass::oid as oid, null::oid as parent, 0 as level
-        from unnest($1::text[]) as r(name)
-       union all
-      select tree.root, i.inhrelid, i.inhparent, tree.level + 1
-        from tree
-        join pg_catalog.pg_inherits i on i.inhparent = tree.oid
-        join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
-       where to_jsonb(i) ->> 'inhdetachpending' is distinct from 'true')
-    select t.root, n.nspname::text as schema, c.relname::text as name, pn.nspname::text as parent_schema, pc.relname::text as parent,
-           pg_catalog.pg_get_partkeydef(pc.oid) as parent_key, pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bound,
-           c.relkind::text as kind, c.relpersistence::text as persistence,
-           case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as key
-      from tree t
-      join pg_catalog.pg_class c on c.oid = t.oid
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      join pg_catalog.pg_class pc on pc.oid = t.parent
-      join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace
-     order by t.root, t.level, c.oid`,
-    [roots],
-  );
-  return rows;
-}
-
 /** Bytes of a relation; null when it is gone. Locks it for a moment, so it waits for whoever changes it: set a lock_timeout. */
 export async function selectBytes(db: Queryable, oid: string): Promise<number | null> {
   const { rows } = await db.query<{ bytes: string | null }>("select pg_catalog.pg_relation_size($1::oid)::text as bytes", [oid]);

@@ -22,37 +22,6 @@ export async function selectOldestHorizon(db: Queryable): Promise<HorizonRow | n
   return rows[0] ?? null;
 }
 
-export interface LongTransactionRow {
-  readonly who: string;
-  readonly seconds: string;
-  /** The statement that ends it. */
-  readonly end: string;
-}
-
-/** Client transactions open for longer than `seconds`, oldest first. Never their statements: those hold values. */
-export async function selectLongTransactions(db: Queryable, seconds: number): Promise<readonly LongTransactionRow[]> {
-  const { rows } = await db.query<LongTransactionRow>(
-    `
-    select format('pid %s (%s%s, %s)', a.pid, a.usename, coalesce(' in ' || nullif(a.application_name, ''), ''), a.state) as who,
-           extract(epoch from clock_timestamp() - a.xact_start)::bigint::text as seconds, format('select pg_terminate_backend(%s)', a.pid) as "end"
-      from pg_catalog.pg_stat_activity a
-     where a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
-       and a.xact_start < clock_timestamp() - make_interval(secs => $1::float8)
-     order by a.xact_start limit 10`,
-    [seconds],
-  );
-  return rows;
-}
-
-/** Prepared transactions of the whole cluster: each holds back the start of a load, whatever its database. */
-export async function selectPreparedTransactions(db: Queryable): Promise<readonly LongTransactionRow[]> {
-  const { rows } = await db.query<LongTransactionRow>(`
-    select format('prepared transaction %L of %s in database %s', p.gid, p.owner, p.database) as who,
-           extract(epoch from clock_timestamp() - p.prepared)::bigint::text as seconds, format('rollback prepared %L', p.gid) as "end"
-      from pg_catalog.pg_prepared_xacts p order by p.prepared limit 10`);
-  return rows;
-}
-
 /** Where WAL ends now, as an absolute number of bytes. */
 export async function selectWalPosition(db: Queryable): Promise<bigint> {
   const { rows } = await db.query<{ position: string }>(

@@ -4,6 +4,7 @@ import { type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import { setUpOrigin } from "../../side/postgres/bookkeeping/replication-origin.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
 import type { TableReach } from "../../side/postgres/catalog/partition-tree.ts";
 import { readReach } from "../../side/postgres/catalog/table-reach.ts";
 import { copyIn } from "./rows/copy-in.ts";
@@ -132,7 +133,7 @@ export class TargetSession {
 
   /** How all rows of the table are reached, and no others; as the catalog is now. */
   async reach(table: Table): Promise<TableReach> {
-    return this.guarded({ table: table.id }, () => readReach(this.client, this.side, table));
+    return this.guarded({ table: table.id }, () => readReach(askOf(this.client), this.side, table));
   }
 
   /** Runs `work` and gives its errors the side's names. */

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { CheckResult } from "../../model/check-result.ts";
-import { runChecks } from "../../source/checks/run-checks.ts";
+import { runChecks } from "../../source/run-checks.ts";
 import { originPrefix, publicationName, slotName } from "../names.ts";
 import type { Sides } from "../open-migration.ts";
 

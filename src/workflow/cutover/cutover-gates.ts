@@ -1,9 +1,9 @@
 /** Asks the gates of a cutover and writes the answers into the journal. */
 
 import type pg from "pg";
+import type { SideFacts } from "../../conditions/side-facts.ts";
 import { checkGates } from "../../cutover/check-gates.ts";
 import type { GateContext, GateFacts, GateResult } from "../../cutover/gate.ts";
-import type { SideFacts } from "../../cutover/side-facts.ts";
 import { otherSide, type SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { type Ask, askOf } from "../../side/postgres/catalog/ask.ts";

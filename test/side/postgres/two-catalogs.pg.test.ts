@@ -273,10 +273,10 @@ for (const [from, to] of [
       await source.query("alter role app createrole");
       const { attributes } = compareRoles({ source: await rolesOf(source), target: await rolesOf(target), named, self: access.self });
       assert.deepEqual(
-        attributes.map(({ text }) => text),
+        attributes.map(({ title }) => title),
         ['Odd "R" has createdb at the target only', "app has createrole at the source only", "app has bypassrls at the target only"],
       );
-      for (const { statement } of attributes) await target.query(statement);
+      for (const { statement } of attributes) await target.query(statement as string);
       assert.deepEqual(
         compareRoles({ source: await rolesOf(source), target: await rolesOf(target), named, self: access.self }).attributes,
         [],

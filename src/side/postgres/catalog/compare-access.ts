@@ -2,7 +2,7 @@
  * What the roles of one database may do there and not at the other, with the statements that make it so. Pure. Objects that are not on both
  * sides are somebody else's business, and so is the server beyond this database.
  */
-import type { RightDifference } from "../../../cutover/between-facts.ts";
+import type { RightDifference } from "../../../conditions/between-facts.ts";
 import type { AccessScope } from "../../../model/access-scope.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Access, AccessObject, Grant } from "./access-queries.ts";

@@ -1,22 +1,7 @@
 /** Which roles the target lacks, and which memberships. Pure. */
+import type { RoleDifferences } from "../../../conditions/between-facts.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Membership, Roles } from "./role-queries.ts";
-
-export interface MissingRole {
-  readonly name: string;
-  /** Null for one of PostgreSQL's own, which a version has or has not. */
-  readonly statement: string | null;
-}
-
-export interface RoleDifferences {
-  readonly missing: readonly MissingRole[];
-  /** Statements, for roles that are there on both sides or will be. */
-  readonly memberships: readonly { readonly text: string; readonly statement: string | null }[];
-  /** Superusers of the source that are none at the target: what they may do there is only what was granted. */
-  readonly lessThanBefore: readonly string[];
-  /** Attributes that a role has at one side only. */
-  readonly attributes: readonly { readonly text: string; readonly statement: string }[];
-}
 
 export interface RolePair {
   readonly source: Roles;
@@ -32,6 +17,7 @@ export function compareRoles({ source, target, named, self }: RolePair): RoleDif
   const relevant = [...new Set([...named, ...source.mentioned, ...members.map(({ member }) => member)])].sort();
   const found = new Map(target.members.map((one) => [JSON.stringify([one.member, one.role]), one]));
   return {
+    named: named.size,
     missing: relevant.filter((name) => !target.roles.has(name)).map((name) => ({ name, statement: createRole(name, source) })),
     memberships: members.flatMap((one) => membership(one, target, found.get(JSON.stringify([one.member, one.role]))) ?? []),
     lessThanBefore: relevant.filter(
@@ -48,15 +34,15 @@ function attributesOf(name: string, source: Roles, target: Roles): RoleDifferenc
   if (there.superuser === "true")
     return here.superuser === "true"
       ? []
-      : [{ text: `${name} is superuser at the target only`, statement: `alter role ${quoteIdent(name)} nosuperuser` }];
+      : [{ title: `${name} is superuser at the target only`, statement: `alter role ${quoteIdent(name)} nosuperuser` }];
   if (here.superuser === "true") return [];
   return [
     ...here.attributes
       .filter((one) => !there.attributes.includes(one))
-      .map((one) => ({ text: `${name} has ${one} at the source only`, statement: `alter role ${quoteIdent(name)} ${one}` })),
+      .map((one) => ({ title: `${name} has ${one} at the source only`, statement: `alter role ${quoteIdent(name)} ${one}` })),
     ...there.attributes
       .filter((one) => !here.attributes.includes(one))
-      .map((one) => ({ text: `${name} has ${one} at the target only`, statement: `alter role ${quoteIdent(name)} no${one}` })),
+      .map((one) => ({ title: `${name} has ${one} at the target only`, statement: `alter role ${quoteIdent(name)} no${one}` })),
   ];
 }
 
@@ -73,10 +59,10 @@ function membership(
 ): RoleDifferences["memberships"][number] | null {
   if (target.roles.get(member)?.superuser === "true") return null;
   if (found !== undefined && (found.inherits === "true" || inherits === "false")) return null;
-  const text = `${member} ${inherits === "true" ? "has the rights of" : "may become"} ${role}`;
-  if (role.startsWith("pg_") && !target.roles.has(role)) return { text, statement: null };
+  const title = `${member} ${inherits === "true" ? "has the rights of" : "may become"} ${role}`;
+  if (role.startsWith("pg_") && !target.roles.has(role)) return { title, statement: null };
   const grant = `grant ${quoteIdent(role)} to ${quoteIdent(member)}`;
-  if (found === undefined) return { text, statement: grant };
+  if (found === undefined) return { title, statement: grant };
   // Until 16 whether rights are inherited is the member's own attribute.
-  return { text, statement: target.version >= 160_000 ? `${grant} with inherit true` : `alter role ${quoteIdent(member)} inherit` };
+  return { title, statement: target.version >= 160_000 ? `${grant} with inherit true` : `alter role ${quoteIdent(member)} inherit` };
 }

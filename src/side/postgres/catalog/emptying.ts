@@ -1,12 +1,6 @@
 /** How tables are emptied that foreign keys point to: TRUNCATE of one alone is refused (manual: "TRUNCATE"). */
+import type { Emptying } from "../../../conditions/table-facts.ts";
 import type { Ask } from "./ask.ts";
-
-export interface Emptying {
-  /** Empties the tables, and with them those that point to them. Null when one of those is not ours to empty. */
-  readonly statement: string | null;
-  /** Tables that point to these and are not moved, or lead to rows of another server. */
-  readonly others: readonly string[];
-}
 
 /** `full`: what holds the rows, as TRUNCATE takes it (TableReach.holders). `moved`: quoted, qualified names of all tables that are moved. */
 export async function emptying(ask: Ask, full: readonly string[], moved: readonly string[]): Promise<Emptying> {

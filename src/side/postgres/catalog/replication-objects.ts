@@ -1,14 +1,8 @@
 /** The publications of a database that are not pghaul's. None is moved: each belongs to a stream of somebody else. */
+import type { PublicationFact } from "../../../conditions/activity-facts.ts";
 import type { Ask } from "./ask.ts";
 
-export interface PublicationObject {
-  /** Quoted. */
-  readonly name: string;
-  /** Makes it again. */
-  readonly statement: string;
-}
-
-export async function readPublications(ask: Ask): Promise<readonly PublicationObject[]> {
+export async function readPublications(ask: Ask): Promise<readonly PublicationFact[]> {
   const [server] = await ask<{ version: string }>("select current_setting('server_version_num') as version");
   const rows = await ask<{ name: string; tables: string | null; schemas: string | null; options: string; all: string }>(
     publicationsSql(Number(server?.version)),

@@ -3,18 +3,8 @@
  * client, so no pause of the route stops it, and it fires no statement trigger, so no fence does (manual: "Logical Replication", Architecture): what
  * arrives there is written behind the fence.
  */
+import type { SubscriptionFact } from "../../../conditions/activity-facts.ts";
 import type { Ask } from "./ask.ts";
-
-export interface SubscriptionRow {
-  /** Quoted. */
-  readonly name: string;
-  /** Those of the given tables that it writes into, as `schema.name`, comma-separated; null where it is off, or writes into none of them. */
-  readonly tables: string | null;
-  /** Stops it. */
-  readonly disable: string;
-  /** Makes its like, which is off and connects to nowhere: only superusers may read a connection. */
-  readonly create: string;
-}
 
 /**
  * `tables`: the ones that count, or partitions of them. A role that is no superuser may not read every column of pg_subscription (on 13 not even
@@ -23,8 +13,8 @@ export interface SubscriptionRow {
 export function readSubscriptions(
   ask: Ask,
   tables: readonly { readonly schema: string; readonly name: string }[],
-): Promise<readonly SubscriptionRow[]> {
-  return ask<SubscriptionRow>(
+): Promise<readonly SubscriptionFact[]> {
+  return ask<SubscriptionFact>(
     `
     select pg_catalog.quote_ident(p.subname) as name, case when p.subenabled then w.tables end as tables,
            pg_catalog.format('alter subscription %I disable', p.subname) as disable,

@@ -1,6 +1,6 @@
 import type { Table } from "../../../model/table.ts";
-import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName } from "../../../postgres/quote.ts";
+import type { Ask } from "./ask.ts";
 import { leafByLeaf, PARTITION_TREE, type QualifiedName, type TableReach, throughRoot } from "./partition-tree.ts";
 
 interface LeafRow extends QualifiedName {
@@ -12,9 +12,9 @@ interface LeafRow extends QualifiedName {
  * How all rows of a moved table are reached at a side by its name, and no others: a root also leads to the leaves that are left out, of
  * which one may be a table of another server. The table must be there.
  */
-export async function readReach(db: Queryable, side: "source" | "target", table: Table): Promise<TableReach> {
-  const relation = await selectRelation(db, table);
-  const { rows } = await db.query(
+export async function readReach(ask: Ask, side: "source" | "target", table: Table): Promise<TableReach> {
+  const relation = await selectRelation(ask, table);
+  const leaves = await ask<LeafRow>(
     `${PARTITION_TREE}
     select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence
       from tree
@@ -24,7 +24,6 @@ export async function readReach(db: Queryable, side: "source" | "target", table:
      order by c.oid`,
     [[relation?.oid ?? null]],
   );
-  const leaves = rows as LeafRow[];
   const left = new Set((table.leftOut ?? []).map(({ schema, name }) => qualifiedName(schema, name)));
   const isOurs = ({ schema, name, kind, persistence }: LeafRow): boolean =>
     kind !== "f" && !(side === "source" && persistence === "u") && !left.has(qualifiedName(schema, name));
@@ -34,13 +33,10 @@ export async function readReach(db: Queryable, side: "source" | "target", table:
 }
 
 /** Whether it is partitioned says each side for itself: an ordinary table of the source may be a partitioned one at the target. */
-async function selectRelation(
-  db: Queryable,
-  { schema, name }: Table,
-): Promise<{ readonly oid: string; readonly kind: string } | undefined> {
-  const { rows } = await db.query(
+async function selectRelation(ask: Ask, { schema, name }: Table): Promise<{ readonly oid: string; readonly kind: string } | undefined> {
+  const [found] = await ask<{ oid: string; kind: string }>(
     "select oid::text, relkind::text as kind from pg_catalog.pg_class where oid = pg_catalog.to_regclass($1)",
     [qualifiedName(schema, name)],
   );
-  return (rows as { oid: string; kind: string }[])[0];
+  return found;
 }

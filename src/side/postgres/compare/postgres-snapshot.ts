@@ -6,6 +6,7 @@ import { displayText, type Row, toByteText } from "../../../model/value.ts";
 import { LOCK_NOT_AVAILABLE, lockRefused } from "../../../postgres/lock-refused.ts";
 import { asPghaulError, sqlState } from "../../../postgres/wrap-error.ts";
 import type { Digest, HashedRow, TableSnapshot } from "../../../verify/ports.ts";
+import { askOf } from "../catalog/ask.ts";
 import type { TableReach } from "../catalog/partition-tree.ts";
 import { readReach } from "../catalog/table-reach.ts";
 import { bucketsSql, type DigestScope, digestOfRowsSql, digestSql, keysInRangeSql, rowHashesSql, rowsSql } from "./digest-queries.ts";
@@ -49,7 +50,7 @@ select ${select}, pg_backend_pid()::text as pid, current_setting('server_encodin
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     try {
-      const reach = await readReach(client, side, table);
+      const reach = await readReach(askOf(client), side, table);
       // `pg` returns a result for each of the statements, though its types tell of one.
       const results = (await client.query(text(reach.lock))) as unknown as pg.QueryResult<Columns & Omit<OpenedSnapshot, "reach">>[];
       return { ...(results.at(-1)?.rows[0] as Columns & Omit<OpenedSnapshot, "reach">), reach };

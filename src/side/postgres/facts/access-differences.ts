@@ -1,10 +1,13 @@
-import type { AccessAsked, AccessDifferences } from "../../../cutover/between-facts.ts";
+import type { AccessAsked, AccessDifferences, NotOurs, RoleDifferences } from "../../../conditions/between-facts.ts";
+import type { AccessScope } from "../../../model/access-scope.ts";
 import { type Access, readAccess } from "../catalog/access-queries.ts";
 import type { Ask } from "../catalog/ask.ts";
-import { compareAccess } from "../catalog/compare-access.ts";
+import { compareAccess, privilegesUnknownTo } from "../catalog/compare-access.ts";
 import { matcher } from "../catalog/compare-objects.ts";
-import { compareRoles, type RoleDifferences } from "../catalog/compare-roles.ts";
+import { compareRoles } from "../catalog/compare-roles.ts";
 import { namedRoles, readRoles } from "../catalog/role-queries.ts";
+import { readNotOurs } from "./role-facts.ts";
+import { readServer } from "./server-facts.ts";
 
 /** What roles may do in `from` and not in `to`, or the other way round. */
 export async function readAccessDifferences(from: Ask, to: Ask, { notNeeded, ...scope }: AccessAsked): Promise<AccessDifferences> {
@@ -22,20 +25,25 @@ export async function readAccessDifferences(from: Ask, to: Ask, { notNeeded, ...
     roles: named.size,
     objects: here.objects.length,
     missingRoles: wanted(roles.missing.map(({ name, statement }) => ({ name, title: `role ${name}`, statement }))),
-    memberships: wanted(roles.memberships.map(({ text, statement }) => ({ title: text, statement }))),
+    memberships: wanted(roles.memberships),
     rights: wanted(
       compareAccess(here, there, scope)
         .filter(({ kind, roles: about }) => kind !== "extra" || about.some(isOurs))
         .map(({ kind, what, statement, obstacle }) => ({ kind, title: what, statement, obstacle })),
     ),
     noSuperuserAnyMore: roles.lessThanBefore,
-    attributes: roles.attributes.map(({ text }) => text),
+    attributes: roles.attributes.map(({ title }) => title),
     ownersNotKept: scope.owners ? [] : ownersOf(here).filter((owner) => owner !== there.self),
   };
 }
 
 /** Nobody's rights are kept: then roles don't matter either. */
-const NOBODY_COUNTS: RoleDifferences = { missing: [], memberships: [], lessThanBefore: [], attributes: [] };
+const NOBODY_COUNTS: RoleDifferences = { named: 0, missing: [], memberships: [], lessThanBefore: [], attributes: [] };
+
+export async function readRoleDifferences(from: Ask, to: Ask, scope: AccessScope): Promise<RoleDifferences> {
+  const access = await readAccess(from);
+  return rolesBetween(from, to, { named: namedRoles(access, scope), self: access.self });
+}
 
 async function rolesBetween(
   from: Ask,
@@ -44,6 +52,16 @@ async function rolesBetween(
 ): Promise<RoleDifferences> {
   const names = [...named];
   return compareRoles({ source: await readRoles(from, names), target: await readRoles(to, names), named, self });
+}
+
+export async function readOwnersNotOurs(from: Ask, to: Ask): Promise<readonly NotOurs[]> {
+  const { objects } = await readAccess(from);
+  return readNotOurs(to, [...new Set(objects.filter(({ ownerFollows }) => !ownerFollows).map(({ owner }) => owner))]);
+}
+
+export async function readUnknownPrivileges(from: Ask, to: Ask): Promise<readonly string[]> {
+  const access = await readAccess(from);
+  return privilegesUnknownTo((await readServer(to)).version, access);
 }
 
 /** Their rights were those of owners, which target.owners: drop does not carry over. */

@@ -1,28 +1,15 @@
-import type { Holder, Holders } from "../../../cutover/side-facts.ts";
+import type { Holder, Holders } from "../../../conditions/activity-facts.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { namesOf } from "./names-of.ts";
 
-/** Who holds what a fence over the tables would wait for. Readers do not; a TRUNCATE is over in a moment. */
-export async function readHolders(ask: Ask, tables: readonly Table[], olderThanMillis: number): Promise<Holders> {
+/** Who holds, beside transactions that write, what a fence over the tables would wait for. Readers do not; a TRUNCATE is over in a moment. */
+export async function readHolders(ask: Ask, tables: readonly Table[]): Promise<Holders> {
   return {
-    old: await ask<Holder>(OLD_TRANSACTIONS, [String(olderThanMillis)]),
-    prepared: await ask<Holder>(PREPARED),
     vacuums: await ask<Holder>(WRAPAROUND_VACUUMS),
     maintenance: await ask<Holder>(MAINTENANCE_LOCKS, namesOf(tables)),
   };
 }
-
-const OLD_TRANSACTIONS = `
-  select format('pid %s (%s, %s) for %s s', pid, usename, application_name, extract(epoch from now() - xact_start)::int) as who, format('select pg_terminate_backend(%s)', pid) as "end"
-    from pg_catalog.pg_stat_activity
-   where datname = current_database() and pid <> pg_backend_pid() and backend_xid is not null
-     and xact_start < now() - ($1::text || ' milliseconds')::interval
-   order by xact_start limit 5`;
-
-const PREPARED = `
-  select format('%L of %s since %s', gid, owner, prepared) as who, format('rollback prepared %L', gid) as "end"
-    from pg_catalog.pg_prepared_xacts where database = current_database() order by prepared limit 5`;
 
 /** An autovacuum against wraparound does not give way to a lock that is waited for (manual: "Preventing Transaction ID Wraparound Failures"). */
 const WRAPAROUND_VACUUMS = `

@@ -1,4 +1,4 @@
-import type { FirstOf, ObjectDifferences, ObjectsAsked } from "../../../cutover/between-facts.ts";
+import type { FirstOf, ObjectDifferences, ObjectsAsked } from "../../../conditions/between-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { differingObjects, missingObjects, objectTitle } from "../catalog/compare-objects.ts";
 import { type CatalogObject, readObjects } from "../catalog/object-queries.ts";

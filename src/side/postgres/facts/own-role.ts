@@ -1,15 +1,6 @@
+import type { OwnRole } from "../../../conditions/role-facts.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Ask } from "../catalog/ask.ts";
-
-export interface OwnRole {
-  readonly name: string;
-  readonly database: string;
-  readonly mayReplicate: boolean;
-  readonly bypassesRowSecurity: boolean;
-  readonly superuser: boolean;
-  /** CREATE on the database: schemas and publications. */
-  readonly mayCreate: boolean;
-}
 
 /** The role of this session, and what it may do here. On RDS the right to replicate comes with the role rds_replication. */
 export async function readOwnRole(ask: Ask): Promise<OwnRole> {
@@ -28,9 +19,14 @@ export async function readOwnRole(ask: Ask): Promise<OwnRole> {
     bypassesRowSecurity: row.bypasses_rls === "true",
     superuser: row.superuser === "true",
     mayCreate: row.may_create === "true",
+    grants: grantsOf(quoteIdent(row.name), quoteIdent(row.database)),
   };
 }
 
-export function grantCreate({ name, database }: Pick<OwnRole, "name" | "database">): string {
-  return `grant create on database ${quoteIdent(database)} to ${quoteIdent(name)}`;
+function grantsOf(role: string, database: string): OwnRole["grants"] {
+  return {
+    replicate: `alter role ${role} replication;   -- on RDS: grant rds_replication to ${role};`,
+    bypassRowSecurity: `alter role ${role} bypassrls;`,
+    create: `grant create on database ${database} to ${role}`,
+  };
 }

@@ -1,4 +1,4 @@
-import type { NotOwned } from "../../../cutover/side-facts.ts";
+import type { NotOwned } from "../../../conditions/role-facts.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { namesOf } from "./names-of.ts";

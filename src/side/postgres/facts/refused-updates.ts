@@ -1,4 +1,4 @@
-import type { RefusedUpdate } from "../../../cutover/side-facts.ts";
+import type { RefusedUpdate } from "../../../conditions/table-facts.ts";
 import type { Table } from "../../../model/table.ts";
 import { qualifiedName, quoteLiteral } from "../../../postgres/quote.ts";
 import { sqlState } from "../../../postgres/wrap-error.ts";

@@ -1,22 +1,47 @@
-import type { SlotFact, Streamability } from "../../../cutover/side-facts.ts";
+import type { SlotFact, Streamability } from "../../../conditions/server-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
-import { grantCreate, readOwnRole } from "./own-role.ts";
+import { readOwnRole } from "./own-role.ts";
 
-interface SlotRow {
-  readonly status: string | null;
-  readonly active: string;
-  readonly retained: string | null;
-  readonly safe: string | null;
+/** Every value as text. */
+export interface SlotRow {
+  readonly name: string;
+  readonly plugin: string | null;
+  readonly database: string | null;
+  /** The walsender that reads it. */
+  readonly active_pid: string | null;
+  readonly restart_lsn: string | null;
+  readonly confirmed_flush_lsn: string | null;
+  readonly wal_status: string | null;
+  readonly safe_wal_size: string | null;
+  /** Bytes of WAL that are kept for it; a standby keeps them from what it has replayed. */
+  readonly retained_bytes: string | null;
+  /** 17 and later; 16 tells only of a conflict with recovery, and before that wal_status is all there is. */
+  readonly invalidation_reason: string | null;
+}
+
+export async function readSlotRow(ask: Ask, name: string): Promise<SlotRow | null> {
+  const [slot] = await ask<SlotRow>(
+    `select s.slot_name::text as name, s.plugin::text, s.database::text, s.active_pid::text, s.restart_lsn::text, s.confirmed_flush_lsn::text,
+            s.wal_status::text, s.safe_wal_size::text,
+            coalesce(to_jsonb(s) ->> 'invalidation_reason', case when to_jsonb(s) ->> 'conflicting' = 'true' then 'conflict' end) as invalidation_reason,
+            pg_catalog.pg_wal_lsn_diff(case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
+                                            else pg_catalog.pg_current_wal_lsn() end, s.restart_lsn)::bigint::text as retained_bytes
+       from pg_catalog.pg_replication_slots s
+      where s.slot_name = $1`,
+    [name],
+  );
+  return slot ?? null;
 }
 
 export async function readSlotFact(ask: Ask, name: string): Promise<SlotFact | null> {
-  const [slot] = await ask<SlotRow>(
-    `select wal_status::text as status, active::text, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained, safe_wal_size::text as safe
-       from pg_catalog.pg_replication_slots where slot_name = $1`,
-    [name],
-  );
-  if (slot === undefined) return null;
-  return { active: slot.active === "true", walStatus: slot.status, retainedBytes: slot.retained, safeWalBytes: slot.safe };
+  const slot = await readSlotRow(ask, name);
+  if (slot === null) return null;
+  return {
+    active: slot.active_pid !== null,
+    walStatus: slot.wal_status,
+    retainedBytes: slot.retained_bytes,
+    safeWalBytes: slot.safe_wal_size,
+  };
 }
 
 interface RoomRow {
@@ -44,6 +69,6 @@ export async function readStreamability(ask: Ask, slot: string): Promise<Streama
     senders: { used: Number(found.senders), limit: Number(found.senders_limit) },
     slotExists: found.ours === "true",
     mayReplicate: role.mayReplicate,
-    grantToPublish: role.mayCreate ? null : grantCreate(role),
+    grantToPublish: role.mayCreate ? null : role.grants.create,
   };
 }

@@ -1,17 +1,13 @@
-import type { ReadOnlyDefault, Writability } from "../../../cutover/side-facts.ts";
+import type { ReadOnlyDefault } from "../../../conditions/server-facts.ts";
 import type { Ask } from "../catalog/ask.ts";
 
-export async function readWritability(ask: Ask): Promise<Writability> {
-  const [found] = await ask<{ recovery: string; connections: string }>(
-    `select pg_is_in_recovery()::text as recovery,
-            (current_setting('max_connections')::int - (select count(*) from pg_catalog.pg_stat_activity))::text as connections`,
+/** Of all roles and databases together. */
+export async function readConnectionsLeft(ask: Ask): Promise<number> {
+  const [found] = await ask<{ connections: string }>(
+    "select (current_setting('max_connections')::int - (select count(*) from pg_catalog.pg_stat_activity))::text as connections",
   );
   if (found === undefined) throw new Error("the server did not answer");
-  return {
-    inRecovery: found.recovery === "true",
-    readOnlyByDefault: await readReadOnlyDefaults(ask),
-    connectionsLeft: Number(found.connections),
-  };
+  return Number(found.connections);
 }
 
 /**

@@ -3,6 +3,7 @@ import { type SideName, sideCode } from "../../../model/side.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
+import { askOf } from "../../../side/postgres/catalog/ask.ts";
 import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
 import { type IndexColumnRow, selectColumns, selectIndexColumns, selectRelation } from "./catalog-queries.ts";
 
@@ -82,7 +83,7 @@ export async function readTargetTable(db: Queryable, side: SideName, table: Tabl
 
 /** As in `TargetTable`. A root without a leaf of ours stands for itself: it holds no row. */
 export async function readLeaves(db: Queryable, side: SideName, table: Table): Promise<TargetTable["leaves"]> {
-  const { holders, from } = await readReach(db, side, table);
+  const { holders, from } = await readReach(askOf(db), side, table);
   if (holders.length === 1 && holders[0] === from) return null;
   return holders.length > 0 ? holders : [`only ${qualifiedName(table.schema, table.name)}`];
 }

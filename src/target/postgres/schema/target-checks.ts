@@ -13,7 +13,7 @@ import { selectColumns, selectIndexColumns, selectRelation } from "../rows/catal
 export async function tablesWithRows(target: Queryable, tables: readonly Table[]): Promise<readonly string[]> {
   const held: string[] = [];
   for (const table of tables) {
-    const { from } = await readReach(target, "target", table);
+    const { from } = await readReach(askOf(target), "target", table);
     const { rowCount } = await target.query(`select from ${from} t limit 1`);
     if ((rowCount ?? 0) > 0) held.push(table.id);
   }
@@ -25,7 +25,7 @@ export async function requireEmpty(target: Queryable, tables: readonly Table[]):
   const held = await tablesWithRows(target, tables);
   if (held.length === 0) return;
   const holders: string[] = [];
-  for (const table of tables) if (held.includes(table.id)) holders.push(...(await readReach(target, "target", table)).holders);
+  for (const table of tables) if (held.includes(table.id)) holders.push(...(await readReach(askOf(target), "target", table)).holders);
   throw new PghaulError("TARGET_NOT_EMPTY", `already holding rows at the target: ${held.join(", ")}`, {
     context: { table: held.join(", ") },
     suggestion: await adviceToEmpty(target, holders, tables),

@@ -1,17 +1,9 @@
 /** What must be alike on both sides, or be known to differ. */
-import { quoteIdent, quoteLiteral } from "../postgres/quote.ts";
-import type { Catalog } from "./catalog.ts";
-import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./checks/check.ts";
-import { findsRow, misencodedRowSql } from "./queries/check-schema-queries.ts";
-import { selectClock, selectSettings } from "./queries/check-server-queries.ts";
-import {
-  type DatabaseRow,
-  selectAvailableExtensions,
-  selectDatabase,
-  selectExtensions,
-  selectOwnSettings,
-  selectStaleCollations,
-} from "./queries/parity-queries.ts";
+import { type Answer, fail, pass, warn } from "../../conditions/condition.ts";
+import { named, statements } from "../../conditions/listing.ts";
+import type { Locale } from "../../conditions/server-facts.ts";
+import { quoteIdent, quoteLiteral } from "../../postgres/quote.ts";
+import { type Check, type CheckContext, check, type Side } from "./check.ts";
 
 /** Settings that change what a statement means, returns or is allowed; sizing and hardware are each server's own affair. */
 const MATTERING = [
@@ -57,18 +49,18 @@ const MISENCODED_MS = 5_000;
 const CLOCK_LIMIT_MS = 2_000;
 
 export const PARITY_CHECKS: readonly Check[] = [
-  { id: "encoding", run: encoding },
-  { id: "collation", run: collation },
-  { id: "collation-versions", run: collationVersions },
-  { id: "extensions", run: extensions },
-  { id: "parameters", run: parameters },
-  { id: "database-settings", run: databaseSettings },
-  { id: "clock-difference", run: clockDifference },
+  check("encoding", "both", "every text of the source is one at the target", encoding),
+  check("collation", "both", "both sides sort alike", collation),
+  check("collation-versions", "source", "the source's indexes were built by the libraries it has now", collationVersions),
+  check("extensions", "both", "the target has the source's extensions, in the same versions", extensions),
+  check("parameters", "both", "settings that change what a statement means are alike", parameters),
+  check("database-settings", "both", "settings of the source's database are made at the target", databaseSettings),
+  check("clock-difference", "both", "the clocks of both servers agree", clockDifference),
 ];
 
-async function encoding({ source, target, catalog }: CheckContext): Promise<Verdict> {
-  const here = (await database(source)).encoding;
-  const there = (await database(target)).encoding;
+async function encoding({ source, target, catalog }: CheckContext): Promise<Answer> {
+  const here = (await source.locale()).encoding;
+  const there = (await target.locale()).encoding;
   if (here === there) return pass(here);
   if (here === "SQL_ASCII") return anyBytes(source, catalog, there);
   if (there === "UTF8") return warn(`the source is ${here}, the target UTF8: texts are converted`);
@@ -78,20 +70,8 @@ async function encoding({ source, target, catalog }: CheckContext): Promise<Verd
   );
 }
 
-/** No catalog knows which bytes a SQL_ASCII database holds, so rows are read, for a while. */
-async function anyBytes({ client }: Side, { tables }: Catalog, there: string): Promise<Verdict> {
-  const until = performance.now() + MISENCODED_MS;
-  const refused: string[] = [];
-  for (const leaf of tables.flatMap(({ leaves }) => leaves)) {
-    const left = until - performance.now();
-    if (left <= 0) break;
-    try {
-      await findsRow(client, misencodedRowSql(leaf, there), left);
-    } catch (error) {
-      if ((error as { code?: string }).code !== "22021") throw error;
-      refused.push(`${leaf.schema}.${leaf.name} (${(error as Error).message})`);
-    }
-  }
+async function anyBytes({ misencoded }: Side, { tables }: CheckContext["catalog"], there: string): Promise<Answer> {
+  const refused = await misencoded(tables, there, MISENCODED_MS);
   const fix = "create the target database with encoding SQL_ASCII, lc_collate C and lc_ctype C (template template0)";
   if (refused.length > 0) return fail(`the source is SQL_ASCII, and the target ${there}, which refuses bytes of ${named(refused)}`, fix);
   return warn(
@@ -101,9 +81,9 @@ async function anyBytes({ client }: Side, { tables }: Catalog, there: string): P
 }
 
 /** Order and upper case follow the collation, so queries can answer differently; equality, and so the copy, does not depend on it. */
-async function collation({ source, target }: CheckContext): Promise<Verdict> {
-  const here = await database(source);
-  const there = await database(target);
+async function collation({ source, target }: CheckContext): Promise<Answer> {
+  const here = await source.locale();
+  const there = await target.locale();
   if (describe(here) === describe(there)) return pass(describe(here));
   return warn(
     `the source sorts by ${describe(here)}, the target by ${describe(there)}: ORDER BY, ranges and lower() may answer differently`,
@@ -111,12 +91,12 @@ async function collation({ source, target }: CheckContext): Promise<Verdict> {
   );
 }
 
-async function collationVersions({ source }: CheckContext): Promise<Verdict> {
-  const own = await database(source);
-  const changed = own.recorded_version !== null && own.actual_version !== null && own.recorded_version !== own.actual_version;
+async function collationVersions({ source, catalog }: CheckContext): Promise<Answer> {
+  const own = await source.locale();
+  const changed = own.recordedVersion !== null && own.actualVersion !== null && own.recordedVersion !== own.actualVersion;
   const stale = [
-    ...(changed ? [`the database's own (${own.recorded_version}, now ${own.actual_version})`] : []),
-    ...(await selectStaleCollations(source.client, source.oids)),
+    ...(changed ? [`the database's own (${own.recordedVersion}, now ${own.actualVersion})`] : []),
+    ...(await source.staleCollations(catalog.tables)),
   ];
   if (stale.length === 0) return pass("the source's indexes were built by the libraries it has now");
   return warn(
@@ -125,19 +105,20 @@ async function collationVersions({ source }: CheckContext): Promise<Verdict> {
   );
 }
 
-async function extensions({ source, target }: CheckContext): Promise<Verdict> {
-  const used = await selectExtensions(source.client);
-  const available = new Map((await selectAvailableExtensions(target.client)).map((row) => [row.name, row]));
+async function extensions({ source, target }: CheckContext): Promise<Answer> {
+  // plpgsql is everywhere.
+  const used = (await source.extensions()).filter(({ name }) => name !== "plpgsql");
+  const available = await target.availableExtensions();
   const missing = used.filter(({ name }) => !available.has(name));
   if (missing.length > 0)
     return fail(
       `not available at the target: ${named(missing.map(({ name, version }) => `${name} ${version}`))}`,
       "install their packages on the target's machine",
     );
-  const other = used.filter(({ name, version }) => (available.get(name)?.installed ?? available.get(name)?.default_version) !== version);
+  const other = used.filter(({ name, version }) => (available.get(name)?.installed ?? available.get(name)?.defaultVersion) !== version);
   if (other.length === 0) return pass(used.length === 0 ? "none" : `${used.length}, of the same versions`);
   const difference = other.map(
-    ({ name, version }) => `${name} ${version}, there ${available.get(name)?.installed ?? available.get(name)?.default_version}`,
+    ({ name, version }) => `${name} ${version}, there ${available.get(name)?.installed ?? available.get(name)?.defaultVersion}`,
   );
   return warn(
     `of another version at the target: ${named(difference)}`,
@@ -148,9 +129,9 @@ async function extensions({ source, target }: CheckContext): Promise<Verdict> {
   );
 }
 
-async function parameters({ source, target }: CheckContext): Promise<Verdict> {
-  const here = await selectSettings(source.client, MATTERING);
-  const there = await selectSettings(target.client, MATTERING);
+async function parameters({ source, target }: CheckContext): Promise<Answer> {
+  const here = await source.settings(MATTERING);
+  const there = await target.settings(MATTERING);
   const different = [...here].flatMap(([name, value]) => {
     const other = there.get(name);
     return other === undefined || enough(name, value, other) ? [] : [{ name, value, other }];
@@ -186,9 +167,9 @@ function parts(list: string): readonly string[] {
     .filter((part) => part !== "");
 }
 
-async function databaseSettings({ source, target }: CheckContext): Promise<Verdict> {
-  const there = new Set(await selectOwnSettings(target.client));
-  const missing = (await selectOwnSettings(source.client)).filter((one) => !there.has(one));
+async function databaseSettings({ source, target }: CheckContext): Promise<Answer> {
+  const there = new Set(await target.databaseSettings());
+  const missing = (await source.databaseSettings()).filter((one) => !there.has(one));
   if (missing.length === 0) return pass("none is missing at the target");
   return warn(
     `made for the database at the source and not at the target: ${named(missing)}`,
@@ -197,9 +178,9 @@ async function databaseSettings({ source, target }: CheckContext): Promise<Verdi
 }
 
 /** Half the round trip is the error of such a comparison, and is granted. */
-async function clockDifference({ source, target }: CheckContext): Promise<Verdict> {
+async function clockDifference({ source, target }: CheckContext): Promise<Answer> {
   const started = performance.now();
-  const [here, there] = await Promise.all([selectClock(source.client), selectClock(target.client)]);
+  const [here, there] = await Promise.all([source.clock(), target.clock()]);
   const difference = Math.max(0, Math.abs(here - there) - (performance.now() - started));
   if (difference <= CLOCK_LIMIT_MS) return pass(`${Math.round(difference)} ms at most`);
   return warn(
@@ -208,13 +189,9 @@ async function clockDifference({ source, target }: CheckContext): Promise<Verdic
   );
 }
 
-function database({ client, version }: Side): Promise<DatabaseRow> {
-  return selectDatabase(client, version);
-}
-
 const PROVIDERS: Readonly<Record<string, string>> = { c: "libc", i: "ICU", b: "the built-in provider" };
 
-function describe({ collate, ctype, provider, locale }: DatabaseRow): string {
+function describe({ collate, ctype, provider, locale }: Locale): string {
   return `${locale ?? collate}${ctype === collate ? "" : ` (ctype ${ctype})`} of ${PROVIDERS[provider] ?? provider}`;
 }
 

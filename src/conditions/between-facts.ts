@@ -8,6 +8,34 @@ import type { Table } from "../model/table.ts";
 export interface BetweenFacts {
   objects(scope: ObjectsAsked): Promise<ObjectDifferences>;
   access(scope: AccessAsked): Promise<AccessDifferences>;
+  /** Of the roles that the old primary names. */
+  roles(scope: AccessScope): Promise<RoleDifferences>;
+  /** Owners of the old primary's objects to whom our role at the new one may not give them. */
+  ownersNotOurs(): Promise<readonly NotOurs[]>;
+  /** Privileges that were granted and that the new primary's version does not know. */
+  unknownPrivileges(): Promise<readonly string[]>;
+}
+
+export interface RoleDifferences {
+  readonly named: number;
+  readonly missing: readonly MissingRole[];
+  /** Of roles that are there on both sides or will be. */
+  readonly memberships: readonly Difference[];
+  /** Superusers of the old primary that are none at the new one: what they may do there is only what was granted. */
+  readonly lessThanBefore: readonly string[];
+  /** Attributes that a role has at one side only. */
+  readonly attributes: readonly Difference[];
+}
+
+export interface MissingRole {
+  readonly name: string;
+  /** Null for one of PostgreSQL's own, which a version has or has not. */
+  readonly statement: string | null;
+}
+
+export interface NotOurs {
+  readonly role: string;
+  readonly grant: string;
 }
 
 export interface ObjectsAsked {

@@ -1,13 +1,6 @@
-import type { SubscriptionFact } from "../../../cutover/side-facts.ts";
 import { type Table, tableId } from "../../../model/table.ts";
 import type { Ask } from "../catalog/ask.ts";
-import { readSubscriptions } from "../catalog/subscriptions.ts";
 import { namesOf } from "./names-of.ts";
-
-export async function readSubscriptionsInto(ask: Ask, tables: readonly Table[]): Promise<readonly SubscriptionFact[]> {
-  const found = await readSubscriptions(ask, tables);
-  return found.flatMap(({ name, tables: into, disable }) => (into === null ? [] : [{ name, tables: into, fix: `${disable};` }]));
-}
 
 /** Valid and ready ones, by table id. */
 export async function countIndexes(ask: Ask, tables: readonly Table[]): Promise<ReadonlyMap<string, number>> {

@@ -1,8 +1,10 @@
-/** What checks ask about what pg_restore makes, and about what the target then asks of the rows. Every value is text. */
-import type { Queryable } from "../../postgres/queryable.ts";
-import { qualifiedName, quoteLiteral } from "../../postgres/quote.ts";
+import type { ForeignKeyFact, LeaningFunction } from "../../../conditions/schema-facts.ts";
+import type { Table } from "../../../model/table.ts";
+import type { Ask } from "../catalog/ask.ts";
+import { findsRow } from "./finds-row.ts";
+import { GIVEN, namesOfAll } from "./names-of.ts";
 
-export interface ForeignKeyRow {
+interface ForeignKeyRow {
   readonly name: string;
   readonly parent: string;
   readonly selected: string;
@@ -10,24 +12,40 @@ export interface ForeignKeyRow {
   readonly references: string;
   /** Statement that finds a row without a parent. */
   readonly orphans: string;
-  /** Statement that keeps the key and asks nothing of the rows that are there; null where PostgreSQL has no such thing. */
   readonly unvalidated: string | null;
   readonly drop: string;
 }
 
-/** Valid foreign keys of these relations, those aside that a partition has from its root, and those over periods (18). */
-export async function selectForeignKeys(db: Queryable, oids: readonly number[]): Promise<readonly ForeignKeyRow[]> {
-  const { rows } = await db.query<ForeignKeyRow>(
-    `
+/** An anti-join reads two tables whole, so whoever asks says for how long. */
+export async function readForeignKeys(ask: Ask, tables: readonly Table[]): Promise<readonly ForeignKeyFact[]> {
+  const rows = await inQualifiedNames(ask, () => ask<ForeignKeyRow>(FOREIGN_KEYS, namesOfAll(tables)));
+  return rows.map(({ name, parent, selected, references, orphans, unvalidated, drop }) => ({
+    ...{ name, parent, inside: selected === "true", unvalidated, drop },
+    isUsed: (millis) => findsRow(ask, references, millis),
+    hasOrphans: (millis) => findsRow(ask, orphans, millis),
+  }));
+}
+
+/** In a transaction in which names come qualified and nothing can be written. */
+async function inQualifiedNames<T>(ask: Ask, work: () => Promise<T>): Promise<T> {
+  await ask("begin read only; set local search_path = pg_catalog");
+  try {
+    return await work();
+  } finally {
+    await ask("rollback");
+  }
+}
+
+const FOREIGN_KEYS = `
     with keys as (
       select k.*, r.relkind, format('%I.%I', n.nspname, r.relname) as child, format('%I.%I', pn.nspname, p.relname) as parent,
              case when r.relkind = 'p' then '' else 'only ' end as child_reach, case when p.relkind = 'p' then '' else 'only ' end as parent_reach
         from pg_catalog.pg_constraint k
         join pg_catalog.pg_class r on r.oid = k.conrelid join pg_catalog.pg_namespace n on n.oid = r.relnamespace
         join pg_catalog.pg_class p on p.oid = k.confrelid join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
-       where k.contype = 'f' and k.convalidated and k.conparentid = 0 and k.conrelid = any($1::oid[])
+       where k.contype = 'f' and k.convalidated and k.conparentid = 0 and k.conrelid = any(${GIVEN})
          and to_jsonb(k) ->> 'conperiod' is distinct from 'true')
-    select format('%I on %s', k.conname, k.child) as name, k.parent, (k.confrelid = any($1::oid[]))::text as selected,
+    select format('%I on %s', k.conname, k.child) as name, k.parent, (k.confrelid = any(${GIVEN}))::text as selected,
            format('select from %s%s as c where %s and not exists (select from %s%s as p where %s) limit 1',
                   k.child_reach, k.child, parts.given, k.parent_reach, k.parent, parts.equal) as orphans,
            format('select from %s%s as c where %s limit 1', k.child_reach, k.child, parts.given) as "references",
@@ -42,58 +60,7 @@ export async function selectForeignKeys(db: Queryable, oids: readonly number[]):
          join pg_catalog.pg_attribute ca on ca.attrelid = k.conrelid and ca.attnum = u.own
          join pg_catalog.pg_attribute pa on pa.attrelid = k.confrelid and pa.attnum = u.other
          join pg_catalog.pg_operator o on o.oid = u.op join pg_catalog.pg_namespace o_n on o_n.oid = o.oprnamespace) as parts
-     order by 1`,
-    [oids],
-  );
-  return rows;
-}
-
-/** Begins a transaction in which names come qualified and nothing can be written. */
-export async function beginSchemaRead(db: Queryable): Promise<void> {
-  await db.query("begin read only; set local search_path = pg_catalog");
-}
-
-export async function endSchemaRead(db: Queryable): Promise<void> {
-  await db.query("rollback");
-}
-
-/** Whether the statement finds a row; null when it did not end in time or may not be asked. Other errors are thrown. */
-export async function findsRow(db: Queryable, sql: string, millis: number): Promise<boolean | null> {
-  try {
-    await db.query(`begin read only; set local search_path = pg_catalog; set local statement_timeout = ${Math.max(1, Math.ceil(millis))}`);
-    return ((await db.query(sql)).rowCount ?? 0) > 0;
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "57014" || code === "42501" || code === "55P03") return null;
-    throw error;
-  } finally {
-    await db.query("rollback").catch(() => undefined);
-  }
-}
-
-/** Statement that fails (22021) at a row of the relation that is no valid text in `encoding`; for a database of SQL_ASCII. */
-export function misencodedRowSql(relation: { readonly schema: string; readonly name: string }, encoding: string): string {
-  const bytes = "convert_to(t::text, 'SQL_ASCII')";
-  return `select from only ${qualifiedName(relation.schema, relation.name)} as t
-           where t::text ~ '[^\\x01-\\x7f]' and convert_from(${bytes}, ${quoteLiteral(encoding)}) is null limit 1`;
-}
-
-export interface LeaningRow {
-  /** What calls the function: `index i`, `check c on t`. */
-  readonly user: string;
-  /** Whether that is a CHECK. */
-  readonly checks: string;
-  /** Statement that drops the CHECK; empty for what else it is. */
-  readonly drop: string;
-  /** With the types of its arguments, qualified. */
-  readonly function: string;
-  /** Names in its body that are found by the search path only: none when it has one of its own, or was parsed when it was made. */
-  readonly names: readonly string[];
-  /** The schemas of those names. */
-  readonly schemas: readonly string[];
-  /** Relations that it reads. */
-  readonly reads: readonly string[];
-}
+     order by 1`;
 
 /** A word that no dot precedes or follows, and whether an argument list does. */
 const WORD = String.raw`(?:^|[^.\w$"])"?([a-z_][\w$]*)"?(?![\w$"]|\s*\.)(\s*\()?`;
@@ -105,21 +72,33 @@ const READ = String.raw`\m(?:from|join)\s+(?:only\s+)?(?:"?[\w$]+"?\s*\.\s*)?"?(
  * CHECKs of domains and by materialized views; of those that extensions brought none. Bodies are text to PostgreSQL, and so are they here: a name may
  * turn out to be a variable.
  */
-export async function selectLeaningFunctions(db: Queryable, oids: readonly number[]): Promise<readonly LeaningRow[]> {
-  const { rows } = await db.query<Record<keyof LeaningRow, string>>(
-    `
+export async function readLeaningFunctions(ask: Ask, tables: readonly Table[]): Promise<readonly LeaningFunction[]> {
+  const rows = await inQualifiedNames(ask, () =>
+    ask<Record<keyof LeaningFunction, string>>(LEANING_FUNCTIONS, [...namesOfAll(tables), WORD, READ]),
+  );
+  const list = (json: string) => JSON.parse(json) as readonly string[];
+  return rows.map((row) => ({
+    ...row,
+    checks: row.checks === "true",
+    names: list(row.names),
+    schemas: list(row.schemas),
+    reads: list(row.reads),
+  }));
+}
+
+const LEANING_FUNCTIONS = `
     with users as (
       select d.refobjid as function, format('index %s', c.oid::regclass) as "user", false as checks, '' as drop
         from pg_catalog.pg_depend d join pg_catalog.pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
-        join pg_catalog.pg_index i on i.indexrelid = c.oid where d.refclassid = 'pg_proc'::regclass and i.indrelid = any($1::oid[])
+        join pg_catalog.pg_index i on i.indexrelid = c.oid where d.refclassid = 'pg_proc'::regclass and i.indrelid = any(${GIVEN})
       union select d.refobjid, format('check %I on %s', k.conname, case when k.conrelid = 0 then k.contypid::regtype::text else k.conrelid::regclass::text end), true,
              case when k.conrelid = 0 then format('alter domain %s drop constraint %I', k.contypid::regtype, k.conname) else format('alter table %s drop constraint %I', k.conrelid::regclass, k.conname) end
         from pg_catalog.pg_depend d join pg_catalog.pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
-       where d.refclassid = 'pg_proc'::regclass and k.contype = 'c' and k.coninhcount = 0 and (k.conrelid = any($1::oid[]) or k.conrelid = 0)
+       where d.refclassid = 'pg_proc'::regclass and k.contype = 'c' and k.coninhcount = 0 and (k.conrelid = any(${GIVEN}) or k.conrelid = 0)
       union select d.refobjid, format('generated column %I of %s', a.attname, a.attrelid::regclass), false, ''
         from pg_catalog.pg_depend d join pg_catalog.pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
         join pg_catalog.pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum and a.attgenerated <> ''
-       where d.refclassid = 'pg_proc'::regclass and a.attrelid = any($1::oid[])
+       where d.refclassid = 'pg_proc'::regclass and a.attrelid = any(${GIVEN})
       union select d.refobjid, format('materialized view %s', v.oid::regclass), false, ''
         from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
         join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'm' where d.refclassid = 'pg_proc'::regclass),
@@ -138,36 +117,12 @@ export async function selectLeaningFunctions(db: Queryable, oids: readonly numbe
        where s.nspname <> 'information_schema' and s.nspname !~ '^pg_'
          and not exists (select from named b where b.name = m.name and b.kind = m.kind and b.schema = 'pg_catalog'::regnamespace))
     select u."user", u.checks::text as checks, u.drop, f.oid::regprocedure::text as function,
-           coalesce((select json_agg(distinct o.name) from pg_catalog.regexp_matches(f.prosrc, $2, 'gi') as w(m) join ours o
+           coalesce((select json_agg(distinct o.name) from pg_catalog.regexp_matches(f.prosrc, $3, 'gi') as w(m) join ours o
               on lower(o.name) = lower(w.m[1]) and (o.kind = 'function') = (w.m[2] is not null) where not f.parsed and not f.has_path), '[]')::text as names,
-           coalesce((select json_agg(distinct quote_ident(o.schema)) from pg_catalog.regexp_matches(f.prosrc, $2, 'gi') as w(m) join ours o
+           coalesce((select json_agg(distinct quote_ident(o.schema)) from pg_catalog.regexp_matches(f.prosrc, $3, 'gi') as w(m) join ours o
               on lower(o.name) = lower(w.m[1]) and (o.kind = 'function') = (w.m[2] is not null) where not f.parsed and not f.has_path), '[]')::text as schemas,
            coalesce((select json_agg(distinct r.name) from (
-              select o.name from pg_catalog.regexp_matches(f.prosrc, $3, 'gi') as w(m) join ours o on o.kind = 'relation' and lower(o.name) = lower(w.m[1])
+              select o.name from pg_catalog.regexp_matches(f.prosrc, $4, 'gi') as w(m) join ours o on o.kind = 'relation' and lower(o.name) = lower(w.m[1])
               union select c.relname::text from pg_catalog.pg_depend d join pg_catalog.pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'v', 'm', 'p', 'f')
                where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.refclassid = 'pg_class'::regclass) as r), '[]')::text as reads
-      from functions f join users u on u.function = f.oid order by 1, 3`,
-    [oids, WORD, READ],
-  );
-  const list = (json: string) => JSON.parse(json) as readonly string[];
-  return rows.map((row) => ({ ...row, names: list(row.names), schemas: list(row.schemas), reads: list(row.reads) }));
-}
-
-export interface ClaimRow {
-  readonly table: string;
-  readonly migration: string;
-}
-
-/** Which of these tables another migration has taken for itself here; none where pghaul never was, or where we may not look. */
-export async function selectClaims(db: Queryable, own: string, tables: readonly string[]): Promise<readonly ClaimRow[]> {
-  const { rowCount } = await db.query(
-    `select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = 'pghaul' and c.relname = 'claim' and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`,
-  );
-  if (rowCount === 0) return [];
-  const { rows } = await db.query<ClaimRow>(
-    `select table_id as table, migration from pghaul.claim where migration <> $1 and table_id = any ($2::text[]) order by 1`,
-    [own, tables],
-  );
-  return rows;
-}
+      from functions f join users u on u.function = f.oid order by 1, 3`;
