@@ -58,7 +58,7 @@ export async function runBeside(request: BesideRequest): Promise<void> {
     },
     AbortSignal.any([signal, streamed]),
   );
-  if (!migration.target.capabilities.switches) {
+  if (migration.target.switching === null) {
     await Promise.all([lag, poll(request, askedToStop)]);
     return;
   }

@@ -23,7 +23,7 @@ import type { EngineWatch } from "../run/watch-engine.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
 import { noteDrift } from "./adopt-drift.ts";
-import { downstream } from "./downstream.ts";
+import { downstream, onlyDestination } from "./downstream.ts";
 import { refreshXids } from "./refresh-xids.ts";
 import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
@@ -148,7 +148,11 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
       });
     },
     openTarget: (signal) =>
-      downstream(migration.target, name).openEngine({ loadLanes: readers, crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT), signal }),
+      onlyDestination(downstream(migration.target, name)).openEngine({
+        loadLanes: readers,
+        crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
+        signal,
+      }),
     log,
     store: new ChunkStore(migration.state),
     clock: systemClock,
