@@ -131,7 +131,10 @@ async function planTables(migration: Migration, source: pg.Client, bus: Progress
   }
   // Not before: what was refused above can still be corrected.
   claim();
-  store.plan(tables);
+  store.plan(
+    tables,
+    migration.target.destinations.map(({ name }) => name),
+  );
   return tables;
 }
 

@@ -8,7 +8,7 @@ export function downstream(target: TargetSide, stream: StreamName): Downstream {
   return target.wayBack;
 }
 
-/** Of a stream that writes to one database. */
+/** Of a target that is one database: a load that is to be split between several reads each chunk once, and no kind has that yet. */
 export function onlyDestination({ destinations }: Downstream): Destination {
   const [only, ...more] = destinations;
   if (only === undefined || more.length > 0) throw new Error(`stream: ${destinations.length} destinations, and not one`);
