@@ -13,14 +13,19 @@ interface ChunkRow {
   readonly merged: number;
 }
 
-const COLUMNS = "id, table_id, leaf, from_key, from_inclusive, to_key, to_inclusive, merged_at is not null as merged";
+/** Its parameter: the destination. */
+const SELECT = `
+  select c.id, c.table_id, c.leaf, c.from_key, c.from_inclusive, c.to_key, c.to_inclusive, m.chunk_id is not null as merged
+  from chunk c left join chunk_merge m on m.chunk_id = c.id and m.destination = ?`;
 
-/** The load's memory: which chunks a table has, and which of them the target holds. */
+/** The load's memory: which chunks a table has, for all destinations, and which of them one destination holds. */
 export class ChunkStore implements LoadStore {
   readonly #database: StateDatabase;
+  readonly #destination: string;
 
-  constructor(database: StateDatabase) {
+  constructor(database: StateDatabase, destination: string) {
     this.#database = database;
+    this.#destination = destination;
   }
 
   chunks(table: string): readonly ChunkRecord[] {
@@ -37,9 +42,10 @@ export class ChunkStore implements LoadStore {
 
   cutChunk(chunk: number, after: Row): ChunkRecord {
     return this.#database.write(() => {
-      const { table, range, merged } = this.#get(chunk);
-      // The target holds all of a merged chunk's range: what is behind the cut would be loaded twice, or never.
-      if (merged) throw new Error(`state: chunk ${chunk} is merged and cannot be cut`);
+      const { table, range } = this.#get(chunk);
+      // Who has merged it holds all of its range: what is behind the cut would be loaded twice, or never.
+      if (this.#database.sqlite.prepare("select 1 from chunk_merge where chunk_id = ?").get(chunk) !== undefined)
+        throw new Error(`state: chunk ${chunk} is merged and cannot be cut`);
       this.#database.sqlite.prepare("update chunk set to_key = ?, to_inclusive = 1 where id = ?").run(JSON.stringify(after), chunk);
       return this.#insert(table, { leaf: range.leaf, from: { values: after, inclusive: false }, to: range.to });
     });
@@ -48,42 +54,51 @@ export class ChunkStore implements LoadStore {
   /** The first word counts: on resume the engine repeats it without counts, because only the target's note survived. */
   chunkMerged(chunk: number, rows: number, bytes: number): void {
     this.#database.note(() => {
-      const { changes } = this.#database.sqlite
-        .prepare("update chunk set merged_at = ?, row_count = ?, byte_count = ? where id = ? and merged_at is null")
-        .run(new Date().toISOString(), rows, bytes, chunk);
-      if (changes === 0) this.#get(chunk);
+      this.#get(chunk);
+      this.#database.sqlite
+        .prepare(
+          `insert into chunk_merge (chunk_id, destination, merged_at, row_count, byte_count) values (?, ?, ?, ?, ?)
+          on conflict (chunk_id, destination) do nothing`,
+        )
+        .run(chunk, this.#destination, new Date().toISOString(), rows, bytes);
     });
   }
 
   chunkLost(chunk: number): void {
     this.#database.write(() => {
-      this.#database.sqlite.prepare("update chunk set merged_at = null, row_count = 0, byte_count = 0 where id = ?").run(chunk);
+      this.#database.sqlite.prepare("delete from chunk_merge where chunk_id = ? and destination = ?").run(chunk, this.#destination);
     });
   }
 
+  /** At this destination; what others hold of the table stays planned, and theirs. */
   forgetTable(table: string): void {
     this.#database.write(() => {
       const { sqlite } = this.#database;
-      sqlite.prepare("delete from chunk where table_id = ?").run(table);
-      sqlite.prepare("delete from hold where stream = 'forward' and table_id = ?").run(table);
+      const at = [table, this.#destination] as const;
+      sqlite.prepare("delete from chunk_merge where chunk_id in (select id from chunk where table_id = ?) and destination = ?").run(...at);
+      sqlite
+        .prepare("delete from chunk where table_id = ? and not exists (select 1 from chunk_merge where chunk_id = chunk.id)")
+        .run(table);
+      sqlite.prepare("delete from hold where stream = 'forward' and table_id = ? and destination = ?").run(...at);
       sqlite
         .prepare(
-          `update migration_table set phase = 'pending', loading_at = null, loaded_at = null, joined_at = null, live_at = null, changed_at = ?
-          where id = ?`,
+          `update table_state set phase = 'pending', loading_at = null, loaded_at = null, joined_at = null, live_at = null
+          where table_id = ? and destination = ?`,
         )
-        .run(new Date().toISOString(), table);
+        .run(...at);
+      sqlite.prepare("update migration_table set changed_at = ? where id = ?").run(new Date().toISOString(), table);
     });
   }
 
   #select(table: string): readonly ChunkRecord[] {
     return this.#database.sqlite
-      .prepare<[string], ChunkRow>(`select ${COLUMNS} from chunk where table_id = ? order by id`)
-      .all(table)
+      .prepare<[string, string], ChunkRow>(`${SELECT} where c.table_id = ? order by c.id`)
+      .all(this.#destination, table)
       .map(toRecord);
   }
 
   #get(chunk: number): ChunkRecord {
-    const row = this.#database.sqlite.prepare<[number], ChunkRow>(`select ${COLUMNS} from chunk where id = ?`).get(chunk);
+    const row = this.#database.sqlite.prepare<[string, number], ChunkRow>(`${SELECT} where c.id = ?`).get(this.#destination, chunk);
     if (row === undefined) throw new Error(`state: there is no chunk ${chunk}`);
     return toRecord(row);
   }

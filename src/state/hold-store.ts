@@ -6,7 +6,11 @@ import type { StateDatabase } from "./state-database.ts";
 /** A table that is held, as it is shown. */
 export interface HeldTable {
   readonly stream: "forward" | "reverse";
+  /** The database that refused it. */
+  readonly destination: string;
   readonly table: string;
+  /** `failed`: it stands still for another reason than a row that was refused. */
+  readonly state: "held" | "failed";
   /** Since when, ISO 8601. */
   readonly at: string;
   readonly reason: string;
@@ -22,7 +26,9 @@ export interface HeldTable {
 
 interface HoldRow {
   readonly stream: HeldTable["stream"];
+  readonly destination: string;
   readonly table_id: string;
+  readonly state: HeldTable["state"];
   readonly at: string;
   readonly reason: string;
   readonly sqlstate: string | null;
@@ -31,6 +37,9 @@ interface HoldRow {
   readonly reload_asked: string | null;
   readonly reload_refused: string | null;
 }
+
+/** Where tables are held: the stream, and one of its destinations. */
+export type HeldAt = Pick<HeldTable, "stream" | "destination">;
 
 /** Tables that are held. The target's word counts; this is its copy, and the wish to load one anew. */
 export class HoldStore {
@@ -43,20 +52,21 @@ export class HoldStore {
   /** Those of both streams, by name. */
   all(): readonly HeldTable[] {
     return this.#database.read(() =>
-      this.#database.sqlite.prepare<[], HoldRow>("select * from hold order by table_id, stream").all().map(toHeld),
+      this.#database.sqlite.prepare<[], HoldRow>("select * from hold order by table_id, stream, destination").all().map(toHeld),
     );
   }
 
-  held(stream: HeldTable["stream"], table: string, { reason, sqlstate, lsn, key }: Hold): void {
+  held({ stream, destination }: HeldAt, table: string, { reason, sqlstate, lsn, key }: Hold): void {
     this.#database.write(() => {
       this.#database.sqlite
         .prepare(
-          `insert into hold (stream, table_id, at, reason, sqlstate, lsn, key) values (?, ?, ?, ?, ?, ?, ?)
-          on conflict (stream, table_id) do update set
+          `insert into hold (stream, destination, table_id, at, reason, sqlstate, lsn, key) values (?, ?, ?, ?, ?, ?, ?, ?)
+          on conflict (stream, destination, table_id) do update set
             reason = excluded.reason, sqlstate = excluded.sqlstate, lsn = excluded.lsn, key = excluded.key`,
         )
         .run(
           stream,
+          destination,
           table,
           new Date().toISOString(),
           reason,
@@ -67,15 +77,22 @@ export class HoldStore {
     });
   }
 
-  /** The target's word at the start of a life: `known` are held, and no others. */
-  agree(stream: HeldTable["stream"], known: ReadonlyMap<string, Hold>): void {
+  /** The destination's word at the start of a life: `known` are held there, and no others. */
+  agree(at: HeldAt, known: ReadonlyMap<string, Hold>): void {
     this.#database.write(() => {
-      for (const { table, stream: of } of this.all()) {
-        if (of !== stream || known.has(table)) continue;
-        this.#database.sqlite.prepare("delete from hold where stream = ? and table_id = ?").run(stream, table);
+      for (const { table } of this.at(at)) {
+        if (known.has(table)) continue;
+        this.#database.sqlite
+          .prepare("delete from hold where stream = ? and destination = ? and table_id = ?")
+          .run(at.stream, at.destination, table);
       }
-      for (const [table, hold] of known) this.held(stream, table, hold);
+      for (const [table, hold] of known) this.held(at, table, hold);
     });
+  }
+
+  /** Those of one destination of a stream, by name. */
+  at({ stream, destination }: HeldAt): readonly HeldTable[] {
+    return this.all().filter((one) => one.stream === stream && one.destination === destination);
   }
 
   /** False when the table is not held. */
@@ -108,7 +125,9 @@ export class HoldStore {
 function toHeld(row: HoldRow): HeldTable {
   return {
     stream: row.stream,
+    destination: row.destination,
     table: row.table_id,
+    state: row.state,
     at: row.at,
     reason: row.reason,
     sqlstate: row.sqlstate,

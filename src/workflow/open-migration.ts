@@ -14,7 +14,7 @@ import { type PostgresServer, postgresServer, type SessionOptions } from "../sid
 import { openState } from "../state/open-state.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 import type { TargetSide } from "../target/kind.ts";
-import { originPrefix } from "./names.ts";
+import { markersName, originPrefix } from "./names.ts";
 import { openTargetSide } from "./target-kinds.ts";
 
 /** What is configured, and the way to both sides. */
@@ -60,8 +60,10 @@ export function sidesOf(config: Config): Sides {
     stateDirectory: config.state.dir,
     originPrefix: originPrefix(config.migration),
     applierToken: applierToken(config.migration),
+    markers: markersName(config.migration),
   });
-  const server = (side: SideName): PostgresServer => (side === "source" ? source : (target.server ?? noServer(config)));
+  const server = (side: SideName): PostgresServer =>
+    side === "source" ? source : (target.wayBack?.upstream ?? target.checkedServer ?? noServer(config));
   return {
     name: config.migration,
     config,

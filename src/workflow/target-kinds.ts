@@ -1,7 +1,8 @@
 /** The kinds of targets: one line each. Nothing else of the workflow knows one by name. */
 import type { TargetConfig } from "../config/targets/targets.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
+import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
 import { fileKind } from "../target/file/file-kind.ts";
-import { restorableFiles } from "../target/file/restore/restorable-files.ts";
 import type { TargetContext, TargetKind, TargetSide } from "../target/kind.ts";
 import { postgresKind } from "../target/postgres/postgres-kind.ts";
 import type { Restorable } from "../target/restorable.ts";
@@ -13,8 +14,25 @@ const KINDS: Kinds = {
   file: fileKind,
 };
 
-/** What a target of the kind `file` wrote. */
-export const openRestorable: (directory: string) => Promise<Restorable> = restorableFiles;
+/** What a target wrote at a place, of whatever kind. Throws TARGET_FOREIGN where none did. */
+export async function openRestorable(location: string): Promise<Restorable> {
+  let foreign: unknown;
+  for (const { restorable } of Object.values<TargetKind<never>>(KINDS)) {
+    if (restorable === null) continue;
+    try {
+      return await restorable(location);
+    } catch (error) {
+      if (!(error instanceof PghaulError) || error.code !== "TARGET_FOREIGN") throw error;
+      foreign ??= error;
+    }
+  }
+  throw foreign;
+}
+
+/** A database that a restore writes to: its tables are there already. Talks to nobody yet. */
+export function openRestored(connection: ConnectionSettings, context: TargetContext): TargetSide {
+  return postgresKind.open(context, { connection, schema: "existing", owners: "drop", privileges: "drop" });
+}
 
 /** The configured target; talks to nobody yet. */
 export function openTargetSide(keys: TargetConfig, context: TargetContext): TargetSide {

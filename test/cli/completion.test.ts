@@ -119,6 +119,7 @@ async function migrationWithTables(t: Parameters<typeof temporaryFiles>[0], name
   const state = await openState(path.join(directory, ".pghaul"));
   new TableStore(state).plan(
     names.map((id, oid) => ({ id, schema: "public", name: id, oid, columns: [], key: [0], partitioned: false, leaves: [] })),
+    ["target"],
   );
   state.close();
   return directory;

@@ -178,7 +178,7 @@ describe("cutover commands", () => {
       steps: { open: { state: "started", at } },
     } as const;
     await withState(directory, (state) => {
-      new TableStore(state).plan([table("public.t")]);
+      new TableStore(state).plan([table("public.t")], ["target"]);
       new CutoverStore(state).save(attempt);
     });
     const before = await runCli(["cutover", "plan", "--json"], { cwd: directory, env });

@@ -42,17 +42,17 @@ async function halfLoaded(t: TestContext): Promise<{ directory: string; state: S
   const state = await openState(path.join(directory, ".pghaul"));
   t.after(() => state.close());
   const tables = new TableStore(state);
-  tables.plan([table("orders", 4000), table("items", 1000)]);
-  const chunks = new ChunkStore(state);
+  tables.plan([table("orders", 4000), table("items", 1000)], ["target"]);
+  const chunks = new ChunkStore(state, "target");
   chunks.planChunks(
     "public.orders",
     ["0", "1", "2", "3"].map((leaf) => ({ leaf, from: null, to: null })),
   );
   chunks.planChunks("public.items", [{ leaf: "0", from: null, to: null }]);
-  tables.reached("public.orders", "loading");
+  tables.reached("public.orders", "loading", "target");
   chunks.chunkMerged(1, 100, 1000);
   chunks.chunkMerged(5, 120, 1300);
-  tables.reached("public.items", "joined");
+  tables.reached("public.items", "joined", "target");
   new VerifyStore(state).record("r", {
     table: "public.items",
     equal: true,

@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import type { Table } from "../../src/model/table.ts";
 import { JournalStore } from "../../src/state/audit/journal.ts";
 import { RunStore } from "../../src/state/audit/run-store.ts";
+import { ChunkStore } from "../../src/state/chunk-store.ts";
 import { openState } from "../../src/state/open-state.ts";
 import { ProgressStore } from "../../src/state/progress-store.ts";
 import type { StateDatabase } from "../../src/state/state-database.ts";
@@ -43,20 +44,18 @@ async function pastMigration(t: TestContext): Promise<string> {
 }
 
 function fill(state: StateDatabase): void {
-  new TableStore(state).plan([table("small"), table("big")]);
+  new TableStore(state).plan([table("small"), table("big")], ["target"]);
   for (const [name, rows, bytes] of [
     ["small", 5, 50],
     ["big", 500, 9_000],
   ] as const) {
     const id = `public.${name}`;
-    new TableStore(state).reached(id, "loading");
-    const { lastInsertRowid } = state.sqlite
-      .prepare(
-        "insert into chunk (table_id, leaf, from_inclusive, to_inclusive, merged_at, row_count, byte_count) values (?, 0, 0, 0, 'x', ?, ?)",
-      )
-      .run(id, rows, bytes);
-    assert.ok(lastInsertRowid);
-    new TableStore(state).reached(id, "loaded");
+    new TableStore(state).reached(id, "loading", "target");
+    const chunks = new ChunkStore(state, "target");
+    const [chunk] = chunks.planChunks(id, [{ leaf: "0", from: null, to: null }]);
+    assert.ok(chunk !== undefined);
+    chunks.chunkMerged(chunk.id, rows, bytes);
+    new TableStore(state).reached(id, "loaded", "target");
   }
   new SampleStore(state).add({ at: Date.now(), lag: { bytes: 10, seconds: 1.5 }, bytesPerSecond: 100, changesPerSecond: 42 });
   const verdict = { table: "public.big", rows: 500n, targetRows: 499n, lsnFrom: 1n, lsn: 2n, chunks: 1, millis: 30 };

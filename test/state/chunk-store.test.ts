@@ -9,7 +9,7 @@ import { temporaryDirectory, temporaryState } from "./temporary-state.ts";
 const whole: ChunkRange = { leaf: "0", from: null, to: null };
 
 test("a plan is made once; a second one changes nothing and returns the first", async (t) => {
-  const store = new ChunkStore(await temporaryState(t));
+  const store = new ChunkStore(await temporaryState(t), "target");
   const middle = { values: ["500"], inclusive: true };
   const planned = store.planChunks("public.a", [
     { leaf: "0", from: null, to: middle },
@@ -24,14 +24,14 @@ test("a plan is made once; a second one changes nothing and returns the first", 
 });
 
 test("ids are unique over all tables", async (t) => {
-  const store = new ChunkStore(await temporaryState(t));
+  const store = new ChunkStore(await temporaryState(t), "target");
   const ids = ["public.a", "public.b"].flatMap((table) => store.planChunks(table, [whole, whole])).map(({ id }) => id);
   assert.deepEqual(ids, [1, 2, 3, 4]);
   assert.deepEqual(store.chunks("public.c"), []);
 });
 
 test("a cut ends the chunk with the key and gives the rest an id of its own", async (t) => {
-  const store = new ChunkStore(await temporaryState(t));
+  const store = new ChunkStore(await temporaryState(t), "target");
   const to = { values: ["9", "z"], inclusive: false };
   store.planChunks("public.a", [{ leaf: "3", from: { values: ["1"], inclusive: true }, to }]);
   const rest = store.cutChunk(1, ["4", "m"]);
@@ -53,7 +53,7 @@ test("a cut ends the chunk with the key and gives the rest an id of its own", as
 });
 
 test("a merged chunk is never cut, and an unknown one is a fault", async (t) => {
-  const store = new ChunkStore(await temporaryState(t));
+  const store = new ChunkStore(await temporaryState(t), "target");
   store.planChunks("public.a", [whole]);
   store.chunkMerged(1, 10, 100);
   assert.throws(() => store.cutChunk(1, ["4"]), /chunk 1 is merged and cannot be cut/);
@@ -63,7 +63,7 @@ test("a merged chunk is never cut, and an unknown one is a fault", async (t) => 
 });
 
 test("a chunk whose merge the target has lost may be cut when it is read again", async (t) => {
-  const store = new ChunkStore(await temporaryState(t));
+  const store = new ChunkStore(await temporaryState(t), "target");
   store.planChunks("public.a", [whole]);
   store.chunkMerged(1, 10, 100);
   store.chunkLost(1);
@@ -79,11 +79,11 @@ test("a chunk whose merge the target has lost may be cut when it is read again",
 
 test("a merge repeated without counts on resume keeps the counts", async (t) => {
   const database = await temporaryState(t);
-  const store = new ChunkStore(database);
+  const store = new ChunkStore(database, "target");
   store.planChunks("public.a", [whole]);
   store.chunkMerged(1, 10, 100);
   store.chunkMerged(1, 0, 0);
-  assert.deepEqual(database.sqlite.prepare("select row_count, byte_count from chunk").all(), [{ row_count: 10, byte_count: 100 }]);
+  assert.deepEqual(database.sqlite.prepare("select row_count, byte_count from chunk_merge").all(), [{ row_count: 10, byte_count: 100 }]);
 });
 
 test("bounds of any bytes come back exactly, after a restart too", async (t) => {
@@ -101,7 +101,7 @@ test("bounds of any bytes come back exactly, after a restart too", async (t) => 
       const table = `public.t${plans.length}`;
       plans.push([table, ranges]);
       assert.deepEqual(
-        new ChunkStore(first).planChunks(table, ranges).map((chunk) => chunk.range),
+        new ChunkStore(first, "target").planChunks(table, ranges).map((chunk) => chunk.range),
         ranges,
       );
     }),
@@ -112,14 +112,14 @@ test("bounds of any bytes come back exactly, after a restart too", async (t) => 
   t.after(() => second.close());
   for (const [table, ranges] of plans)
     assert.deepEqual(
-      new ChunkStore(second).chunks(table).map((chunk) => chunk.range),
+      new ChunkStore(second, "target").chunks(table).map((chunk) => chunk.range),
       ranges,
     );
 });
 
 test("cuts partition the range: walking the bounds from the start meets every cut once and ends at the old end", async (t) => {
   const database = await temporaryState(t);
-  const store = new ChunkStore(database);
+  const store = new ChunkStore(database, "target");
   let tables = 0;
   fc.assert(
     fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 999 }), { maxLength: 12 }), (cuts) => {

@@ -27,7 +27,7 @@ test("a new state is durable and closed to others, whatever the umask", async (t
   const previous = process.umask(0);
   t.after(() => process.umask(previous));
   const database = await temporaryState(t);
-  new ChunkStore(database).planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
+  new ChunkStore(database, "target").planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   assert.equal(mode(database.directory), "700");
   for (const file of readdirSync(database.directory)) assert.equal(mode(path.join(database.directory, file)), "600", file);
   assert.deepEqual(readdirSync(database.directory).sort(), ["state.db", "state.db-shm", "state.db-wal"]);
@@ -54,11 +54,11 @@ test("an empty directory that others may read is closed; one with other files in
 test("what was written is there when it is opened again", async (t) => {
   const directory = path.join(temporaryDirectory(t), "deep", "state");
   const first = await openState(directory);
-  const planned = new ChunkStore(first).planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
+  const planned = new ChunkStore(first, "target").planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   first.close();
   const second = await openState(directory);
   t.after(() => second.close());
-  assert.deepEqual(new ChunkStore(second).chunks("public.a"), planned);
+  assert.deepEqual(new ChunkStore(second, "target").chunks("public.a"), planned);
 });
 
 test("looking at a state that is not there creates nothing", async (t) => {
@@ -72,7 +72,7 @@ test("an empty state.db, left by a crash, is taken as new", async (t) => {
   writeFileSync(path.join(directory, "state.db"), "");
   const database = await openState(directory);
   t.after(() => database.close());
-  assert.deepEqual(new ChunkStore(database).chunks("public.a"), []);
+  assert.deepEqual(new ChunkStore(database, "target").chunks("public.a"), []);
 });
 
 test("a state of a newer pghaul is refused", async (t) => {
@@ -115,7 +115,7 @@ test("a damaged file is refused", async (t) => {
 
 test("a full disk says so, nothing of the transaction stays, and work goes on once there is room", async (t) => {
   const database = await temporaryState(t);
-  const store = new ChunkStore(database);
+  const store = new ChunkStore(database, "target");
   const pages = database.sqlite.pragma("page_count", { simple: true });
   database.sqlite.pragma(`max_page_count = ${pages}`);
   const key = "k".repeat(20_000);
@@ -138,7 +138,7 @@ test("a state directory that is a file is a matter of the configuration", async 
 test("an older schema is brought up to date, but not under a process that streams", async (t) => {
   const directory = temporaryDirectory(t);
   const older = await openState(directory);
-  new ChunkStore(older).planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
+  new ChunkStore(older, "target").planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   older.close();
   const newer = [...MIGRATIONS, "alter table chunk add column weight integer not null default 7"];
 
@@ -166,7 +166,7 @@ test("a schema change that fails leaves the old schema whole", async (t) => {
 
 test("two stores write in one transaction: together or not at all", async (t) => {
   const database = await temporaryState(t);
-  const store = new ChunkStore(database);
+  const store = new ChunkStore(database, "target");
   assert.throws(
     () =>
       database.write(() => {

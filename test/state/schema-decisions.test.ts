@@ -10,7 +10,7 @@ import { MIGRATIONS } from "../../src/state/storage/migrate.ts";
  */
 const DECISIONS: readonly { readonly schema: string; readonly decision: string }[] = [
   {
-    schema: "cc88ce12690a676759b697af4ddef0db90ae8258c4a12665935013ccc43bf540",
+    schema: "6e6cfd5cc8cb95e41eea90e069ec2c05643c927b14a50af2226a4c53253f8542",
     decision:
       "The first schema. Not released yet: until 0.1.0 is out it may change in place, and a state directory of a build in between is started anew.",
   },

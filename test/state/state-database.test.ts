@@ -26,7 +26,7 @@ test("a note is committed without waiting for the disk, and the write behind it 
 
 test("a note that fails leaves nothing behind, nor a state that no longer waits for the disk", async (t) => {
   const database = await temporaryState(t);
-  const chunks = new ChunkStore(database);
+  const chunks = new ChunkStore(database, "target");
   assert.throws(() =>
     database.note(() => {
       chunks.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
@@ -39,7 +39,7 @@ test("a note that fails leaves nothing behind, nor a state that no longer waits 
 
 test("a note inside a write belongs to it", async (t) => {
   const database = await temporaryState(t);
-  const chunks = new ChunkStore(database);
+  const chunks = new ChunkStore(database, "target");
   const [chunk] = chunks.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   assert.throws(() =>
     database.write(() => {
@@ -53,10 +53,10 @@ test("a note inside a write belongs to it", async (t) => {
 
 test("another process sees a note at once", async (t) => {
   const database = await temporaryState(t);
-  const chunks = new ChunkStore(database);
+  const chunks = new ChunkStore(database, "target");
   const [chunk] = chunks.planChunks("public.a", [{ leaf: "0", from: null, to: null }]);
   chunks.chunkMerged(chunk?.id ?? 0, 1, 1);
   const other = await openState(database.directory);
   t.after(() => other.close());
-  assert.equal(new ChunkStore(other).chunks("public.a")[0]?.merged, true);
+  assert.equal(new ChunkStore(other, "target").chunks("public.a")[0]?.merged, true);
 });

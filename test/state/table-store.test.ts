@@ -25,7 +25,7 @@ test("tables come back in the planned order with the sum of their leaves; never 
     { rows: 5.4, bytes: 500 },
   ]);
   const apple = table("apple", [{ rows: -1, bytes: 8192 }]);
-  store.plan([zebra, apple]);
+  store.plan([zebra, apple], ["target"]);
   const tables = store.all();
   assert.deepEqual(
     tables.map((record) => record.table),
@@ -43,8 +43,8 @@ test("tables come back in the planned order with the sum of their leaves; never 
 test("progress is the sum of the merged chunks", async (t) => {
   const database = await temporaryState(t);
   const tables = new TableStore(database);
-  const chunks = new ChunkStore(database);
-  tables.plan([table("a", []), table("b", [])]);
+  const chunks = new ChunkStore(database, "target");
+  tables.plan([table("a", []), table("b", [])], ["target"]);
   chunks.planChunks(
     "public.a",
     ["0", "1", "2"].map((leaf) => ({ leaf, from: null, to: null })),
@@ -60,11 +60,11 @@ test("progress is the sum of the merged chunks", async (t) => {
 
 test("phases carry their times; loading keeps its first one over a restart", async (t) => {
   const store = new TableStore(await temporaryState(t));
-  store.plan([table("a", [])]);
-  store.reached("public.a", "loading");
+  store.plan([table("a", [])], ["target"]);
+  store.reached("public.a", "loading", "target");
   const [first] = store.all();
-  store.reached("public.a", "loaded");
-  store.reached("public.a", "loading");
+  store.reached("public.a", "loaded", "target");
+  store.reached("public.a", "loading", "target");
   const [again] = store.all();
   assert.equal(again?.phase, "loading");
   assert.match(again?.loadingAt ?? "", /^\d{4}-\d\d-\d\dT/);
@@ -75,10 +75,10 @@ test("phases carry their times; loading keeps its first one over a restart", asy
 
 test("planning again keeps phases and takes new definitions", async (t) => {
   const store = new TableStore(await temporaryState(t));
-  store.plan([table("a", [])]);
-  store.reached("public.a", "joined");
+  store.plan([table("a", [])], ["target"]);
+  store.reached("public.a", "joined", "target");
   const changed = { ...table("a", []), oid: 777 };
-  store.plan([table("b", []), changed]);
+  store.plan([table("b", []), changed], ["target"]);
   assert.deepEqual(
     store.all().map(({ table: { id, oid }, phase }) => [id, oid, phase]),
     [
@@ -90,5 +90,5 @@ test("planning again keeps phases and takes new definitions", async (t) => {
 
 test("a table that was never planned cannot reach a phase", async (t) => {
   const store = new TableStore(await temporaryState(t));
-  assert.throws(() => store.reached("public.gone", "live"), /table public.gone was never planned/);
+  assert.throws(() => store.reached("public.gone", "live", "target"), /table public.gone was never planned/);
 });

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
 import { describeDatabase } from "../../side/postgres/facts/database.ts";
 import type { ReplicaOptions, SchemaWork, TargetContext, TargetKind, TargetSide } from "../kind.ts";
@@ -8,6 +9,7 @@ import { checkDirectory } from "./check-directory.ts";
 import { FileReplica } from "./file-replica.ts";
 import { FileVersionTarget } from "./file-version-target.ts";
 import { type DirectoryOwner, openDirectory } from "./open-directory.ts";
+import { restorableFiles } from "./restore/restorable-files.ts";
 import { type CopyText, type RowFileKind, writeRows } from "./rows/row-files.ts";
 import { openTable } from "./storage/directory.ts";
 import { writeDurably } from "./storage/durable.ts";
@@ -31,28 +33,47 @@ export const fileKind: TargetKind<FileKeys> = {
         schema: "described",
         keyOrder: false,
         keeps: { owners: false, privileges: false },
-        switches: false,
       },
       description: `file://${directory} (${format}, ${compression})`,
-      server: null,
+      checkedServer: null,
       wayBack: null,
+      switching: null,
+      teardown: { lines: [`target: the files in ${directory} stay as they are; pghaul restore reads them`], run: async () => undefined },
+      reach: () => refuseDirectory(directory, context.migration),
+      // The directory is one migration's whole, as its first file says.
+      claim: async () => undefined,
+      compared: async (tables) => tables,
       identity: async () => ({ cluster: "", facts: { "target directory": directory } }),
       prepare: async () => openDirectory(directory, await owner(), () => undefined),
       openSchema: async ({ tables }) => ({ ...NOTHING_TO_MAKE, prepare: () => writeSelected(directory, tables) }),
       // Nothing of a schema to follow with: the table is loaded anew.
       statementsToFollow: async () => ({ statements: [], remark: "nothing is to be done in the files" }),
       differences: (tables) => differences(directory, tables),
-      openEngine: async ({ crashPoint }) => ({
-        takes: "versions",
-        target: await FileVersionTarget.open({ directory, owner: await owner(), side: "target", crashPoint }),
-      }),
+      destinations: [
+        {
+          name: "target",
+          rows: "all",
+          openEngine: async ({ crashPoint }) => ({
+            takes: "versions",
+            target: await FileVersionTarget.open({ directory, owner: await owner(), side: "target", crashPoint }),
+          }),
+        },
+      ],
       replica: (options) => replicaOf(context, directory, options),
       check: () => checkDirectory(directory, context.migration),
       tools: async () => "not needed: no schema is moved to files",
       sampleWrite: (table, rows) => timeWriting(keys, table, rows.copyText()),
     };
   },
+  restorable: restorableFiles,
 };
+
+/** As the prechecks find it. */
+async function refuseDirectory(directory: string, migration: string): Promise<void> {
+  const fault = (await checkDirectory(directory, migration)).find(({ status }) => status === "fail");
+  if (fault === undefined) return;
+  throw new PghaulError("CONFIG_INVALID", fault.evidence, fault.fix === null ? {} : { suggestion: fault.fix });
+}
 
 /** A table is described as its load begins, and complete when it is published. */
 const NOTHING_TO_MAKE: SchemaWork = {

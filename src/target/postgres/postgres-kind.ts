@@ -4,10 +4,14 @@ import { describeConnection } from "../../postgres/connect.ts";
 import { type ConnectionSettings, resolveConnection } from "../../postgres/resolve-connection.ts";
 import { type ApplicationSettings, applicationSettings } from "../../side/postgres/application-settings.ts";
 import { beginStream } from "../../side/postgres/bookkeeping/begin-stream.ts";
+import { claimTables } from "../../side/postgres/bookkeeping/claim-tables.ts";
+import { postgresTeardown } from "../../side/postgres/bookkeeping/postgres-teardown.ts";
 import { type StreamId, selectProgress } from "../../side/postgres/bookkeeping/progress-queries.ts";
 import { createProgressSchema } from "../../side/postgres/bookkeeping/progress-schema.ts";
+import { withComputed } from "../../side/postgres/compare/computed-columns.ts";
 import { PostgresReplica } from "../../side/postgres/compare/postgres-sides.ts";
 import { type PostgresServer, postgresServer } from "../../side/postgres/server.ts";
+import { postgresSwitching } from "../../side/postgres/switch/postgres-switching.ts";
 import { systemIdentifier } from "../../side/postgres/wal.ts";
 import type { Downstream, TargetContext, TargetIdentity, TargetKind, TargetSide, WayBack } from "../kind.ts";
 import { openPostgresTarget } from "./postgres-target.ts";
@@ -36,12 +40,16 @@ export const postgresKind: TargetKind<PostgresKeys> = {
         schema: keys.schema === "move" ? "moved" : "existing",
         keyOrder: true,
         keeps: { owners: keys.owners === "keep", privileges: keys.privileges === "keep" },
-        switches: true,
       },
       description: describeConnection(server.spec),
-      server,
+      checkedServer: server,
+      reach: () => server.session("init", async () => undefined),
       identity: (sourceCluster, signal) => identityOf(context, server, { sourceCluster, signal }),
       prepare: (signal) => server.session("prepare", (client) => createProgressSchema(client, "target"), { signal }),
+      claim: (tables) =>
+        server.session("claim", (client) =>
+          claimTables(client, { side: "target", migration: context.migration, markers: context.markers, tables }),
+        ),
       openSchema: async (request) => {
         const { migration, source, stateDirectory: dir } = context;
         return openSchemaWork({ ...keys, migration, source, target: server, own: await stream.settings(), dir }, request);
@@ -50,9 +58,13 @@ export const postgresKind: TargetKind<PostgresKeys> = {
       check: async () => [],
       tools: (major) => toolsFor(keys, major),
       sampleWrite: (table, rows) => server.session("plan", (client) => sampleWrite(client, table, rows)),
+      compared: (tables) => withComputed([context.source, server], tables),
       wayBack: wayBackInto(context, server),
+      switching: postgresSwitching(server, context),
+      teardown: postgresTeardown(server, { ...context, receives: true }),
     };
   },
+  restorable: null,
 };
 
 async function toolsFor({ schema }: PostgresKeys, sourceMajor: number): Promise<string> {
@@ -67,6 +79,7 @@ function wayBackInto(context: TargetContext, target: PostgresServer): WayBack {
   const stream = streamInto(source, { ...context, source: target }, "reverse");
   return {
     ...stream.downstream,
+    upstream: target,
     hasBegun: () => source.session("way back", async (client) => (await selectProgress(client, id)).position !== null),
     begin: (tables, start) => source.session("way back", (client) => beginStream(client, id, { tables, start })),
   };
@@ -93,18 +106,24 @@ function streamInto(server: PostgresServer, context: TargetContext, stream: Stre
     differences: (tables) => server.session("schema", (client) => schemaDifferences(client, tables)),
     statementsToFollow: (table) =>
       server.session("schema", (client) => statementsToFollow(client, table, { up: upstream.side, down: server.side })),
-    openEngine: async ({ loadLanes, signal }) => ({
-      takes: "rows",
-      target: await openPostgresTarget({
-        connect: async (purpose) => server.connect(purpose, { signal, settings: (await settings()).settings }),
-        migration,
-        stream,
-        loadLanes,
-        originPrefix,
-        applierToken,
-        signal,
-      }),
-    }),
+    destinations: [
+      {
+        name: server.side,
+        rows: "all",
+        openEngine: async ({ loadLanes, signal }) => ({
+          takes: "rows",
+          target: await openPostgresTarget({
+            connect: async (purpose) => server.connect(purpose, { signal, settings: (await settings()).settings }),
+            migration,
+            stream,
+            loadLanes,
+            originPrefix,
+            applierToken,
+            signal,
+          }),
+        }),
+      },
+    ],
     replica: (options) =>
       new PostgresReplica({
         side: server.side,

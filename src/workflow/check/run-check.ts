@@ -20,7 +20,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
   const checks: CheckResult[] = [];
   const results = runChecks({
     connect: (side, purpose) => sides.connect(side, purpose, { signal }),
-    specs: { source: sides.source.spec, target: sides.target.server?.spec ?? null },
+    specs: { source: sides.source.spec, target: sides.target.checkedServer?.spec ?? null },
     selection: config.tables,
     overrides: config.tables.overrides,
     migration: name,

@@ -7,8 +7,6 @@ import type { GateContext, GateFacts, GateResult } from "../../cutover/gate.ts";
 import { otherSide, type SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import { type Ask, askOf } from "../../side/postgres/catalog/ask.ts";
-import { postgresBetween } from "../../side/postgres/facts/postgres-between.ts";
-import { postgresFacts } from "../../side/postgres/facts/postgres-facts.ts";
 import { readTables } from "../../source/catalog.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { HoldStore } from "../../state/hold-store.ts";
@@ -20,7 +18,7 @@ import { VerifyStore } from "../../state/verify-store.ts";
 import { unsettledChanges } from "../changes/look-for-changes.ts";
 import { heldSentence, reloadAdvice } from "../held-tables.ts";
 import { slotName } from "../names.ts";
-import type { OpenCutover } from "./open-cutover.ts";
+import { type OpenCutover, switchingOf } from "./open-cutover.ts";
 
 export async function askGates(cutover: OpenCutover, to: SideName): Promise<readonly GateResult[]> {
   const { migration, route, watch, journal, tables } = cutover;
@@ -29,12 +27,12 @@ export async function askGates(cutover: OpenCutover, to: SideName): Promise<read
   const asking = (name: SideName): Ask => {
     return async (sql, values) => askOf(await watch(name))(sql, values);
   };
-  const side = (name: SideName): SideFacts => postgresFacts({ name, role: migration.server(name).spec.user }, asking(name));
+  const side = (name: SideName): SideFacts => switchingOf(migration, name).facts(asking(name));
   const context: GateContext = {
     migration: migration.name,
     from: side(from),
     to: side(to),
-    between: postgresBetween(asking(from), asking(to)),
+    between: switchingOf(migration, "target").between(asking(from), asking(to)),
     tables,
     slots: { source: slotName(migration.name, "forward"), target: slotName(migration.name, "reverse") },
     limits: config.cutover.gates,

@@ -4,16 +4,15 @@ import type pg from "pg";
 import type { Route } from "../../cutover/ports.ts";
 import { switchSteps } from "../../cutover/switch-steps.ts";
 import type { Step, WalkContext } from "../../cutover/walk-steps.ts";
-import type { CrashPoints } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import { DriverSession } from "../../side/postgres/switch/driver-session.ts";
-import { PostgresSide } from "../../side/postgres/switch/postgres-side.ts";
+import { postgresSwitching } from "../../side/postgres/switch/postgres-switching.ts";
 import { JournalStore } from "../../state/audit/journal.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { TableStore } from "../../state/table-store.ts";
+import type { Switching, SwitchSide } from "../../target/kind.ts";
 import { crashPoints } from "../crash-point.ts";
 import { markersName } from "../names.ts";
 import { applierToken, type Migration } from "../open-migration.ts";
@@ -26,7 +25,7 @@ import { switchSettings } from "./switch-settings.ts";
 export interface OpenCutover {
   readonly migration: Migration;
   readonly route: Route;
-  readonly sides: Readonly<Record<SideName, PostgresSide>>;
+  readonly sides: Readonly<Record<SideName, SwitchSide>>;
   /** Second sessions, for what must not queue behind a fence; opened when they are first asked for. Each question has its deadlines. */
   readonly watch: (side: SideName) => Promise<pg.Client>;
   readonly stream: CutoverStream;
@@ -53,7 +52,8 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
   const route = openRoute(migration.config, () => store.load()?.id ?? null);
   const tables = movedTables(migration);
   const crashPoint = crashPoints(process.env.PGHAUL_CRASH_AT);
-  const openSide = (name: SideName): PostgresSide => sideOf(migration, name, { tables, crashPoint });
+  const openSide = (name: SideName): SwitchSide =>
+    switchingOf(migration, name).openSide({ tables, now: () => systemClock.now(), crashPoint });
   const sides = { source: openSide("source"), target: openSide("target") };
   const watching = new Map<SideName, Promise<pg.Client>>();
   const watch = (side: SideName): Promise<pg.Client> => {
@@ -104,20 +104,12 @@ export function openCutover(migration: Migration, bus: ProgressBus): OpenCutover
   };
 }
 
-function sideOf(
-  migration: Migration,
-  name: SideName,
-  { tables, crashPoint }: { readonly tables: readonly Table[]; readonly crashPoint: CrashPoints },
-): PostgresSide {
-  const now = (): number => systemClock.now();
-  const session = new DriverSession({
-    side: name,
-    migration: migration.name,
-    open: (signal) => migration.connect(name, "cutover", { signal }),
-    now,
-  });
-  const markers = markersName(migration.name);
-  return new PostgresSide({ name, session, tables, applierToken: applierToken(migration.name), markers, now, crashPoint });
+/** How a switch asks and drives a side: the source, which is a PostgreSQL database, or the target, which says so itself. */
+export function switchingOf({ name, source, target }: Migration, side: SideName): Switching {
+  if (side === "source")
+    return postgresSwitching(source, { migration: name, applierToken: applierToken(name), markers: markersName(name) });
+  if (target.switching === null) throw new Error("cutover: the target cannot become the primary");
+  return target.switching;
 }
 
 /** A server that has frozen does not say good-bye. */

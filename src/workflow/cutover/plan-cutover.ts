@@ -90,7 +90,7 @@ async function digestOf({ migration, store, watch }: OpenCutover, to: SideName, 
 }
 
 export async function withCutover<T>(migration: Migration, bus: ProgressBus, work: (cutover: OpenCutover) => Promise<T>): Promise<T> {
-  if (!migration.target.capabilities.switches) {
+  if (migration.target.switching === null) {
     throw new PghaulError("TARGET_KIND", "traffic cannot be switched to this kind of target; it is loaded, followed and verified", {
       suggestion: "pghaul status",
     });

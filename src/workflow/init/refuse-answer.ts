@@ -28,7 +28,7 @@ export function refuseSource(url: string, environment: Environment): Promise<str
 /** Connects. */
 export function refuseTarget(url: string, environment: Environment): Promise<string | null> {
   return refusal(async () => {
-    await sidesOf(configOf({ target: url }, environment)).target.server?.session("init", async () => undefined);
+    await sidesOf(configOf({ target: url }, environment)).target.reach();
   });
 }
 

@@ -30,7 +30,7 @@ export async function planMigration(sides: Sides, signal: AbortSignal): Promise<
   const { catalog, tables, notMoved } = await planTables(sides);
   const steps = migrationSteps({
     target: sides.target.capabilities,
-    switch: sides.target.capabilities.switches ? plannedSwitch(config.cutover) : null,
+    switch: sides.target.switching === null ? null : plannedSwitch(config.cutover),
   });
   const source = describeConnection(sides.source.spec);
   const target = sides.target.description;

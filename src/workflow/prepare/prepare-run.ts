@@ -33,7 +33,7 @@ export interface PreparedRun {
   /** With the marker table, which streams like any other. */
   readonly tables: readonly Table[];
   readonly tail: TailRecord;
-  /** The clusters; empty for a target that is no PostgreSQL. */
+  /** The clusters that the streams read; empty where there is no way back. */
   readonly identifiers: Readonly<Record<SideName, string>>;
   readonly schema: SchemaWork;
 }
@@ -131,22 +131,21 @@ async function planTables(migration: Migration, source: pg.Client, bus: Progress
   }
   // Not before: what was refused above can still be corrected.
   claim();
-  store.plan(tables);
+  store.plan(
+    tables,
+    migration.target.destinations.map(({ name }) => name),
+  );
   return tables;
 }
 
 async function claimBoth(migration: Migration, source: pg.Client, moved: readonly Table[]): Promise<void> {
-  const claim = (side: SideName): Claim => ({
-    side,
-    migration: migration.name,
-    markers: markersName(migration.name),
-    tables: moved.map(({ id }) => id),
-  });
-  await claimTables(source, claim("source"));
+  const tables = moved.map(({ id }) => id);
+  const claim: Claim = { side: "source", migration: migration.name, markers: markersName(migration.name), tables };
+  await claimTables(source, claim);
   try {
-    await migration.target.server?.session("claim", (target) => claimTables(target, claim("target")));
+    await migration.target.claim(tables);
   } catch (error) {
-    if (new TableStore(migration.state).all().length === 0) await releaseTables(source, claim("source"));
+    if (new TableStore(migration.state).all().length === 0) await releaseTables(source, claim);
     throw error;
   }
 }

@@ -7,15 +7,16 @@ import type { ProgressBus } from "../../observe/events.ts";
 import { parseConninfo } from "../../postgres/parse-conninfo.ts";
 import { resolveConnection } from "../../postgres/resolve-connection.ts";
 import { PostgresOrigin } from "../../side/postgres/compare/postgres-sides.ts";
-import { postgresServer } from "../../side/postgres/server.ts";
+import { type PostgresServer, postgresServer } from "../../side/postgres/server.ts";
 import type { SchemaMemory, TargetSide } from "../../target/kind.ts";
 import type { Digest } from "../../verify/ports.ts";
 import { crashPoints } from "../crash-point.ts";
 import { namedTables } from "../named-tables.ts";
-import { originPrefix } from "../names.ts";
+import { markersName, originPrefix } from "../names.ts";
 import { applierToken } from "../open-migration.ts";
+import { onlyDestination } from "../stream/downstream.ts";
 import { systemClock } from "../system-clock.ts";
-import { openRestorable, openTargetSide } from "../target-kinds.ts";
+import { openRestorable, openRestored } from "../target-kinds.ts";
 
 export interface RestoreTask {
   /** Directory of the file target. */
@@ -52,9 +53,9 @@ export async function runRestore(task: RestoreTask): Promise<RestoreResult> {
   const asked = askedPosition(task.at);
   // What cannot be restored is refused before anything is written.
   source.position(chosen, asked);
-  const target = openTarget(source.migration, task.to);
+  const { server, target } = openDatabase(source.migration, task.to);
   await target.prepare(signal);
-  const opened = await target.openEngine({ loadLanes: 1, crashPoint: crash(), signal });
+  const opened = await onlyDestination(target).openEngine({ loadLanes: 1, crashPoint: crash(), signal });
   if (opened.takes !== "rows") throw new Error("restore: PostgreSQL takes rows");
   try {
     const { tables: begun } = await opened.target.progress();
@@ -67,7 +68,7 @@ export async function runRestore(task: RestoreTask): Promise<RestoreResult> {
       position,
       target: opened.target,
       scratch: path.resolve(task.scratch),
-      digest: (table) => digestOf(target, table, signal),
+      digest: (table) => digestOf(server, table, signal),
       begun: (table) => bus.emit({ kind: "step", id: table, title: table, state: "running" }),
       restored: ({ table, rows }) => bus.emit({ kind: "step", id: table, title: `${table}: ${rows} rows`, state: "done" }),
       crashPoint: crash(),
@@ -99,7 +100,7 @@ function askedPosition(text: string | null): Lsn | null {
 }
 
 /** A database of its own, with progress of its own: `restore-MIGRATION`. */
-function openTarget(migration: string, url: string): TargetSide {
+function openDatabase(migration: string, url: string): { readonly server: PostgresServer; readonly target: TargetSide } {
   const { password, sslpassword } = parseConninfo(url);
   if (password !== undefined || sslpassword !== undefined) {
     throw new PghaulError("USAGE", "a password on the command line can be read by everybody on this machine", {
@@ -108,17 +109,17 @@ function openTarget(migration: string, url: string): TargetSide {
   }
   const name = `restore-${migration}`;
   const connection = { url };
-  return openTargetSide(
-    { kind: "postgres", connection, schema: "existing", owners: "drop", privileges: "drop" },
-    {
-      migration: name,
-      // It computes generated columns by its own settings: there is no other server to ask.
-      source: postgresServer("target", resolveConnection({ targetSessionAttrs: "read-write", ...connection })),
-      stateDirectory: "",
-      originPrefix: originPrefix(name),
-      applierToken: applierToken(name),
-    },
-  );
+  const server = postgresServer("target", resolveConnection({ targetSessionAttrs: "read-write", ...connection }));
+  const target = openRestored(connection, {
+    migration: name,
+    // It computes generated columns by its own settings: there is no other server to ask.
+    source: server,
+    stateDirectory: "",
+    originPrefix: originPrefix(name),
+    applierToken: applierToken(name),
+    markers: markersName(name),
+  });
+  return { server, target };
 }
 
 /** These tables are there, fit and are empty. */
@@ -131,8 +132,7 @@ async function requireFit(
   await schema.prepare();
 }
 
-async function digestOf({ server }: TargetSide, table: Table, signal: AbortSignal): Promise<Digest> {
-  if (server === null) throw new Error("restore: PostgreSQL is a server");
+async function digestOf(server: PostgresServer, table: Table, signal: AbortSignal): Promise<Digest> {
   const origin = new PostgresOrigin({ side: "target", connect: (purpose) => server.connect(purpose), sleep: systemClock.sleep });
   const { snapshot } = await origin.open(table, signal);
   return snapshot.digest(null).finally(() => snapshot.close());

@@ -8,6 +8,7 @@ import { heldError } from "../held-tables.ts";
 import { markersName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
+import { onlyDestination } from "../stream/downstream.ts";
 import type { LoadSettings } from "../stream/run-engine.ts";
 import { governLoad } from "./govern-load.ts";
 import { chunkBytesOf, loadRanges } from "./plan-ranges.ts";
@@ -20,6 +21,7 @@ export function loadForward(
   allJoined: LoadSettings["allJoined"],
 ): LoadSettings {
   const { throttle } = migration.config;
+  const { name: destination } = onlyDestination(migration.target);
   return {
     order: prepared.tables.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
     ranges: (table, leaves) => rangesOf(migration, table, leaves),
@@ -36,7 +38,7 @@ export function loadForward(
         await stream.atBoundary(() => prepared.schema.finish());
         const store = new TableStore(migration.state);
         const ours = tableId({ schema: "pghaul", name: markersName(migration.name) });
-        for (const { id } of prepared.tables) if (id !== ours) store.reached(id, "live");
+        for (const { id } of prepared.tables) if (id !== ours) store.reached(id, "live", destination);
         milestones.reach("load-finished");
       }
       await allJoined(stream, signal);

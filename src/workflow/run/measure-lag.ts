@@ -9,11 +9,12 @@ import { formatLsn, type Lsn, parseLsn } from "../../model/lsn.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { selectOrigin } from "../../source/queries/lag-queries.ts";
+import type { PositionStore } from "../../state/position-store.ts";
 import type { ProgressStore, SlotFacts } from "../../state/progress-store.ts";
 import type { SampleStore } from "../../state/storage/sample-store.ts";
 import { isSourceFault, SourceWatch } from "../changes/watch-source.ts";
 import { LagSeconds } from "./lag-seconds.ts";
-import type { EngineWatch } from "./watch-engine.ts";
+import type { StreamWatch } from "./watch-stream.ts";
 
 /** The side whose writes count, and the stream out of it. */
 export interface Upstream {
@@ -22,9 +23,8 @@ export interface Upstream {
   readonly slot: string;
   /** Looks for what happened to the tables and does not stream; see `SourceWatch`. */
   readonly changes: (client: pg.Client) => Promise<void>;
-  /** Position that the other side has reached; null while nothing has joined. */
-  readonly position: () => Lsn | null;
-  readonly watch: EngineWatch;
+  /** How far the other side is. */
+  readonly watch: Pick<StreamWatch, "stream" | "positions" | "position" | "lastApplied" | "counts">;
 }
 
 export interface LagParts {
@@ -32,6 +32,7 @@ export interface LagParts {
   readonly upstream: () => Upstream;
   readonly bus: ProgressBus;
   readonly progress: ProgressStore;
+  readonly positions: PositionStore;
   readonly samples: SampleStore;
   readonly clock: Clock;
 }
@@ -80,7 +81,7 @@ export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<
         // A lost session shows in the next statement.
         if (round % HEALTH_EVERY === 0) await health.look(client);
         round += 1;
-        tell({ ...parts, ...up }, seconds, { ...(await readOrigin(client, up.slot, up.position())), ...rates });
+        tell({ ...parts, ...up }, seconds, { ...(await readOrigin(client, up.slot, up.watch.position)), ...rates });
       } catch (error) {
         if (isSourceFault(error)) throw error;
         await client?.end().catch(() => undefined);
@@ -121,13 +122,14 @@ interface Measured extends OriginState {
 function tell(parts: LagParts & Upstream, seconds: LagSeconds, { end, slot, ...rates }: Measured): void {
   const lag = lagOf(parts, end, seconds);
   parts.progress.update({ lag, slot, ...rates });
+  parts.positions.note(parts.watch.stream, parts.watch.positions);
   parts.samples.add({ at: Date.now(), lag, ...rates });
   if (lag === null) return;
   parts.bus.emit({ kind: "lag", ...lag, changesPerSecond: rates.changesPerSecond, slotRetainedBytes: slot.retainedBytes });
 }
 
-function lagOf({ position, watch }: Upstream, end: Lsn, seconds: LagSeconds): Lag | null {
-  const reached = position();
+function lagOf({ watch }: Upstream, end: Lsn, seconds: LagSeconds): Lag | null {
+  const reached = watch.position;
   if (reached === null) return null;
   const now = Date.now();
   seconds.note(end, now);

@@ -4,15 +4,13 @@
 
 import type pg from "pg";
 import { primaryOf } from "../../cutover/machine.ts";
-import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { createProgressBus, type ProgressBus } from "../../observe/events.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
-import { HoldStore } from "../../state/hold-store.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
+import { PositionStore } from "../../state/position-store.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
-import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { lookForChanges } from "../changes/look-for-changes.ts";
 import { FenceWatch } from "../cutover/watch-fence.ts";
@@ -20,19 +18,17 @@ import { keepRunning } from "../keep-running.ts";
 import { slotName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import type { PreparedRun } from "../prepare/prepare-run.ts";
-import type { EngineStream } from "../stream/engine-life.ts";
 import { runStream } from "../stream/run-stream.ts";
 import { tablesAt } from "../stream/tables-at.ts";
 import { systemClock } from "../system-clock.ts";
 import { measureLag, type Upstream } from "./measure-lag.ts";
-import { EngineWatch } from "./watch-engine.ts";
+import { StreamWatch } from "./watch-stream.ts";
 
 export interface BesideRequest {
   readonly migration: Migration;
   readonly prepared: PreparedRun;
   readonly bus: ProgressBus;
-  readonly watch: EngineWatch;
-  readonly position: () => Lsn | null;
+  readonly watch: StreamWatch;
   /** Looks whether another process wants us to end. */
   readonly askedToStop: () => void;
   readonly stop: AbortSignal;
@@ -45,20 +41,21 @@ const POLL_MILLIS = 250;
 
 export async function runBeside(request: BesideRequest): Promise<void> {
   const { migration, bus, askedToStop, streamed, signal, prepared } = request;
-  const { state } = migration;
-  const reverse = new EngineWatch({ stream: "reverse", tables: new TableStore(state), holds: new HoldStore(state), bus: quiet(bus) });
-  const back: WayBack = { watch: reverse, stream: null, tables: null };
+  const { target, state } = migration;
+  const destinations = target.wayBack?.destinations ?? [];
+  const back: WayBack = { watch: new StreamWatch({ stream: "reverse", destinations, state, bus: quiet(bus) }), tables: null };
   const lag = measureLag(
     {
       upstream: () => upstreamNow(request, back),
       bus,
-      progress: new ProgressStore(migration.state),
-      samples: new SampleStore(migration.state),
+      progress: new ProgressStore(state),
+      positions: new PositionStore(state),
+      samples: new SampleStore(state),
       clock: systemClock,
     },
     AbortSignal.any([signal, streamed]),
   );
-  if (!migration.target.capabilities.switches) {
+  if (target.switching === null) {
     await Promise.all([lag, poll(request, askedToStop)]);
     return;
   }
@@ -68,18 +65,17 @@ export async function runBeside(request: BesideRequest): Promise<void> {
 
 /** The reverse stream, as far as it is there. */
 interface WayBack {
-  readonly watch: EngineWatch;
-  stream: EngineStream | null;
+  readonly watch: StreamWatch;
   /** As the target has them. */
   tables: readonly Table[] | null;
 }
 
 /** Out of the side that takes the writes now; the other stream is idle. */
-function upstreamNow({ migration, prepared, bus, watch, position }: BesideRequest, back: WayBack): Upstream {
+function upstreamNow({ migration, prepared, bus, watch }: BesideRequest, back: WayBack): Upstream {
   const side = primaryOf(new CutoverStore(migration.state).load());
   const connect = (inner: AbortSignal): ReturnType<Migration["connect"]> => migration.connect(side, "measure lag", { signal: inner });
   const look = (client: pg.Client): Promise<void> => lookForChanges({ migration, side: "source", tables: prepared.tables, bus }, client);
-  if (side === "source") return { side, connect, slot: prepared.tail.slot, changes: look, position, watch };
+  if (side === "source") return { side, connect, slot: prepared.tail.slot, changes: look, watch };
   const lookBack = async (client: pg.Client): Promise<void> => {
     if (back.tables !== null) await lookForChanges({ migration, side, tables: back.tables, bus }, client);
   };
@@ -92,7 +88,6 @@ function upstreamNow({ migration, prepared, bus, watch, position }: BesideReques
       // What our own applier does to the source meanwhile must not look like a change of somebody's once it is the primary again.
       await migration.session("source", "changes", look);
     },
-    position: () => back.stream?.position ?? null,
     watch: back.watch,
   };
 }
@@ -139,9 +134,6 @@ async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequ
     load: null,
     bus,
     watch: back.watch,
-    streaming: (stream) => {
-      back.stream = stream;
-    },
     stop,
     signal,
   });

@@ -31,7 +31,7 @@ import { runVerify } from "../verify/run-verify.ts";
 import type { VerifyResult } from "../verify/verify-result.ts";
 import { loadForward } from "./load-forward.ts";
 import { runBeside } from "./run-beside.ts";
-import { EngineWatch } from "./watch-engine.ts";
+import { StreamWatch } from "./watch-stream.ts";
 
 /** Where `run` ends by itself; without one it streams until it is stopped. */
 export type Until = "loaded" | "caught-up" | "verified";
@@ -121,19 +121,18 @@ const RELOAD_POLL_MILLIS = 250;
 class Run {
   readonly #request: RunRequest;
   #prepared: PreparedRun;
-  readonly #watch: EngineWatch;
+  readonly #watch: StreamWatch;
   readonly #since = new Date().toISOString();
   /** Aborted when the goal is reached, or another process asked us to stop. */
   readonly #done = new AbortController();
-  #stream: EngineStream | null = null;
   #reached: RunResult["reached"] = "stopped";
   #verify: VerifyResult | null = null;
 
   constructor(request: RunRequest, prepared: PreparedRun) {
     this.#request = request;
     this.#prepared = prepared;
-    const { state } = request.migration;
-    this.#watch = new EngineWatch({ stream: "forward", tables: new TableStore(state), holds: new HoldStore(state), bus: request.bus });
+    const { state, target } = request.migration;
+    this.#watch = new StreamWatch({ stream: "forward", destinations: target.destinations, state, bus: request.bus });
   }
 
   async run(): Promise<RunResult> {
@@ -159,7 +158,7 @@ class Run {
   async #streams(stop: AbortSignal): Promise<void> {
     const { migration, bus, now } = this.#request;
     const streamed = new AbortController();
-    const beside = { migration, prepared: this.#prepared, bus, watch: this.#watch, stop, position: () => this.#stream?.position ?? null };
+    const beside = { migration, prepared: this.#prepared, bus, watch: this.#watch, stop };
     await runTogether(
       [
         (signal) => this.#forward(stop, signal).finally(() => streamed.abort()),
@@ -184,9 +183,6 @@ class Run {
       signal,
       watch: this.#watch,
       load: load ? loadForward(migration, this.#prepared, bus, (stream, signal) => this.#allJoined(stream, signal)) : null,
-      streaming: (stream) => {
-        this.#stream = stream;
-      },
     });
   }
 

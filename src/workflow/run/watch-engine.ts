@@ -7,8 +7,9 @@ import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { StreamName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
-import type { HoldStore } from "../../state/hold-store.ts";
-import type { TablePhase, TableStore } from "../../state/table-store.ts";
+import { type HeldAt, HoldStore } from "../../state/hold-store.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { type TablePhase, TableStore } from "../../state/table-store.ts";
 import { heldSentence, reloadAdvice } from "../held-tables.ts";
 
 /** What the stream did last, for the lag. */
@@ -27,13 +28,14 @@ export interface EngineCounts {
 
 interface WatchParts {
   readonly stream: StreamName;
-  readonly tables: TableStore;
-  readonly holds: HoldStore;
+  readonly destination: string;
+  readonly state: StateDatabase;
   readonly bus: ProgressBus;
 }
 
+/** The engine of one destination. */
 export class EngineWatch implements EngineObserver {
-  readonly #stream: StreamName;
+  readonly #at: HeldAt;
   readonly #tables: TableStore;
   readonly #holds: HoldStore;
   readonly #bus: ProgressBus;
@@ -48,10 +50,10 @@ export class EngineWatch implements EngineObserver {
   #total = 0;
   #applied: AppliedMark | null = null;
 
-  constructor({ stream, tables, holds, bus }: WatchParts) {
-    this.#stream = stream;
-    this.#tables = tables;
-    this.#holds = holds;
+  constructor({ stream, destination, state, bus }: WatchParts) {
+    this.#at = { stream, destination };
+    this.#tables = new TableStore(state);
+    this.#holds = new HoldStore(state);
     this.#bus = bus;
     this.#recount();
   }
@@ -93,16 +95,16 @@ export class EngineWatch implements EngineObserver {
   }
 
   tableHeld(table: string, hold: Hold): void {
-    this.#holds.held(this.#stream, table, hold);
+    this.#holds.held(this.#at, table, hold);
     for (const running of this.#running) if (running.startsWith(`${table}#`)) this.#running.delete(running);
-    const held = this.#holds.all().find((one) => one.stream === this.#stream && one.table === table);
+    const held = this.#holds.at(this.#at).find((one) => one.table === table);
     if (held === undefined) return;
     this.#bus.emit({ kind: "warning", code: "TABLE_HELD", message: `${heldSentence(held)}; ${reloadAdvice(held)}` });
   }
 
   /** What the target says at the start of a life; what is held since an earlier one is told again. */
   holdsKnown(known: ReadonlyMap<string, Hold>): void {
-    this.#holds.agree(this.#stream, known);
+    this.#holds.agree(this.#at, known);
     // A table that is loaded anew is pending again.
     this.#recount();
     for (const [table, hold] of known) this.tableHeld(table, hold);
@@ -122,14 +124,14 @@ export class EngineWatch implements EngineObserver {
   #reached(table: string, phase: "loading" | "loaded" | "joined"): void {
     const before = this.#phases.get(table);
     if (before === undefined || before === "live" || before === phase) return;
-    this.#tables.reached(table, phase);
+    this.#tables.reached(table, phase, this.#at.destination);
     this.#phases.set(table, phase);
   }
 
   /** Estimates are the catalog's: COPY text may be more than the heap, so what is done is never more than what is expected. */
   #recount(): void {
     const records = this.#tables.all();
-    this.#phases = new Map(records.map(({ table, phase }) => [table.id, phase]));
+    this.#phases = new Map(this.#tables.phasesAt(this.#at.destination));
     const finished = (phase: string) => phase !== "pending" && phase !== "loading";
     this.#rows = records.reduce((sum, { rows }) => sum + rows, 0);
     this.#bytes = records.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -29,6 +29,8 @@ export interface EngineParts {
   readonly openSource: (signal: AbortSignal) => Promise<SourceReader & { close(): Promise<void> }>;
   readonly openTarget: (signal: AbortSignal) => Promise<EngineTarget>;
   readonly log: ChangeLog;
+  /** This engine needs nothing of the log below. */
+  readonly release: (position: Lsn) => Promise<void>;
   readonly store: LoadStore;
   readonly clock: Clock;
   readonly observer: EngineObserver;
@@ -181,7 +183,7 @@ interface Releasing {
 }
 
 async function releaseLog(
-  { log, clock, retainMillis, load: settings, reloads }: EngineParts,
+  { release: releaseBelow, clock, retainMillis, load: settings, reloads }: EngineParts,
   { life, loading }: Releasing,
   signal: AbortSignal,
 ): Promise<void> {
@@ -189,7 +191,7 @@ async function releaseLog(
   const resting = settings === null ? life.resting : [];
   const needed = (): Lsn[] =>
     [life.stream.recordedPosition, loading.load?.oldestPosition() ?? null, ...resting].filter((position) => position !== null);
-  const release = new LogRelease({ log, target: life, clock, retainMillis, needed });
+  const release = new LogRelease({ log: { release: releaseBelow }, target: life, clock, retainMillis, needed });
   while (!signal.aborted) {
     if (loading.floor !== null) reloads?.visible(loading.floor());
     await release.step();

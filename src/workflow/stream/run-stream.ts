@@ -12,6 +12,7 @@ import { openReplicationStream } from "../../source/replication-stream.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
 import { ChunkStore } from "../../state/chunk-store.ts";
 import { type TailRecord, TailStore } from "../../state/tail-store.ts";
+import type { Destination } from "../../target/kind.ts";
 import { namePartitions } from "../changes/name-partitions.ts";
 import { crashPoints } from "../crash-point.ts";
 import { keepRunning } from "../keep-running.ts";
@@ -19,7 +20,7 @@ import { originPrefix, publicationName } from "../names.ts";
 import type { Migration } from "../open-migration.ts";
 import { ReloadRequests } from "../reload/reload-requests.ts";
 import { TablesEmptied } from "../reload/watch-reloads.ts";
-import type { EngineWatch } from "../run/watch-engine.ts";
+import type { StreamWatch } from "../run/watch-stream.ts";
 import { runTogether } from "../run-together.ts";
 import { systemClock } from "../system-clock.ts";
 import { noteDrift } from "./adopt-drift.ts";
@@ -27,6 +28,7 @@ import { downstream } from "./downstream.ts";
 import { refreshXids } from "./refresh-xids.ts";
 import { type EngineParts, type LoadSettings, runEngine } from "./run-engine.ts";
 import { runTail } from "./run-tail.ts";
+import { SharedRelease } from "./shared-release.ts";
 
 export interface StreamRequest {
   readonly migration: Migration;
@@ -36,9 +38,8 @@ export interface StreamRequest {
   readonly tail: TailRecord;
   readonly tables: readonly Table[];
   readonly load: LoadSettings | null;
-  readonly watch: EngineWatch;
+  readonly watch: StreamWatch;
   readonly bus: ProgressBus;
-  readonly streaming: EngineParts["streaming"];
   readonly stop: AbortSignal;
   readonly signal: AbortSignal;
 }
@@ -57,15 +58,21 @@ export async function runStream(request: StreamRequest): Promise<void> {
   const log = await openLog(request);
   const waiting = (why: string): void => request.bus.emit({ kind: "waiting", why });
   const tail = (signal: AbortSignal): Promise<void> => tailInto(log, request, AbortSignal.any([signal, tailStop.signal]));
-  const engine = async (signal: AbortSignal): Promise<void> => {
-    try {
-      const life = (): Promise<void> => runEngine(engineParts(log, request), request.stop, signal);
-      await keepRunning(() => untilNoReload(life, signal), { clock: systemClock, signal, waiting });
-    } finally {
-      tailStop.abort();
-    }
-  };
   const { migration, name } = request;
+  const { destinations } = downstream(migration.target, name);
+  const shared = new SharedRelease(
+    log,
+    destinations.map((one) => one.name),
+  );
+  const engine = async (destination: Destination, signal: AbortSignal): Promise<void> => {
+    const life = (): Promise<void> => runEngine(engineParts({ log, shared, destination }, request), request.stop, signal);
+    await keepRunning(() => untilNoReload(life, signal), { clock: systemClock, signal, waiting });
+  };
+  const engines = (signal: AbortSignal): Promise<void> =>
+    runTogether(
+      destinations.map((destination) => (inner) => engine(destination, inner)),
+      signal,
+    ).finally(() => tailStop.abort());
   const xids = (signal: AbortSignal): Promise<void> =>
     refreshXids({
       log,
@@ -74,7 +81,7 @@ export async function runStream(request: StreamRequest): Promise<void> {
       signal: AbortSignal.any([signal, tailStop.signal]),
     });
   try {
-    await runTogether([tail, engine, xids], request.signal);
+    await runTogether([tail, engines, xids], request.signal);
   } catch (error) {
     noteDrift(migration.state, error);
     throw await namePartitions(migration, error);
@@ -130,8 +137,15 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
   });
 }
 
-function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
-  const { migration, name, tables, load, watch, streaming } = request;
+interface EngineScope {
+  readonly log: LocalLog;
+  readonly shared: SharedRelease;
+  readonly destination: Destination;
+}
+
+function engineParts({ log, shared, destination }: EngineScope, request: StreamRequest): EngineParts {
+  const { migration, name, tables, load } = request;
+  const watch = request.watch.at(destination.name);
   const upstream = upstreamOf(name);
   const readers = load?.readers ?? 1;
   return {
@@ -148,15 +162,20 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
       });
     },
     openTarget: (signal) =>
-      downstream(migration.target, name).openEngine({ loadLanes: readers, crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT), signal }),
+      destination.openEngine({
+        loadLanes: readers,
+        crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
+        signal,
+      }),
     log,
-    store: new ChunkStore(migration.state),
+    release: (position) => shared.release(destination.name, position),
+    store: new ChunkStore(migration.state, destination.name),
     clock: systemClock,
     observer: watch,
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
     load,
     retainMillis: Math.max(migration.config.log.retain, LEAST_RETAIN_MILLIS),
-    streaming,
+    streaming: (stream) => request.watch.streaming(destination.name, stream),
     holdsKnown: (holds) => watch.holdsKnown(holds),
     reloads: load === null ? null : new ReloadRequests({ migration, bus: request.bus, tables }),
     visibleFloor: () => new TailStore(migration.state).get(name)?.visibleFloor ?? request.tail.startLsn,

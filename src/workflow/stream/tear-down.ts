@@ -1,15 +1,13 @@
 import { createHash } from "node:crypto";
-import type pg from "pg";
-import { type StreamName, upstreamOf } from "../../model/side.ts";
-import { dropOpenFences } from "../../side/postgres/bookkeeping/drop-open-fences.ts";
-import { forgetMigration } from "../../side/postgres/bookkeeping/forget-migration.ts";
-import { isPrepared } from "../../side/postgres/bookkeeping/progress-queries.ts";
+import { postgresTeardown } from "../../side/postgres/bookkeeping/postgres-teardown.ts";
+import type { PostgresServer } from "../../side/postgres/server.ts";
 import { dropPublication } from "../../source/publication.ts";
 import { dropSlot } from "../../source/slot.ts";
 import { acquireLease } from "../../state/lease.ts";
 import { MilestoneStore } from "../../state/milestone-store.ts";
+import type { Teardown } from "../../target/kind.ts";
 import { markersName, originPrefix, publicationName, slotName } from "../names.ts";
-import type { Migration } from "../open-migration.ts";
+import type { Migration, Sides } from "../open-migration.ts";
 
 /** What a teardown removes, as the operator reviews it. */
 export interface TeardownPlan {
@@ -17,26 +15,8 @@ export interface TeardownPlan {
   readonly digest: string;
 }
 
-/** Of which something may be left: a target that is no PostgreSQL has nothing of ours but what was moved. */
-function streamsOf({ target }: Migration): readonly StreamName[] {
-  return target.server === null ? ["forward"] : ["forward", "reverse"];
-}
-
-export function planTeardown(migration: Migration): TeardownPlan {
-  const drops = streamsOf(migration).flatMap((stream) => {
-    const side = upstreamOf(stream);
-    return [
-      `${side}: drop replication slot ${slotName(migration.name, stream)}`,
-      `${side}: drop publication ${publicationName(migration.name)}`,
-      `${side}: forget the migration's progress, drop its replication origins ${originPrefix(migration.name)}*`,
-      `${side}: drop the triggers of fences that are open`,
-    ];
-  });
-  // A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way.
-  const lines = [
-    ...drops,
-    "both: the schema pghaul stays, and with it the fence that still refuses writes at a side that is not the primary; to lift it there: drop schema pghaul cascade",
-  ];
+export function planTeardown(sides: Sides): TeardownPlan {
+  const lines = [...partsOf(sides).flatMap((part) => part.lines), whatStays(sides)];
   return { lines, digest: createHash("sha256").update(JSON.stringify(lines)).digest("hex").slice(0, 16) };
 }
 
@@ -49,23 +29,41 @@ export async function tearDown(migration: Migration): Promise<void> {
   try {
     // First, so that a teardown that is killed half-way is never taken for a migration that can go on.
     new MilestoneStore(migration.state).reach("torn-down");
-    for (const stream of streamsOf(migration))
-      await migration.session(upstreamOf(stream), "teardown", (client) => tearDownSide(migration, stream, client));
+    for (const { run } of partsOf(migration)) await run(new AbortController().signal);
   } finally {
     lease.release();
   }
 }
 
-async function tearDownSide(migration: Migration, stream: StreamName, client: pg.Client): Promise<void> {
-  await dropSlot(client, { side: upstreamOf(stream), name: slotName(migration.name, stream) });
-  await dropPublication(client, publicationName(migration.name));
-  if (!(await isPrepared(client))) return;
-  await dropOpenFences(client);
-  await forgetMigration(client, {
-    side: upstreamOf(stream),
-    migration: migration.name,
-    markers: markersName(migration.name),
-    originPrefix: originPrefix(migration.name),
-    signal: new AbortController().signal,
-  });
+/** In this order: what is written at a side is forgotten only once nobody streams it. */
+function partsOf({ name, source, target }: Sides): readonly Teardown[] {
+  const ends = { migration: name, originPrefix: originPrefix(name), markers: markersName(name), receives: target.wayBack !== null };
+  return [
+    streamOutOf(source, name),
+    postgresTeardown(source, ends),
+    ...(target.wayBack === null ? [] : [streamOutOf(target.wayBack.upstream, name)]),
+    target.teardown,
+  ];
+}
+
+/** Slot and publication of the stream that is read out of a database. */
+function streamOutOf(server: PostgresServer, migration: string): Teardown {
+  const { side } = server;
+  const slot = slotName(migration, side === "source" ? "forward" : "reverse");
+  const publication = publicationName(migration);
+  return {
+    lines: [`${side}: drop replication slot ${slot}`, `${side}: drop publication ${publication}`],
+    run: () =>
+      server.session("teardown", async (client) => {
+        await dropSlot(client, { side, name: slot });
+        await dropPublication(client, publication);
+      }),
+  };
+}
+
+/** A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way. */
+function whatStays({ target }: Sides): string {
+  return target.switching === null
+    ? "source: the schema pghaul stays; to remove it, once no other migration uses it: drop schema pghaul cascade"
+    : "both: the schema pghaul stays, and with it the fence that still refuses writes at a side that is not the primary; to lift it there: drop schema pghaul cascade";
 }

@@ -5,7 +5,6 @@ import type { Table } from "../../model/table.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { qualifiedName } from "../../postgres/quote.ts";
 import { deleteMarker, touchMarker } from "../../side/postgres/bookkeeping/marker-table.ts";
-import { withComputed } from "../../side/postgres/compare/computed-columns.ts";
 import { PostgresOrigin } from "../../side/postgres/compare/postgres-sides.ts";
 import { insertLsn, systemIdentifier } from "../../side/postgres/wal.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
@@ -57,7 +56,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   await refuseIdle(migration);
   const chosen = chooseTables(migration, task.only);
   const there = await migration.session(upstreamOf(stream), "verify", (client) => tablesAt(client, migration, stream, chosen));
-  const tables = await computedWhereBothAre(migration, there);
+  const tables = await migration.target.compared(there);
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
@@ -157,11 +156,6 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
     });
   }
   return chosen.map(({ table }) => table);
-}
-
-/** Generated columns are compared where both sides are PostgreSQL, which computes them on each. */
-function computedWhereBothAre({ source, target }: Migration, tables: readonly Table[]): Promise<readonly Table[]> | readonly Table[] {
-  return target.server === null ? tables : withComputed([source, target.server], tables);
 }
 
 /** How long "the stream is close by" is believed. */

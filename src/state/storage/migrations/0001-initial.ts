@@ -16,21 +16,31 @@ create table migration_table (
   id             text primary key,
   ordinal        integer not null,
   definition     text not null,
-  phase          text not null check (phase in ('pending', 'loading', 'loaded', 'joined', 'live')),
   expected_rows  integer not null,
   expected_bytes integer not null,
-  loading_at     text,
-  loaded_at      text,
-  joined_at      text,
-  live_at        text,
   -- When the table was emptied to be loaded anew, or its columns changed; verdicts from before it say nothing any more.
   changed_at     text
 ) strict, without rowid;
 
--- Tables of which the target refused a row, as the target's own record says; kept here for whoever has no session there.
+-- How far a table is at each of the target's databases.
+create table table_state (
+  destination text not null,
+  table_id    text not null references migration_table (id),
+  phase       text not null check (phase in ('pending', 'loading', 'loaded', 'joined', 'live')),
+  loading_at  text,
+  loaded_at   text,
+  joined_at   text,
+  live_at     text,
+  primary key (table_id, destination)
+) strict, without rowid;
+
+-- Tables that stand still at a destination. held: it refused a row, as its own record says; kept here for whoever has no session there.
+-- failed: nothing can be written to the table for another reason.
 create table hold (
   stream       text not null check (stream in ('forward', 'reverse')),
+  destination  text not null,
   table_id     text not null,
+  state        text not null default 'held' check (state in ('held', 'failed')),
   at           text not null,
   reason       text not null,
   sqlstate     text,
@@ -40,7 +50,7 @@ create table hold (
   reload_asked text,
   -- Why the last wish was not fulfilled.
   reload_refused text,
-  primary key (stream, table_id)
+  primary key (stream, destination, table_id)
 ) strict, without rowid;
 
 -- autoincrement: the target remembers merged chunks by id, so an id must never come twice, not even after a delete.
@@ -51,12 +61,19 @@ create table chunk (
   from_key       text,
   from_inclusive integer not null check (from_inclusive in (0, 1)),
   to_key         text,
-  to_inclusive   integer not null check (to_inclusive in (0, 1)),
-  merged_at      text,
-  row_count      integer not null default 0,
-  byte_count     integer not null default 0
+  to_inclusive   integer not null check (to_inclusive in (0, 1))
 ) strict;
 create index chunk_table on chunk (table_id, id);
+
+-- What of a chunk each destination took; it is done when all of them have.
+create table chunk_merge (
+  chunk_id    integer not null references chunk (id),
+  destination text not null,
+  merged_at   text not null,
+  row_count   integer not null,
+  byte_count  integer not null,
+  primary key (chunk_id, destination)
+) strict, without rowid;
 
 create table tail (
   stream             text primary key check (stream in ('forward', 'reverse')),
@@ -70,6 +87,15 @@ create table tail (
   changes            integer not null default 0,
   bytes              integer not null default 0,
   updated_at         text not null
+) strict, without rowid;
+
+-- How far each destination of a stream is, as last heard. Its own record is the truth.
+create table position (
+  stream      text not null check (stream in ('forward', 'reverse')),
+  destination text not null,
+  applied_lsn text not null,
+  updated_at  text not null,
+  primary key (stream, destination)
 ) strict, without rowid;
 
 -- One row: what the running process last said of itself.
