@@ -1,6 +1,7 @@
 import { sqlState } from "../../postgres/wrap-error.ts";
 import { askOf } from "../../side/postgres/catalog/ask.ts";
 import { readSubscriptions } from "../../side/postgres/catalog/subscriptions.ts";
+import { readLeftSecrets } from "../../side/postgres/foreign/secret-options.ts";
 import { trySetReplicaRole } from "../queries/check-server-queries.ts";
 import { type EventTriggerRow, selectEventTriggers, selectLeftFences } from "../queries/surroundings-queries.ts";
 import { type Check, type CheckContext, fail, named, pass, type Side, statements, type Verdict, warn } from "./check.ts";
@@ -11,6 +12,7 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
   { id: "target-event-triggers", run: ({ target }) => eventTriggers(target) },
   { id: "source-subscriptions", run: (context) => subscriptions(context, "source") },
   { id: "target-subscriptions", run: (context) => subscriptions(context, "target") },
+  { id: "source-secrets", run: ({ source }) => secrets(source) },
   { id: "source-fences-left", run: ({ source }) => fencesLeft(source) },
   { id: "target-fences-left", run: ({ target }) => fencesLeft(target) },
 ];
@@ -84,6 +86,19 @@ async function subscriptions(context: CheckContext, name: Side["name"]): Promise
       `not moved, and the cutover waits until the target has them, disabled: ${named(found.map((one) => one.name))}`,
     ].join("; "),
     fixes.filter((fix) => fix !== null).join("\n"),
+  );
+}
+
+/** Options of foreign objects that hold secrets are written nowhere, so they do not move. */
+async function secrets({ client }: Side): Promise<Verdict> {
+  const found = await readLeftSecrets(askOf(client));
+  if (found.length === 0) return pass("no foreign server or user mapping holds one");
+  return warn(
+    `passwords and other secrets do not move: ${named(found.map(({ title }) => title))}`,
+    statements(
+      found.map(({ statement }) => statement),
+      "at the target, once the first run has made the schema; with the secret in place of ...",
+    ),
   );
 }
 

@@ -5,6 +5,7 @@ import { qualifiedName } from "../../../postgres/quote.ts";
 import type { ApplicationSettings } from "../../../side/postgres/application-settings.ts";
 import { askOf } from "../../../side/postgres/catalog/ask.ts";
 import type { AccessDifference } from "../../../side/postgres/catalog/compare-access.ts";
+import { type LeftSecret, readLeftSecrets } from "../../../side/postgres/foreign/secret-options.ts";
 import type { PostgresServer } from "../../../side/postgres/server.ts";
 import type { SchemaRequest, SchemaWork } from "../../kind.ts";
 import { applyAccess } from "../access/apply-access.ts";
@@ -77,9 +78,10 @@ interface MoveRequest extends Pick<SchemaRequest, "tables" | "bus" | "signal"> {
 
 async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: MoveRequest): Promise<SchemaMove> {
   const selected = tables.map(({ oid }) => oid);
-  const { unreadable, dumpOptions } = await parts.source.session("schema", async (client) => ({
+  const { unreadable, dumpOptions, secrets } = await parts.source.session("schema", async (client) => ({
     unreadable: await selectUnreadable(client, selected),
     dumpOptions: await selectDumpOptions(client),
+    secrets: await readLeftSecrets(askOf(client)),
   }));
   for (const { schema, name } of unreadable) {
     bus.emit({
@@ -88,6 +90,7 @@ async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: Mo
       message: `not made at the target: ${tableId({ schema, name })} is not selected, and our role may not read it, as pg_dump must; before the first run: grant select on ${qualifiedName(schema, name)} to the role`,
     });
   }
+  tellOfSecrets(secrets, bus);
   const move = await SchemaMove.open({
     source: parts.source.spec,
     connect,
@@ -140,6 +143,12 @@ async function grantAgain(parts: SchemaParts, bus: ProgressBus): Promise<void> {
 }
 
 const TOLD = 20;
+
+function tellOfSecrets(secrets: readonly LeftSecret[], bus: ProgressBus): void {
+  const warn = (message: string): void => bus.emit({ kind: "warning", code: "SECRETS_NOT_KEPT", message });
+  for (const { title, statement } of secrets.slice(0, TOLD)) warn(`secrets do not move: ${title}; at the target: ${statement};`);
+  if (secrets.length > TOLD) warn(`${secrets.length - TOLD} more foreign objects hold secrets; pghaul cutover check names what is missing`);
+}
 
 function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void {
   for (const { statement, what, obstacle } of left.slice(0, TOLD)) {
