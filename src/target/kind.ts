@@ -135,6 +135,8 @@ export interface SchemaWork {
   prepare(): Promise<void>;
   /** After a table's last chunk: indexes, constraints, statistics. */
   tableLoaded(table: Table): Promise<void>;
-  /** After the last table: foreign keys, triggers, sequences. */
+  /** After the last table: foreign keys, triggers, sequences. Repeatable: it makes what is missing of it. */
   finish(): Promise<void>;
+  /** Whether the target itself remembers that `finish` came to its end: our own memory of it says nothing of a standby that was behind and took over. */
+  isFinished(): Promise<boolean>;
 }
