@@ -8,13 +8,19 @@ import { type Ask, inOneSnapshot } from "../catalog/ask.ts";
 
 export type ForeignKind = "foreign data wrapper" | "server" | "foreign table" | "user mapping";
 
-const SECRET_NAME = /passw|passphrase|pwd|secret|token|credential|(?:private|api|access|account|encryption|ssl)_?key/i;
+const SECRET_WORDS = "passw|passphrase|pwd|secret|token|credential|(private|api|access|account|encryption|ssl)_?key";
+const SECRET_NAME = new RegExp(SECRET_WORDS, "i");
 const HARMLESS_OF_MAPPINGS: ReadonlySet<string> = new Set(["user", "username", "user_name", "password_required"]);
 
 /** `value` as the catalog has it: a connection string with a password in it counts too. */
 export function isSecretOption(kind: ForeignKind, name: string, value: string): boolean {
   if (kind === "user mapping") return !HARMLESS_OF_MAPPINGS.has(name.toLowerCase());
   return SECRET_NAME.test(name) || redact(value) !== value;
+}
+
+/** SQL: the options in `column` as they may be compared, in the order of their names; of those that hold a secret the name alone. Null: none. */
+export function comparableOptions(column: string): string {
+  return `(select string_agg(case when pg_catalog.split_part(o, '=', 1) ~* '${SECRET_WORDS}' then pg_catalog.split_part(o, '=', 1) else o end, ', ' order by o) from unnest(${column}) as o)`;
 }
 
 /** Something that cannot move whole, because a secret is part of it. */
@@ -55,12 +61,12 @@ function parted(option: string): { readonly name: string; readonly value: string
 }
 
 /** Whether this role may read a mapping's options; the condition of the view pg_user_mappings itself (src/backend/catalog/system_views.sql). */
-const MAPPING_IS_READABLE = `(
+export const MAPPING_IS_READABLE = `(
   m.umoptions is not null or (select rolsuper from pg_catalog.pg_roles where rolname = current_user)
     or (m.umuser <> 0 and m.usename = current_user and pg_catalog.has_server_privilege(m.srvid, 'usage'))
     or (m.umuser = 0 and (select pg_catalog.pg_has_role(s.srvowner, 'usage') from pg_catalog.pg_foreign_server s where s.oid = m.srvid)))`;
 
-const MAPPED_ROLE = "case when m.umuser = 0 then 'public' else pg_catalog.quote_ident(m.usename) end";
+export const MAPPED_ROLE = "case when m.umuser = 0 then 'public' else pg_catalog.quote_ident(m.usename) end";
 
 const notOfExtension = (catalog: string, oid: string): string =>
   `not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.${catalog}'::regclass and d.objid = ${oid} and d.deptype = 'e')`;
