@@ -28,7 +28,7 @@ const ALLOWED: Layers["allowed"] = {
   // the world, which never imports itself sideways
   source: ["model", "errors", "observe", "postgres", "pgoutput", "side", "conditions"],
   log: ["model", "errors", "observe", "postgres", "pgoutput"],
-  target: ["model", "errors", "observe", "postgres", "side"],
+  target: ["model", "errors", "observe", "postgres", "side", "conditions"],
   state: ["model", "errors", "observe", "postgres"],
   transform: ["model", "errors", "observe", "postgres"],
   // procedures over contracts

@@ -10,6 +10,8 @@ export interface PlanView {
   readonly gates: readonly { readonly id: string; readonly title: string }[];
   readonly route: string;
   readonly tables: number;
+  /** `why` names the table. */
+  readonly held: readonly { readonly why: string; readonly fix: string }[];
   readonly maxStallMillis: number;
   readonly deadlines: Readonly<Record<string, number>>;
 }
@@ -30,10 +32,11 @@ export interface StepView {
 const UNDO: Readonly<Record<string, string>> = { undone: "undone on a cancel", stays: "nothing to undo", "forward-only": "forward only" };
 
 export function planText(plan: PlanView): string {
-  const { migration, to, digest, state, steps, gates, route, tables, maxStallMillis, deadlines } = plan;
+  const { migration, to, digest, state, steps, gates, route, tables, held, maxStallMillis, deadlines } = plan;
   return [
     `Switch of ${migration} to the ${to}: ${tables} tables, route ${route}. State now: ${state}.`,
     `Clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}; a miss before the point of no return cancels, and the old primary takes writes again.`,
+    ...held.map(({ why, fix }) => `HELD, and closes a gate: ${why}; ${fix}`),
     "",
     `Gates: ${gates.map(({ id }) => id).join(", ")}`,
     "",
@@ -45,7 +48,7 @@ export function planText(plan: PlanView): string {
 
 /** For a review: a pull request, a ticket. */
 export function planMarkdown(plan: PlanView): string {
-  const { migration, to, digest, state, steps, gates, route, tables, maxStallMillis, deadlines } = plan;
+  const { migration, to, digest, state, steps, gates, route, tables, held, maxStallMillis, deadlines } = plan;
   return [
     `# Switch of \`${migration}\` to the ${to}`,
     "",
@@ -54,6 +57,7 @@ export function planMarkdown(plan: PlanView): string {
     `- tables: ${tables}; route: ${route}`,
     `- clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}`,
     "- a miss before the point of no return cancels, and the old primary takes writes again",
+    ...held.map(({ why, fix }) => `- **held**, and closes a gate: ${why}; ${fix}`),
     "",
     "## Gates",
     "",

@@ -24,6 +24,8 @@ export interface MigrationPlanView {
   /** `why` names the table. */
   readonly leftOut: readonly { readonly why: string; readonly fix: string | null; readonly stopsRun: boolean }[];
   readonly notMoved: readonly { readonly object: string; readonly fix: string }[];
+  /** `why` names the table. */
+  readonly held: readonly { readonly why: string; readonly fix: string }[];
   readonly forecast: {
     readonly totalBytes: number;
     readonly loadHours: EstimateView;
@@ -44,7 +46,7 @@ const COLUMNS: readonly TableColumn[] = [
 
 /** `terminal`: aligned for the eye, or separated by tabs. */
 export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): string {
-  const { migration, digest, source, target, leftOut, notMoved, steps, forecast } = plan;
+  const { migration, digest, source, target, leftOut, notMoved, held, steps, forecast } = plan;
   return [
     `Migration ${migration}`,
     `from ${source}`,
@@ -53,6 +55,7 @@ export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): 
     renderTable(COLUMNS, tableRows(plan), terminal).trimEnd(),
     "Rows are estimates of the source's statistics; chunks are ranges to begin with.",
     ...leftOut.map(({ why, fix, stopsRun }) => `${stopsRun ? "STOPS RUN" : "left out"}: ${why}${fixLines(fix)}`),
+    ...held.map(({ why, fix }) => `HELD: ${why}; ${fix}`),
     ...notMoved.map(({ object, fix }) => `not moved: ${object}; before the cutover, at the target:\n  fix: ${fix};`),
     "",
     "Forecast",
@@ -71,7 +74,7 @@ function fixLines(fix: string | null): string {
 
 /** The same for a review: a pull request, a ticket. */
 export function migrationPlanMarkdown(plan: MigrationPlanView): string {
-  const { migration, digest, source, target, leftOut, notMoved, steps, forecast } = plan;
+  const { migration, digest, source, target, leftOut, notMoved, held, steps, forecast } = plan;
   return [
     `# Migration \`${migration}\``,
     "",
@@ -90,6 +93,8 @@ export function migrationPlanMarkdown(plan: MigrationPlanView): string {
         `- ${stopsRun ? "**stops `pghaul run`**: " : ""}${cell(why)}${fix === null ? "" : `; fix:\n\n${fix.replaceAll(/^/gm, "      ")}\n`}`,
     ),
     ...notMoved.map(({ object, fix }) => `- ${cell(object)}; before the cutover, at the target: \`${fix};\``),
+    ...(held.length === 0 ? [] : ["", "## Held", ""]),
+    ...held.map(({ why, fix }) => `- ${cell(why)}; ${cell(fix)}`),
     "",
     "## Forecast",
     "",

@@ -12,6 +12,8 @@ export interface ActivityFacts {
   publications(): Promise<readonly PublicationFact[]>;
   /** Event triggers that are on and hear one of the commands, or any (null); not those of extensions and of logins. */
   eventTriggers(commands: readonly string[] | null): Promise<readonly EventTriggerFact[]>;
+  /** Foreign objects with options that never leave the database, because they hold a secret. */
+  leftSecrets(): Promise<readonly LeftSecret[]>;
   /** Triggers of earlier fences of ours. */
   fencesLeft(tables: readonly Table[]): Promise<readonly LeftFence[]>;
 }
@@ -67,6 +69,14 @@ export interface EventTriggerFact {
   /** Comma-separated; null for every command. */
   readonly tags: string | null;
   readonly function: string;
+}
+
+/** Something that cannot move whole, because a secret is part of it. */
+export interface LeftSecret {
+  /** `user mapping for app on server s: password, user`: names only. */
+  readonly title: string;
+  /** What makes it whole at the target, with `...` in place of each secret. */
+  readonly statement: string;
 }
 
 export interface LeftFence {

@@ -38,6 +38,14 @@ export interface NotMoved {
   readonly fix: string;
 }
 
+/** A table of a migration that is under way, of which the target refused a row: it has fallen behind, and keeps the switch from being done. */
+export interface HeldBack {
+  readonly table: string;
+  /** A sentence that names the table. */
+  readonly why: string;
+  readonly fix: string;
+}
+
 export interface MigrationPlan {
   readonly migration: string;
   readonly digest: string;
@@ -46,6 +54,8 @@ export interface MigrationPlan {
   readonly tables: readonly PlannedTable[];
   readonly leftOut: readonly LeftOutTable[];
   readonly notMoved: readonly NotMoved[];
+  /** Not in the digest. */
+  readonly held: readonly HeldBack[];
   readonly forecast: Forecast;
   readonly steps: readonly PlanStep[];
 }

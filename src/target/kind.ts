@@ -4,9 +4,9 @@
  * capabilities and from what it has, never from its name.
  */
 
-import type { BetweenFacts } from "../cutover/between-facts.ts";
+import type { BetweenFacts } from "../conditions/between-facts.ts";
+import type { SideFacts } from "../conditions/side-facts.ts";
 import type { CutoverSide } from "../cutover/ports.ts";
-import type { SideFacts } from "../cutover/side-facts.ts";
 import type { ChunkRows, CrashPoints } from "../engine/ports.ts";
 import type { AccessScope } from "../model/access-scope.ts";
 import type { CheckResult } from "../model/check-result.ts";
@@ -203,6 +203,8 @@ export interface SchemaWork {
   prepare(): Promise<void>;
   /** After a table's last chunk: indexes, constraints, statistics. */
   tableLoaded(table: Table): Promise<void>;
-  /** After the last table: foreign keys, triggers, sequences. */
+  /** After the last table: foreign keys, triggers, sequences. Repeatable: it makes what is missing of it. */
   finish(): Promise<void>;
+  /** Whether the target itself remembers that `finish` came to its end: our own memory of it says nothing of a standby that was behind and took over. */
+  isFinished(): Promise<boolean>;
 }

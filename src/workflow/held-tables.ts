@@ -11,6 +11,19 @@ export function heldSentence({ stream, table, reason, lsn, key }: HeldTable): st
   return `${table} is held: the ${downstreamOf(stream)} refuses ${row} ${place}: ${reason}`;
 }
 
+/** A held table as plans, gates and reports tell of it: without the row's key, for they are kept and passed on. */
+export interface ToldHold {
+  readonly table: string;
+  readonly why: string;
+  readonly fix: string;
+}
+
+export function toldHolds(state: StateDatabase): readonly ToldHold[] {
+  return new HoldStore(state)
+    .all()
+    .map((held) => ({ table: held.table, why: heldSentence({ ...held, key: null }), fix: reloadAdvice(held) }));
+}
+
 /** What to do about it. */
 export function reloadAdvice({ stream, table, reloadAsked, reloadRefused }: AdvisedTable): string {
   if (stream === "reverse") return FINAL;

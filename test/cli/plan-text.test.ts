@@ -43,6 +43,13 @@ function examplePlan(): MigrationPlan {
     tables: TABLES,
     leftOut: LEFT_OUT,
     notMoved: [{ object: "publication feed", fix: "create publication feed for all tables with (publish = 'insert')" }],
+    held: [
+      {
+        table: "public.orders",
+        why: 'public.orders is held: the target refuses a row read by the load: violates check constraint "small"',
+        fix: "remove the cause at the target, then: pghaul snapshot reload --table 'public.orders'",
+      },
+    ],
     forecast: forecast({
       tables: TABLES.map(({ table, bytes, rows }) => ({ id: table, bytes, rows })),
       reads: [{ table: "public.orders", rows: 300_000, bytes: 64e6, millis: 1_500, writeMillis: 2_500, cpuMillis: 700 }],

@@ -154,6 +154,24 @@ describe("hook route", () => {
     assert.equal(JSON.parse(readFileSync(record, "utf8")).turn, 5);
   });
 
+  it("has one limit for the end of an earlier hook and its own work together", async (t) => {
+    const { route, directory } = hook(t, `sleep 7132.${process.pid}`, 60_000);
+    const left = sleeper(t);
+    writeFileSync(noted(directory).record, JSON.stringify({ turn: 4, group: groupOf(left) }));
+    // The earlier one takes its time to die, as a process in the middle of a write to a dead disk does.
+    const mortal = performance.now() + 3_000;
+    const kill = process.kill.bind(process);
+    t.mock.method(process, "kill", (pid: number, signal?: string | number) => {
+      if (pid === -left && signal === "SIGKILL" && performance.now() < mortal) return true;
+      return kill(pid, signal);
+    });
+    await assert.rejects(route.takeOver(50), failure(/still runs and cannot be ended/));
+    const began = performance.now();
+    await assert.rejects(route.switchTo("target", 4_000), failure(/did not end within 4000 ms/));
+    const took = performance.now() - began;
+    assert.ok(took > 3_500 && took < 6_000, `${took} ms`);
+  });
+
   it("leaves alone what a hook left behind when it ended by itself, and what another boot has noted", async (t) => {
     const { route, directory } = hook(t, "sleep 300 >/dev/null 2>&1 </dev/null 3<&- & echo $! >pid; exit 0");
     const { record } = noted(directory);

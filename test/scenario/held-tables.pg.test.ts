@@ -1,6 +1,8 @@
 /** The target refuses a row: that table alone is held, says why, and is loaded anew once the cause is gone. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HELD_POINTS } from "../crash/crash-lives.ts";
@@ -31,7 +33,8 @@ describe("a table of which the target refuses a row", { timeout: deadline(300_00
   after(() => pair[Symbol.asyncDispose]());
 
   it("is held with key, LSN and reason; the rest of its transaction and all other tables go on; reload brings it back", async () => {
-    const move = await newMove(pair, { sql: SQL });
+    const config = "cutover: { routing: [ { kind: document, file: route.json } ] }";
+    const move = await newMove(pair, { sql: SQL, config });
     const running = await streaming(move);
     await query(move.targetDb, "alter table payments add constraint small check (amount < 1000)");
     await query(
@@ -58,6 +61,24 @@ describe("a table of which the target refuses a row", { timeout: deadline(300_00
     const { tables } = (await move.run(["status", "--json"])).json().result;
     const { held } = tables.find(({ table }: { table: string }) => table === "public.payments");
     assert.deepEqual([held.stream, held.key, held.sqlstate], ["forward", ["7", "a"], "23514"]);
+    // Whoever reads a plan or a report sees it, and no value of the row.
+    const report = join(move.dir, "report.html");
+    for (const args of [
+      ["plan"],
+      ["plan", "--format", "markdown"],
+      ["cutover", "plan"],
+      ["cutover", "plan", "--markdown"],
+      ["report", "--out", report],
+    ]) {
+      const shown = await move.run(args);
+      assert.equal(shown.code, 0, shown.stderr);
+      const seen = args[0] === "report" ? readFileSync(report.replace("html", "md"), "utf8") : shown.stdout;
+      assert.match(
+        seen,
+        /held.*public\.payments is held: the target refuses a row changed .*pghaul snapshot reload --table 'public\.payments'/is,
+        args.join(" "),
+      );
+    }
     const whole = await move.run(["verify", "run"]);
     assert.equal(whole.code, 21, whole.stdout);
     assert.match(whole.stderr, /^Code: TABLE_HELD$/m);

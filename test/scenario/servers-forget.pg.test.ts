@@ -115,6 +115,62 @@ it("a standby that was behind takes over while nothing is under way, and the chu
   assert.match(ended.stderr, /the target has lost what it committed last/);
 });
 
+/** Objects that come behind the rows of their tables, and some behind all of them. */
+const RICH = `create table parent (id int primary key, code text); create unique index parent_code on parent (code);
+  create table child (id int primary key, parent int references parent, n int check (n >= 0));
+  create index child_parent on child (parent) where n > 0;
+  create function touch() returns trigger language plpgsql as 'begin return new; end';
+  create trigger touched before update on child for each row execute function touch();
+  create materialized view sums as select parent, sum(n) as n from child group by parent; create unique index on sums (parent);
+  insert into parent select i, 'c' || i from generate_series(1, 100) i; insert into child select i, i, i from generate_series(1, 100) i;
+  refresh materialized view sums; analyze;`;
+const MADE = `select pg_get_indexdef(indexrelid) as made from pg_index where indrelid in ('parent'::regclass, 'child'::regclass, 'sums'::regclass)
+  union all select pg_get_constraintdef(oid) || convalidated from pg_constraint where conrelid in ('parent'::regclass, 'child'::regclass)
+  union all select pg_get_triggerdef(oid) from pg_trigger where tgrelid = 'child'::regclass and not tgisinternal
+  union all select n::text from sums order by 1`;
+
+for (const how of ["while it runs", "between two runs"]) {
+  it(`a standby that was behind takes over ${how}, and what it lacks of the schema is made again`, {
+    timeout: deadline(120_000),
+  }, async () => {
+    await using pair = await startPair({ version: 15 }, { version: 15 });
+    await using standby = await startStandby(pair.target, "behind");
+    await using proxy = await startProxy({ to: pair.target.port });
+    const move = await newMove(pair, { sql: RICH });
+    move.configure({ urls: { target: proxy.through(move.targetDb.url) } });
+    // No slot is made before it has ended: by then the schema and its keys are there, and no row is.
+    const held = await move.sourceDb.connect();
+    await held.query("begin; select txid_current()");
+    const live = how === "while it runs";
+    let running = move.start(live ? ["run"] : ["run", "--until", "caught-up"]);
+    await running.waitFor(/phase=slot/, 30_000);
+    await stopsFollowing(pair.target, standby);
+    await held.end();
+    if (live) await running.waitFor(/phase=streaming/, 60_000);
+    else assert.equal((await running.done).code, 0, running.stderr());
+    await pair.target.kill9();
+    await query(standby.url(), "select pg_promote()");
+    const promoted = standby.url(move.targetDb.name);
+    assert.deepEqual(await query(promoted, "select from pg_indexes where indexname = 'child_parent'"), [], "the standby was to be behind");
+    // As the gate `objects` of an earlier start had it printed.
+    await query(promoted, "create index child_parent on child (parent) where n > 0");
+    proxy.lead(standby.port);
+    if (!live) {
+      running = move.start(["run", "--until", "caught-up"]);
+      assert.equal((await running.done).code, 0, running.stderr());
+    }
+    await running.waitFor(/the target has forgotten/, 30_000);
+    const wanted = JSON.stringify(await query(move.sourceDb, MADE));
+    const isMade = async (): Promise<boolean> => JSON.stringify(await query(promoted, MADE).catch(() => [])) === wanted;
+    await waitFor(isMade, { deadlineMs: 20_000, what: "the same objects as at the source" });
+    if (live) {
+      assert.equal((await move.run(["cdc", "stop"])).code, 0);
+      assert.equal((await running.done).code, 0, running.stderr());
+    }
+    await assertEqualDatabases(move.sourceDb.url, promoted);
+  });
+}
+
 /** Both readers hold what they have read and rest: nothing is left to do for them until the target lets them. */
 const READ = `select from pg_stat_activity where application_name like '%snapshot reader%' and state = 'idle'
   and clock_timestamp() - state_change > interval '300 ms' having count(*) = 2`;

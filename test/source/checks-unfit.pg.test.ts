@@ -12,7 +12,7 @@ const UNFIT = `
 create role mover login; create role keeper; create role clerk in role keeper; create role landlord bypassrls; create table let (id int primary key); alter table let owner to landlord; create role stranger;
 create table no_key (v text); create table full_row (v text); alter table full_row replica identity full;
 create unlogged table fast (id int primary key);
-create foreign data wrapper w; create server s foreign data wrapper w; create foreign table far (id int) server s;
+create foreign data wrapper w; create server s foreign data wrapper w; create foreign table far (id int) server s; create user mapping for public server s options (password 'XYZZY');
 create table late (id int primary key, code int unique deferrable);
 create table mixed (a int not null, b int not null); create unique index mixed_key on mixed (a desc, b); alter table mixed replica identity using index mixed_key;
 create table nulls (id int primary key, v int unique nulls not distinct);
@@ -90,6 +90,7 @@ const REASONS: Record<string, RegExp> = {
   "target-event-triggers": /on_ddl_there/,
   "source-subscriptions": /feed writes into public.filled: its worker passes the fence.*not moved.*: feed$/,
   "target-subscriptions": /feed writes into public.filled: rows that pghaul does not know of/,
+  "source-secrets": /do not move: user mapping for public on server s/,
   "source-fences-left": /left by an earlier migration, and open: pghaul_fence_source_ab on public.fired/,
   "target-fences-left": /a fence of pghaul refuses writes to public.filled/,
   "target-empty": /there already, and target.schema: move makes them: "public"."filled"/,

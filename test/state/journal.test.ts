@@ -156,3 +156,10 @@ test("canonical JSON refuses what JSON would change in silence", () => {
     assert.throws(() => canonicalJson([value]), TypeError);
   assert.equal(canonicalJson({ b: 1n, a: undefined, c: new Date(0) }), '{"b":"1","c":"1970-01-01T00:00:00.000Z"}');
 });
+
+test("what evidence quotes of a database is kept without its passwords, and the chain holds", async (t) => {
+  const journal = new JournalStore(await temporaryState(t), "m");
+  journal.append("gate", { fix: "create function far() as 'select dblink(''host=h password=XYZZY'')'", lsn: 7n });
+  assert.doesNotMatch(JSON.stringify(journal.entries()), /XYZZY/);
+  assert.equal(journal.verify().broken, null);
+});

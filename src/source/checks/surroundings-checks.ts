@@ -15,6 +15,7 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
   check("target-subscriptions", "target", "no subscription of the target writes into a moved table", (context) =>
     subscriptions(context, "target"),
   ),
+  check("source-secrets", "source", "no foreign server or user mapping of the source holds a secret", ({ source }) => secrets(source)),
   check("source-fences-left", "source", "no fence of ours is left at the source", (context) => fencesLeft(context, "source")),
   check("target-fences-left", "target", "no fence of ours is left at the target", (context) => fencesLeft(context, "target")),
 ];
@@ -78,6 +79,19 @@ async function subscriptions(context: CheckContext, name: Side["name"]): Promise
       `not moved, and the cutover waits until the target has them, disabled: ${named(found.map((one) => one.name))}`,
     ].join("; "),
     fixes.filter((fix) => fix !== null).join("\n"),
+  );
+}
+
+/** Options of foreign objects that hold secrets are written nowhere, so they do not move. */
+async function secrets(source: Side): Promise<Answer> {
+  const found = await source.leftSecrets();
+  if (found.length === 0) return pass("no foreign server or user mapping holds one");
+  return warn(
+    `passwords and other secrets do not move: ${named(found.map(({ title }) => title))}`,
+    statements(
+      found.map(({ statement }) => statement),
+      "at the target, once the first run has made the schema; with the secret in place of ...",
+    ),
   );
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { canonicalJson } from "../../model/canonical-json.ts";
+import { jsonText } from "../../observe/json-text.ts";
 import type { StateDatabase } from "../state-database.ts";
 
 export interface JournalEntry {
@@ -63,7 +64,8 @@ export class JournalStore {
       const last = this.#database.sqlite
         .prepare<[], { seq: number; hash: string }>("select seq, hash from journal order by seq desc limit 1")
         .get();
-      const evidenceText = canonicalJson(evidence);
+      // A statement that fixes something may quote a function or a view of the databases, with whatever stands in it.
+      const evidenceText = canonicalJson(JSON.parse(jsonText(JSON.parse(canonicalJson(evidence)))));
       const prevHash = last?.hash ?? BEFORE_THE_FIRST;
       const content: Content = {
         seq: (last?.seq ?? 0) + 1,

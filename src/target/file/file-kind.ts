@@ -80,6 +80,7 @@ const NOTHING_TO_MAKE: SchemaWork = {
   prepare: async () => undefined,
   tableLoaded: async () => undefined,
   finish: async () => undefined,
+  isFinished: async () => true,
 };
 
 /** So that a table whose load has not begun is not taken for one that was never meant. */

@@ -9,6 +9,7 @@ import type { TableReach } from "../../side/postgres/catalog/partition-tree.ts";
 import { readReach } from "../../side/postgres/catalog/table-reach.ts";
 import { copyIn } from "./rows/copy-in.ts";
 import { asRefusal } from "./rows/refused-data.ts";
+import { strayIn } from "./rows/row-queries.ts";
 import { Stages } from "./rows/stages.ts";
 import { readLeaves, readTargetTable, type TargetTable } from "./rows/target-table.ts";
 
@@ -29,7 +30,10 @@ export interface SessionRequest {
   readonly signal: AbortSignal;
 }
 
-/** A leaf that is not ours comes by a person's hand; until it is noticed, our statements lock and plan it as PostgreSQL does. */
+/**
+ * A leaf that is left out comes by a person's hand; until it is noticed, our statements lock and plan it as PostgreSQL does. A foreign one is
+ * noticed by the next transaction.
+ */
 const LEAVES_BELIEVED_MILLIS = 10_000;
 
 /** Longer than any ordinary statement at a target nobody else writes to; a lock held past it is for a person to look at. */
@@ -48,6 +52,9 @@ export class TargetSession {
   /** When this session has looked at the leaves of a partitioned table. */
   readonly #looked = new WeakMap<Table, number>();
   #began = 0;
+  #foreignLeaves = "";
+  /** What was looked up before is not believed. */
+  #believedFrom = 0;
   #lost = false;
 
   private constructor(client: pg.Client, { side, lane, tables }: SessionRequest) {
@@ -106,9 +113,11 @@ export class TargetSession {
     });
   }
 
-  /** To be called as a transaction begins. */
-  transactionBegan(): void {
+  /** To be called as a transaction begins. `foreignLeaves`: the database's, in whatever form; others than before, and nothing known of leaves counts. */
+  transactionBegan(foreignLeaves: string): void {
     this.#began = performance.now();
+    if (foreignLeaves !== this.#foreignLeaves) this.#believedFrom = this.#began;
+    this.#foreignLeaves = foreignLeaves;
   }
 
   async target(table: Table): Promise<TargetTable> {
@@ -117,7 +126,7 @@ export class TargetSession {
     const read = await this.guarded({ table: table.id }, async () =>
       known === undefined
         ? readTargetTable(this.client, this.side, table)
-        : { ...known, leaves: await readLeaves(this.client, this.side, table) },
+        : { ...known, ...(await readLeaves(this.client, this.side, table)) },
     );
     this.#tables.set(table, read);
     this.#looked.set(table, performance.now());
@@ -128,7 +137,8 @@ export class TargetSession {
   #isFresh({ table, partitioned, leaves }: TargetTable): boolean {
     if (!partitioned) return true;
     const at = this.#looked.get(table) ?? Number.NEGATIVE_INFINITY;
-    return leaves === null ? performance.now() - at < LEAVES_BELIEVED_MILLIS : at >= this.#began;
+    if (leaves !== null) return at >= this.#began;
+    return at >= this.#believedFrom && performance.now() - at < LEAVES_BELIEVED_MILLIS;
   }
 
   /** How all rows of the table are reached, and no others; as the catalog is now. */
@@ -141,6 +151,8 @@ export class TargetSession {
     try {
       return await work();
     } catch (error) {
+      const stray = error instanceof PghaulError || !(error instanceof Error) ? null : strayIn(error.message);
+      if (stray !== null) throw this.#led(stray, context);
       const known = asPghaulError(error, this.side, context);
       if (known.code === sideCode(this.side, "LOST")) this.#lost = true;
       throw this.#named(known, context);
@@ -150,6 +162,14 @@ export class TargetSession {
   async end(): Promise<void> {
     this.#lost = true;
     await this.client.end().catch(() => undefined);
+  }
+
+  #led({ leaf, parent }: { readonly leaf: string; readonly parent: string }, context: ErrorContext): PghaulError {
+    const { side } = this;
+    return new PghaulError(sideCode(side, "SCHEMA"), `a row of ${context.table} belongs to ${leaf} at the ${side}, which is not moved`, {
+      context,
+      suggestion: `alter table ${parent} detach partition ${leaf};   -- at the ${side}; or give both sides the same bounds; then run again`,
+    });
   }
 
   /** A deadlock is over once one side has gone: like a lost connection, it is fixed by running the transaction again. */

@@ -9,14 +9,13 @@ import type { Table } from "../../model/table.ts";
 import { type Ask, askOf } from "../../side/postgres/catalog/ask.ts";
 import { readTables } from "../../source/catalog.ts";
 import { CutoverStore } from "../../state/cutover-store.ts";
-import { HoldStore } from "../../state/hold-store.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { SampleStore } from "../../state/storage/sample-store.ts";
 import { TableStore } from "../../state/table-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import { unsettledChanges } from "../changes/look-for-changes.ts";
-import { heldSentence, reloadAdvice } from "../held-tables.ts";
+import { toldHolds } from "../held-tables.ts";
 import { slotName } from "../names.ts";
 import { type OpenCutover, switchingOf } from "./open-cutover.ts";
 
@@ -52,9 +51,7 @@ function factsOf({ migration, stream, watch, tables }: OpenCutover): GateFacts {
   const { state } = migration;
   return {
     notRunning: (side) => stream.notRunning(side),
-    // Without keys: the answer goes into the journal, and from there into reports.
-    held: () =>
-      new HoldStore(state).all().map((held) => ({ table: held.table, why: heldSentence({ ...held, key: null }), fix: reloadAdvice(held) })),
+    held: () => toldHolds(state),
     notJoined: () => new TableStore(state).all().flatMap(({ table, phase }) => (phase === "joined" || phase === "live" ? [] : [table.id])),
     lagSamples: () => samplesOfPrimary(state),
     lastError: () => new ProgressStore(state).get()?.lastError ?? null,

@@ -6,6 +6,7 @@ import { type CutoverState, isOpened, POINT_OF_NO_RETURN, stateOf } from "../../
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { SideName } from "../../model/side.ts";
 import type { ProgressBus } from "../../observe/events.ts";
+import { type ToldHold, toldHolds } from "../held-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { cutoverDigest } from "./cutover-digest.ts";
 import { askGates, tablesNow } from "./cutover-gates.ts";
@@ -28,6 +29,8 @@ export interface CutoverPlan {
   readonly gates: readonly { readonly id: string; readonly title: string }[];
   readonly route: string;
   readonly tables: number;
+  /** Of which a side refused a row: while there is one, its gate is closed. Not in the digest. */
+  readonly held: readonly ToldHold[];
   readonly maxStallMillis: number;
   readonly deadlines: Readonly<Record<string, number>>;
 }
@@ -77,6 +80,7 @@ async function describePlan(cutover: OpenCutover, to: SideName): Promise<Cutover
     gates: gatesTo(to).map(({ id, title }) => ({ id, title })),
     route: route.kind,
     tables: cutover.tables.length,
+    held: toldHolds(migration.state),
     maxStallMillis: maxStall,
     deadlines: Object.fromEntries(Object.entries(deadlines).flatMap(([step, millis]) => (millis === undefined ? [] : [[step, millis]]))),
   };

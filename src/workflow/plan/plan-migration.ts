@@ -13,7 +13,9 @@ import { refuseOverrides } from "../../source/catalog/table-overrides.ts";
 import { type Catalog, fingerprintTables, readCatalog } from "../../source/catalog.ts";
 import { sampleRead, sampleWalRate } from "../../source/sample.ts";
 import { openSourceReader } from "../../source/source-reader.ts";
+import { openExistingState } from "../../state/open-state.ts";
 import { plannedSwitch } from "../cutover/switch-settings.ts";
+import { type ToldHold, toldHolds } from "../held-tables.ts";
 import type { Sides } from "../open-migration.ts";
 import { chunkBytesOf, loadRanges } from "../run/plan-ranges.ts";
 import { measuredTable } from "./measured-table.ts";
@@ -58,9 +60,20 @@ export async function planMigration(sides: Sides, signal: AbortSignal): Promise<
       ...catalog.outside.map(({ id, detail, fix }) => ({ table: id, why: detail, fix, stopsRun: false })),
     ],
     notMoved,
+    held: await heldTables(config.state.dir),
     forecast: await measure(sides, { tables: catalog.tables, planned: tables }, signal),
     steps,
   };
+}
+
+/** Of a migration that is under way already; before that nothing is held. */
+async function heldTables(stateDirectory: string): Promise<readonly ToldHold[]> {
+  const state = await openExistingState(stateDirectory);
+  try {
+    return state === null ? [] : toldHolds(state);
+  } finally {
+    state?.close();
+  }
 }
 
 interface Planned {

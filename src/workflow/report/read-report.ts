@@ -6,7 +6,6 @@ import type { Report, ReportLoad, ReportStatus, ReportStream, ReportTable, Repor
 import { JournalStore } from "../../state/audit/journal.ts";
 import { RunStore } from "../../state/audit/run-store.ts";
 import { verificationHistory } from "../../state/audit/verification-history.ts";
-import { HoldStore } from "../../state/hold-store.ts";
 import { leaseHolder } from "../../state/lease.ts";
 import { openExistingState } from "../../state/open-state.ts";
 import { ProgressStore } from "../../state/progress-store.ts";
@@ -16,7 +15,7 @@ import { TableStore } from "../../state/table-store.ts";
 import { TailStore } from "../../state/tail-store.ts";
 import { VerifyStore } from "../../state/verify-store.ts";
 import type { RowDifference } from "../../verify/ports.ts";
-import { heldSentence, reloadAdvice } from "../held-tables.ts";
+import { toldHolds } from "../held-tables.ts";
 import { leftOutStore } from "../prepare/left-out-store.ts";
 import { pastBreaches, pastSwitches } from "./past-switches.ts";
 
@@ -42,9 +41,7 @@ export async function readReport(location: ConfigLocation): Promise<Report> {
       streams: readStreams(state),
       tables,
       leftOut: leftOutStore(state).get()?.body ?? [],
-      held: new HoldStore(state)
-        .all()
-        .map((held) => ({ table: held.table, why: heldSentence({ ...held, key: null }), fix: reloadAdvice(held) })),
+      held: toldHolds(state),
       series: new SampleStore(state).all(),
       verifications: verificationHistory(state).map(toVerification),
       switches: pastSwitches(entries),

@@ -32,7 +32,8 @@ export function loadForward(
     allJoined: async (stream, signal) => {
       const milestones = new MilestoneStore(migration.state);
       // A foreign key from or to a table that is held could not be validated; they come once it has been loaded anew.
-      if (!milestones.has("load-finished") && heldError(migration.state) === null) {
+      const isFinished = async (): Promise<boolean> => milestones.has("load-finished") && (await prepared.schema.isFinished());
+      if (heldError(migration.state) === null && !(await isFinished())) {
         bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
         // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
         await stream.atBoundary(() => prepared.schema.finish());

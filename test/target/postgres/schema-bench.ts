@@ -135,6 +135,7 @@ export async function openSides(
     owners: true,
     privileges: true,
     indexWorkers: 2,
+    again: false,
     env: process.env,
     signal: new AbortController().signal,
     ...overrides,

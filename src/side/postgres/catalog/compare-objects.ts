@@ -1,5 +1,5 @@
 /** What one database has and another lacks, by kind and name, or has otherwise. Pure. */
-import { type CatalogObject, objectKey } from "./object-queries.ts";
+import { type CatalogObject, HIDDEN_OPTIONS, objectKey } from "./object-queries.ts";
 import { isSameQuery } from "./same-query.ts";
 
 export interface ObjectScope {
@@ -45,9 +45,18 @@ export function differingObjects(
 
 function isAlike({ kind, definition }: CatalogObject, { definition: found }: CatalogObject): boolean {
   if (definition === null || found === null || definition === found) return true;
+  if (kind === "user mapping") return definition === HIDDEN_OPTIONS ? found !== "no options" : found === HIDDEN_OPTIONS;
+  if (kind === "type" && definition.startsWith("[") && found.startsWith("[")) return isSameOrder(definition, found);
   if (kind === "view" || kind === "materialized view") return isSameQuery(definition, found);
   // What the source does not know of its rows the target may.
   return definition.endsWith(UNCHECKED) && definition.slice(0, -UNCHECKED.length) === found;
+}
+
+/** Of an enum's labels, JSON arrays; a label that is missing is an object of its own. */
+function isSameOrder(definition: string, found: string): boolean {
+  const [here, there] = [JSON.parse(definition) as string[], JSON.parse(found) as string[]];
+  const both = there.filter((label) => here.includes(label));
+  return here.filter((label) => there.includes(label)).every((label, place) => label === both[place]);
 }
 
 const UNCHECKED = " NOT VALID";

@@ -3,6 +3,7 @@
  * by itself or names by itself, for that differs between versions: members of extensions, what depends internally on something else (an
  * identity's sequence, a view's rule), clones on partitions, constraints of NOT NULL (18 records them), TOAST; and what pghaul made.
  */
+import { MAPPED_ROLE, MAPPING_IS_READABLE } from "../foreign/secret-options.ts";
 import { type Ask, inOneSnapshot } from "./ask.ts";
 import { DEFINED_AS, functionSql } from "./object-definitions.ts";
 import { readPublications } from "./replication-objects.ts";
@@ -17,12 +18,15 @@ export interface CatalogObject {
   readonly table: string | null;
   /** What it does, as its own server prints it; of an index or a constraint without the name. Null where there is nothing to compare. */
   readonly definition: string | null;
-  /** The type of an enum's label, the table of a row security; null for other kinds. */
+  /** The type of an enum's label, the table of a row security or of a column; null for other kinds. */
   readonly parent: string | null;
   /** Oids, for a question about this one; null where only a view tells of it. */
   readonly classid: string | null;
   readonly objid: string | null;
 }
+
+/** What a mapping is defined as where our role may not read its options. */
+export const HIDDEN_OPTIONS = "options ?";
 
 /** By which an object is the same on both sides. */
 export function objectKey({ kind, name }: Pick<CatalogObject, "kind" | "name">): string {
@@ -48,7 +52,8 @@ export function readObjects(ask: Ask): Promise<readonly CatalogObject[]> {
 const candidates = (version: number): string => `
     select 'pg_catalog.pg_namespace'::regclass::oid as class, oid as object, oid as namespace, null::oid as relation, null::text as definition from pg_catalog.pg_namespace
     union all select 'pg_catalog.pg_class'::regclass, oid, relnamespace, oid, null from pg_catalog.pg_class where relkind in ('r', 'p') and relpersistence <> 't'
-    union all select 'pg_catalog.pg_class'::regclass, c.oid, relnamespace, null, ${DEFINED_AS.view} from pg_catalog.pg_class c where relkind in ('v', 'm', 'f') and not relispartition
+    union all select 'pg_catalog.pg_class'::regclass, c.oid, relnamespace, null, ${DEFINED_AS.view} from pg_catalog.pg_class c where relkind in ('v', 'm') and not relispartition
+    union all select 'pg_catalog.pg_class'::regclass, c.oid, relnamespace, null, ${DEFINED_AS.foreignTable} from pg_catalog.pg_class c where relkind = 'f' and not relispartition
     union all
     select 'pg_catalog.pg_class'::regclass, s.oid, s.relnamespace,
            (select min(d.refobjid) from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid
@@ -80,21 +85,21 @@ const candidates = (version: number): string => `
     select 'pg_catalog.pg_type'::regclass, t.oid, t.typnamespace, null, ${DEFINED_AS.type} from pg_catalog.pg_type t
      where t.typtype in ('b', 'c', 'd', 'e', 'r') and not exists (select from pg_catalog.pg_type e where e.typarray = t.oid)
        and (t.typrelid = 0 or exists (select from pg_catalog.pg_class c where c.oid = t.typrelid and c.relkind = 'c'))
-    union all select 'pg_catalog.pg_operator'::regclass, oid, oprnamespace, null, null from pg_catalog.pg_operator
-    union all select 'pg_catalog.pg_opclass'::regclass, oid, opcnamespace, null, null from pg_catalog.pg_opclass
-    union all select 'pg_catalog.pg_opfamily'::regclass, oid, opfnamespace, null, null from pg_catalog.pg_opfamily
-    union all select 'pg_catalog.pg_collation'::regclass, oid, collnamespace, null, null from pg_catalog.pg_collation
-    union all select 'pg_catalog.pg_conversion'::regclass, oid, connamespace, null, null from pg_catalog.pg_conversion
-    union all select 'pg_catalog.pg_ts_config'::regclass, oid, cfgnamespace, null, null from pg_catalog.pg_ts_config
-    union all select 'pg_catalog.pg_ts_dict'::regclass, oid, dictnamespace, null, null from pg_catalog.pg_ts_dict
+    union all select 'pg_catalog.pg_operator'::regclass, oid, oprnamespace, null, ${DEFINED_AS.operator} from pg_catalog.pg_operator p
+    union all select 'pg_catalog.pg_opclass'::regclass, oid, opcnamespace, null, ${DEFINED_AS.operatorClass} from pg_catalog.pg_opclass p
+    union all select 'pg_catalog.pg_opfamily'::regclass, oid, opfnamespace, null, ${DEFINED_AS.operatorFamily} from pg_catalog.pg_opfamily p
+    union all select 'pg_catalog.pg_collation'::regclass, oid, collnamespace, null, ${DEFINED_AS.collation} from pg_catalog.pg_collation l
+    union all select 'pg_catalog.pg_conversion'::regclass, oid, connamespace, null, ${DEFINED_AS.conversion} from pg_catalog.pg_conversion v
+    union all select 'pg_catalog.pg_ts_config'::regclass, oid, cfgnamespace, null, ${DEFINED_AS.textSearch} from pg_catalog.pg_ts_config t
+    union all select 'pg_catalog.pg_ts_dict'::regclass, oid, dictnamespace, null, ${DEFINED_AS.dictionary} from pg_catalog.pg_ts_dict t
     union all select 'pg_catalog.pg_ts_parser'::regclass, oid, prsnamespace, null, null from pg_catalog.pg_ts_parser
     union all select 'pg_catalog.pg_ts_template'::regclass, oid, tmplnamespace, null, null from pg_catalog.pg_ts_template
-    union all select 'pg_catalog.pg_cast'::regclass, oid, null, null, null from pg_catalog.pg_cast
+    union all select 'pg_catalog.pg_cast'::regclass, oid, null, null, ${DEFINED_AS.cast} from pg_catalog.pg_cast p
     union all select 'pg_catalog.pg_transform'::regclass, oid, null, null, null from pg_catalog.pg_transform
     union all select 'pg_catalog.pg_am'::regclass, oid, null, null, null from pg_catalog.pg_am
     union all select 'pg_catalog.pg_language'::regclass, oid, null, null, null from pg_catalog.pg_language
-    union all select 'pg_catalog.pg_foreign_data_wrapper'::regclass, oid, null, null, null from pg_catalog.pg_foreign_data_wrapper
-    union all select 'pg_catalog.pg_foreign_server'::regclass, oid, null, null, null from pg_catalog.pg_foreign_server
+    union all select 'pg_catalog.pg_foreign_data_wrapper'::regclass, oid, null, null, ${DEFINED_AS.wrapper} from pg_catalog.pg_foreign_data_wrapper w
+    union all select 'pg_catalog.pg_foreign_server'::regclass, oid, null, null, ${DEFINED_AS.server} from pg_catalog.pg_foreign_server v
     union all select 'pg_catalog.pg_event_trigger'::regclass, e.oid, null, null, ${DEFINED_AS.eventTrigger} from pg_catalog.pg_event_trigger e
     union all select 'pg_catalog.pg_publication'::regclass, oid, null, null, null from pg_catalog.pg_publication where not starts_with(pubname::text, 'pghaul_')
     union all select 'pg_catalog.pg_extension'::regclass, oid, null, null, null from pg_catalog.pg_extension`;
@@ -114,7 +119,7 @@ const objectsSql = (version: number): string => `
    order by 1, 2`;
 
 /**
- * A label and a table's row security have no identity of their own; pg_subscription and pg_user_mapping may not be read whole by everybody. Of a
+ * A label, a table's row security and its columns stand apart; pg_subscription and pg_user_mapping may not be read whole by everybody. Of a
  * mapping's options only the names are read, for one of them is a password.
  */
 const WITHOUT_IDENTITY = `
@@ -135,7 +140,15 @@ const WITHOUT_IDENTITY = `
    where c.relkind in ('r', 'p') and c.relpersistence <> 't' and c.oid >= 16384 and n.nspname not like 'pg\\_%' and n.nspname not in ('information_schema', 'pghaul')
      and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e')
   union all
-  select 'user mapping', pg_catalog.format('for %s on server %I', case when umuser = 0 then 'public' else pg_catalog.quote_ident(usename) end, srvname), null, null,
-         (select 'options ' || string_agg(pg_catalog.split_part(o, '=', 1), ', ' order by o) from unnest(umoptions) as o), null, null, null
-    from pg_catalog.pg_user_mappings
+  select 'user mapping', pg_catalog.format('for %s on server %I', ${MAPPED_ROLE}, m.srvname), null, null,
+         case when m.umoptions is not null then (select 'options ' || string_agg(pg_catalog.split_part(o, '=', 1), ', ' order by o) from unnest(m.umoptions) as o)
+              when ${MAPPING_IS_READABLE} then 'no options' else '${HIDDEN_OPTIONS}' end, null, null, m.umid::text
+    from pg_catalog.pg_user_mappings m
+  union all
+  select i.type, i.identity, n.nspname::text, c.relname::text, ${DEFINED_AS.column}, u.identity, 'pg_catalog.pg_class'::regclass::oid::text, c.oid::text
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+   cross join lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, c.oid, a.attnum) as i
+   cross join lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, c.oid, 0) as u
+   where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't' and c.oid >= 16384 and n.nspname not like 'pg\\_%' and n.nspname not in ('information_schema', 'pghaul')
+     and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e')
    order by 1, 2`;

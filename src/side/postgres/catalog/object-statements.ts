@@ -1,4 +1,5 @@
 /** How objects that one database has are made at another, or made alike, as far as the catalog can say it. */
+import { MAPPED_ROLE } from "../foreign/secret-options.ts";
 import { type Ask, inOneSnapshot } from "./ask.ts";
 import { firingSql } from "./object-definitions.ts";
 import { type CatalogObject, objectKey } from "./object-queries.ts";
@@ -40,9 +41,21 @@ const STATEMENTS: Readonly<Record<string, string>> = {
   type: `(select case t.typtype when 'e' then format('create type %s as enum (%s)', t.oid::regtype, (select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid))
            when 'd' then format('create domain %s as %s%s%s', t.oid::regtype, format_type(t.typbasetype, t.typtypmod), ' default ' || t.typdefault, case when t.typnotnull then ' not null' else '' end) end
        from pg_catalog.pg_type t where t.oid = o.oid)`,
+  "user mapping": `(select format('create user mapping for %s server %I', ${MAPPED_ROLE}, m.srvname)
+         || coalesce(' options (' || (select string_agg(format('%I ''...''', split_part(o, '=', 1)), ', ' order by o) from unnest(m.umoptions) as o) || ')', '') from pg_catalog.pg_user_mappings m where m.umid = o.oid)`,
   "event trigger": `(select format('create event trigger %I on %s%s execute function %s()', t.evtname, t.evtevent,
            (select ' when tag in (' || string_agg(quote_literal(tag), ', ') || ')' from unnest(t.evttags) as tag), t.evtfoid::regproc) || coalesce(format('; alter event trigger %I ', t.evtname) || ${firingSql("t.evtenabled")}, '') from pg_catalog.pg_event_trigger t where t.oid = o.oid)`,
 };
+
+/** Of a column `a` of the table `c`: as it is at the source, whatever it is where this runs. An identity's sequence is made anew; a switch sets it. */
+const COLUMN_ALIKE = `concat_ws('; ', format('alter table %s alter column %I %s not null', c.oid::regclass, a.attname, case when a.attnotnull then 'set' else 'drop' end),
+         format('alter table %s alter column %I drop identity if exists', c.oid::regclass, a.attname),
+         (select format('alter table %1$s alter column %2$I drop default; alter table %1$s alter column %2$I add generated %3$s as identity (increment %4$s minvalue %5$s maxvalue %6$s start %7$s cache %8$s%9$s)',
+                   c.oid::regclass, a.attname, case a.attidentity when 'a' then 'always' else 'by default' end, q.seqincrement, q.seqmin, q.seqmax, q.seqstart, q.seqcache, case when q.seqcycle then ' cycle' else '' end)
+            from pg_catalog.pg_sequence q join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = q.seqrelid and d.deptype = 'i' and d.refclassid = 'pg_catalog.pg_class'::regclass
+           where d.refobjid = a.attrelid and d.refobjsubid = a.attnum),
+         (select format('alter table %s alter column %I type %s collate %s', c.oid::regclass, a.attname, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation)
+            from pg_catalog.pg_type y where y.oid = a.atttypid and y.typcollation <> a.attcollation))`;
 
 /** How one that is there is made alike, where that is not the same statement with what is there dropped before it. */
 const ALIKE: Readonly<Record<string, string>> = {
@@ -71,9 +84,12 @@ export function statementsOf(ask: Ask, objects: readonly CatalogObject[]): Promi
 
 /** The same for objects that are there under these names, and otherwise. */
 export async function statementsAlike(ask: Ask, objects: readonly CatalogObject[]): Promise<readonly (string | null)[]> {
-  const statements = await inOneSnapshot(ask, () => print(ask, objects, ALIKE));
+  const [statements, columns] = await inOneSnapshot(ask, async () => [
+    await print(ask, objects, ALIKE),
+    await columnStatements(ask, objects),
+  ]);
   return objects.map(({ kind, name }, index) => {
-    const statement = statements[index] ?? null;
+    const statement = columns.get(name) ?? statements[index] ?? null;
     if (statement === null || NOT_MADE_ALIKE.has(kind)) return null;
     return DROPPED_FIRST.has(kind) ? `drop ${kind === "statistics object" ? "statistics" : kind} ${name}; ${statement}` : statement;
   });
@@ -96,6 +112,19 @@ async function print(
   }
   const streams = await streamStatements(ask, objects);
   return objects.map((object) => found.get(JSON.stringify([object.kind, object.objid])) ?? streams.get(objectKey(object)) ?? null);
+}
+
+/** By name, of those that are columns. What computes a column cannot be given to one that is there before 17. */
+async function columnStatements(ask: Ask, objects: readonly CatalogObject[]): Promise<ReadonlyMap<string, string>> {
+  const columns = objects.filter(({ kind }) => kind === "table column");
+  if (columns.length === 0) return new Map();
+  const rows = await ask<{ name: string; statement: string }>(
+    `select i.identity as name, ${COLUMN_ALIKE} as statement from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      cross join lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, c.oid, a.attnum) as i
+      where c.oid = any($1::oid[]) and i.identity = any($2::text[]) and a.attgenerated = ''`,
+    [columns.map(({ objid }) => objid), columns.map(({ name }) => name)],
+  );
+  return new Map(rows.map(({ name, statement }) => [name, statement]));
 }
 
 async function streamStatements(ask: Ask, objects: readonly CatalogObject[]): Promise<ReadonlyMap<string, string>> {

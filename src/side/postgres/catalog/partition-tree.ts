@@ -84,3 +84,8 @@ export interface TableReach {
   /** An item of FROM; give it an alias. */
   readonly from: string;
 }
+
+/** The same with the leaves below the root that are not ours, quoted. */
+export interface ReachAndOthers extends TableReach {
+  readonly others: readonly string[];
+}

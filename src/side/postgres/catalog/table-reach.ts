@@ -1,7 +1,7 @@
 import type { Table } from "../../../model/table.ts";
 import { qualifiedName } from "../../../postgres/quote.ts";
 import type { Ask } from "./ask.ts";
-import { leafByLeaf, PARTITION_TREE, type QualifiedName, type TableReach, throughRoot } from "./partition-tree.ts";
+import { leafByLeaf, PARTITION_TREE, type QualifiedName, type ReachAndOthers, throughRoot } from "./partition-tree.ts";
 
 interface LeafRow extends QualifiedName {
   readonly kind: string;
@@ -12,7 +12,7 @@ interface LeafRow extends QualifiedName {
  * How all rows of a moved table are reached at a side by its name, and no others: a root also leads to the leaves that are left out, of
  * which one may be a table of another server. The table must be there.
  */
-export async function readReach(ask: Ask, side: "source" | "target", table: Table): Promise<TableReach> {
+export async function readReach(ask: Ask, side: "source" | "target", table: Table): Promise<ReachAndOthers> {
   const relation = await selectRelation(ask, table);
   const leaves = await ask<LeafRow>(
     `${PARTITION_TREE}
@@ -27,9 +27,10 @@ export async function readReach(ask: Ask, side: "source" | "target", table: Tabl
   const left = new Set((table.leftOut ?? []).map(({ schema, name }) => qualifiedName(schema, name)));
   const isOurs = ({ schema, name, kind, persistence }: LeafRow): boolean =>
     kind !== "f" && !(side === "source" && persistence === "u") && !left.has(qualifiedName(schema, name));
-  if (leaves.every(isOurs)) return throughRoot(table, relation?.kind === "p");
+  if (leaves.every(isOurs)) return { ...throughRoot(table, relation?.kind === "p"), others: [] };
   const columns = [...table.columns, ...(table.computed ?? [])].map(({ name }) => name);
-  return leafByLeaf(table, leaves.filter(isOurs), columns);
+  const others = leaves.filter((leaf) => !isOurs(leaf)).map(({ schema, name }) => qualifiedName(schema, name));
+  return { ...leafByLeaf(table, leaves.filter(isOurs), columns), others };
 }
 
 /** Whether it is partitioned says each side for itself: an ordinary table of the source may be a partitioned one at the target. */

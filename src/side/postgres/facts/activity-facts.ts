@@ -3,6 +3,7 @@ import type { Table } from "../../../model/table.ts";
 import { type Ask, inOneSnapshot } from "../catalog/ask.ts";
 import { readPublications } from "../catalog/replication-objects.ts";
 import { readSubscriptions } from "../catalog/subscriptions.ts";
+import { readLeftSecrets } from "../foreign/secret-options.ts";
 import { readHolders } from "./holders.ts";
 import { GIVEN, namesOfAll } from "./names-of.ts";
 import { readTransactions } from "./transactions.ts";
@@ -14,6 +15,7 @@ export function activityFacts(ask: Ask): ActivityFacts {
     subscriptions: (tables) => readSubscriptions(ask, tables),
     publications: () => inOneSnapshot(ask, () => readPublications(ask)),
     eventTriggers: (commands) => readEventTriggers(ask, commands),
+    leftSecrets: () => readLeftSecrets(ask),
     fencesLeft: (tables) => readFencesLeft(ask, tables),
   };
 }

@@ -28,7 +28,7 @@ export async function applyOps(session: TargetSession, target: TargetTable, ops:
   const { patches, groups } = groupPatches(ops.patches);
   const rows = sourceRows(target, { ...ops, patches });
   if (rows.length === 0) return [];
-  if (rows.length === ops.puts.length && literalSource(target, rows) === null) {
+  if (rows.length === ops.puts.length && target.strays.length === 0 && literalSource(target, rows) === null) {
     await copyPuts(session, target, ops.puts);
     return [];
   }
@@ -94,12 +94,14 @@ async function runStatements(session: TargetSession, target: TargetTable, { stat
 
 /** A run of complete rows, into the table itself: few as one INSERT, many by COPY. */
 export async function insertPuts(session: TargetSession, target: TargetTable, puts: readonly Row[]): Promise<void> {
-  const literals = literalSource(
-    target,
-    puts.map((values) => ({ op: PUT_OP, values })),
-  );
-  if (literals === null) await session.copyIn(copyIntoTable(target), copyBlocks(puts), { table: target.table.id });
-  else await session.script([insertRows(target, literals)], { table: target.table.id });
+  const rows = puts.map((values) => ({ op: PUT_OP, values }));
+  const context = { table: target.table.id };
+  if (target.strays.length === 0 && literalSource(target, rows) === null) {
+    await session.copyIn(copyIntoTable(target), copyBlocks(puts), context);
+    return;
+  }
+  const { source, after } = await provideRows(session, target, rows);
+  await session.script([insertRows(target, source), ...after], context);
 }
 
 async function copyPuts(session: TargetSession, target: TargetTable, puts: readonly Row[]): Promise<void> {

@@ -15,6 +15,31 @@ export async function selectRelation(db: Queryable, schema: string, name: string
   return rows[0] ?? null;
 }
 
+/** A leaf of a moved table's root that is not moved. */
+export interface StrayLeaf {
+  /** Quoted where it has to be, with its schema; and its parent. */
+  readonly leaf: string;
+  readonly parent: string;
+  /** What is true of the rows that belong to it, over the columns of its root. */
+  readonly takes: string;
+}
+
+/** What PostgreSQL itself goes by when it leads a row to a partition, that of its parents included (pg_get_partition_constraintdef). */
+export async function selectStrays(db: Queryable, leaves: readonly string[]): Promise<readonly StrayLeaf[]> {
+  if (leaves.length === 0) return [];
+  const { rows } = await db.query<StrayLeaf>(
+    `select pg_catalog.format('%I.%I', n.nspname, c.relname) as leaf, pg_catalog.format('%I.%I', pn.nspname, p.relname) as parent,
+            pg_catalog.pg_get_partition_constraintdef(c.oid) as takes
+       from unnest($1::text[]) as l(name) join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(l.name)
+       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       join pg_catalog.pg_inherits i on i.inhrelid = c.oid join pg_catalog.pg_class p on p.oid = i.inhparent
+       join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
+      where pg_catalog.pg_get_partition_constraintdef(c.oid) is not null order by c.oid`,
+    [leaves],
+  );
+  return rows;
+}
+
 export interface ColumnRow {
   readonly attnum: string;
   readonly name: string;

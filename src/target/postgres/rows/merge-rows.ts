@@ -22,17 +22,24 @@ export async function insertAbsent(
 ): Promise<number> {
   if ((raw?.count ?? 0) + rows.length === 0) return 0;
   const context = { table: target.table.id };
+  const inserted = target.strays.length > 0 ? null : await copiedWhole(session, target, chunkText(raw, rows));
+  if (inserted !== null) return inserted;
+  const stage = await session.guarded(context, () => session.stages.fillRaw(target, chunkText(raw, rows)));
+  const results = await session.script([insertAbsentRows(target, stagedSource(stage)), session.stages.emptySql(stage)], context);
+  return results[0]?.rowCount ?? 0;
+}
+
+/** Null, and nothing done, where a key is there. */
+async function copiedWhole(session: TargetSession, target: TargetTable, text: Iterable<Uint8Array>): Promise<number | null> {
   await session.script([SAVEPOINT]);
   try {
-    const inserted = await undoneOnConflict(session, [], () => session.copyIn(copyIntoTable(target), chunkText(raw, rows), context));
+    const inserted = await undoneOnConflict(session, [], () => session.copyIn(copyIntoTable(target), text, { table: target.table.id }));
     await session.script([RELEASE]);
     return inserted;
   } catch (error) {
     if (!(error instanceof ConstraintConflict)) throw error;
+    return null;
   }
-  const stage = await session.guarded(context, () => session.stages.fillRaw(target, chunkText(raw, rows)));
-  const results = await session.script([insertAbsentRows(target, stagedSource(stage)), session.stages.emptySql(stage)], context);
-  return results[0]?.rowCount ?? 0;
 }
 
 /** Puts `rows` in the place of whatever `keys` hold. Everything goes before anything comes: rows may have exchanged unique values. */
@@ -60,7 +67,11 @@ export async function loadWhole(session: TargetSession, target: TargetTable, cop
       context: { table },
     });
   }
-  return session.copyIn(copyIntoTable(target), copyText, { table });
+  if (target.strays.length === 0) return session.copyIn(copyIntoTable(target), copyText, { table });
+  const stage = await session.guarded({ table }, () => session.stages.open(target));
+  await session.copyIn(stage.copy, copyText, { table });
+  const results = await session.script([insertRows(target, stagedSource(stage.name)), session.stages.emptySql(stage.name)], { table });
+  return results[0]?.rowCount ?? 0;
 }
 
 function* chunkText(raw: ChunkRows | null, rows: readonly Row[]): Generator<Uint8Array> {

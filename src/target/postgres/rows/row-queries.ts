@@ -1,4 +1,5 @@
 /** Every statement that changes rows, over a `RowSource`. One function a statement; what they share is at the end. */
+import { quoteLiteral } from "../../../postgres/quote.ts";
 import { DELETE_OP, PUT_OP, type RowSource } from "./row-source.ts";
 import { keyOf, type TargetTable } from "./target-table.ts";
 
@@ -6,7 +7,10 @@ type OpRange = readonly [low: number, high: number];
 const DELETES: OpRange = [DELETE_OP, DELETE_OP];
 const PUTS: OpRange = [PUT_OP, PUT_OP];
 
-/** `copy "s"."t" ("a", "b") from stdin`: generated columns are not in the list, identity columns take what comes. */
+/**
+ * `copy "s"."t" ("a", "b") from stdin`: generated columns are not in the list, identity columns take what comes. Not for a table with strays: COPY
+ * has a WHERE, but computes no NOT of an operator in it ("cache lookup failed for function 0"), as bounds of a default partition have.
+ */
 export function copyIntoTable(target: TargetTable): string {
   return `copy ${target.relation} (${names(target)}) from stdin`;
 }
@@ -55,13 +59,17 @@ export function selectAbsent(target: TargetTable, source: RowSource, ops: OpRang
 
 /** OVERRIDING SYSTEM VALUE: an identity column takes the source's number (manual: "INSERT"). No-op on other columns. */
 export function insertRows(target: TargetTable, source: RowSource): string {
-  const { item, where } = source.from("s", PUTS, allColumns(target));
-  return `insert into ${target.relation} (${names(target)}) overriding system value select ${values(target)} from ${item} where ${where}`;
+  return insertInto(target, putsOf(target, source));
 }
 
 export function insertAbsentRows(target: TargetTable, source: RowSource): string {
   const present = `select from ${rowsOf(target)} as t where ${matches(target, "s")}`;
-  return `${insertRows(target, source)} and not exists (${present})`;
+  return insertInto(target, `${putsOf(target, source)} and not exists (${present})`);
+}
+
+function putsOf(target: TargetTable, source: RowSource): string {
+  const { item, where } = source.from("s", PUTS, allColumns(target));
+  return `select ${values(target)} from ${item} where ${where}`;
 }
 
 /** Moves the row of an old key (a DELETE_OP row) to a new key, and sets what else is known (op 1). */
@@ -94,8 +102,7 @@ export function updateImage(target: TargetTable, source: RowSource, nulls: Reado
 export function replaceImage(target: TargetTable, source: RowSource, nulls: ReadonlySet<number>): string {
   const { item, where } = source.from("s", [1, 1], allColumns(target));
   return `with ${goneImage(target, source, nulls)}
-    insert into ${target.relation} (${names(target)}) overriding system value
-    select ${values(target)} from ${item} where ${where} and exists (select from gone)`;
+    ${insertInto(target, `select ${values(target)} from ${item} where ${where} and exists (select from gone)`)}`;
 }
 
 const AT_PLACE = "t.tableoid = i.part and t.ctid = i.place";
@@ -142,7 +149,37 @@ function matches(target: TargetTable, alias: string): string {
 function insertAnew(target: TargetTable, which: string, known: readonly number[]): string {
   const kept = allColumns(target).map((column) => (known.includes(column) ? `s.c${column}` : `t.${target.columns[column]?.name}`));
   return `with ${gone(target, which, kept)}
-    insert into ${target.relation} (${names(target)}) overriding system value select ${kept.map((_, place) => `r${place}`).join(", ")} from gone`;
+    ${insertInto(target, `select ${kept.map((_, place) => `r${place}`).join(", ")} from gone`)}`;
+}
+
+/** `select` yields all columns in their order. */
+function insertInto(target: TargetTable, select: string): string {
+  const into = `insert into ${target.relation} (${names(target)}) overriding system value`;
+  const astray = refuseStrays(target);
+  return astray === null ? `${into} ${select}` : `${into} select * from (${select}) as r(${names(target)}) where ${astray}`;
+}
+
+/**
+ * A condition over the columns of a row that is to be inserted: true, or an error that names the leaf (`strayIn` reads it) where the target's bounds
+ * lead the row into one that is not ours. It leans on a column, for PostgreSQL computes a constant before it looks at any row. Null: there is none.
+ */
+function refuseStrays({ strays, columns }: TargetTable): string | null {
+  if (strays.length === 0) return null;
+  const cases = strays.map(({ leaf, parent, takes }) => {
+    const told = quoteLiteral(`${STRAY}${JSON.stringify([leaf, parent])}`);
+    return `when (${takes}) is not false then (${told} || left(coalesce(${columns[0]?.name}::text, ''), 0))::int = 0`;
+  });
+  return `case ${cases.join(" ")} else true end`;
+}
+
+const STRAY = "pghaul: a row belongs to ";
+
+/** The leaf that a row was kept out of, and its parent; null for any other message of the server. */
+export function strayIn(message: string): { readonly leaf: string; readonly parent: string } | null {
+  const at = message.indexOf(STRAY);
+  if (at < 0) return null;
+  const [leaf, parent] = JSON.parse(message.slice(at + STRAY.length, message.lastIndexOf("]") + 1)) as [string, string];
+  return { leaf, parent };
 }
 
 /**

@@ -42,11 +42,17 @@ export class Stages {
 
   /** The same with ready COPY text: lines of the table's columns, which become puts. */
   async fillRaw(target: TargetTable, pieces: Iterable<Uint8Array>): Promise<string> {
+    const { name, copy } = await this.open(target);
+    await copyIn(this.#client, copy, pieces);
+    return name;
+  }
+
+  /** The stage, and the COPY statement that takes such text. */
+  async open(target: TargetTable): Promise<{ readonly name: string; readonly copy: string }> {
     const stage = this.#stages.get(target.table) ?? (await this.#create(target));
     stage.usedAt = performance.now();
     const columns = target.columns.map((_, column) => `c${column}`).join(", ");
-    await copyIn(this.#client, `copy ${stage.name} (${columns}) from stdin`, pieces);
-    return stage.name;
+    return { name: stage.name, copy: `copy ${stage.name} (${columns}) from stdin` };
   }
 
   emptySql(stage: string): string {

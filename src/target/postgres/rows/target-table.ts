@@ -5,7 +5,7 @@ import type { Queryable } from "../../../postgres/queryable.ts";
 import { qualifiedName, quoteIdent } from "../../../postgres/quote.ts";
 import { askOf } from "../../../side/postgres/catalog/ask.ts";
 import { readReach } from "../../../side/postgres/catalog/table-reach.ts";
-import { type IndexColumnRow, selectColumns, selectIndexColumns, selectRelation } from "./catalog-queries.ts";
+import { type IndexColumnRow, type StrayLeaf, selectColumns, selectIndexColumns, selectRelation, selectStrays } from "./catalog-queries.ts";
 
 /** A table as the target's own catalog describes it, in the terms that statements are made of. Columns are those of `table.columns`. */
 export interface TargetTable {
@@ -22,6 +22,8 @@ export interface TargetTable {
    * to ours alone.
    */
   readonly leaves: readonly string[] | null;
+  /** The leaves that are not ours, where there are some: a row of ours that the bounds lead into one must not be written. */
+  readonly strays: readonly StrayLeaf[];
   readonly columns: readonly TargetColumn[];
 }
 
@@ -62,7 +64,7 @@ export async function readTargetTable(db: Queryable, side: SideName, table: Tabl
     relation: name,
     reach: partitioned ? name : `only ${name}`,
     partitioned,
-    leaves: partitioned ? await readLeaves(db, side, table) : null,
+    ...(partitioned ? await readLeaves(db, side, table) : { leaves: null, strays: [] }),
     columns: table.columns.map((column) => {
       const found = columns.get(column.name);
       if (found === undefined) throw fault(`has no column ${quoteIdent(column.name)}`);
@@ -82,10 +84,13 @@ export async function readTargetTable(db: Queryable, side: SideName, table: Tabl
 }
 
 /** As in `TargetTable`. A root without a leaf of ours stands for itself: it holds no row. */
-export async function readLeaves(db: Queryable, side: SideName, table: Table): Promise<TargetTable["leaves"]> {
-  const { holders, from } = await readReach(askOf(db), side, table);
-  if (holders.length === 1 && holders[0] === from) return null;
-  return holders.length > 0 ? holders : [`only ${qualifiedName(table.schema, table.name)}`];
+export async function readLeaves(db: Queryable, side: SideName, table: Table): Promise<Pick<TargetTable, "leaves" | "strays">> {
+  const { holders, from, others } = await readReach(askOf(db), side, table);
+  if (holders.length === 1 && holders[0] === from) return { leaves: null, strays: [] };
+  return {
+    leaves: holders.length > 0 ? holders : [`only ${qualifiedName(table.schema, table.name)}`],
+    strays: await selectStrays(db, others),
+  };
 }
 
 /** The key's column indexes. A table without a key has no business in a keyed operation. */

@@ -28,7 +28,7 @@ import {
   selectPopulatedViews,
   selectTablespaces,
 } from "./source-queries.ts";
-import { selectMissingTablespaces, selectRestored, selectSettingNames } from "./target-queries.ts";
+import { type Mark, markRestored, selectMissingTablespaces, selectRestored, selectSettingNames } from "./target-queries.ts";
 
 export interface SchemaMoveOptions {
   readonly source: ConnectionSpec;
@@ -48,6 +48,11 @@ export interface SchemaMoveOptions {
   readonly privileges: boolean;
   /** Indexes of one table that are built at once, each on a connection of its own. */
   readonly indexWorkers: number;
+  /**
+   * It was done before, and the target, a standby that was behind say, has forgotten some of it. Hands may have made that since, and rights that
+   * somebody gave since then stay.
+   */
+  readonly again: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
@@ -89,7 +94,7 @@ export class SchemaMove {
   readonly #scripts: ArchiveScripts;
   readonly #contents: ArchiveContents;
   readonly #pool: SessionPool<RestoreSession>;
-  /** What earlier runs have done. Nobody else does any of it while we run. */
+  /** What earlier runs have done, as the target last said. Nobody else does any of it while we run. */
   #earlier: Promise<ReadonlySet<string>> | null = null;
 
   private constructor(options: SchemaMoveOptions, archive: SchemaArchive, facts: Facts, contents: ArchiveContents) {
@@ -171,6 +176,8 @@ export class SchemaMove {
    * is different between the two sides in owners, grants and policies, because the target refused it or has no such role.
    */
   async finish(onProgress?: (progress: SchemaProgress) => void): Promise<readonly AccessDifference[]> {
+    // Since it was asked the target may have lost its last commits.
+    this.#earlier = null;
     const { preData, postData } = this.#contents;
     const keys = postData.flatMap((entry) => this.#facts.foreignKeys.get(entry.object) ?? []);
     const views = [...preData, ...postData].flatMap(({ object }) => this.#facts.views.get(object) ?? []);
@@ -192,6 +199,11 @@ export class SchemaMove {
     return this.#applyAccess({ owners: this.#options.owners, grants: true, policies: true });
   }
 
+  /** The target remembers it, for a later run to ask. */
+  mark(mark: Mark): Promise<void> {
+    return withClient(this.#options, "target", (client) => markRestored(client, this.#options.migration, mark));
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
   }
@@ -201,9 +213,11 @@ export class SchemaMove {
     readonly grants: boolean;
     readonly policies: boolean;
   }): Promise<readonly AccessDifference[]> {
-    const { privileges } = this.#options;
+    const { privileges, again } = this.#options;
     return withClient(this.#options, "source", (source) =>
-      withClient(this.#options, "target", (target) => applyAccess({ ...what, privileges, source: askOf(source), target, takeBack: true })),
+      withClient(this.#options, "target", (target) =>
+        applyAccess({ ...what, privileges, source: askOf(source), target, takeBack: !again }),
+      ),
     );
   }
 
@@ -249,7 +263,9 @@ export class SchemaMove {
 
   async #step(entries: RestoreStep["entries"], sql: RestoreStep["sql"]): Promise<void> {
     try {
-      await this.#pool.use((session) => session.restore({ migration: this.#options.migration, entries, sql }));
+      await this.#pool.use((session) =>
+        session.restore({ migration: this.#options.migration, entries, sql, mayExist: this.#options.again }),
+      );
     } catch (error) {
       if (error instanceof PghaulError && error.code === "TARGET_SCHEMA") await this.#archive.makeStale();
       throw error;

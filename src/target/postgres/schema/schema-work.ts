@@ -1,10 +1,12 @@
 import path from "node:path";
+import type { LeftSecret } from "../../../conditions/activity-facts.ts";
 import { tableId } from "../../../model/table.ts";
 import type { ProgressBus } from "../../../observe/events.ts";
 import { qualifiedName } from "../../../postgres/quote.ts";
 import type { ApplicationSettings } from "../../../side/postgres/application-settings.ts";
 import { askOf } from "../../../side/postgres/catalog/ask.ts";
 import type { AccessDifference } from "../../../side/postgres/catalog/compare-access.ts";
+import { readLeftSecrets } from "../../../side/postgres/foreign/secret-options.ts";
 import type { PostgresServer } from "../../../side/postgres/server.ts";
 import type { SchemaRequest, SchemaWork } from "../../kind.ts";
 import { applyAccess } from "../access/apply-access.ts";
@@ -13,6 +15,7 @@ import { SchemaMove, type SchemaMoveOptions } from "./schema-move.ts";
 import { readSequences, setSequences } from "./sequences.ts";
 import { selectDumpOptions, selectUnreadable } from "./source-queries.ts";
 import { requireEmpty, requireSameSchema } from "./target-checks.ts";
+import { isMarked, type Mark } from "./target-queries.ts";
 
 /** Between which servers, and what of the schema is wanted. */
 export interface SchemaParts {
@@ -36,19 +39,34 @@ export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, 
   const { source, target, own } = parts;
   const connect: SchemaMoveOptions["connect"] = (side, purpose) =>
     side === "target" ? target.connect(purpose, { signal, settings: own.settings }) : source.connect(purpose, { signal });
-  const isToBeMoved = parts.schema === "move" && !memory.has("load-finished");
-  const move = isToBeMoved ? await openMove(parts, { tables, bus, signal, connect }) : null;
+  const opened = (again: boolean): Promise<SchemaMove> => openMove(parts, { tables, bus, signal, connect, again });
+  let move = parts.schema === "move" && !memory.has("load-finished") ? await opened(false) : null;
+  // Once the target has been the primary, its schema is its operator's.
+  const remembers = async (mark: Mark): Promise<boolean> =>
+    parts.schema === "existing" ||
+    !memory.isUntouched() ||
+    (await target.session("schema", (client) => isMarked(client, parts.migration, mark)));
   return {
     async prepare() {
-      // What could not be granted then, for want of a role say, may be possible now.
-      if (memory.has("load-finished") && memory.isUntouched()) await grantAgain(parts, bus);
-      if (memory.has("schema-moved")) return;
+      const isMoved = memory.has("schema-moved");
+      if (isMoved && (await remembers("prepared"))) {
+        // What could not be granted then, for want of a role say, may be possible now.
+        if (memory.has("load-finished") && memory.isUntouched()) await grantAgain(parts, bus);
+        return;
+      }
+      if (isMoved) {
+        tellForgotten("tables and their keys", bus);
+        await move?.close();
+        move = await opened(true);
+      }
       await move?.preData();
       await move?.keyIndexes(tables);
       await target.session("schema", async (client) => {
         await requireSameSchema(client, tables);
-        await requireEmpty(client, tables);
+        // Where we have loaded already, the target's progress tells what of it is there.
+        if (!isMoved) await requireEmpty(client, tables);
       });
+      await move?.mark("prepared");
       memory.reach("schema-moved");
     },
     async tableLoaded(table) {
@@ -61,25 +79,38 @@ export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, 
       await analyze(client, table).finally(() => client.end());
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
     },
+    isFinished: () => remembers("finished"),
     async finish() {
+      const again = memory.has("load-finished");
+      if (again) tellForgotten("indexes, constraints, triggers and the like", bus);
+      if (again && parts.schema === "move") move ??= await opened(true);
       tellOfAccess((await move?.finish()) ?? [], bus);
       // A first setting, so that the target is usable for a look; the cutover sets them again under the fence.
       const values = await source.session("sequences", readSequences);
       await target.session("sequences", (client) => setSequences(client, values, 0));
+      await move?.mark("finished");
       await move?.close();
+      move = null;
     },
   };
 }
 
+/** A standby that was behind and took over has forgotten what came last. */
+function tellForgotten(what: string, bus: ProgressBus): void {
+  bus.emit({ kind: "waiting", why: `the target has forgotten ${what} that were made before: what is missing is made again` });
+}
+
 interface MoveRequest extends Pick<SchemaRequest, "tables" | "bus" | "signal"> {
+  readonly again: boolean;
   readonly connect: SchemaMoveOptions["connect"];
 }
 
-async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: MoveRequest): Promise<SchemaMove> {
+async function openMove(parts: SchemaParts, { tables, bus, connect, signal, again }: MoveRequest): Promise<SchemaMove> {
   const selected = tables.map(({ oid }) => oid);
-  const { unreadable, dumpOptions } = await parts.source.session("schema", async (client) => ({
+  const { unreadable, dumpOptions, secrets } = await parts.source.session("schema", async (client) => ({
     unreadable: await selectUnreadable(client, selected),
     dumpOptions: await selectDumpOptions(client),
+    secrets: await readLeftSecrets(askOf(client)),
   }));
   for (const { schema, name } of unreadable) {
     bus.emit({
@@ -88,6 +119,7 @@ async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: Mo
       message: `not made at the target: ${tableId({ schema, name })} is not selected, and our role may not read it, as pg_dump must; before the first run: grant select on ${qualifiedName(schema, name)} to the role`,
     });
   }
+  tellOfSecrets(secrets, bus);
   const move = await SchemaMove.open({
     source: parts.source.spec,
     connect,
@@ -99,6 +131,7 @@ async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: Mo
     owners: parts.owners === "keep",
     privileges: parts.privileges === "keep",
     indexWorkers: INDEX_WORKERS,
+    again,
     env: process.env,
     signal,
   });
@@ -140,6 +173,12 @@ async function grantAgain(parts: SchemaParts, bus: ProgressBus): Promise<void> {
 }
 
 const TOLD = 20;
+
+function tellOfSecrets(secrets: readonly LeftSecret[], bus: ProgressBus): void {
+  const warn = (message: string): void => bus.emit({ kind: "warning", code: "SECRETS_NOT_KEPT", message });
+  for (const { title, statement } of secrets.slice(0, TOLD)) warn(`secrets do not move: ${title}; at the target: ${statement};`);
+  if (secrets.length > TOLD) warn(`${secrets.length - TOLD} more foreign objects hold secrets; pghaul cutover check names what is missing`);
+}
 
 function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void {
   for (const { statement, what, obstacle } of left.slice(0, TOLD)) {

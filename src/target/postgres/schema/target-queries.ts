@@ -30,6 +30,25 @@ export async function insertRestored(target: Queryable, migration: string, entri
   await target.query("insert into pghaul.restored (migration, entry) select $1, unnest($2::text[])", [migration, entries]);
 }
 
+/**
+ * What the target remembers of the move as a whole, beside its objects. A standby holds a beginning of the WAL, so one that has this has everything
+ * that was committed before it.
+ */
+export type Mark = "prepared" | "finished";
+
+export function isMarked(target: Queryable, migration: string, mark: Mark): Promise<boolean> {
+  return isRestored(target, migration, entryOf(mark));
+}
+
+export async function markRestored(target: Queryable, migration: string, mark: Mark): Promise<void> {
+  if (!(await isMarked(target, migration, mark))) await insertRestored(target, migration, [entryOf(mark)]);
+}
+
+/** No key of an object is like it. */
+function entryOf(mark: Mark): string {
+  return `pghaul: ${mark}`;
+}
+
 /** One process creates an object at a time; the backend of a killed run holds the lock until it has ended its transaction. */
 export async function lockEntry(target: Queryable, migration: string, entry: string): Promise<void> {
   await target.query("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))", [`pghaul ${migration} ${entry}`]);

@@ -15,7 +15,7 @@ export interface ToolRun {
 const MESSAGE_CHARS = 2_000;
 
 /** Runs a program without a shell and returns what it printed. Throws `code` with its last words when it fails. */
-export function runTool({ program, args, env, code, signal }: ToolRun): Promise<string> {
+export function runTool({ program, args, env, code, signal }: ToolRun): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, signal, stdio: ["ignore", "pipe", "pipe"] });
     const output: Buffer[] = [];
@@ -26,7 +26,7 @@ export function runTool({ program, args, env, code, signal }: ToolRun): Promise<
       reject(signal.aborted ? (signal.reason as Error) : new PghaulError("TOOL_MISSING", `${program} could not be run: ${error.message}`)),
     );
     child.on("close", (status, killedBy) => {
-      if (status === 0) resolve(Buffer.concat(output).toString("utf8"));
+      if (status === 0) resolve(Buffer.concat(output));
       else reject(new PghaulError(code, message.trim() || `${program} ended with ${killedBy ?? status}`, { context: { step: program } }));
     });
   });

@@ -1,5 +1,6 @@
 /**
- * The source's schema in a file of pg_dump's custom format, and the SQL of any part of it.
+ * The source's schema in a file of pg_dump's custom format, and the SQL of any part of it. Only we may read the file, and the options of foreign
+ * objects that hold secrets are not in it.
  *
  * Custom format, because its table of contents names every object by its catalog's oid: objects are matched with tables and indexes of
  * the source's catalog, and nobody has to find the end of a statement in a file of them. pg_restore only turns entries into SQL;
@@ -15,6 +16,7 @@ import type { ClientTools } from "./client-tools.ts";
 import { libpqEnvironment } from "./libpq-environment.ts";
 import { runTool } from "./run-tool.ts";
 import { type ScriptPiece, splitScript } from "./split-script.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** The archive's objects, in an order in which they can be created. */
 export interface ArchiveContents {
@@ -56,7 +58,8 @@ export class SchemaArchive {
     const partial = `${file}.partial`;
     const connection = await libpqEnvironment(withOptions(spec, options), "source", `${file}.connection`);
     try {
-      await runTool({
+      // Not into a file: until its secrets are out of it, it is in memory only.
+      const dump = await runTool({
         program: tools.pgDump,
         args: [
           "--format=custom",
@@ -67,12 +70,13 @@ export class SchemaArchive {
           "--no-subscriptions",
           `--exclude-schema=${pattern("pghaul")}`,
           ...excludeTables.map(({ schema, name }) => `--exclude-table=${pattern(schema)}.${pattern(name)}`),
-          `--file=${partial}`,
         ],
         env: connection.env,
         code: "SOURCE_QUERY",
         signal,
       });
+      await rm(partial, { force: true });
+      await writeFile(partial, withoutSecrets(dump), { mode: 0o600 });
     } finally {
       await connection.dispose();
     }
@@ -126,9 +130,10 @@ export class SchemaArchive {
     return splitScript(await this.sql(entries, flags, ["--verbose"]), new Set(entries.map(({ number }) => number)));
   }
 
-  #restore(args: readonly string[]): Promise<string> {
+  async #restore(args: readonly string[]): Promise<string> {
     const env = { PATH: process.env.PATH ?? "" };
-    return runTool({ program: this.#tools.pgRestore, args: [...args, this.#file], env, code: "TARGET_SCHEMA", signal: this.#signal });
+    const [program, signal] = [this.#tools.pgRestore, this.#signal];
+    return (await runTool({ program, args: [...args, this.#file], env, code: "TARGET_SCHEMA", signal })).toString("utf8");
   }
 }
 
