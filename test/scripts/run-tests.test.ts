@@ -74,6 +74,36 @@ test("unit tests measure the lines of src that they run, by folder; a file that 
   assert.doesNotMatch(stdout, /a\.ts +\|/);
 });
 
+test("a process that was killed while it wrote its coverage leaves half a file, which fails nothing", () => {
+  const torn = `import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+test("is killed", () => writeFileSync(\`\${process.env.NODE_V8_COVERAGE}/coverage-1-1700000000000-0.json\`, '{"result":[{"scr'));\n`;
+  const files = { "src/model/a.ts": "export const a = 1;\n", "test/a.test.ts": 'import "../src/model/a.ts";\n', "test/b.test.ts": torn };
+  const { status, stdout } = run(files, "unit");
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^coverage: src\/model +1 +1 +100\.0 %$/m);
+  assert.doesNotMatch(stdout, /run again|flaky/);
+});
+
+test("a runner that breaks says how and what it wrote; no test is run again or called a flake", () => {
+  const broken = "the test runner broke: it ended with";
+  // As the kernel does when memory runs out.
+  const killed = 'import { test } from "node:test";\ntest("kills the runner", () => process.kill(process.ppid, "SIGKILL"));\n';
+  const first = run({ "test/a.test.ts": PASSES, "test/b.test.ts": killed }, "all");
+  assert.equal(first.status, 1, first.stdout);
+  assert.match(first.stdout, new RegExp(`^${broken} SIGKILL, after 0 failed tests\\.$`, "m"));
+  // A reporter that throws: the runner ends with a status, in the middle, and what failed until then is not the whole truth.
+  const reporter =
+    'export default async function* broken(events) { for await (const { type } of events) if (type === "test:fail") throw new Error("no space left"); }\n';
+  const second = run({ "test/a.test.ts": PASSES, "test/c.test.ts": ONCE, "scripts/slowest-files.mjs": reporter }, "all");
+  assert.equal(second.status, 1, second.stdout);
+  assert.match(
+    second.stdout,
+    new RegExp(`^${broken} status \\d+, after [01] failed tests\\.\nLast on standard error:\n(?:.*\n)*.*no space left`, "m"),
+  );
+  for (const { stdout } of [first, second]) assert.doesNotMatch(stdout, /run again|flaky/);
+});
+
 /** What `.ci/sum-up` makes of a log. */
 function sumUp(log: string, ...stages: readonly string[]): readonly string[] {
   const folder = mkdtempSync(join(tmpdir(), "pghaul-sum-up-"));
