@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { coverageByFolder } from "./coverage-by-folder.ts";
+import { memoryFolder } from "./memory-folder.ts";
 
 interface TestSet {
   readonly include: string;
@@ -16,8 +17,9 @@ interface TestSet {
 
 /** A test that hangs must not hang CI. */
 const FILE_TIMEOUT_MS = 20 * 60_000;
-/** What `failed-tests.mjs` writes last. */
-const END = '{"end":true}';
+/** The runner ends by them, and what follows it is still done. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SHOWN_FILES = 10;
 /** Characters of what a broken runner said last. */
 const KEPT_STDERR = 4_000;
 
@@ -74,6 +76,12 @@ function runSeeds(options: readonly string[]): number {
   return spawnSync(process.execPath, ["test/sim/cli.ts", ...options], { cwd: root, stdio: "inherit" }).status ?? 1;
 }
 
+/** A line of `test-notes.mjs`. Files by their whole path. */
+type Note =
+  | { readonly kind: "failed"; readonly file: string; readonly name: string }
+  | { readonly kind: "time"; readonly file: string; readonly millis: number }
+  | { readonly kind: "end" };
+
 interface Failed {
   /** Relative to the repository's root. */
   readonly file: string;
@@ -91,32 +99,46 @@ async function runFiles(
   files: readonly string[],
   { concurrency, withCoverage = false }: RunOptions,
 ): Promise<readonly Failed[] | "broken"> {
-  const notes = mkdtempSync(join(tmpdir(), "pghaul-tests-"));
+  const folder = mkdtempSync(join(tmpdir(), "pghaul-run-"));
   try {
-    const reporters = [
-      reporter("spec", "stdout"),
-      reporter("./scripts/failed-tests.mjs", join(notes, "failed")),
-      reporter("./scripts/slowest-files.mjs", join(notes, "slowest")),
-    ].flat();
-    const flags = ["--test", `--test-concurrency=${concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`, ...reporters];
-    const coverage = join(notes, "coverage");
-    const end = await runNode([...flags, ...files], withCoverage ? { NODE_V8_COVERAGE: coverage } : {});
-    const lines = readNote(join(notes, "failed"))
-      .split("\n")
-      .filter((line) => line !== "");
-    const failed = lines.filter((line) => line !== END).map((line) => JSON.parse(line) as Failed);
-    if (files.length > 1) process.stdout.write(readNote(join(notes, "slowest")));
+    const flags = ["--test", `--test-concurrency=${concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`];
+    const reporters = [...reporter("spec", "stdout"), ...reporter("./scripts/test-notes.mjs", join(folder, "notes"))];
+    const coverage = join(folder, "coverage");
+    const end = await runNode([...flags, ...reporters, ...files], withCoverage ? { NODE_V8_COVERAGE: coverage } : {});
+    const notes = readNotes(join(folder, "notes"));
+    if (files.length > 1) process.stdout.write(slowestFiles(notes));
     if (withCoverage) process.stdout.write(coverageByFolder(coverage, root));
     if (end.status === 0) return [];
-    if (!lines.includes(END) || failed.length === 0) {
-      console.log(`the test runner broke: it ended with ${end.signal ?? `status ${end.status}`}, after ${failed.length} failed tests.`);
-      console.log(end.stderr === "" ? "It wrote nothing to standard error." : `Last on standard error:\n${end.stderr}`);
-      return "broken";
-    }
-    return failed.map(({ file, name }) => ({ file: relative(root, file), name }));
+    const failed = notes.flatMap((note) => (note.kind === "failed" ? [{ file: relative(root, note.file), name: note.name }] : []));
+    if (failed.length > 0 && notes.some(({ kind }) => kind === "end")) return failed;
+    console.log(`the test runner broke: it ended with ${end.signal ?? `status ${end.status}`}, after ${failed.length} failed tests.`);
+    console.log(end.stderr === "" ? "It wrote nothing to standard error." : `Last on standard error:\n${end.stderr}`);
+    return "broken";
   } finally {
-    rmSync(notes, { recursive: true });
+    rmSync(folder, { recursive: true });
   }
+}
+
+function reporter(name: string, destination: string): string[] {
+  return [`--test-reporter=${name}`, `--test-reporter-destination=${destination}`];
+}
+
+function readNotes(path: string): readonly Note[] {
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  // A runner that was killed leaves half a line.
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as Note);
+}
+
+/** Where the time of a suite goes, so that a cut is made where it counts. */
+function slowestFiles(notes: readonly Note[]): string {
+  const times = notes.filter((note) => note.kind === "time").sort((a, b) => b.millis - a.millis);
+  const all = times.reduce((sum, { millis }) => sum + millis, 0);
+  const rows = times.slice(0, SHOWN_FILES).map(({ file, millis }) => `${seconds(millis).padStart(8)} s  ${relative(root, file)}\n`);
+  return [`slowest of ${times.length} files, ${seconds(all)} s together:\n`, ...rows].join("");
+}
+
+function seconds(millis: number): string {
+  return (millis / 1000).toFixed(1);
 }
 
 interface End {
@@ -128,23 +150,23 @@ interface End {
 
 async function runNode(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<End> {
   // Tests start pghaul hundreds of times; half of such a start is the compilation of the same files.
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled"), ...environment };
+  const cache = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled") };
+  // Who has set one means it.
+  const memory = process.env.TMPDIR === undefined ? memoryFolder() : null;
+  const env = { ...process.env, ...cache, ...(memory === null ? {} : { TMPDIR: memory }), ...environment };
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["inherit", "inherit", "pipe"] });
+  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, forward);
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     process.stderr.write(text);
     stderr = (stderr + text).slice(-KEPT_STDERR);
   });
   const [status, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  for (const name of SIGNALS) process.off(name, forward);
+  // Servers of a test that was cut short are still being removed.
+  if (memory !== null) rmSync(memory, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 });
   return { status, signal, stderr };
-}
-
-function reporter(name: string, destination: string): string[] {
-  return [`--test-reporter=${name}`, `--test-reporter-destination=${destination}`];
-}
-
-function readNote(path: string): string {
-  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 process.exitCode = await main(process.argv.slice(2));
