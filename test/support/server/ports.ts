@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -53,9 +53,11 @@ function isOwnerAlive(lockFile: string): boolean {
   try {
     const pid = readFileSync(lockFile, "utf8");
     // Empty: its owner is between open and write.
-    return pid === "" || existsSync(`/proc/${pid}`);
-  } catch {
-    return false;
+    if (pid !== "") process.kill(Number(pid), 0);
+    return true;
+  } catch (error) {
+    // A process of somebody else's lives.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
