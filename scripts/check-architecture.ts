@@ -1,9 +1,10 @@
 // Holds the source to the shape that CONTRIBUTING.md describes: direction of imports, no cycles, no barrels, no dead exports,
-// small files. Prints `file:line rule message` and ends with 1 when there is a finding.
+// small files, and no deadlines in tests that do not grow with the load. Prints `file:line rule message` and ends with 1 when there is a finding.
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { findCycles } from "./architecture/cycles.ts";
 import { type AwaitedUse, findDeadExports } from "./architecture/dead-exports.ts";
+import { checkDeadlines } from "./architecture/deadlines.ts";
 import { checkDirection, type Layers } from "./architecture/direction.ts";
 import type { Finding } from "./architecture/finding.ts";
 import { readModule } from "./architecture/read-module.ts";
@@ -99,6 +100,7 @@ const findings: readonly Finding[] = [
   ...findCycles(modules),
   ...findDeadExports(modules, AWAITED),
   ...checkSizes(modules),
+  ...checkDeadlines(modules),
 ];
 for (const finding of findings) console.log(`${finding.path}:${finding.line} ${finding.rule} ${finding.message}`);
 console.log(`architecture: ${modules.length} modules, ${findings.length} findings`);

@@ -1,9 +1,12 @@
 // Runs a named set of test files: node scripts/run-tests.ts SET [FILE-PART...]; file parts narrow the set. With options, `sim` runs seeds.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { coverageByFolder } from "./coverage-by-folder.ts";
+import { memoryFolder } from "./memory-folder.ts";
 
 interface TestSet {
   readonly include: string;
@@ -14,6 +17,11 @@ interface TestSet {
 
 /** A test that hangs must not hang CI. */
 const FILE_TIMEOUT_MS = 20 * 60_000;
+/** The runner ends by them, and what follows it is still done. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SHOWN_FILES = 10;
+/** Characters of what a broken runner said last. */
+const KEPT_STDERR = 4_000;
 
 const NO_PG_DUMP =
   "Note: pg_dump is not installed; tests that copy a schema need it. Debian, Ubuntu: apt-get install postgresql-client. macOS: brew install libpq.";
@@ -35,7 +43,7 @@ const SETS: Readonly<Record<string, TestSet>> = {
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-function main([name = "", ...parts]: readonly string[]): number {
+async function main([name = "", ...parts]: readonly string[]): Promise<number> {
   const set = SETS[name];
   if (set === undefined) {
     console.error(`Error: no test set "${name}". Sets: ${Object.keys(SETS).join(", ")}`);
@@ -50,13 +58,16 @@ function main([name = "", ...parts]: readonly string[]): number {
   }
   if (name !== "unit" && spawnSync("pg_dump", ["--version"]).status !== 0) console.error(NO_PG_DUMP);
   const isCi = process.env.CI === "true";
-  const failed = runFiles(files, { concurrency: isCi ? 1 : set.concurrency, withCoverage: isCi && name === "unit" });
-  if (failed.length === 0 || !isCi) return failed.length === 0 ? 0 : 1;
+  const first = await runFiles(files, { concurrency: set.concurrency, withCoverage: isCi && name === "unit" });
+  if (first === "broken") return 1;
+  if (first.length === 0 || !isCi) return first.length === 0 ? 0 : 1;
   // Tests with deadlines meet a machine that is busy with others' work. What fails twice, the second time alone, has failed.
-  const again = [...new Set(failed.map(({ file }) => file))];
+  const again = [...new Set(first.map(({ file }) => file))];
   console.log(`failed once, run again alone: ${again.join(", ")}`);
-  const failedAgain = new Set(runFiles(again, { concurrency: 1 }).map(({ file }) => file));
-  for (const { file, name: test } of failed) if (!failedAgain.has(file)) console.log(`flaky: ${file}${test === "" ? "" : `: ${test}`}`);
+  const second = await runFiles(again, { concurrency: 1 });
+  if (second === "broken") return 1;
+  const failedAgain = new Set(second.map(({ file }) => file));
+  for (const { file, name: test } of first) if (!failedAgain.has(file)) console.log(`flaky: ${file}: ${test}`);
   return failedAgain.size === 0 ? 0 : 1;
 }
 
@@ -65,10 +76,15 @@ function runSeeds(options: readonly string[]): number {
   return spawnSync(process.execPath, ["test/sim/cli.ts", ...options], { cwd: root, stdio: "inherit" }).status ?? 1;
 }
 
+/** A line of `test-notes.mjs`. Files by their whole path. */
+type Note =
+  | { readonly kind: "failed"; readonly file: string; readonly name: string }
+  | { readonly kind: "time"; readonly file: string; readonly millis: number }
+  | { readonly kind: "end" };
+
 interface Failed {
   /** Relative to the repository's root. */
   readonly file: string;
-  /** Empty where the runner itself broke. */
   readonly name: string;
 }
 
@@ -78,38 +94,79 @@ interface RunOptions {
   readonly withCoverage?: boolean;
 }
 
-/** Runs the files and returns the tests that failed; all files when the runner itself broke. */
-function runFiles(files: readonly string[], { concurrency, withCoverage = false }: RunOptions): readonly Failed[] {
-  const notes = mkdtempSync(join(tmpdir(), "pghaul-tests-"));
-  const flags = ["--test", `--test-concurrency=${concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`];
-  const reporters = [
-    reporter(withCoverage ? "./scripts/spec-without-coverage.mjs" : "spec", "stdout"),
-    reporter("./scripts/failed-tests.mjs", join(notes, "failed")),
-    reporter("./scripts/slowest-files.mjs", join(notes, "slowest")),
-    ...(withCoverage ? [reporter("./scripts/coverage-by-folder.mjs", join(notes, "coverage"))] : []),
-  ].flat();
-  const coverage = withCoverage ? ["--experimental-test-coverage", "--test-coverage-include=src/**"] : [];
-  // Tests start pghaul hundreds of times; half of such a start is the compilation of the same files.
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled") };
-  const { status } = spawnSync(process.execPath, [...flags, ...coverage, ...reporters, ...files], { cwd: root, env, stdio: "inherit" });
-  const failed = readNote(join(notes, "failed"))
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Failed)
-    .map(({ file, name }) => ({ file: relative(root, file), name }));
-  if (files.length > 1) process.stdout.write(readNote(join(notes, "slowest")));
-  process.stdout.write(readNote(join(notes, "coverage")));
-  rmSync(notes, { recursive: true });
-  if (status === 0) return [];
-  return failed.length === 0 ? files.map((file) => ({ file, name: "" })) : failed;
+/** Runs the files and returns the tests that failed. Broken: the runner did not come to its end, or failed without a test that did. */
+async function runFiles(
+  files: readonly string[],
+  { concurrency, withCoverage = false }: RunOptions,
+): Promise<readonly Failed[] | "broken"> {
+  const folder = mkdtempSync(join(tmpdir(), "pghaul-run-"));
+  try {
+    const flags = ["--test", `--test-concurrency=${concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`];
+    const reporters = [...reporter("spec", "stdout"), ...reporter("./scripts/test-notes.mjs", join(folder, "notes"))];
+    const coverage = join(folder, "coverage");
+    const end = await runNode([...flags, ...reporters, ...files], withCoverage ? { NODE_V8_COVERAGE: coverage } : {});
+    const notes = readNotes(join(folder, "notes"));
+    if (files.length > 1) process.stdout.write(slowestFiles(notes));
+    if (withCoverage) process.stdout.write(coverageByFolder(coverage, root));
+    if (end.status === 0) return [];
+    const failed = notes.flatMap((note) => (note.kind === "failed" ? [{ file: relative(root, note.file), name: note.name }] : []));
+    if (failed.length > 0 && notes.some(({ kind }) => kind === "end")) return failed;
+    console.log(`the test runner broke: it ended with ${end.signal ?? `status ${end.status}`}, after ${failed.length} failed tests.`);
+    console.log(end.stderr === "" ? "It wrote nothing to standard error." : `Last on standard error:\n${end.stderr}`);
+    return "broken";
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function reporter(name: string, destination: string): string[] {
   return [`--test-reporter=${name}`, `--test-reporter-destination=${destination}`];
 }
 
-function readNote(path: string): string {
-  return existsSync(path) ? readFileSync(path, "utf8") : "";
+function readNotes(path: string): readonly Note[] {
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  // A runner that was killed leaves half a line.
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as Note);
 }
 
-process.exitCode = main(process.argv.slice(2));
+/** Where the time of a suite goes, so that a cut is made where it counts. */
+function slowestFiles(notes: readonly Note[]): string {
+  const times = notes.filter((note) => note.kind === "time").sort((a, b) => b.millis - a.millis);
+  const all = times.reduce((sum, { millis }) => sum + millis, 0);
+  const rows = times.slice(0, SHOWN_FILES).map(({ file, millis }) => `${seconds(millis).padStart(8)} s  ${relative(root, file)}\n`);
+  return [`slowest of ${times.length} files, ${seconds(all)} s together:\n`, ...rows].join("");
+}
+
+function seconds(millis: number): string {
+  return (millis / 1000).toFixed(1);
+}
+
+interface End {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The last of it; all of it is passed on. */
+  readonly stderr: string;
+}
+
+async function runNode(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<End> {
+  // Tests start pghaul hundreds of times; half of such a start is the compilation of the same files.
+  const cache = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled") };
+  // Who has set one means it.
+  const memory = process.env.TMPDIR === undefined ? memoryFolder() : null;
+  const env = { ...process.env, ...cache, ...(memory === null ? {} : { TMPDIR: memory }), ...environment };
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["inherit", "inherit", "pipe"] });
+  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, forward);
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    process.stderr.write(text);
+    stderr = (stderr + text).slice(-KEPT_STDERR);
+  });
+  const [status, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  for (const name of SIGNALS) process.off(name, forward);
+  // Servers of a test that was cut short are still being removed.
+  if (memory !== null) rmSync(memory, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 });
+  return { status, signal, stderr };
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findCycles } from "../scripts/architecture/cycles.ts";
 import { findDeadExports } from "../scripts/architecture/dead-exports.ts";
+import { checkDeadlines } from "../scripts/architecture/deadlines.ts";
 import { checkDirection, type Layers } from "../scripts/architecture/direction.ts";
 import { readModule } from "../scripts/architecture/read-module.ts";
 import { checkSeam, type Seam } from "../scripts/architecture/seam.ts";
@@ -226,6 +227,35 @@ test("a file that does not parse is a finding, not a crash", () => {
     readModule("src/model/a.ts", "const = ;").findings.map((finding) => finding.rule),
     ["syntax"],
   );
+});
+
+/** Lines of bare deadlines in a file. */
+function bareDeadlinesOf(path: string, text: string): number[] {
+  return checkDeadlines([readModule(path, text)]).map(({ line }) => line);
+}
+
+test("a deadline of a test grows with the load", () => {
+  const bare = `
+test("a", { timeout: 10_000 }, () => {});
+describe.only("a", { concurrency: 2, timeout: 10_000 }, () => {});
+spawnSync("a", [], { timeout: 10_000 });
+AbortSignal.timeout(10_000);
+const end = Date.now() + 10_000;
+assert.ok(performance.now() - began < 10_000);
+setTimeout(() => reject(), 10_000);
+`;
+  assert.deepEqual(bareDeadlinesOf("test/model/a.test.ts", bare), [2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual(bareDeadlinesOf("test/model/a.test.ts", bare.replaceAll("10_000", "deadline(10_000)")), []);
+  // What waits is no deadline, nor what is expected of the product, nor what the support scales itself.
+  const fair = `
+setTimeout(resolve, 100);
+assert.ok(performance.now() - began >= 900);
+assert.deepEqual(hook, { timeout: 10_000 });
+const hook = { kind: "hook", timeout: 10_000 };
+waitFor(done, { deadlineMs: 10_000, what: "it" });
+`;
+  assert.deepEqual(bareDeadlinesOf("test/model/a.test.ts", fair), []);
+  assert.deepEqual(bareDeadlinesOf("src/model/a.ts", bare), []);
 });
 
 const SEAM: Seam = {

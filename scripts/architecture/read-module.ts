@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { parseSync } from "oxc-parser";
+import { findBareDeadlines } from "./bare-deadlines.ts";
 import type { Finding } from "./finding.ts";
 import { type AstNode, children, isNode } from "./syntax.ts";
 
@@ -38,6 +39,8 @@ export interface Module {
   readonly functions: readonly ModuleFunction[];
   /** Lines on which a statement is handed to a server: `x.query(...)`. */
   readonly queries: readonly number[];
+  /** Lines of numbers that limit how long something may take. */
+  readonly bareDeadlines: readonly number[];
   /** What can be judged by the file alone: syntax errors and re-exports. */
   readonly findings: readonly Finding[];
 }
@@ -73,6 +76,7 @@ export function readModule(path: string, text: string): Module {
       parameters: Array.isArray(node.params) ? node.params.length : 0,
     })),
     queries: nodes.filter(isQuery).map((node) => lineOf(node.start)),
+    bareDeadlines: findBareDeadlines(nodes).map((node) => lineOf(node.start)),
     findings: [
       ...broken,
       ...reExports.map((entry) => ({

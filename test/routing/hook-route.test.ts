@@ -51,6 +51,9 @@ function failure(pattern: RegExp): (error: PghaulError) => boolean {
   };
 }
 
+/** Elsewhere a group that another process has noted is left alone (`isKnownAgain`). */
+const notKnownAgain = existsSync("/proc/self/stat") ? false : "only Linux tells when a process was started, and in which boot";
+
 describe("hook route", () => {
   it("gives the verb as arguments, in the environment and as JSON", async (t) => {
     const { route, directory } = hook(t, 'echo "$@ $PGHAUL_MIGRATION $PGHAUL_ROUTE_VERB" > args; cat > json');
@@ -140,7 +143,9 @@ describe("hook route", () => {
     assert.equal(existsSync(path.join(directory, "late")), false);
   });
 
-  it("is ended by whoever takes over, where the guard was ended too; a number given out again is not touched", async (t) => {
+  it("is ended by whoever takes over, where the guard was ended too; a number given out again is not touched", {
+    skip: notKnownAgain,
+  }, async (t) => {
     const { route, directory } = hook(t, "echo source");
     const [left, other] = [sleeper(t), sleeper(t)];
     const { record } = noted(directory);

@@ -136,7 +136,7 @@ describe("values that a side computes by itself", { timeout: deadline(200_000) }
   });
 });
 
-describe("a virtual column (18) that is put there anew with another expression at the source", { timeout: 200_000 }, () => {
+describe("a virtual column (18) that is put there anew with another expression at the source", { timeout: deadline(200_000) }, () => {
   it("writes no row and streams nothing: told, compared, and between the two the cutover stays closed", async () => {
     await using pair = await startPair({ version: 18 }, { version: 18, settings: MANY_ORIGINS });
     // SET EXPRESSION is refused for a virtual column of a published table (manual: "ALTER TABLE").

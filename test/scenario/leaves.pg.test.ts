@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { assertRefusedJson } from "../bad-input/refusal.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
 const SCHEMA = `
@@ -29,7 +30,7 @@ const LEAF_DAYS: Readonly<Record<string, number>> = { ev_1: 0, ev_2: 10, ev_3: 2
 const VERIFIED = ["run", "--until", "verified"];
 const ONE_READER = "{ workers: 1, chunkSeconds: 1, chunkBytes: 256KB }";
 
-describe("leaves between the plan and the load", { timeout: 240_000, concurrency: 2 }, () => {
+describe("leaves between the plan and the load", { timeout: deadline(240_000), concurrency: 2 }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14, settings: MANY_ORIGINS }, { version: 15, settings: MANY_ORIGINS });
@@ -153,7 +154,7 @@ const NOT_OURS = `
   alter table bag replica identity full; alter table bag_1 replica identity full;`;
 const FOREIGN = "create foreign table bag_far partition of bag for values from (90) to (100) server elsewhere;";
 
-describe("partitions that are not moved", { timeout: 120_000 }, () => {
+describe("partitions that are not moved", { timeout: deadline(120_000) }, () => {
   it("are not read, emptied, counted or compared, at either side", async () => {
     await using pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
     const move = await newMove(pair, {
@@ -197,7 +198,7 @@ const ALIKE = `
   insert into "shop.v1".items select i, 'second' from generate_series(1, 300) i;
   insert into other."odd ""one" values (1);`;
 
-describe("tables whose names are one text when they are joined by a dot", { timeout: 120_000 }, () => {
+describe("tables whose names are one text when they are joined by a dot", { timeout: deadline(120_000) }, () => {
   it("are two tables: loaded, streamed, verified, selected and set apart", async () => {
     await using pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
     const config = (other: string): string => `tables: { exclude: ["${other}.*"], overrides: { 'shop."v1.items"': { chunkBytes: 64KB } } }`;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { assertEqualDatabases } from "../support/compare.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import type { CliHandle } from "../support/run-cli.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
@@ -12,7 +13,7 @@ const SQL = `
   insert into payments select i, i, 'n' || i from generate_series(1, 200) i;
   insert into others select i, 'o' || i from generate_series(1, 50) i`;
 
-describe("a held table that is to be loaded anew", { timeout: 400_000 }, () => {
+describe("a held table that is to be loaded anew", { timeout: deadline(400_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 14 }, { version: 15, settings: MANY_ORIGINS });
@@ -75,7 +76,7 @@ describe("a held table that is to be loaded anew", { timeout: 400_000 }, () => {
     await running.waitFor(/public\.payments is in use.*public\.payments is in use/s, 30_000);
     const asked = performance.now();
     assert.equal((await running.kill("SIGINT")).code, 130);
-    assert.ok(performance.now() - asked < 20_000, "a stop does not wait for the lock");
+    assert.ok(performance.now() - asked < deadline(20_000), "a stop does not wait for the lock");
     await user.end();
     await goesOn(move);
   });
@@ -91,7 +92,7 @@ describe("a held table that is to be loaded anew", { timeout: 400_000 }, () => {
     await atTarget(move, "select from others where id = 201");
     const asked = performance.now();
     assert.equal((await running.kill("SIGINT")).code, 130);
-    assert.ok(performance.now() - asked < 20_000, "a stop does not wait for the barrier");
+    assert.ok(performance.now() - asked < deadline(20_000), "a stop does not wait for the barrier");
     await writer.query("commit");
     await writer.end();
     await goesOn(move);

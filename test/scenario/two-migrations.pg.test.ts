@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { assertRefusedJson } from "../bad-input/refusal.ts";
 import { query, waitFor } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { MANY_ORIGINS, type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
 const SQL = `
@@ -21,7 +22,7 @@ const EMPTY =
   "create schema pay; create schema docs; create table pay.bookings (id int primary key, v text); create table docs.pages (id int primary key, v text)";
 const config = (include: string): string => `tables: { include: ["${include}"] }\n${CUTOVER}`;
 
-describe("migrations between the same two databases", { timeout: 240_000 }, () => {
+describe("migrations between the same two databases", { timeout: deadline(240_000) }, () => {
   let pair: Pair;
   before(async () => {
     pair = await startPair({ version: 13, settings: MANY_ORIGINS }, { version: 14, settings: MANY_ORIGINS });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import type { CheckResult } from "../../src/model/check-result.ts";
 import { query } from "../support/database.ts";
+import { deadline } from "../support/deadline.ts";
 import { type PgServer, startServer } from "../support/pg-server.ts";
 import { checkAll, checkRequest } from "./check-request.ts";
 
@@ -20,7 +21,7 @@ const IDENTITY = `do $$ declare t regclass; begin
   for t in select oid from pg_class where relnamespace = 'app'::regnamespace and relkind in ('r', 'p') loop
     execute format('alter table %s replica identity full', t); end loop; end $$;`;
 
-describe("partitions of the target that are not moved", { timeout: 120_000 }, () => {
+describe("partitions of the target that are not moved", { timeout: deadline(120_000) }, () => {
   let server: PgServer;
   before(async () => {
     server = await startServer({ version: 14 });

@@ -17,6 +17,8 @@ import { startProxy } from "../support/proxy.ts";
 import { sessionsAt } from "./source-session.ts";
 
 const NEVER = new AbortController().signal;
+/** Longer than the silence that a stream is told to bear, and than the server's. */
+const QUIET_MILLIS = 2_500;
 
 for (const version of TRIED_VERSIONS) {
   describe(`streaming from PostgreSQL ${version}`, () => {
@@ -200,7 +202,7 @@ for (const version of TRIED_VERSIONS) {
       withSlot(async () => {
         await using proxy = await startProxy({ to: server.port });
         const stream = await open({ silentMillis: 1_000 }, proxy.through(database.url));
-        const quiet = performance.now() + 2_500;
+        const quiet = performance.now() + QUIET_MILLIS;
         while (performance.now() < quiet) await stream.next(200);
         proxy.pause();
         await assert.rejects(readUntilFailure(stream), hasCode("SOURCE_LOST"));

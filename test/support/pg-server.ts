@@ -196,7 +196,7 @@ export class PgServer implements AsyncDisposable {
     if (this.#disposed) return;
     this.#disposed = true;
     // Not kill9: a postmaster that stops by itself also reaps its children, which under a container's idle init would stay zombies.
-    const impatience = setTimeout(() => void killProcessesIn(this.dataDir), 10_000);
+    const impatience = setTimeout(() => void killProcessesIn(this.dataDir), deadline(10_000));
     await this.stop("immediate");
     clearTimeout(impatience);
     await this.#endWatch();

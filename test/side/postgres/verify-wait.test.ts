@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type pg from "pg";
 import { PostgresReplica } from "../../../src/side/postgres/compare/postgres-sides.ts";
 import { waitForPosition } from "../../../src/verify/wait-for-position.ts";
+import { deadline } from "../../support/deadline.ts";
 
 /** A side whose stream stays where it is, and a clock that goes on with every sleep. */
 function stuck(maxWaitMillis: number) {
@@ -30,7 +31,7 @@ function stuck(maxWaitMillis: number) {
 
 const table = { id: "s.t", schema: "s", name: "t", oid: 1, columns: [], key: [0], partitioned: false, leaves: [] };
 
-test("a stream that does not come is waited for as long as is told, and no longer", { timeout: 10_000 }, async () => {
+test("a stream that does not come is waited for as long as is told, and no longer", { timeout: deadline(10_000) }, async () => {
   const { replica, now, ended } = stuck(5_000);
   const { signal } = new AbortController();
   const refused = {

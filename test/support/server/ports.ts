@@ -1,7 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { benchRoot } from "./run-as.ts";
 
 /** A port that no other test process of this machine will take until it is released. */
 export interface PortLease {
@@ -16,7 +15,8 @@ const LAST_PORT = 30_000;
 
 /** Leases a free loopback port; `wanted` asks for one in particular. */
 export async function leasePort(wanted?: number): Promise<PortLease> {
-  const folder = join(benchRoot(), "ports");
+  // Not in the temporary folder, which each run of a suite may have for itself: ports are the machine's.
+  const folder = `/tmp/pghaul-ports-${process.getuid?.() ?? 0}`;
   mkdirSync(folder, { recursive: true });
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const port = wanted ?? FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
@@ -53,9 +53,11 @@ function isOwnerAlive(lockFile: string): boolean {
   try {
     const pid = readFileSync(lockFile, "utf8");
     // Empty: its owner is between open and write.
-    return pid === "" || existsSync(`/proc/${pid}`);
-  } catch {
-    return false;
+    if (pid !== "") process.kill(Number(pid), 0);
+    return true;
+  } catch (error) {
+    // A process of somebody else's lives.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   cpSync,
@@ -21,7 +21,7 @@ import { describe, test } from "node:test";
 import { createDatabase, query, waitFor } from "../database.ts";
 import { PG_VERSIONS, startServer } from "../pg-server.ts";
 import { aliasOf } from "../server/binaries.ts";
-import { processesIn } from "../server/processes.ts";
+import { processesByLsof, processesIn } from "../server/processes.ts";
 
 describe("a server of each version", () => {
   for (const version of PG_VERSIONS) {
@@ -119,6 +119,21 @@ test("when the test process is killed, its server and data go too", async () => 
   assert.ok(processesIn(dataDir).length > 0);
   child.kill("SIGKILL");
   await waitFor(() => processesIn(dataDir).length === 0 && !existsSync(dirname(dataDir)), { deadlineMs: 10_000, what: "the watchdog" });
+});
+
+const noLsof = spawnSync("lsof", ["-v"]).error === undefined ? false : "needs lsof, which takes the place of /proc on macOS";
+
+test("where there is no /proc, lsof names the same processes", { skip: noLsof }, async () => {
+  await using server = await startServer({ version: 18 });
+  await waitFor(
+    () => {
+      const found = processesByLsof(server.dataDir);
+      assert.ok(found.length > 3);
+      assert.deepEqual(found.sort(), processesIn(server.dataDir).sort());
+      return true;
+    },
+    { deadlineMs: 10_000, what: "the same answer twice, while processes come and go" },
+  );
 });
 
 test("a finished test process is not kept alive by a server it forgot", async () => {

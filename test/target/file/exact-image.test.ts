@@ -7,6 +7,7 @@ import { parseCopyLine } from "../../../src/postgres/copy-text.ts";
 import { FileArchive } from "../../../src/target/file/archive/file-archive.ts";
 import { TableImage } from "../../../src/target/file/image/table-image.ts";
 import type { TableFiles } from "../../../src/target/file/storage/directory.ts";
+import { deadline } from "../../support/deadline.ts";
 import { append, CopyRows, openTarget, read, TemporaryDirectory, tableOf, transaction } from "./bench.ts";
 import { History, openMoves, type Snapshot, sortedLines } from "./history.ts";
 
@@ -68,7 +69,14 @@ async function appendAll(directory: string, target: Awaited<ReturnType<typeof op
 }
 
 async function imageRows(archive: FileArchive, files: TableFiles, position: bigint, scratch: string): Promise<Row[]> {
-  const image = await TableImage.make({ archive, files, position, scratch, partitionBytes: 500, signal: AbortSignal.timeout(60_000) });
+  const image = await TableImage.make({
+    archive,
+    files,
+    position,
+    scratch,
+    partitionBytes: 500,
+    signal: AbortSignal.timeout(deadline(60_000)),
+  });
   const rows: Row[] = [];
   for (let partition = 0; partition < image.partitions; partition += 1) {
     const { text } = await image.copyText(partition);

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FileReplica } from "../../../src/target/file/file-replica.ts";
 import { waitForPosition } from "../../../src/verify/wait-for-position.ts";
+import { deadline } from "../../support/deadline.ts";
 import { openTarget, TemporaryDirectory } from "./bench.ts";
 
-test("files that the stream does not bring further are waited for as long as is told, and no longer", { timeout: 10_000 }, async () => {
+test("files that the stream does not bring further are waited for as long as is told, and no longer", {
+  timeout: deadline(10_000),
+}, async () => {
   using directory = new TemporaryDirectory();
   await openTarget(directory.path);
   let now = 0;
