@@ -92,6 +92,6 @@ export class StallBudget {
 }
 
 const systemTimer: Timer = (millis, late) => {
-  const timer = setTimeout(late, millis);
+  const timer = setTimeout(late, Math.max(1, millis));
   return () => clearTimeout(timer);
 };
