@@ -16,6 +16,7 @@ import { selectExisting } from "../queries/check-table-queries.ts";
 import { selectServerVersion } from "../queries/slot-queries.ts";
 import { ACCESS_CHECKS } from "./access-checks.ts";
 import { type Check, type CheckContext, fail, pass, type Side } from "./check.ts";
+import { type CheckScope, isInScope } from "./check-scope.ts";
 import { CONSTRUCT_CHECKS } from "./construct-checks.ts";
 import { MACHINE_CHECKS } from "./machine-checks.ts";
 import { OBJECT_CHECKS } from "./object-checks.ts";
@@ -43,6 +44,8 @@ export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "
   readonly connect: (side: SideName, purpose: string) => Promise<pg.Client>;
   /** Null for a target that is no PostgreSQL: what asks for it is left out. */
   readonly specs: { readonly source: ConnectionSpec; readonly target: ConnectionSpec | null };
+  /** What is not in it is left out. */
+  readonly scope: CheckScope;
   readonly selection: TableSelection;
   readonly signal: AbortSignal;
 }
@@ -63,6 +66,7 @@ export async function* runChecks(request: CheckRequest): AsyncGenerator<CheckRes
     if (failure !== null) yield failure;
     const context = contextOf(request, parts);
     for (const check of CHECKS) {
+      if (!isInScope(check.id, request.scope)) continue;
       request.signal.throwIfAborted();
       const { result, lost } = await runOne(check, context);
       if (result !== null) yield result;

@@ -33,7 +33,8 @@ export function loadForward(
       const milestones = new MilestoneStore(migration.state);
       // A foreign key from or to a table that is held could not be validated; they come once it has been loaded anew.
       if (!milestones.has("load-finished") && heldError(migration.state) === null) {
-        bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
+        const { finishing } = prepared.schema;
+        if (finishing !== null) bus.emit({ kind: "phase", phase: "indexing", detail: finishing });
         // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
         await stream.atBoundary(() => prepared.schema.finish());
         const store = new TableStore(migration.state);

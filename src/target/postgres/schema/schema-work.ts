@@ -61,6 +61,7 @@ export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, 
       await analyze(client, table).finally(() => client.end());
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
     },
+    finishing: parts.schema === "move" ? "foreign keys, triggers, sequences, statistics" : "sequences",
     async finish() {
       tellOfAccess((await move?.finish()) ?? [], bus);
       // A first setting, so that the target is usable for a look; the cutover sets them again under the fence.
