@@ -1,6 +1,6 @@
 /**
  * What a kind of target is to the rest of pghaul. A kind is a folder below `target/` that exports one `TargetKind`, its keys in
- * `config/targets/`, and a line in each of two lists; nothing else knows it. Plans, steps and refusals are made from its
+ * `config/targets/`, and a line in each of two lists (docs/adr/0010); nothing else knows it. Plans, steps and refusals are made from its
  * capabilities and from what it has, never from its name.
  */
 
