@@ -1,10 +1,14 @@
 import type { RouteAnswer } from "../config/config-text.ts";
+import type { InitChoice } from "../config/targets/target-keys.ts";
+import { PghaulError } from "../errors/pghaul-error.ts";
 import { askChoice, askText } from "./ask.ts";
 
 /** What `init` needs to know. */
 export interface InitAnswers {
   readonly source: string;
   readonly target: string;
+  /** Keys of the target beside its URL. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly migration: string | undefined;
   readonly tables: readonly string[];
   readonly route: RouteAnswer | null;
@@ -15,7 +19,12 @@ type Refusal = Promise<string | null>;
 /** Looks at an answer while it can still be corrected; each returns why it will not do, or null. */
 export interface InitChecks {
   source(url: string): Refusal;
-  target(url: string): Refusal;
+  target(url: string, migration: string | undefined): Refusal;
+  settings(url: string, settings: Readonly<Record<string, string>>): Refusal;
+  /** What is asked of a target beside its URL. */
+  choices(url: string): readonly InitChoice[];
+  /** Whether traffic can be switched to it. */
+  switches(url: string): boolean;
   name(migration: string): Refusal;
   tables(patterns: readonly string[], source: string): Refusal;
   suggestName(source: string): string | null;
@@ -34,9 +43,10 @@ export async function askInit(
   const target =
     given.target ??
     (await askText({
-      text: `Connection string of the target ${PASSWORD_HINT}:`,
-      refuse: unlessRepeated((url) => needed(url, checks.target)),
+      text: `Connection string of the target, or file:///DIRECTORY ${PASSWORD_HINT}:`,
+      refuse: unlessRepeated((url) => needed(url, (answer) => checks.target(answer, given.migration))),
     }));
+  const settings = await askSettings(target, given.settings ?? {}, checks);
   const suggested = checks.suggestName(source) ?? undefined;
   const migration =
     given.migration ?? (await askText({ text: "Name of the migration:", preset: suggested, refuse: (name) => needed(name, checks.name) }));
@@ -49,7 +59,21 @@ export async function askInit(
         refuse: (typed) => checks.tables(patternsOf(typed), source),
       }),
     );
-  return { source, target, migration, tables, route: given.route ?? (await askRoute()) };
+  return { source, target, settings, migration, tables, route: given.route ?? (checks.switches(target) ? await askRoute() : null) };
+}
+
+/** What flags said is looked at before anything else is asked. */
+async function askSettings(target: string, given: InitAnswers["settings"], checks: InitChecks): Promise<InitAnswers["settings"]> {
+  const refused = await checks.settings(target, given);
+  if (refused !== null) throw new PghaulError("USAGE", refused);
+  let settings = given;
+  for (const { key, question, values, preset } of checks.choices(target)) {
+    if (Object.hasOwn(settings, key)) continue;
+    // The first is what Enter takes.
+    const ordered = [...values].sort((a, b) => Number(b.value === preset) - Number(a.value === preset));
+    settings = { ...settings, [key]: await askChoice(question, ordered) };
+  }
+  return settings;
 }
 
 async function needed(answer: string, check: (answer: string) => Refusal): Refusal {

@@ -2,20 +2,12 @@ import path from "node:path";
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { processTerminal } from "../cli/confirm.ts";
-import { askInit, type InitChecks } from "../cli/init-questions.ts";
+import { askInit } from "../cli/init-questions.ts";
 import type { RouteAnswer } from "../config/config-text.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { answerChecks } from "../workflow/init/answer-checks.ts";
 import { describeSource } from "../workflow/init/look-at-source.ts";
-import { refuseName, refuseSource, refuseTables, refuseTarget } from "../workflow/init/refuse-answer.ts";
-import { type InitResult, initConfig, refuseExisting, suggestName } from "../workflow/init/write-config.ts";
-
-const CHECKS: InitChecks = {
-  source: (url) => refuseSource(url, process.env),
-  target: (url) => refuseTarget(url, process.env),
-  name: refuseName,
-  tables: (patterns, source) => refuseTables(patterns, source, process.env),
-  suggestName: (source) => suggestName(source, process.env),
-};
+import { type InitResult, initConfig, refuseExisting } from "../workflow/init/write-config.ts";
 
 export default class InitCommand extends PghaulCommand<InitResult> {
   static override summary = "Write pghaul.yaml: asks, or takes flags, and looks at the source.";
@@ -26,12 +18,18 @@ answer at once.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --source postgresql://app@db1/orders --target postgresql://app@db2/orders --migration orders-move",
+    "<%= config.bin %> <%= command.id %> --source postgresql://app@db1/orders --target file:///srv/orders --set format=parquet",
     "SOURCE_URL=... TARGET_URL=... <%= config.bin %> <%= command.id %> --tables 'public.*' --no-input",
   ];
   static override exitKinds = ["source"] as const;
   static override flags = {
     source: Flags.string({ summary: "Connection string of the source, as psql takes it.", env: "SOURCE_URL", helpValue: "URL" }),
-    target: Flags.string({ summary: "Connection string of the target.", env: "TARGET_URL", helpValue: "URL" }),
+    target: Flags.string({ summary: "Connection string of the target, or file:///DIRECTORY.", env: "TARGET_URL", helpValue: "URL" }),
+    set: Flags.string({
+      summary: "A key of the target beside its URL, such as format=parquet; may be given several times.",
+      multiple: true,
+      helpValue: "KEY=VALUE",
+    }),
     migration: Flags.string({ summary: "The migration's name; otherwise made from the source's database.", helpValue: "NAME" }),
     tables: Flags.string({
       summary: "Tables to move, as SCHEMA.TABLE with *; may be given several times. All when left out.",
@@ -51,15 +49,20 @@ answer at once.`;
     const { flags } = await this.parse(InitCommand);
     refuseExisting(flags.config, flags.force);
     const { interactive } = processTerminal(!flags["no-input"] && !this.jsonEnabled());
-    const given = { source: flags.source, target: flags.target, migration: flags.migration, tables: flags.tables, route: routeOf(flags) };
-    const { source, target, migration, tables, route } = interactive ? await askInit(given, CHECKS) : given;
+    const given = {
+      source: flags.source,
+      target: flags.target,
+      settings: settingsOf(flags.set ?? []),
+      migration: flags.migration,
+      tables: flags.tables,
+      route: routeOf(flags),
+    };
+    const { source, target, settings, migration, tables, route } = interactive ? await askInit(given, answerChecks(process.env)) : given;
     if (source === undefined || source === "") throw missing("--source");
     if (target === undefined || target === "") throw missing("--target");
     const result = await initConfig({
+      ...{ migration, source, target, settings },
       file: flags.config,
-      migration,
-      source,
-      target,
       tables: tables ?? ["*.*"],
       route: route ?? null,
       force: flags.force,
@@ -92,12 +95,22 @@ function routeOf(flags: {
   return flags["route-hook"] === undefined ? undefined : { kind: "hook", program: flags["route-hook"] };
 }
 
+function settingsOf(set: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    set.map((one) => {
+      const [, key = "", value = ""] = /^([^=]+)=(.*)$/s.exec(one) ?? [];
+      if (key === "") throw new PghaulError("USAGE", `--set ${one} is not KEY=VALUE`);
+      return [key, value] as const;
+    }),
+  );
+}
+
 function missing(flag: string): PghaulError {
   return new PghaulError("USAGE", `${flag} is missing`, { suggestion: "pghaul init --source URL --target URL --migration NAME" });
 }
 
-function nextStep({ missing, routed }: InitResult): string {
-  const route = routed ? "" : "No route is set yet; `pghaul cutover run` will need one under cutover.routing.\n";
+function nextStep({ missing, routed, switches }: InitResult): string {
+  const route = routed || !switches ? "" : "No route is set yet; `pghaul cutover run` will need one under cutover.routing.\n";
   return missing.length === 0
     ? `${route}Next: pghaul check`
     : route +

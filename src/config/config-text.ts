@@ -1,13 +1,15 @@
+import { initKeysOf, type TargetAnswer } from "./targets/targets.ts";
+
 /** What `init` knows when it writes the file. Connection strings stand as they shall be written: references, or strings without a password. */
 export interface ConfigAnswers {
   readonly migration: string;
   readonly source: string;
-  readonly target: string;
+  readonly target: TargetAnswer;
   readonly tables: readonly string[];
   /** What was seen at the source, a line for a comment; null when nobody looked. */
   readonly seen: string | null;
-  /** How applications find the primary; null where that is not decided. */
-  readonly route: RouteAnswer | null;
+  /** How applications find the primary; null where that is not decided, undefined where no traffic is ever switched. */
+  readonly route: RouteAnswer | null | undefined;
   /** Where the JSON Schema lies, for editors: a path relative to the file. */
   readonly schema: string;
 }
@@ -29,12 +31,11 @@ source:${seen === null ? "" : ` # ${oneLine(seen)}`}
   url: ${quoted(source)}
 
 target:
-  kind: postgres
-  url: ${quoted(target)}
-  # schema: move        # or existing: the tables are there already, empty
-  # owners: keep        # or drop
-  # privileges: keep    # or drop
-
+  kind: ${target.kind}
+  url: ${quoted(target.url)}
+${targetLines(target)
+  .map((line) => `  ${line}\n`)
+  .join("")}
 tables:
   include: [${tables.map(quoted).join(", ")}]
   # exclude: ["public.tmp_*"]
@@ -53,8 +54,23 @@ state:
 #   maxSlotBytes: 50GB         # nor while our slot holds back more WAL at the source
 #   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin"   # nor in these hours
 
-${cutoverText(route)}`;
+${route === undefined ? "" : cutoverText(route)}`
+    .trimEnd()
+    .concat("\n");
 }
+
+/** What was given, then what is chosen for whoever gave nothing, then what else could be said. */
+function targetLines({ kind, settings }: TargetAnswer): readonly string[] {
+  const { choices, hints } = initKeysOf(kind);
+  const chosen = { ...Object.fromEntries(choices.map(({ key, preset }) => [key, preset])), ...settings };
+  return [
+    ...Object.entries(chosen).map(([key, value]) => `${PLAIN.test(key) ? key : quoted(key)}: ${PLAIN.test(value) ? value : quoted(value)}`),
+    ...Object.entries(hints).flatMap(([key, line]) => (Object.hasOwn(chosen, key) ? [] : [line])),
+  ];
+}
+
+/** A word that YAML takes for text, and for no number or truth value of its own. */
+const PLAIN = /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z][a-z-]*$/i;
 
 /** Without a route the whole section is a comment: `cutover` says what is missing. */
 function cutoverText(route: RouteAnswer | null): string {

@@ -22,6 +22,8 @@ export interface ConfigLocation {
 export interface StateLocation {
   readonly migration: string;
   readonly directory: string;
+  /** Kind of the target. */
+  readonly kind: ParsedConfig["target"]["kind"];
 }
 
 /**
@@ -45,7 +47,7 @@ export function loadStateLocation(location: ConfigLocation): StateLocation {
   if (location.stateDirectory === undefined && parsed.state.dir.includes("${")) {
     throw document.refuse("CONFIG_ENV_MISSING", [{ path: ["state", "dir"], message: "names an environment variable that is not set" }]);
   }
-  return { migration: parsed.migration, directory: stateDirectory(location, parsed) };
+  return { migration: parsed.migration, directory: stateDirectory(location, parsed), kind: parsed.target.kind };
 }
 
 function parseText(

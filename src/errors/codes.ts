@@ -118,7 +118,7 @@ export const ERROR_CODES = {
   SCHEMA_DRIFT: {
     kind: "source",
     title: "A table's columns changed during the migration",
-    help: "Everything before it is applied. Add or drop the same columns at the other side, then run again. A changed type or key cannot be followed.",
+    help: "Everything before it is applied. Add or drop the same columns at the other side, then run again. A changed type or key cannot be followed, nor can files follow: begin anew in another directory.",
   },
   PUBLICATION_CHANGED: {
     kind: "source",
@@ -138,10 +138,14 @@ export const ERROR_CODES = {
   // target
   TARGET_UNREACHABLE: { kind: "target", title: "The target cannot be reached", help: "Check host, port, firewall and credentials." },
   TARGET_AUTH: { kind: "target", title: "The target refused the credentials", help: "Check user and password and pg_hba.conf." },
-  TARGET_PRIVILEGE: { kind: "target", title: "A privilege is missing at the target", help: "Run the GRANT shown by `pghaul check`." },
+  TARGET_PRIVILEGE: {
+    kind: "target",
+    title: "A privilege is missing at the target",
+    help: "Run the GRANT shown by `pghaul check`; in a directory, let this user read and write.",
+  },
   TARGET_LOST: {
     kind: "target",
-    title: "The connection to the target was lost",
+    title: "The target stopped answering",
     help: "Nothing is lost: the log goes on filling. Run the same command again when the target is back.",
   },
   TARGET_WAL_LEVEL: {

@@ -26,6 +26,8 @@ export interface MeasuredRead {
 export interface ForecastInput {
   readonly tables: readonly ForecastTable[];
   readonly reads: readonly MeasuredRead[];
+  /** How the target's part of them was measured, a sentence. */
+  readonly sampledBy: string;
   readonly workers: number;
   readonly walBytesPerSecond: number;
 }
@@ -60,7 +62,7 @@ const MEDIUM_COVERAGE = 0.3;
 const HIGH_COVERAGE = 0.8;
 
 /** `workers` is at least 1. Pure: the same input gives the same forecast. */
-export function forecast({ tables, reads, workers, walBytesPerSecond }: ForecastInput): Forecast {
+export function forecast({ tables, reads, sampledBy, workers, walBytesPerSecond }: ForecastInput): Forecast {
   const totalBytes = tables.reduce((sum, { bytes }) => sum + bytes, 0);
   const measured = new Map(reads.map((read) => [read.table, read]));
   const known = tables.flatMap((table) => tableCost(table, measured.get(table.id)) ?? []);
@@ -88,9 +90,7 @@ export function forecast({ tables, reads, workers, walBytesPerSecond }: Forecast
       `one reader moves ${rateText(totalBytes, readerSeconds)} MB of table a second${knownBytes === 0 ? " (assumed, nothing was measured)" : ""}`,
       ...(ownSeconds > 0 ? [`this machine moves at most ${rateText(totalBytes, ownSeconds)} MB a second, with any number of readers`] : []),
       `of ${workers} readers between a quarter and all count`,
-      isTargetKnown
-        ? "the target was measured with a temporary table, which writes no WAL and has no index but the key's"
-        : "the target was not measured, and is most often the slower side",
+      isTargetKnown ? sampledBy : "the target was not measured, and is most often the slower side",
       `the source writes ${(walBytesPerSecond / 1e6).toFixed(1)} MB of WAL a second now; at its peak it may write more`,
     ],
   };

@@ -13,6 +13,7 @@ import { postgresBetween } from "../side/postgres/facts/postgres-between.ts";
 import { postgresFacts } from "../side/postgres/facts/postgres-facts.ts";
 import { type Catalog, readCatalog, type TableSelection } from "./catalog.ts";
 import type { Check, CheckContext, Side } from "./checks/check.ts";
+import { type CheckScope, isInScope } from "./checks/check-scope.ts";
 import { CHECKS } from "./checks/checks.ts";
 import { wayTo } from "./way-to-server.ts";
 
@@ -21,6 +22,8 @@ export interface CheckRequest extends Omit<CheckContext, "source" | "target" | "
   readonly connect: (side: SideName, purpose: string) => Promise<pg.Client>;
   /** Null for a target that is no PostgreSQL: what asks for it is left out. */
   readonly specs: { readonly source: ConnectionSpec; readonly target: ConnectionSpec | null };
+  /** What is not in it is left out. */
+  readonly scope: CheckScope;
   readonly selection: TableSelection;
   readonly signal: AbortSignal;
 }
@@ -41,6 +44,7 @@ export async function* runChecks(request: CheckRequest): AsyncGenerator<CheckRes
     if (failure !== null) yield failure;
     const context = contextOf(request, parts);
     for (const check of CHECKS) {
+      if (!isInScope(check.id, request.scope)) continue;
       request.signal.throwIfAborted();
       const { result, lost } = await runOne(check, context);
       if (result !== null) yield result;

@@ -1,6 +1,6 @@
 /**
  * What a kind of target is to the rest of pghaul. A kind is a folder below `target/` that exports one `TargetKind`, its keys in
- * `config/targets/`, and a line in each of two lists; nothing else knows it. Plans, steps and refusals are made from its
+ * `config/targets/`, and a line in each of two lists (docs/adr/0010); nothing else knows it. Plans, steps and refusals are made from its
  * capabilities and from what it has, never from its name.
  */
 
@@ -49,6 +49,8 @@ export interface TargetContext {
 export interface TargetKind<Keys> {
   /** Talks to nobody yet. */
   open(context: TargetContext, keys: Keys): TargetSide;
+  /** Whether its targets can become the primary: then they have `switching`. Known without opening one, for whoever has no secrets. */
+  readonly switches: boolean;
   /**
    * Opens what a target of this kind wrote, to restore a database from it; null for a kind that nothing is restored from. Throws TARGET_FOREIGN
    * where this kind wrote nothing.
@@ -117,6 +119,8 @@ export interface TargetSide extends Downstream {
   tools(sourceMajor: number): Promise<string>;
   /** Milliseconds that these rows take to be written, in a place that is taken away again; null where it cannot be asked. */
   sampleWrite(table: Table, rows: ChunkRows): Promise<number | null>;
+  /** How that is measured, a sentence of the forecast. */
+  readonly sampledBy: string;
   /** The tables as they are compared: with what both sides compute, where this one computes anything. */
   compared(tables: readonly Table[]): Promise<readonly Table[]>;
   /** The stream out of this target into the source; null where there is none. */
@@ -203,6 +207,8 @@ export interface SchemaWork {
   prepare(): Promise<void>;
   /** After a table's last chunk: indexes, constraints, statistics. */
   tableLoaded(table: Table): Promise<void>;
+  /** What `finish` does, for whoever watches; null where there is nothing to do. */
+  readonly finishing: string | null;
   /** After the last table: foreign keys, triggers, sequences. Repeatable: it makes what is missing of it. */
   finish(): Promise<void>;
   /** Whether the target itself remembers that `finish` came to its end: our own memory of it says nothing of a standby that was behind and took over. */

@@ -34,6 +34,11 @@ export function openRestored(connection: ConnectionSettings, context: TargetCont
   return postgresKind.open(context, { connection, schema: "existing", owners: "drop", privileges: "drop" });
 }
 
+/** Whether a target of this kind can become the primary; of one that this version does not have, false. */
+export function canSwitch(kind: string): boolean {
+  return Object.hasOwn(KINDS, kind) && KINDS[kind as keyof Kinds].switches;
+}
+
 /** The configured target; talks to nobody yet. */
 export function openTargetSide(keys: TargetConfig, context: TargetContext): TargetSide {
   // The compiler cannot know that the kind by which this one was found is that of the keys.

@@ -61,7 +61,7 @@ test("flags without a password: the file says what was given and what was seen, 
   const file = path.join(directory, "pghaul.yaml");
   assert.equal(envelope.ok, true);
   const { source, ...rest } = envelope.result;
-  assert.deepEqual(rest, { file, migration: "orders-move", routed: false, missing: [] });
+  assert.deepEqual(rest, { file, migration: "orders-move", routed: false, switches: true, missing: [] });
   const { version, bytes, otherDatabases, ...counts } = source;
   assert.match(version, /^16\./);
   assert.ok(bytes > 1_000_000, String(bytes));
@@ -150,6 +150,10 @@ test("a file that is there is only overwritten with --force", async (t) => {
   assert.match(readFileSync(path.join(directory, "other.yaml"), "utf8"), /^migration: /m);
 });
 
+function toFiles(url: string, ...more: readonly string[]): readonly string[] {
+  return ["--source", database.url, "--target", url, ...more];
+}
+
 const refusals: readonly (readonly [string, () => readonly string[], number, RegExp])[] = [
   ["nothing said and nobody to ask", () => [], 2, /--source is missing/],
   ["no target", () => ["--source", database.url], 2, /--target is missing/],
@@ -177,6 +181,10 @@ const refusals: readonly (readonly [string, () => readonly string[], number, Reg
     3,
     /neither a postgresql:\/\/ URI nor key=value pairs/,
   ],
+  ["a format that files have not", () => toFiles("file:///srv/x", "--set", "format=avro"), 3, /target\.format: /],
+  ["a key without a value", () => toFiles("file:///srv/x", "--set", "format"), 2, /is not KEY=VALUE/],
+  ["a directory of another machine", () => toFiles("file://elsewhere/x"), 3, /must be "file:\/\/\/"/],
+  ["a route to files", () => toFiles("file:///srv/x", "--route-hook", "/bin/true"), 2, /traffic cannot be switched to this kind of target/],
   [
     "a source that nobody answers at",
     () => ["--source", "postgresql://postgres@127.0.0.1:1/orders", "--target", TARGET],
@@ -196,6 +204,35 @@ for (const [what, args, code, message] of refusals) {
     assert.equal(existsSync(path.join(directory, "pghaul.yaml")), false);
   });
 }
+
+test("a target of files: its keys are written, no route is asked for or spoken of", async (t) => {
+  const directory = temporaryFiles(t, {});
+  const args = [
+    "init",
+    "--source",
+    database.url,
+    "--target",
+    `file://${directory}/out`,
+    "--set",
+    "format=parquet",
+    "--set",
+    "compression=gzip",
+  ];
+  const { code, stdout, stderr } = await runCli(args, { cwd: directory });
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stdout, /route|cutover/);
+  const { target } = loadConfig({ file: path.join(directory, "pghaul.yaml"), environment: {} });
+  assert.deepEqual(target, { kind: "file", directory: `${directory}/out`, format: "parquet", compression: "gzip" });
+  assert.doesNotMatch(readFileSync(path.join(directory, "pghaul.yaml"), "utf8"), /cutover/);
+});
+
+test("from the environment a directory stands in the file as it is, so that local commands need no variable", async (t) => {
+  const directory = temporaryFiles(t, {});
+  const env = { SOURCE_URL: database.url, TARGET_URL: `file://${directory}/out` };
+  assert.equal((await runCli(["init"], { cwd: directory, env })).code, 0);
+  assert.match(readFileSync(path.join(directory, "pghaul.yaml"), "utf8"), new RegExp(`^ {2}url: "file://${directory}/out"$`, "m"));
+  assert.equal((await runCli(["status"], { cwd: directory })).code, 0);
+});
 
 const skip = process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux for a pseudo-terminal";
 
@@ -264,6 +301,25 @@ test("an answer that will not do is told at once and corrected where it stands",
   const config = loadConfig({ file: path.join(directory, "pghaul.yaml"), environment: {} });
   assert.deepEqual([config.migration, config.tables.include, config.cutover.routing], ["orders", ["public.orders"], []]);
   assert.match(output, /No route is set yet/);
+});
+
+test("on a terminal a directory that will not do is told while it can be corrected; format and compression are asked, no route", {
+  skip,
+}, async (t) => {
+  const directory = temporaryFiles(t, { "notes.txt": "mine" });
+  const [code, output] = await initOnTerminal(directory, [
+    [/Connection string of the source/, `${database.url}\r`],
+    [/Connection string of the target, or file/, `file://${directory}\r`],
+    [/holds other files \(notes\.txt\)/, `\u0015file://${directory}/out\r`],
+    [/Format of the rows' files/, "\u001b[B\u001b[B\r"],
+    [/Compression of the files/, "\r"],
+    [/Name of the migration:.*orders-move/, "\r"],
+    [/Tables to move/, "public.orders\r"],
+  ]);
+  assert.equal(code, 0, output);
+  assert.doesNotMatch(output, /How do applications find/);
+  const { target } = loadConfig({ file: path.join(directory, "pghaul.yaml"), environment: {} });
+  assert.deepEqual(target, { kind: "file", directory: `${directory}/out`, format: "parquet", compression: "zstd" });
 });
 
 test("a hook given by a flag stands in the file", async (t) => {

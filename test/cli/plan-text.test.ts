@@ -7,6 +7,8 @@ import { type MigrationPlan, type PlannedTable, planDigest } from "../../src/pla
 import { migrationSteps } from "../../src/plan/migration-steps.ts";
 import { assertGolden } from "./golden.ts";
 
+const SAMPLED_BY = "the target was measured with a temporary table, which writes no WAL and has no index but the key's";
+
 const TABLES: readonly PlannedTable[] = [
   { table: "public.orders", strategy: "key", key: ["id"], rows: 1_204_332_000, bytes: 412e9, chunks: 64 },
   { table: "public.order_lines", strategy: "key", key: ["order_id", "line"], rows: 4_800_000, bytes: 1.2e9, chunks: 18 },
@@ -51,6 +53,7 @@ function examplePlan(): MigrationPlan {
       },
     ],
     forecast: forecast({
+      sampledBy: SAMPLED_BY,
       tables: TABLES.map(({ table, bytes, rows }) => ({ id: table, bytes, rows })),
       reads: [{ table: "public.orders", rows: 300_000, bytes: 64e6, millis: 1_500, writeMillis: 2_500, cpuMillis: 700 }],
       workers: 4,

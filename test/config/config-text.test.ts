@@ -7,7 +7,7 @@ import { loadConfigText } from "../../src/config/load-config.ts";
 const answers: ConfigAnswers = {
   migration: "orders-move",
   source: "postgresql://s/a",
-  target: "postgresql://t/b",
+  target: { kind: "postgres", url: "postgresql://t/b", settings: {} },
   tables: ["public.*"],
   seen: null,
   route: null,
@@ -54,4 +54,17 @@ test("a route that was given stands in the file, and loads", () => {
   assert.deepEqual(routing({ kind: "document", file: '/srv/route "1".json' }), [{ kind: "document", file: '/srv/route "1".json' }]);
   const [hook] = routing({ kind: "hook", program: "/usr/local/bin/route it" });
   assert.deepEqual(hook?.kind === "hook" && hook.command, ["/usr/local/bin/route it"]);
+});
+
+test("a target of files: what is chosen stands in the file, and nothing of a switch", () => {
+  const target = { kind: "file", url: "file:///srv/orders", settings: { format: "parquet" } } as const;
+  const text = configText({ ...answers, target, route: undefined });
+  assert.deepEqual(loadConfigText({ file, environment: {} }, text).target, {
+    kind: "file",
+    directory: "/srv/orders",
+    format: "parquet",
+    compression: "zstd",
+  });
+  assert.doesNotMatch(text, /cutover|routing/);
+  assert.match(text, /^ {2}compression: zstd$/m);
 });

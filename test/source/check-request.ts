@@ -19,6 +19,7 @@ export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial
     publication: "pghaul_m",
     slots: { source: "pghaul_m_forward", target: "pghaul_m_reverse" },
     originPrefix: "pghaul_m_",
+    scope: { switches: true, hasSchema: true },
     workers: 4,
     routes: ["hook"],
     stateDirectory: "/tmp/not/made/yet",

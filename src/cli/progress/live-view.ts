@@ -8,11 +8,11 @@ type Listr2 = typeof import("listr2");
 
 const PHASE_TITLES: Readonly<Record<Phase, string>> = {
   checking: "Checking both sides",
-  schema: "Creating the schema at the target",
+  schema: "Preparing the target",
   slot: "Creating publication and slot",
   barrier: "Waiting for old transactions at the source",
   loading: "Loading",
-  indexing: "Building indexes and constraints",
+  indexing: "Finishing the schema",
   "catching-up": "Catching up",
   "caught-up": "Caught up",
   verifying: "Verifying",

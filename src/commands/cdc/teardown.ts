@@ -11,10 +11,10 @@ interface TeardownResult {
 }
 
 export default class CdcTeardown extends PghaulCommand<TeardownResult> {
-  static override summary = "Drop slots, publications and replication origins on both sides. Ends the migration.";
+  static override summary = "Drop the migration's slots, publications and replication origins. Ends it.";
   static override description =
     `After this nothing holds WAL for the migration any more, and it cannot be streamed any further; a rollback is no longer possible either.
-The tables, the schema "pghaul" and the state directory stay. Asks first; safe to repeat.`;
+What was moved, the schema "pghaul" and the state directory stay. Asks first; safe to repeat.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --dry-run --json",

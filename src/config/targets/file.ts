@@ -44,4 +44,31 @@ export const fileKeys = {
   schema,
   resolve: ({ kind, url, format, compression }): FileTarget => ({ kind, directory: directoryOf(url) ?? "", format, compression }),
   reviewed: (target: FileTarget): object => target,
+  init: {
+    means: (url) => /^file:/i.test(url),
+    connects: false,
+    choices: [
+      {
+        key: "format",
+        question: "Format of the rows' files:",
+        values: [
+          { value: "csv", name: "CSV with a header, as COPY reads it" },
+          { value: "copy", name: "PostgreSQL's COPY text, as it was read" },
+          { value: "parquet", name: "Parquet, for DuckDB, Spark and others" },
+        ],
+        preset: "csv",
+      },
+      {
+        key: "compression",
+        question: "Compression of the files:",
+        values: [
+          { value: "zstd", name: "zstd" },
+          { value: "gzip", name: "gzip" },
+          { value: "none", name: "none" },
+        ],
+        preset: "zstd",
+      },
+    ],
+    hints: {},
+  },
 } satisfies TargetKeys<z.output<typeof schema>, FileTarget>;

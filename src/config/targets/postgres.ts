@@ -35,4 +35,15 @@ export const postgresKeys = {
     privileges,
   }),
   reviewed: ({ connection, ...open }: PostgresTarget): object => ({ ...open, connection: withoutSecrets(connection) }),
+  init: {
+    // Its connection strings have many forms: it is meant by what no other kind knows.
+    means: () => true,
+    connects: true,
+    choices: [],
+    hints: {
+      schema: "# schema: move        # or existing: the tables are there already, empty",
+      owners: "# owners: keep        # or drop",
+      privileges: "# privileges: keep    # or drop",
+    },
+  },
 } satisfies TargetKeys<Parsed, PostgresTarget>;

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { fileKeys } from "./file.ts";
 import { postgresKeys } from "./postgres.ts";
-import type { Resolver, TargetKeys } from "./target-keys.ts";
+import type { InitKeys, Resolver, TargetKeys } from "./target-keys.ts";
 import { UNAVAILABLE } from "./unavailable.ts";
 
-/** The kinds that this version can do: one line each. */
+/** The kinds that this version can do: one line each. The first is meant by whatever text no other knows. */
 const TARGETS = { postgres: postgresKeys, file: fileKeys };
 
-type Kind = keyof typeof TARGETS;
+export type Kind = keyof typeof TARGETS;
 type Schema = (typeof TARGETS)[Kind]["schema"];
 
 /** As the file says it, of a kind that is available. */
@@ -26,6 +26,26 @@ export function isAvailableKind(kind: string): kind is Kind {
 
 export function resolveTarget(parsed: ParsedTarget, resolver: Resolver): TargetConfig {
   return keysOf(parsed.kind).resolve(parsed, resolver);
+}
+
+/** What `init` is given as the target. */
+export interface TargetAnswer {
+  /** As it shall be written: a reference, or a text without a password. */
+  readonly url: string;
+  readonly kind: Kind;
+  /** Keys beside it, as given. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** The kind that a URL means. */
+export function kindOfUrl(url: string): Kind {
+  const [first, ...others] = Object.keys(TARGETS) as [Kind, ...Kind[]];
+  return others.find((kind) => keysOf(kind).init.means(url)) ?? first;
+}
+
+/** How `init` asks for a target of the kind. */
+export function initKeysOf(kind: Kind): InitKeys {
+  return keysOf(kind).init;
 }
 
 /** For the plan's digest. */

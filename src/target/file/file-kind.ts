@@ -62,9 +62,11 @@ export const fileKind: TargetKind<FileKeys> = {
       replica: (options) => replicaOf(context, directory, options),
       check: () => checkDirectory(directory, context.migration),
       tools: async () => "not needed: no schema is moved to files",
+      sampledBy: "the target was measured with a file in this machine's temporary directory, without the changes that are merged into it",
       sampleWrite: (table, rows) => timeWriting(keys, table, rows.copyText()),
     };
   },
+  switches: false,
   restorable: restorableFiles,
 };
 
@@ -79,6 +81,7 @@ async function refuseDirectory(directory: string, migration: string): Promise<vo
 const NOTHING_TO_MAKE: SchemaWork = {
   prepare: async () => undefined,
   tableLoaded: async () => undefined,
+  finishing: null,
   finish: async () => undefined,
   isFinished: async () => true,
 };

@@ -57,6 +57,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
       ...stream.downstream,
       check: async () => [],
       tools: (major) => toolsFor(keys, major),
+      sampledBy: "the target was measured with a temporary table, which writes no WAL and has no index but the key's",
       sampleWrite: (table, rows) => server.session("plan", (client) => sampleWrite(client, table, rows)),
       compared: (tables) => withComputed([context.source, server], tables),
       wayBack: wayBackInto(context, server),
@@ -64,6 +65,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
       teardown: postgresTeardown(server, { ...context, receives: true }),
     };
   },
+  switches: true,
   restorable: null,
 };
 

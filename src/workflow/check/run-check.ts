@@ -21,6 +21,7 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
   const results = runChecks({
     connect: (side, purpose) => sides.connect(side, purpose, { signal }),
     specs: { source: sides.source.spec, target: sides.target.checkedServer?.spec ?? null },
+    scope: { switches: sides.target.switching !== null, hasSchema: sides.target.capabilities.schema !== "described" },
     selection: config.tables,
     overrides: config.tables.overrides,
     migration: name,

@@ -7,6 +7,7 @@ import { type JournalCheck, type JournalEntry, JournalStore } from "../../state/
 import { CutoverStore } from "../../state/cutover-store.ts";
 import { type LeaseHolder, leaseHolder } from "../../state/lease.ts";
 import { openExistingState } from "../../state/open-state.ts";
+import { canSwitch } from "../target-kinds.ts";
 import { readUnsettled, type Unsettled } from "./read-unsettled.ts";
 import { resultOf, type StepResult } from "./run-cutover.ts";
 
@@ -16,7 +17,7 @@ export interface CutoverStatus {
   readonly primary: SideName;
   /** It stopped in the middle and no command drives it. */
   readonly unsettled: Unsettled | null;
-  /** Commands that the state allows now. */
+  /** Commands that the state allows now; none for a target that cannot become the primary. */
   readonly possible: readonly string[];
   /** The process that drives a switch now. */
   readonly driver: LeaseHolder | null;
@@ -37,7 +38,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 export async function readCutoverStatus(location: ConfigLocation): Promise<CutoverStatus> {
-  const { migration, directory } = loadStateLocation(location);
+  const { migration, directory, kind } = loadStateLocation(location);
   const state = await openExistingState(directory);
   const attempt = state === null ? null : new CutoverStore(state).load();
   try {
@@ -48,7 +49,7 @@ export async function readCutoverStatus(location: ConfigLocation): Promise<Cutov
       state: now,
       primary: primaryOf(attempt),
       unsettled: state === null ? null : await readUnsettled(state, directory),
-      possible: [...unfinished, ...eventsIn(now).flatMap((event) => COMMANDS[event] ?? [])],
+      possible: canSwitch(kind) ? [...unfinished, ...eventsIn(now).flatMap((event) => COMMANDS[event] ?? [])] : [],
       driver: state === null ? null : await leaseHolder(directory, "cutover"),
       attempt:
         attempt === null

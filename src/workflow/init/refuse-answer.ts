@@ -2,18 +2,21 @@
 
 import { type ConfigAnswers, configText } from "../../config/config-text.ts";
 import { loadConfigText } from "../../config/load-config.ts";
+import { kindOfUrl } from "../../config/targets/targets.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import { sidesOf } from "../open-migration.ts";
-import { connectionAnswer } from "./connection-answer.ts";
+import { connectionAnswer, targetAnswer } from "./connection-answer.ts";
 import { lookAtSource } from "./look-at-source.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const ANY_DATABASE = "postgresql://localhost/any";
+
 /** What is not asked for yet. */
 const ANY: ConfigAnswers = {
   migration: "any",
-  source: "postgresql://localhost/any",
-  target: "postgresql://localhost/any",
+  source: ANY_DATABASE,
+  target: { kind: kindOfUrl(ANY_DATABASE), url: ANY_DATABASE, settings: {} },
   tables: ["*.*"],
   seen: null,
   route: null,
@@ -25,10 +28,20 @@ export function refuseSource(url: string, environment: Environment): Promise<str
   return refusal(async () => void (await lookAtSource(configOf({ source: url }, environment))));
 }
 
-/** Connects. */
-export function refuseTarget(url: string, environment: Environment): Promise<string | null> {
+/** Connects, or looks at the place; `migration`, where its name is known already, may have begun there. */
+export function refuseTarget(url: string, migration: string | undefined, environment: Environment): Promise<string | null> {
   return refusal(async () => {
-    await sidesOf(configOf({ target: url }, environment)).target.reach();
+    const { target, variables } = targetAnswer(url, {}, environment);
+    const config = configOf({ target, ...(migration === undefined ? {} : { migration }) }, { ...environment, ...variables });
+    await sidesOf(config).target.reach();
+  });
+}
+
+/** Whether these keys fit a target of this URL. */
+export function refuseSettings(url: string, settings: Readonly<Record<string, string>>, environment: Environment): Promise<string | null> {
+  return refusal(async () => {
+    const { target, variables } = targetAnswer(url, settings, environment);
+    configOf({ target }, { ...environment, ...variables });
   });
 }
 
@@ -47,9 +60,8 @@ export async function refuseTables(tables: readonly string[], source: string, en
 
 function configOf(answers: Partial<ConfigAnswers>, environment: Environment): ReturnType<typeof loadConfigText> {
   const source = connectionAnswer(answers.source ?? ANY.source, "SOURCE_URL", environment);
-  const target = connectionAnswer(answers.target ?? ANY.target, "TARGET_URL", environment);
-  const text = configText({ ...ANY, ...answers, source: source.text, target: target.text });
-  return loadConfigText({ file: "pghaul.yaml", environment: { ...environment, ...source.variables, ...target.variables } }, text);
+  const text = configText({ ...ANY, ...answers, source: source.text });
+  return loadConfigText({ file: "pghaul.yaml", environment: { ...environment, ...source.variables } }, text);
 }
 
 async function refusal(attempt: () => Promise<void>): Promise<string | null> {

@@ -5,7 +5,8 @@ import { loadConfigText } from "../../config/load-config.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { ProgressBus } from "../../observe/events.ts";
 import { formatBytes } from "../../observe/units.ts";
-import { connectionAnswer, parsedAnswer } from "./connection-answer.ts";
+import { canSwitch } from "../target-kinds.ts";
+import { connectionAnswer, parsedAnswer, targetAnswer } from "./connection-answer.ts";
 import { describeSource, lookAtSource, type SourceSight } from "./look-at-source.ts";
 
 export interface InitRequest {
@@ -15,6 +16,8 @@ export interface InitRequest {
   /** Connection strings as given; they may hold `${NAME}`. */
   readonly source: string;
   readonly target: string;
+  /** Keys of the target beside its URL. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly tables: readonly string[];
   readonly route: RouteAnswer | null;
   readonly force: boolean;
@@ -31,6 +34,8 @@ export interface InitResult {
   readonly source: SourceSight;
   /** False: a switch needs `cutover.routing` first. */
   readonly routed: boolean;
+  /** Traffic can be switched to a target of this kind. */
+  readonly switches: boolean;
   /** Variables that the file refers to and that are not set now. */
   readonly missing: readonly string[];
 }
@@ -49,25 +54,28 @@ export async function initConfig(request: InitRequest): Promise<InitResult> {
   const { file, environment } = request;
   refuseExisting(file, request.force);
   const source = connectionAnswer(request.source, "SOURCE_URL", environment);
-  const target = connectionAnswer(request.target, "TARGET_URL", environment);
+  const { target, variables } = targetAnswer(request.target, request.settings, environment);
+  const switches = canSwitch(target.kind);
+  if (!switches && request.route !== null)
+    throw new PghaulError("USAGE", "a route is given, and traffic cannot be switched to this kind of target");
   const answers: ConfigAnswers = {
     migration: request.migration ?? suggestName(request.source, environment) ?? refuseNameless(),
     source: source.text,
-    target: target.text,
+    target,
     tables: request.tables,
     seen: null,
-    route: request.route,
+    route: switches ? request.route : undefined,
     schema: path.relative(path.dirname(path.resolve(file)), request.schema),
   };
-  const given = { ...environment, ...source.variables, ...target.variables };
+  const given = { ...environment, ...source.variables, ...variables };
   // Loaded as every later command will load it: what is written is known to be valid.
   const config = loadConfigText({ file, environment: given }, configText(answers));
   const sight = await lookAtSource(config);
   const text = configText({ ...answers, seen: describeSource(sight) });
   writeText(file, text, request.force);
   warn(sight, request.bus);
-  const missing = Object.keys({ ...source.variables, ...target.variables }).filter((name) => environment[name] !== given[name]);
-  return { file: path.resolve(file), migration: config.migration, source: sight, routed: request.route !== null, missing };
+  const missing = Object.keys({ ...source.variables, ...variables }).filter((name) => environment[name] !== given[name]);
+  return { file: path.resolve(file), migration: config.migration, source: sight, routed: request.route !== null, switches, missing };
 }
 
 function warn({ leftOut, unmatched, otherDatabases }: SourceSight, bus: ProgressBus): void {

@@ -91,7 +91,8 @@ async function planTables(sides: Sides): Promise<Planned> {
     const tables: PlannedTable[] = [];
     for (const table of catalog.tables)
       tables.push({ ...measuredTable(table), chunks: (await loadRanges(client, table, table.leaves, chunkBytesOf(config, table))).length });
-    return { catalog, tables, notMoved: await othersStreams(askOf(client)) };
+    // Only a target that becomes the primary has to have them.
+    return { catalog, tables, notMoved: sides.target.switching === null ? [] : await othersStreams(askOf(client)) };
   });
 }
 
@@ -116,7 +117,7 @@ async function measure(sides: Sides, { tables, planned }: Measured, signal: Abor
     sides.session("source", "plan", (client) => sampleWalRate(client, signal)),
   ]);
   const sizes = planned.map(({ table, bytes, rows }) => ({ id: table, bytes, rows }));
-  return forecast({ tables: sizes, reads, workers: sides.config.throttle.workers, walBytesPerSecond });
+  return forecast({ tables: sizes, reads, sampledBy: sides.target.sampledBy, workers: sides.config.throttle.workers, walBytesPerSecond });
 }
 
 async function measureReads(sides: Sides, tables: readonly Table[], signal: AbortSignal): Promise<readonly MeasuredRead[]> {

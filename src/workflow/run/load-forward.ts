@@ -34,7 +34,8 @@ export function loadForward(
       // A foreign key from or to a table that is held could not be validated; they come once it has been loaded anew.
       const isFinished = async (): Promise<boolean> => milestones.has("load-finished") && (await prepared.schema.isFinished());
       if (heldError(migration.state) === null && !(await isFinished())) {
-        bus.emit({ kind: "phase", phase: "indexing", detail: "foreign keys, triggers, sequences, statistics" });
+        const { finishing } = prepared.schema;
+        if (finishing !== null) bus.emit({ kind: "phase", phase: "indexing", detail: finishing });
         // The applier holds row locks on several tables; ALTER TABLE beside it would deadlock.
         await stream.atBoundary(() => prepared.schema.finish());
         const store = new TableStore(migration.state);

@@ -80,6 +80,7 @@ export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, 
       bus.emit({ kind: "step", id: `index ${table.id}`, title, state: "done" });
     },
     isFinished: () => remembers("finished"),
+    finishing: parts.schema === "move" ? "foreign keys, triggers, sequences, statistics" : "sequences",
     async finish() {
       const again = memory.has("load-finished");
       if (again) tellForgotten("indexes, constraints, triggers and the like", bus);
