@@ -16,7 +16,6 @@ export function checkRequest(sourceUrl: string, targetUrl: string, rest: Partial
     migration: "m",
     access: { owners: true, privileges: true },
     schema: "move",
-    publication: "pghaul_m",
     slots: { source: "pghaul_m_forward", target: "pghaul_m_reverse" },
     originPrefix: "pghaul_m_",
     scope: { switches: true, hasSchema: true },

@@ -45,7 +45,6 @@ for (const version of [13, 18] as const) {
       checkAll(
         checkRequest(server.url(), server.url("there"), {
           selection: { include: ["app.*"], exclude: [] },
-          publication: "pghaul_m",
           schema,
         }),
       );

@@ -34,7 +34,6 @@ describe("partitions of the target that are not moved", { timeout: deadline(120_
     await query(server.url("there"), there);
     const request = checkRequest(server.url(), server.url("there"), {
       selection: { include: ["app.*"], exclude: [] },
-      publication: "pghaul_m",
     });
     const result = (await checkAll(request)).get("partition-bounds");
     assert.ok(result, "it ran");

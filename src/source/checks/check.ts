@@ -19,7 +19,6 @@ export interface CheckContext {
   readonly access: AccessScope;
   /** Whether pghaul makes the tables at the target. */
   readonly schema: "move" | "existing";
-  readonly publication: string;
   /** Of the stream that reads that side: forward at the source, reverse at the target. */
   readonly slots: Readonly<Record<SideName, string>>;
   /** What the names of our replication origins begin with. */

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { CheckResult } from "../../model/check-result.ts";
 import { runChecks } from "../../source/run-checks.ts";
-import { originPrefix, publicationName, slotName } from "../names.ts";
+import { originPrefix, slotName } from "../names.ts";
 import type { Sides } from "../open-migration.ts";
 
 /** Room that the change log and the schema's archive should find in the state directory. */
@@ -27,7 +27,6 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
     migration: name,
     access: sides.target.capabilities.keeps,
     schema: sides.target.capabilities.schema === "moved" ? "move" : "existing",
-    publication: publicationName(name),
     slots: { source: slotName(name, "forward"), target: slotName(name, "reverse") },
     originPrefix: originPrefix(name),
     workers: config.throttle.workers,
