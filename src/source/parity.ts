@@ -187,8 +187,8 @@ function parts(list: string): readonly string[] {
 }
 
 async function databaseSettings({ source, target }: CheckContext): Promise<Verdict> {
-  const there = new Set(await selectOwnSettings(target.client));
-  const missing = (await selectOwnSettings(source.client)).filter((one) => !there.has(one));
+  const there = new Set((await selectOwnSettings(target.client)).map(({ setting }) => setting));
+  const missing = (await selectOwnSettings(source.client)).filter(({ setting }) => !there.has(setting)).map(({ shown }) => shown);
   if (missing.length === 0) return pass("none is missing at the target");
   return warn(
     `made for the database at the source and not at the target: ${named(missing)}`,

@@ -62,11 +62,18 @@ export async function selectAvailableExtensions(db: Queryable): Promise<readonly
   return rows;
 }
 
+export interface OwnSettingRow {
+  readonly setting: string;
+  /** As it may be told: of an application's own setting (its name has a dot) the value may be a key or a password. */
+  readonly shown: string;
+}
+
 /** Settings that were made for a database or for a role in it; pg_dump of one database does not carry them. */
-export async function selectOwnSettings(db: Queryable): Promise<readonly string[]> {
-  const { rows } = await db.query<{ setting: string }>(`
-    select case when s.setrole = 0 then c.value else format('role %s: %s', s.setrole::regrole, c.value) end as setting
+export async function selectOwnSettings(db: Queryable): Promise<readonly OwnSettingRow[]> {
+  const { rows } = await db.query<OwnSettingRow>(`
+    select t.role || c.value as setting, t.role || case when n.name like '%.%' then n.name else c.value end as shown
       from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase and d.datname = current_database()
-     cross join lateral unnest(s.setconfig) as c(value) order by 1`);
-  return rows.map(({ setting }) => setting);
+     cross join lateral unnest(s.setconfig) as c(value) cross join lateral split_part(c.value, '=', 1) as n(name)
+     cross join lateral (select case when s.setrole = 0 then '' else format('role %s: ', s.setrole::regrole) end) as t(role) order by 1`);
+  return rows;
 }
