@@ -8,7 +8,7 @@ export interface ServerFacts {
   /** As an application's session starts with them, whatever ours set for itself. A name that this version does not know is missing. */
   settings(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Settings that were made for the database or for a role in it. */
-  databaseSettings(): Promise<readonly string[]>;
+  databaseSettings(): Promise<readonly OwnSetting[]>;
   locale(): Promise<Locale>;
   /** Null: there is no such slot. */
   slot(name: string): Promise<SlotFact | null>;
@@ -91,4 +91,10 @@ export interface ConnectionLimit extends Room {
   readonly what: string;
   /** The same, quoted for ALTER. */
   readonly quoted: string;
+}
+
+export interface OwnSetting {
+  readonly setting: string;
+  /** As it may be told: of an application's own setting (its name has a dot) the value may be a key or a password. */
+  readonly shown: string;
 }

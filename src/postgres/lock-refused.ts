@@ -22,6 +22,8 @@ interface LockHolder {
   readonly pid: string;
   /** Qualified where the search path needs it. */
   readonly relation: string;
+  /** As pg_locks calls it. */
+  readonly mode: string;
   /** What it says of itself; null where this role may not see it. */
   readonly application: string | null;
   readonly state: string | null;
@@ -33,8 +35,16 @@ interface LockHolder {
  * `client` must be in no failed transaction; where nobody can be asked any more the error says less.
  */
 export async function lockRefused(client: pg.Client, side: SideName, table?: string): Promise<PghaulError> {
-  const holders = await selectHolders(client).catch(() => []);
-  const context = table === undefined ? {} : { table };
+  return refused(side, await selectHolders(client, { keeping: READERS }).catch(() => []), table);
+}
+
+/** The same for a table that may not be written to. `table` is what was to be written, as messages call it. */
+export async function writeRefused(client: Askable, side: SideName, table?: string): Promise<PghaulError> {
+  return refused(side, await selectHolders(client, { keeping: WRITERS }).catch(() => []), table);
+}
+
+function refused(side: SideName, holders: readonly LockHolder[], table?: string): PghaulError {
+  const context = { ...(table === undefined ? {} : { table }), sqlstate: LOCK_NOT_AVAILABLE };
   const [first] = holders;
   if (first === undefined) {
     return new PghaulError(sideCode(side, "QUERY"), `${table ?? "a table"} of the ${side} was locked by another session`, {
@@ -50,7 +60,7 @@ export async function lockRefused(client: pg.Client, side: SideName, table?: str
 
 /** The error for tables (quoted, with their schemas) that somebody uses in whatever way: it names who. `client` as above. */
 export async function inUse(client: Askable, side: SideName, { table, relations }: InUse): Promise<PghaulError> {
-  const holders = await selectHolders(client, relations).catch(() => []);
+  const holders = await selectHolders(client, { relations }).catch(() => []);
   const [first] = holders;
   const who = first === undefined ? "by a session that has ended since" : `by ${holders.map(describeSession).join("; ")}`;
   return new PghaulError(sideCode(side, "QUERY"), `${table} is in use at the ${side} ${who}`, {
@@ -69,7 +79,15 @@ export interface InUse {
 type Askable = Pick<pg.Client, "query">;
 
 function describe(holder: LockHolder): string {
-  return `${holder.relation} is held ACCESS EXCLUSIVE by ${describeSession(holder)}`;
+  return `${holder.relation} is held ${spelled(holder.mode)} by ${describeSession(holder)}`;
+}
+
+/** `AccessExclusiveLock` as LOCK TABLE has it: `ACCESS EXCLUSIVE`. */
+function spelled(mode: string): string {
+  return mode
+    .replace(/Lock$/, "")
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ")
+    .toUpperCase();
 }
 
 function describeSession({ pid, application, state, seconds }: LockHolder): string {
@@ -77,22 +95,29 @@ function describeSession({ pid, application, state, seconds }: LockHolder): stri
   return `${who}${seconds === null ? "" : `, for ${formatDuration(seconds)}`}`;
 }
 
-/** Sessions that hold some lock on one of these; where they are not known, those that keep even readers out of some table. */
-async function selectHolders(client: Askable, relations: readonly string[] | null = null): Promise<readonly LockHolder[]> {
+/** Modes that keep out readers, and those who write rows (manual: "Table-Level Locks"). */
+const READERS = ["AccessExclusiveLock"];
+const WRITERS = ["ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"];
+
+/** Sessions that hold some lock on one of these, or a lock of these modes on some table. */
+async function selectHolders(
+  client: Askable,
+  { relations = null, keeping = [] }: { readonly relations?: readonly string[] | null; readonly keeping?: readonly string[] },
+): Promise<readonly LockHolder[]> {
   const { rows } = await client.query<Omit<LockHolder, "seconds"> & { seconds: string | null }>(
     `
-    select l.pid::text, l.relation::pg_catalog.regclass::text as relation, a.application_name::text as application, a.state::text,
+    select l.pid::text, l.relation::pg_catalog.regclass::text as relation, l.mode, a.application_name::text as application, a.state::text,
            extract(epoch from pg_catalog.clock_timestamp() - a.xact_start)::text as seconds
       from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
      where l.locktype = 'relation' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
        and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
        and case when $1::text[] is null
-                then l.mode = 'AccessExclusiveLock'
+                then l.mode = any ($2::text[])
                      and exists (select from pg_catalog.pg_class c where c.oid = l.relation and c.relkind in ('r', 'p', 'm'))
                 else l.relation = any ($1::text[]::pg_catalog.regclass[]) end
      order by a.xact_start nulls last, l.relation
      limit 5`,
-    [relations],
+    [relations, keeping],
   );
   return rows.map(({ seconds, ...holder }) => ({ ...holder, seconds: seconds === null ? null : Number(seconds) }));
 }

@@ -99,6 +99,27 @@ describe("a held table that is to be loaded anew", { timeout: deadline(400_000) 
   });
 });
 
+describe("a table that somebody locks at the target for longer than we wait", { timeout: deadline(300_000) }, () => {
+  it("does not end run, which says who holds it and goes on once it is let go", async () => {
+    await using pair = await startPair({ version: 14 }, { version: 15 });
+    const move = await newMove(pair, { sql: SQL, timeoutMs: 300_000 });
+    const running = move.start(["run"]);
+    await running.waitFor(/phase=streaming/, 90_000);
+    const user = await move.targetDb.connect();
+    await user.query("set application_name = 'night job'; begin; lock table others in share mode");
+    await query(move.sourceDb, "insert into others values (300, 'waits'); update payments set amount = 2 where id = 1");
+    await running.waitFor(/others is held SHARE by pid \d+, night job, idle in transaction, for .*; trying again/, 100_000);
+    await user.end();
+    await atTarget(move, "select from others where id = 300");
+    await query(move.sourceDb, "truncate others; insert into others values (301, 'after')");
+    await atTarget(move, "select from others where id = 301");
+    assert.equal((await running.kill("SIGINT")).code, 130);
+    const result = await move.run(["run", "--until", "verified"]);
+    assert.equal(result.code, 0, result.stderr);
+    await assertEqualDatabases(move.sourceDb.url, move.targetDb.url);
+  });
+});
+
 /** Streaming, verified, and with payments held. */
 async function held(move: Move): Promise<CliHandle> {
   const first = await move.run(["run", "--until", "verified"]);

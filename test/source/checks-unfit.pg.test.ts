@@ -37,7 +37,8 @@ insert into pg_extension values (99999, 'imaginary', 10, 11, false, '1.0', null,
 create table kept_rows (id int);
 insert into pg_depend select 'pg_class'::regclass, 'kept_rows'::regclass, 0, 'pg_extension'::regclass, 99999, 0, 'e';
 update pg_extension set extconfig = array['kept_rows'::regclass], extcondition = array[''] where oid = 99999;
-alter database postgres set work_mem = '7MB'`;
+alter database postgres set work_mem = '7MB';
+alter database postgres set app.stripe_key = 'XYZZY'`;
 
 /** Named after one side, and asked of the other as well. */
 const REASONS: Record<string, RegExp> = {
@@ -99,7 +100,7 @@ const REASONS: Record<string, RegExp> = {
   "collation-versions": /"de-x-icu" \(0, now/,
   extensions: /not available at the target: imaginary 1.0/,
   parameters: /TimeZone \(UTC, Asia\/Tokyo\)/,
-  "database-settings": /work_mem=7MB/,
+  "database-settings": /: app\.stripe_key, work_mem=7MB$/,
   roles: /keeper/,
   "role-memberships": /clerk has the rights of keeper/,
   "role-attributes": /landlord has bypassrls at the source only/,
@@ -201,6 +202,10 @@ describe("prechecks between unfit servers", () => {
   test("what is printed can be pasted: no word stands for another", () => {
     for (const { id, fix } of results.values())
       assert.doesNotMatch(fix ?? "", /\b(NAME|TABLE|PARENT|PARAMETER|VALUE|PID|GID)\b|=\.\.\./, id);
+  });
+
+  test("no secret of the databases is told", () => {
+    assert.doesNotMatch(JSON.stringify([...results.values()]), /XYZZY/);
   });
 
   test("every check has been seen to say no", () => {

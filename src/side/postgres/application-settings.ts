@@ -13,7 +13,7 @@ export interface ApplicationSettings {
   readonly settings: Readonly<Record<string, string>>;
   /** For what runs functions of the application's by their bare names. */
   readonly searchPath: string;
-  /** Those that the other side does not take, as `name = value`. */
+  /** Those that the other side does not take, as `name = value`; of an application's own the name alone, for the value may be a secret. */
   readonly refused: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export async function applicationSettings(from: PostgresServer, to: PostgresServ
     for (const [name, value] of found) {
       if (name === "search_path") continue;
       if (await takes(client, name, value)) settings[name] = value;
-      else refused.push(`${name} = ${value}`);
+      else refused.push(name.includes(".") ? name : `${name} = ${value}`);
     }
   });
   return { settings, searchPath, refused };

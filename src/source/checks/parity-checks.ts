@@ -168,8 +168,8 @@ function parts(list: string): readonly string[] {
 }
 
 async function databaseSettings({ source, target }: CheckContext): Promise<Answer> {
-  const there = new Set(await target.databaseSettings());
-  const missing = (await source.databaseSettings()).filter((one) => !there.has(one));
+  const there = new Set((await target.databaseSettings()).map(({ setting }) => setting));
+  const missing = (await source.databaseSettings()).filter(({ setting }) => !there.has(setting)).map(({ shown }) => shown);
   if (missing.length === 0) return pass("none is missing at the target");
   return warn(
     `made for the database at the source and not at the target: ${named(missing)}`,

@@ -106,7 +106,7 @@ class PostgresTarget implements OpenTarget {
         return result;
       } catch (error) {
         await rollback(session);
-        throw error;
+        throw await session.withHolders(error);
       } finally {
         session.stages.transactionEnded(committed);
       }

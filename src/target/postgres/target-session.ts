@@ -2,6 +2,7 @@ import type pg from "pg";
 import { type ErrorContext, PghaulError } from "../../errors/pghaul-error.ts";
 import { type SideName, sideCode } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
+import { writeRefused } from "../../postgres/lock-refused.ts";
 import { asPghaulError, sqlState } from "../../postgres/wrap-error.ts";
 import { setUpOrigin } from "../../side/postgres/bookkeeping/replication-origin.ts";
 import { askOf } from "../../side/postgres/catalog/ask.ts";
@@ -56,6 +57,8 @@ export class TargetSession {
   /** What was looked up before is not believed. */
   #believedFrom = 0;
   #lost = false;
+  /** Errors for want of a lock; while the transaction has failed nobody can be asked who holds it. */
+  readonly #unnamed = new WeakSet<object>();
 
   private constructor(client: pg.Client, { side, lane, tables }: SessionRequest) {
     this.side = side;
@@ -159,6 +162,13 @@ export class TargetSession {
     }
   }
 
+  /** An error for want of a lock, with the name of who holds it. Not in a transaction. */
+  async withHolders(error: unknown): Promise<unknown> {
+    if (this.#lost || !this.#unnamed.has(error as object)) return error;
+    const { table } = (error as PghaulError).context;
+    return writeRefused(this.client, this.side, typeof table === "string" ? table : undefined);
+  }
+
   async end(): Promise<void> {
     this.#lost = true;
     await this.client.end().catch(() => undefined);
@@ -180,11 +190,13 @@ export class TargetSession {
         context: { ...context, ...error.context },
       });
     if (state === "55P03") {
-      return new PghaulError(sideCode(this.side, "QUERY"), `a lock at the ${this.side} was not granted within ${LOCK_TIMEOUT}`, {
+      const late = new PghaulError(sideCode(this.side, "QUERY"), `a lock at the ${this.side} was not granted within ${LOCK_TIMEOUT}`, {
         context: { ...context, ...error.context },
         suggestion:
           "select pid, state, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 and xact_start is not null;",
       });
+      this.#unnamed.add(late);
+      return late;
     }
     return asRefusal(error);
   }

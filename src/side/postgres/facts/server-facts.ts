@@ -1,4 +1,4 @@
-import type { ConnectionLimit, Locale, Origins, Server, ServerFacts } from "../../../conditions/server-facts.ts";
+import type { ConnectionLimit, Locale, Origins, OwnSetting, Server, ServerFacts } from "../../../conditions/server-facts.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { readInsertLsn } from "../wal.ts";
@@ -48,13 +48,12 @@ async function readSettings(ask: Ask, names: readonly string[]): Promise<Readonl
 }
 
 /** pg_dump of one database does not carry them. */
-async function readDatabaseSettings(ask: Ask): Promise<readonly string[]> {
-  const rows = await ask<{ setting: string }>(
-    `select case when s.setrole = 0 then c.value else format('role %s: %s', s.setrole::regrole, c.value) end as setting
-       from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase and d.datname = current_database()
-      cross join lateral unnest(s.setconfig) as c(value) order by 1`,
-  );
-  return rows.map(({ setting }) => setting);
+function readDatabaseSettings(ask: Ask): Promise<readonly OwnSetting[]> {
+  return ask<OwnSetting>(`
+    select t.role || c.value as setting, t.role || case when n.name like '%.%' then n.name else c.value end as shown
+      from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase and d.datname = current_database()
+     cross join lateral unnest(s.setconfig) as c(value) cross join lateral split_part(c.value, '=', 1) as n(name)
+     cross join lateral (select case when s.setrole = 0 then '' else format('role %s: ', s.setrole::regrole) end) as t(role) order by 1`);
 }
 
 /** Columns of pg_database that came with 15 are read through jsonb; the actual version needs a function of 15. */
