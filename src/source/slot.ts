@@ -8,7 +8,7 @@ import { type SideName, sideCode } from "../model/side.ts";
 import type { Queryable } from "../postgres/queryable.ts";
 import { asPghaulError, sqlState } from "../postgres/wrap-error.ts";
 import { askOf } from "../side/postgres/catalog/ask.ts";
-import { readServer } from "../side/postgres/facts/server-facts.ts";
+import { readServer } from "../side/postgres/facts/server.ts";
 import { readSlotRow, type SlotRow } from "../side/postgres/facts/slot.ts";
 import { readTransactions } from "../side/postgres/facts/transactions.ts";
 import { callAdvanceSlot, callCreateSlot, callDropSlot, callProbeSlot } from "./queries/slot-queries.ts";

@@ -138,6 +138,7 @@ test("local state is found without any secret being set, and even where the targ
   assert.deepEqual(loadStateLocation({ file: path.join(directory, "pghaul.yaml"), environment: {} }), {
     migration: "orders-move",
     directory: path.join(directory, ".pghaul"),
+    kind: "iceberg",
   });
   const byName = path.join(directory, "by-name.yaml");
   assert.throws(() => loadStateLocation({ file: byName, environment: {} }), { code: "CONFIG_ENV_MISSING" });

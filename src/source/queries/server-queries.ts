@@ -6,13 +6,6 @@ export interface OtherDatabase {
   readonly bytes: number | null;
 }
 
-export async function selectServer(client: pg.Client): Promise<{ readonly version: string; readonly database: string }> {
-  const { rows } = await client.query<{ version: string; database: string }>(
-    "select current_setting('server_version') as version, current_database()::text as database",
-  );
-  return rows[0] ?? { version: "unknown", database: "unknown" };
-}
-
 /** `pg_database_size` needs CONNECT (manual: "Database Object Size Functions"); a database that is closed to us has no size here. */
 export async function selectOtherDatabases(client: pg.Client): Promise<readonly OtherDatabase[]> {
   const { rows } = await client.query<{ name: string; bytes: string | null }>(`

@@ -2,8 +2,11 @@ import type { Config } from "../../config/config.ts";
 import { formatBytes, formatCount } from "../../observe/units.ts";
 import { connect } from "../../postgres/connect.ts";
 import { resolveConnection } from "../../postgres/resolve-connection.ts";
+import { askOf } from "../../side/postgres/catalog/ask.ts";
+import { readOwnRole } from "../../side/postgres/facts/own-role.ts";
+import { readServer } from "../../side/postgres/facts/server.ts";
 import { readCatalog } from "../../source/catalog.ts";
-import { type OtherDatabase, selectOtherDatabases, selectServer } from "../../source/queries/server-queries.ts";
+import { type OtherDatabase, selectOtherDatabases } from "../../source/queries/server-queries.ts";
 
 /** What `init` shows of the source. Bytes are the catalog's estimates for the tables selected, TOAST included. */
 export interface SourceSight {
@@ -24,7 +27,9 @@ export async function lookAtSource(config: Config): Promise<SourceSight> {
   const spec = resolveConnection({ targetSessionAttrs: "primary", ...config.source.connection });
   const client = await connect(spec, { side: "source", purpose: "init" });
   try {
-    const { version, database } = await selectServer(client);
+    const ask = askOf(client);
+    const { release: version } = await readServer(ask);
+    const { database } = await readOwnRole(ask);
     const { tables, leftOut, unmatched } = await readCatalog(client, config.tables);
     return {
       version,

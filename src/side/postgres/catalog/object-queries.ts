@@ -3,6 +3,7 @@
  * by itself or names by itself, for that differs between versions: members of extensions, what depends internally on something else (an
  * identity's sequence, a view's rule), clones on partitions, constraints of NOT NULL (18 records them), TOAST; and what pghaul made.
  */
+import { readServer } from "../facts/server.ts";
 import { MAPPED_ROLE, MAPPING_IS_READABLE } from "../foreign/secret-options.ts";
 import { type Ask, inOneSnapshot } from "./ask.ts";
 import { DEFINED_AS, functionSql } from "./object-definitions.ts";
@@ -36,8 +37,8 @@ export function objectKey({ kind, name }: Pick<CatalogObject, "kind" | "name">):
 /** The session must not be in a transaction. */
 export function readObjects(ask: Ask): Promise<readonly CatalogObject[]> {
   return inOneSnapshot(ask, async () => {
-    const [server] = await ask<{ version: string }>("select current_setting('server_version_num') as version");
-    const objects = await ask<CatalogObject>(objectsSql(Number(server?.version)));
+    const { version } = await readServer(ask);
+    const objects = await ask<CatalogObject>(objectsSql(version));
     const publications = new Map((await readPublications(ask)).map(({ name, statement }) => [name, statement]));
     return [
       ...objects.map((object) =>

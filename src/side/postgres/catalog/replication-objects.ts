@@ -1,11 +1,12 @@
 /** The publications of a database that are not pghaul's. None is moved: each belongs to a stream of somebody else. */
 import type { PublicationFact } from "../../../conditions/activity-facts.ts";
+import { readServer } from "../facts/server.ts";
 import type { Ask } from "./ask.ts";
 
 export async function readPublications(ask: Ask): Promise<readonly PublicationFact[]> {
-  const [server] = await ask<{ version: string }>("select current_setting('server_version_num') as version");
+  const { version } = await readServer(ask);
   const rows = await ask<{ name: string; tables: string | null; schemas: string | null; options: string; all: string }>(
-    publicationsSql(Number(server?.version)),
+    publicationsSql(version),
   );
   return rows.map(({ name, tables, schemas, options, all }) => {
     const members = [...(tables === null ? [] : [`table ${tables}`]), ...(schemas === null ? [] : [`tables in schema ${schemas}`])];

@@ -1,5 +1,6 @@
 /** Roles and who may act as whom, at one server. Roles belong to no database and are not moved. */
 import type { AccessScope } from "../../../model/access-scope.ts";
+import { readServer } from "../facts/server.ts";
 import type { Access, Grant } from "./access-queries.ts";
 import type { Ask } from "./ask.ts";
 
@@ -33,7 +34,7 @@ const REACH_EVERY_TABLE = ["pg_read_all_data", "pg_write_all_data", "pg_maintain
 
 /** `named`: the roles whose members count. */
 export async function readRoles(ask: Ask, named: readonly string[]): Promise<Roles> {
-  const [server] = await ask<{ version: string }>("select current_setting('server_version_num') as version");
+  const { version } = await readServer(ask);
   const roles = await ask<Omit<RoleRow, "attributes"> & { attributes: string }>(
     `select rolname::text as name, rolcanlogin::text as login, rolsuper::text as superuser,
             concat_ws(' ', case when rolcanlogin then 'login' end, case when rolbypassrls then 'bypassrls' end, case when rolcreatedb then 'createdb' end,
@@ -55,7 +56,7 @@ export async function readRoles(ask: Ask, named: readonly string[]): Promise<Rol
      union select usename::text from pg_catalog.pg_user_mappings where umuser <> 0 order by 1`,
   );
   return {
-    version: Number(server?.version),
+    version,
     roles: new Map(roles.map((row) => [row.name, { ...row, attributes: row.attributes.split(" ").filter((one) => one !== "") }])),
     members,
     mentioned: mentioned.map(({ name }) => name),

@@ -7,7 +7,7 @@ import { matcher } from "../catalog/compare-objects.ts";
 import { compareRoles } from "../catalog/compare-roles.ts";
 import { namedRoles, readRoles } from "../catalog/role-queries.ts";
 import { readNotOurs } from "./role-facts.ts";
-import { readServer } from "./server-facts.ts";
+import { readServer } from "./server.ts";
 
 /** What roles may do in `from` and not in `to`, or the other way round. */
 export async function readAccessDifferences(from: Ask, to: Ask, { notNeeded, ...scope }: AccessAsked): Promise<AccessDifferences> {

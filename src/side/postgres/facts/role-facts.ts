@@ -7,7 +7,7 @@ import type { Ask } from "../catalog/ask.ts";
 import { GIVEN, namesOf, namesOfAll } from "./names-of.ts";
 import { readOwnRole } from "./own-role.ts";
 import { maySetDeadlockTimeout, readNotOwned } from "./ownership.ts";
-import { readServer } from "./server-facts.ts";
+import { readServer } from "./server.ts";
 
 export function roleFacts(ask: Ask): RoleFacts {
   return {

@@ -1,7 +1,8 @@
-import type { ConnectionLimit, Locale, Origins, OwnSetting, Server, ServerFacts } from "../../../conditions/server-facts.ts";
+import type { ConnectionLimit, Locale, Origins, OwnSetting, ServerFacts } from "../../../conditions/server-facts.ts";
 import { quoteIdent } from "../../../postgres/quote.ts";
 import type { Ask } from "../catalog/ask.ts";
 import { readInsertLsn } from "../wal.ts";
+import { readServer } from "./server.ts";
 import { readSlotFact, readStreamability } from "./slot.ts";
 import { readConnectionsLeft, readReadOnlyDefaults } from "./writability.ts";
 
@@ -21,14 +22,6 @@ export function serverFacts(ask: Ask): ServerFacts {
     clock: () => readClock(ask),
     writtenUpTo: () => readInsertLsn(ask),
   };
-}
-
-export async function readServer(ask: Ask): Promise<Server> {
-  const [row] = await ask<{ version: string; release: string; recovery: string }>(
-    `select current_setting('server_version_num')::text as version, current_setting('server_version') as release, pg_is_in_recovery()::text as recovery`,
-  );
-  if (row === undefined) throw new Error("the server did not answer");
-  return { version: Number(row.version), release: row.release, inRecovery: row.recovery === "true" };
 }
 
 async function readEncryption(ask: Ask): Promise<string | null> {

@@ -10,6 +10,7 @@ import { asPghaulError } from "../../../postgres/wrap-error.ts";
 import { createProgressSchema } from "../../../side/postgres/bookkeeping/progress-schema.ts";
 import { askOf } from "../../../side/postgres/catalog/ask.ts";
 import type { AccessDifference } from "../../../side/postgres/catalog/compare-access.ts";
+import { readServer } from "../../../side/postgres/facts/server.ts";
 import { applyAccess } from "../access/apply-access.ts";
 import { SessionPool } from "../session-pool.ts";
 import type { ArchiveEntry } from "./archive/archive-list.ts";
@@ -24,7 +25,6 @@ import {
   type IndexRow,
   selectForeignKeys,
   selectIndexes,
-  selectMajor,
   selectPopulatedViews,
   selectTablespaces,
 } from "./source-queries.ts";
@@ -306,7 +306,8 @@ export class SchemaMove {
 }
 
 async function readSource(client: pg.Client) {
-  const [major, indexes, foreignKeys] = [await selectMajor(client), await selectIndexes(client), await selectForeignKeys(client)];
+  const major = Math.floor((await readServer(askOf(client))).version / 10_000);
+  const [indexes, foreignKeys] = [await selectIndexes(client), await selectForeignKeys(client)];
   return {
     major,
     indexes,

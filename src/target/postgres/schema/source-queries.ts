@@ -94,8 +94,3 @@ export async function selectUnreadable(
   );
   return rows;
 }
-
-export async function selectMajor(db: Queryable): Promise<number> {
-  const { rows } = await db.query<{ number: string }>("select current_setting('server_version_num') as number");
-  return Math.floor(Number(rows[0]?.number) / 10_000);
-}
