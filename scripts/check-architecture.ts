@@ -18,6 +18,7 @@ const ALLOWED: Layers["allowed"] = {
   observe: ["model", "errors"],
   postgres: ["model", "errors", "observe"],
   pgoutput: ["model", "errors"],
+  s3: ["model", "errors"],
   config: ["model", "errors", "observe", "postgres"],
   // the exactness core: knows no driver
   engine: ["model", "errors"],
@@ -25,9 +26,9 @@ const ALLOWED: Layers["allowed"] = {
   side: ["model", "errors", "observe", "postgres", "engine"],
   // the world, which never imports itself sideways
   source: ["model", "errors", "observe", "postgres", "pgoutput", "side"],
-  log: ["model", "errors", "observe", "postgres", "pgoutput"],
+  log: ["model", "errors", "observe", "postgres", "pgoutput", "s3"],
   target: ["model", "errors", "observe", "postgres", "side"],
-  state: ["model", "errors", "observe", "postgres"],
+  state: ["model", "errors", "observe", "postgres", "s3"],
   transform: ["model", "errors", "observe", "postgres"],
   // procedures over contracts
   plan: ["model", "errors", "observe", "engine"],
@@ -38,7 +39,22 @@ const ALLOWED: Layers["allowed"] = {
   report: ["model", "errors", "observe"],
   // the only place that wires parts together
   workflow: [
-    ...["errors", "model", "observe", "postgres", "pgoutput", "config", "engine", "side", "source", "log", "target", "state", "transform"],
+    ...[
+      "errors",
+      "model",
+      "observe",
+      "postgres",
+      "pgoutput",
+      "config",
+      "s3",
+      "engine",
+      "side",
+      "source",
+      "log",
+      "target",
+      "state",
+      "transform",
+    ],
     ...["plan", "verify", "cutover", "routing", "throttle", "report"],
   ],
   // the terminal

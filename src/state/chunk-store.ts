@@ -1,5 +1,6 @@
 import type { ChunkRange, ChunkRecord, KeyBound, LoadStore } from "../engine/ports.ts";
 import type { Row } from "../model/value.ts";
+import { boundColumns, type ChunkLedger, STATE_KEEPS } from "./mirror/chunk-ledger.ts";
 import type { StateDatabase } from "./state-database.ts";
 
 interface ChunkRow {
@@ -18,9 +19,11 @@ const COLUMNS = "id, table_id, leaf, from_key, from_inclusive, to_key, to_inclus
 /** The load's memory: which chunks a table has, and which of them the target holds. */
 export class ChunkStore implements LoadStore {
   readonly #database: StateDatabase;
+  readonly #ledger: ChunkLedger;
 
-  constructor(database: StateDatabase) {
+  constructor(database: StateDatabase, ledger: ChunkLedger = STATE_KEEPS) {
     this.#database = database;
+    this.#ledger = ledger;
   }
 
   chunks(table: string): readonly ChunkRecord[] {
@@ -28,21 +31,27 @@ export class ChunkStore implements LoadStore {
   }
 
   planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[] {
-    return this.#database.write(() => {
+    const { all, made } = this.#database.write(() => {
       const covered = new Set(this.#select(table).map(({ range }) => range.leaf));
-      for (const range of ranges) if (!covered.has(range.leaf)) this.#insert(table, range);
-      return this.#select(table);
+      const missing = ranges.filter((range) => !covered.has(range.leaf));
+      const made = missing.map((range) => this.#insert(table, range));
+      return { all: this.#select(table), made };
     });
+    for (const chunk of made) this.#ledger.note(chunk);
+    return all;
   }
 
   cutChunk(chunk: number, after: Row): ChunkRecord {
-    return this.#database.write(() => {
+    const rest = this.#database.write(() => {
       const { table, range, merged } = this.#get(chunk);
       // The target holds all of a merged chunk's range: what is behind the cut would be loaded twice, or never.
       if (merged) throw new Error(`state: chunk ${chunk} is merged and cannot be cut`);
       this.#database.sqlite.prepare("update chunk set to_key = ?, to_inclusive = 1 where id = ?").run(JSON.stringify(after), chunk);
       return this.#insert(table, { leaf: range.leaf, from: { values: after, inclusive: false }, to: range.to });
     });
+    this.#ledger.note(this.#database.read(() => this.#get(chunk)));
+    this.#ledger.note(rest);
+    return rest;
   }
 
   /** The first word counts: on resume the engine repeats it without counts, because only the target's note survived. */
@@ -73,6 +82,11 @@ export class ChunkStore implements LoadStore {
         )
         .run(new Date().toISOString(), table);
     });
+    this.#ledger.note({ forgotten: table });
+  }
+
+  kept(): Promise<void> {
+    return this.#ledger.kept();
   }
 
   #select(table: string): readonly ChunkRecord[] {
@@ -94,11 +108,6 @@ export class ChunkStore implements LoadStore {
       .run(table, range.leaf, ...boundColumns(range.from), ...boundColumns(range.to));
     return { id: Number(lastInsertRowid), table, range, merged: false };
   }
-}
-
-/** JSON keeps a latin1 string exactly: every code unit is below 256, so nothing is normalised, merged or replaced. */
-function boundColumns(bound: KeyBound | null): readonly [string | null, number] {
-  return bound === null ? [null, 0] : [JSON.stringify(bound.values), bound.inclusive ? 1 : 0];
 }
 
 function toBound(key: string | null, inclusive: number): KeyBound | null {

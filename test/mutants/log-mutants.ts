@@ -11,8 +11,8 @@ export const LOG_MUTANTS: readonly Mutant[] = [
   },
   {
     what: "the slot hears of changes before the state does",
-    find: 'recordDurable(step);\n    crashPoint("before-acknowledge");\n    acknowledge(step.lsn);',
-    replace: "acknowledge(step.lsn);\n    recordDurable(step);",
+    find: 'recordDurable(step);\n    this.#recorded = step.lsn;\n    crashPoint("before-acknowledge");\n    this.acknowledge();',
+    replace: "this.#recorded = step.lsn;\n    this.acknowledge();\n    recordDurable(step);",
     killedBy: [POWER_CUT],
   },
   {

@@ -73,8 +73,10 @@ export async function runStream(request: StreamRequest): Promise<void> {
       clock: systemClock,
       signal: AbortSignal.any([signal, tailStop.signal]),
     });
+  const upload = async (signal: AbortSignal): Promise<void> =>
+    migration.bucket?.upload(name, log, AbortSignal.any([signal, tailStop.signal]), waiting);
   try {
-    await runTogether([tail, engine, xids], request.signal);
+    await runTogether([tail, engine, xids, upload], request.signal);
   } catch (error) {
     noteDrift(migration.state, error);
     throw await namePartitions(migration, error);
@@ -104,6 +106,7 @@ function openLog({ migration, name, systemIdentifier, tail, tables }: StreamRequ
     tables: new Map(tables.map((table) => [table.id, table])),
     skipOriginPrefix: originPrefix(migration.name),
     segmentBytes: migration.config.log.segmentBytes,
+    ...(migration.bucket === null ? {} : { copiedTo: migration.bucket.storedTo(name) }),
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
   });
 }
@@ -122,6 +125,7 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
       });
     },
     log,
+    ...(migration.bucket === null ? {} : { storedTo: migration.bucket.storedTo(name) }),
     recordDurable: ({ lsn, ...step }) => tails.advance(name, { durableLsn: lsn, ...step }),
     waiting: (why) => bus.emit({ kind: "waiting", why }),
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
@@ -150,7 +154,7 @@ function engineParts(log: LocalLog, request: StreamRequest): EngineParts {
     openTarget: (signal) =>
       downstream(migration.target, name).openEngine({ loadLanes: readers, crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT), signal }),
     log,
-    store: new ChunkStore(migration.state),
+    store: new ChunkStore(migration.state, migration.bucket?.ledger),
     clock: systemClock,
     observer: watch,
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
