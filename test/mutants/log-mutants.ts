@@ -16,6 +16,18 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     killedBy: [POWER_CUT],
   },
   {
+    what: "the slot is acknowledged beyond what the bucket holds",
+    find: "minLsn(this.#recorded, storedTo())",
+    replace: "(storedTo(), this.#recorded)",
+    killedBy: ["test/workflow/durable-record.test.ts"],
+  },
+  {
+    what: "the log takes what a fenced writer has put into the bucket",
+    find: " || ownerOf(head, piece) !== piece.epoch",
+    replace: " || ownerOf(head, piece) === null",
+    killedBy: ["test/log/segment-upload.test.ts"],
+  },
+  {
     what: "a new segment's name is not made durable",
     find: "await files.rename(`${path}.new`, path);\n      await files.syncDirectory(dir);",
     replace: "await files.rename(`${path}.new`, path);",

@@ -9,6 +9,7 @@ import { ChunkStore } from "../../src/state/chunk-store.ts";
 import { MilestoneStore } from "../../src/state/milestone-store.ts";
 import { StateMirror } from "../../src/state/mirror/state-mirror.ts";
 import { openState } from "../../src/state/open-state.ts";
+import { TailStore } from "../../src/state/tail-store.ts";
 import { restoreState } from "../../src/workflow/bucket/restore-state.ts";
 import { S3Double } from "../support/s3-double.ts";
 
@@ -98,6 +99,18 @@ test("a copy is made when something that counts has changed, takes the place of 
   const again = await one.restored("there");
   assert.ok(new MilestoneStore(again).has("barrier-passed"));
   assert.equal(new ChunkStore(again).chunks("public.b").length, 1);
+  again.close();
+});
+
+test("a log of which nothing was uploaded begins again where the slot does", async () => {
+  await using one = await bench();
+  const tails = new TailStore(one.state);
+  tails.create("forward", { name: "slot", startLsn: 100n, xidReference: 7n });
+  tails.advance("forward", { durableLsn: 900n, xidReference: 9n, lastCommitMicros: null, transactions: 1, changes: 1, bytes: 1 });
+  await one.mirror.copy();
+  const again = await one.restored("there");
+  const { durableLsn, startLsn } = new TailStore(again).get("forward") ?? assert.fail("no tail");
+  assert.deepEqual([startLsn, durableLsn], [100n, 100n]);
   again.close();
 });
 

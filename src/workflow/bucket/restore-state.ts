@@ -17,6 +17,8 @@ export interface RestoredState {
   readonly streams: readonly StreamName[];
 }
 
+const STREAMS = ["forward", "reverse"] as const;
+
 /**
  * Fills a directory without a state from what the head names: the logs, then the state, which is put together beside its place and comes there
  * last. Whatever ends this half-way leaves a directory without a state. Throws BUCKET_DAMAGED, BUCKET_*, STATE_NEWER.
@@ -24,7 +26,7 @@ export interface RestoredState {
 export async function restoreState(bucket: Bucket, head: Head, directory: string): Promise<RestoredState> {
   const copy = await readCopy(bucket, head);
   const ends = new Map<StreamName, DurablePoint>();
-  for (const stream of ["forward", "reverse"] as const) {
+  for (const stream of STREAMS) {
     const log = head.logs[stream];
     const dir = logDirectory(directory, stream);
     if (log !== undefined) ends.set(stream, await restoreSegments({ bucket, stream, head: log, dir }));
@@ -35,8 +37,12 @@ export async function restoreState(bucket: Bucket, head: Head, directory: string
   const state = await openState(beside);
   try {
     await applyNewerFacts(bucket, head, state);
-    // The log's end is the truth, not what a copy from another moment says.
-    for (const [stream, end] of ends) new TailStore(state).restored(stream, end);
+    // The log's end is the truth, not what a copy from another moment says. Where nothing was uploaded, nothing was acknowledged either.
+    const tails = new TailStore(state);
+    for (const stream of STREAMS) {
+      const tail = tails.get(stream);
+      if (tail !== null) tails.restored(stream, ends.get(stream) ?? { lsn: tail.startLsn, xidReference: tail.xidReference });
+    }
   } finally {
     // The last connection to close writes the WAL into the database.
     state.close();
