@@ -19,6 +19,7 @@ const ALLOWED: Layers["allowed"] = {
   observe: ["model", "errors"],
   postgres: ["model", "errors", "observe"],
   pgoutput: ["model", "errors"],
+  s3: ["model", "errors"],
   config: ["model", "errors", "observe", "postgres"],
   // the exactness core: knows no driver
   engine: ["model", "errors"],
@@ -28,9 +29,9 @@ const ALLOWED: Layers["allowed"] = {
   side: ["model", "errors", "observe", "postgres", "engine", "conditions"],
   // the world, which never imports itself sideways
   source: ["model", "errors", "observe", "postgres", "pgoutput", "side", "conditions"],
-  log: ["model", "errors", "observe", "postgres", "pgoutput"],
+  log: ["model", "errors", "observe", "postgres", "pgoutput", "s3"],
   target: ["model", "errors", "observe", "postgres", "side", "conditions"],
-  state: ["model", "errors", "observe", "postgres"],
+  state: ["model", "errors", "observe", "postgres", "s3"],
   transform: ["model", "errors", "observe", "postgres"],
   // procedures over contracts
   plan: ["model", "errors", "observe", "engine"],
@@ -48,6 +49,7 @@ const ALLOWED: Layers["allowed"] = {
       "postgres",
       "pgoutput",
       "config",
+      "s3",
       "engine",
       "conditions",
       "side",

@@ -45,6 +45,7 @@ const EXAMPLES: Values = {
   strategy: "key",
   chunkBytes: "8MB",
   s3: "s3://backups/payments",
+  kmsKey: "arn:aws:kms:eu-central-1:111122223333:key/1234abcd",
   endpoint: "https://minio.example.com",
   pathStyle: true,
   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin",

@@ -9,7 +9,7 @@ export default class Check extends PghaulCommand<CheckReport> {
   static override summary = "Look at both sides before anything moves: evidence, and the statement that fixes it.";
   static override description =
     `Connectivity and TLS, versions, settings, privileges, replica identities, sequences, extensions, collations, triggers, disk, long transactions and
-more. Reads only, changes nothing, needs no superuser; safe at any time. A side that cannot be reached is a failed check, and the other is looked at
+more. Reads only (in a bucket it makes one object and removes it), needs no superuser; safe at any time. A side that cannot be reached is a failed check, and the other is looked at
 all the same. The ids are stable. Exits 10 when a check fails; a warning is no failure.
 
 With --nagios it is a plugin for a monitor: one line, and its exit codes instead of ours: 0 all passed, 1 warnings, 2 a check failed, 3 nothing could

@@ -1,8 +1,8 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../cli/base-command.ts";
 import { PghaulError } from "../errors/pghaul-error.ts";
+import { withStreaming } from "../workflow/bucket/with-streaming.ts";
 import { heldSentence, reloadAdvice } from "../workflow/held-tables.ts";
-import { withMigration } from "../workflow/open-migration.ts";
 import { type RunResult, runMigration, type Until } from "../workflow/run/run-migration.ts";
 
 export default class Run extends PghaulCommand<RunResult> {
@@ -28,7 +28,8 @@ Safe to kill and start again at any moment: it goes on from what the target hold
     const { flags } = await this.parse(Run);
     this.showProgress(flags);
     const { finish, now } = this.stopSignal();
-    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
+    const location = { file: flags.config, stateDirectory: flags["state-dir"] };
+    return withStreaming({ location, command: "run", bus: this.progress, signal: now }, async (migration) => {
       const until = (flags.until ?? null) as Until | null;
       const result = await runMigration({
         migration,

@@ -19,8 +19,6 @@ export function unavailableFaults(config: ParsedConfig): readonly Fault[] {
   if (!isAvailableKind(config.target.kind)) refuse(["target", "kind"], `the target kind ${config.target.kind}`);
   for (const [table, { strategy }] of Object.entries(config.tables.overrides))
     if (strategy === "whole") refuse(["tables", "overrides", table, "strategy"], "reading a table that has a key in one snapshot");
-  for (const key of ["s3", "endpoint", "region", "pathStyle"] as const)
-    if (config.state[key] !== undefined) refuse(["state", key], "a copy of the state in a bucket");
   for (const column of Object.keys(config.columns)) refuse(["columns", column], "changing columns on the way");
   for (const key of ["reads", "soak"] as const) if (config.cutover[key] !== undefined) refuse(["cutover", key], "moving reads in stages");
   for (const [index, { kind }] of config.cutover.routing.entries()) {

@@ -17,11 +17,22 @@ export interface Config {
   readonly source: { readonly connection: ConnectionSettings };
   readonly target: TargetConfig;
   readonly tables: ParsedConfig["tables"];
-  readonly state: { readonly dir: string };
+  readonly state: { readonly dir: string; readonly bucket: BucketConfig | null };
   readonly throttle: ParsedConfig["throttle"];
   readonly log: ParsedConfig["log"];
   readonly verify: ParsedConfig["verify"];
   readonly cutover: Omit<ParsedConfig["cutover"], "routing" | "reads" | "soak"> & { readonly routing: readonly AvailableRouting[] };
+}
+
+/** Where state and log are copied to. Credentials are none of it: they come from the environment or the AWS profile. */
+export interface BucketConfig {
+  readonly bucket: string;
+  /** Without slashes at its ends. */
+  readonly prefix: string;
+  readonly endpoint: string | null;
+  readonly region: string | null;
+  readonly pathStyle: boolean;
+  readonly kmsKey: string | null;
 }
 
 export type AvailableRouting = Extract<Routing, { kind: "hook" | "document" }>;

@@ -5,7 +5,7 @@ import { registerSecret } from "../observe/redact.ts";
 import { parseConninfo } from "../postgres/parse-conninfo.ts";
 import type { ConnectionSettings } from "../postgres/resolve-connection.ts";
 import type { AvailableConfig } from "./available.ts";
-import type { Config } from "./config.ts";
+import type { BucketConfig, Config } from "./config.ts";
 import type { ConnectionKeys } from "./keys/connection-keys.ts";
 import { resolveTarget } from "./targets/targets.ts";
 import type { KeyPath, YamlDocument } from "./yaml-document.ts";
@@ -26,7 +26,7 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
       connection: (keys) => connection(keys, ["target"]),
     }),
     tables: parsed.tables,
-    state: { dir: stateDirectory },
+    state: { dir: stateDirectory, bucket: resolveBucket(parsed.state, document) },
     throttle: parsed.throttle,
     log: parsed.log,
     verify: parsed.verify,
@@ -34,6 +34,27 @@ export function resolveConfig(parsed: AvailableConfig, document: YamlDocument, s
       ...cutover,
       routing: cutover.routing.map((route) => (route.kind === "document" ? { ...route, file: path.resolve(folder, route.file) } : route)),
     },
+  };
+}
+
+function resolveBucket(keys: AvailableConfig["state"], document: YamlDocument): BucketConfig | null {
+  const { s3, endpoint, region, pathStyle, kmsKey } = keys;
+  if (s3 === undefined) {
+    const alone = (["endpoint", "region", "pathStyle", "kmsKey"] as const).filter((key) => keys[key] !== undefined);
+    if (alone.length === 0) return null;
+    throw document.refuse(
+      "CONFIG_INVALID",
+      alone.map((key) => ({ path: ["state", key], message: "says nothing without state.s3" })),
+    );
+  }
+  const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]+)\/?(.*?)\/*$/.exec(s3) ?? [];
+  return {
+    bucket,
+    prefix,
+    endpoint: endpoint ?? null,
+    region: region ?? null,
+    pathStyle: pathStyle ?? endpoint !== undefined,
+    kmsKey: kmsKey ?? null,
   };
 }
 

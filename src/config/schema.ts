@@ -45,10 +45,20 @@ const stateSchema = z
       .string()
       .regex(/^s3:\/\/[^/]+/, { error: 'must be "s3://BUCKET/PREFIX"' })
       .optional()
-      .describe("Bucket and prefix for a copy of state and change log."),
-    endpoint: z.string().min(1).optional().describe("Endpoint of an S3 that is not Amazon's."),
-    region: z.string().min(1).optional().describe("Region of the bucket."),
-    pathStyle: z.boolean().optional().describe("Addresses the bucket by path instead of by host name."),
+      .describe(
+        "Bucket and prefix for a copy of state and change log; the migration's name is added to the prefix. See docs/guides/state-in-s3.md.",
+      ),
+    endpoint: z.string().min(1).optional().describe("Endpoint of an S3 that is not Amazon's, as a URL."),
+    region: z.string().min(1).optional().describe("Region of the bucket; without it, that of the environment or the AWS profile."),
+    pathStyle: z
+      .boolean()
+      .optional()
+      .describe("Addresses the bucket by path instead of by host name; without it, only where an endpoint is set."),
+    kmsKey: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Key of AWS KMS that objects are encrypted with (SSE-KMS), instead of the bucket's default."),
   })
   .prefault({})
   .describe("Where progress is kept.");

@@ -208,6 +208,7 @@ export class TablesLoad {
     observer.chunkStarted(open.table.id, chunk.id);
     const read = await source.readChunk(open.table, chunk.range, this.#options.budget(open.table), this.#options.signal);
     if (read.cutAfter !== null && open.refused === null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));
+    await store.kept();
     await open.load.merge(chunk, read, openRead);
   }
 

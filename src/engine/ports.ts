@@ -253,6 +253,11 @@ export interface LoadStore {
   chunkLost(chunk: number): void;
   /** The table is to be loaded anew: its chunks are forgotten, and no id of theirs comes again. */
   forgetTable(table: string): void;
+  /**
+   * Settles when what was planned, cut and forgotten so far is kept wherever a later life may begin: before a chunk is merged. A target that knows
+   * a chunk by its id, under a memory that has another range for it, would never be given the rest.
+   */
+  kept(): Promise<void>;
 }
 
 export interface Clock {

@@ -210,6 +210,26 @@ export const ERROR_CODES = {
     title: "No space left in the state directory",
     help: "Free space. The slot keeps what was not written; run the same command again.",
   },
+  STATE_STALE: {
+    kind: "locked",
+    title: "Another machine went on with the migration",
+    help: "The state directory here is older than the bucket. Move it away; `pghaul run` then goes on from the bucket.",
+  },
+  BUCKET_UNREACHABLE: {
+    kind: "try-later",
+    title: "The bucket does not answer",
+    help: "Nothing is lost: the source keeps what is not uploaded. A running process tries again; `pghaul check` shows the attempt.",
+  },
+  BUCKET_REFUSED: {
+    kind: "config",
+    title: "The bucket refuses a request",
+    help: "Check its name, region, credentials and policy; `pghaul check` tells which permission is missing.",
+  },
+  BUCKET_DAMAGED: {
+    kind: "config",
+    title: "An object in the bucket is damaged or missing",
+    help: "The message names it. Restore it (an earlier version, where the bucket keeps versions); without it the migration must begin anew.",
+  },
   LOG_CORRUPT: {
     kind: "config",
     title: "A segment of the change log is damaged",

@@ -18,7 +18,14 @@ export const EXIT_CODES = {
 } as const satisfies Record<ErrorKind, number>;
 
 /** Codes that a running process retries by itself; everything else stops and asks. */
-const RETRIED: ReadonlySet<ErrorCode> = new Set(["SOURCE_LOST", "SOURCE_UNREACHABLE", "TARGET_LOST", "TARGET_UNREACHABLE", "SLOT_ACTIVE"]);
+const RETRIED: ReadonlySet<ErrorCode> = new Set([
+  "SOURCE_LOST",
+  "SOURCE_UNREACHABLE",
+  "TARGET_LOST",
+  "TARGET_UNREACHABLE",
+  "SLOT_ACTIVE",
+  "BUCKET_UNREACHABLE",
+]);
 
 /** The exit code for anything thrown. Unknown errors are bugs of ours: 1. */
 export function exitCodeOf(error: unknown): number {

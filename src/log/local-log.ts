@@ -13,6 +13,7 @@ import { LogAppender, type Taken } from "./log-appender.ts";
 import { makeDirectory, openWriter } from "./open-writer.ts";
 import { PassedGate } from "./passed-gate.ts";
 import { readHeaders, readRange } from "./read/read-range.ts";
+import type { DurableFile, SegmentStore } from "./remote/segment-store.ts";
 import { type LogFiles, nodeFiles } from "./segment/log-files.ts";
 import { removeUnfinished, SegmentDirectory } from "./segment/segment-directory.ts";
 import type { LogIdentity } from "./segment/segment-format.ts";
@@ -38,6 +39,8 @@ export interface LocalLogOptions {
   readonly segmentTransactions?: number;
   readonly segmentMillis?: number;
   readonly crashPoint?: CrashPoints;
+  /** What lies behind this place is still to be copied elsewhere: it is not released, whoever asks. Without it the log is kept here alone. */
+  readonly copiedTo?: () => Lsn;
   /** Instead of the real file system. */
   readonly files?: LogFiles;
   /** Milliseconds, monotonic. */
@@ -54,7 +57,7 @@ const POSITION_MILLIS = 1_000;
 
 type Limits = Required<Pick<LocalLogOptions, "segmentBytes" | "segmentTransactions" | "segmentMillis" | "crashPoint" | "now">>;
 
-export class LocalLog implements ChangeLog {
+export class LocalLog implements ChangeLog, SegmentStore {
   readonly #options: LocalLogOptions;
   readonly #limits: Limits;
   readonly #place: SegmentPlace;
@@ -65,6 +68,8 @@ export class LocalLog implements ChangeLog {
   #writerSince: number;
   #positionAt: number;
   #durable: DurablePoint;
+  /** Bytes of the newest segment that are fsynced and end with a transaction. */
+  #syncedLength: number;
   #failure: { readonly reason: unknown } | null = null;
   #streams = 0;
 
@@ -84,6 +89,7 @@ export class LocalLog implements ChangeLog {
     this.#positionAt = this.#writerSince;
     this.#appender = new LogAppender(writer, xidReference);
     this.#durable = { lsn: writer.index.end, xidReference };
+    this.#syncedLength = writer.boundary;
     this.#gate = new PassedGate(writer.index.end);
     directory.setLive(writer, writer.index, writer.recent);
   }
@@ -145,6 +151,15 @@ export class LocalLog implements ChangeLog {
     return this.#durable;
   }
 
+  /** The bytes behind `durable()`, oldest segment first. They never change: of the newest segment, that is its part up to `length`. */
+  durableFiles(): readonly DurableFile[] {
+    return this.#directory.all.map(({ path, header: { firstLsn } }) => ({
+      path,
+      firstLsn,
+      length: path === this.#writer.path ? this.#syncedLength : null,
+    }));
+  }
+
   /** The tail has ended for good: who waits gets the reason. */
   fail(reason: unknown): void {
     this.#failure ??= { reason };
@@ -180,7 +195,8 @@ export class LocalLog implements ChangeLog {
   }
 
   async release(before: Lsn): Promise<void> {
-    await this.#directory.release(before, this.#place.files);
+    const { copiedTo } = this.#options;
+    await this.#directory.release(copiedTo === undefined ? before : minLsn(before, copiedTo()), this.#place.files);
   }
 
   /** What is not durable yet is not there. */
@@ -194,6 +210,7 @@ export class LocalLog implements ChangeLog {
     const position = this.#appender.position;
     this.#recordPosition(position);
     const { end } = this.#writer.index;
+    const { boundary } = this.#writer;
     await this.#writer.write();
     let step: DurableStep | null = null;
     if (end > this.#durable.lsn) {
@@ -201,6 +218,7 @@ export class LocalLog implements ChangeLog {
       await this.#writer.sync();
       crashPoint("after-segment-sync");
       this.#durable = { lsn: end, xidReference: this.#appender.xidReference };
+      this.#syncedLength = boundary;
       step = { ...this.#durable, ...this.#appender.takeCounts() };
     }
     this.#gate.advance(position);
@@ -227,6 +245,7 @@ export class LocalLog implements ChangeLog {
     const next = { ...header, firstLsn: index.end, previousLsn: header.firstLsn };
     this.#writer = await SegmentWriter.create(this.#place, next, index.newestRelations, reference);
     this.#writerSince = now();
+    this.#syncedLength = this.#writer.boundary;
     this.#appender.useWriter(this.#writer);
     this.#directory.setLive(this.#writer, this.#writer.index, this.#writer.recent);
   }

@@ -1,5 +1,6 @@
 import type { ChunkRange, ChunkRecord, KeyBound, LoadStore } from "../engine/ports.ts";
 import type { Row } from "../model/value.ts";
+import { boundColumns, type ChunkLedger, STATE_KEEPS } from "./mirror/chunk-ledger.ts";
 import type { StateDatabase } from "./state-database.ts";
 
 interface ChunkRow {
@@ -22,10 +23,12 @@ const SELECT = `
 export class ChunkStore implements LoadStore {
   readonly #database: StateDatabase;
   readonly #destination: string;
+  readonly #ledger: ChunkLedger;
 
-  constructor(database: StateDatabase, destination: string) {
+  constructor(database: StateDatabase, destination: string, ledger: ChunkLedger = STATE_KEEPS) {
     this.#database = database;
     this.#destination = destination;
+    this.#ledger = ledger;
   }
 
   chunks(table: string): readonly ChunkRecord[] {
@@ -33,15 +36,18 @@ export class ChunkStore implements LoadStore {
   }
 
   planChunks(table: string, ranges: readonly ChunkRange[]): readonly ChunkRecord[] {
-    return this.#database.write(() => {
+    const { all, made } = this.#database.write(() => {
       const covered = new Set(this.#select(table).map(({ range }) => range.leaf));
-      for (const range of ranges) if (!covered.has(range.leaf)) this.#insert(table, range);
-      return this.#select(table);
+      const missing = ranges.filter((range) => !covered.has(range.leaf));
+      const made = missing.map((range) => this.#insert(table, range));
+      return { all: this.#select(table), made };
     });
+    for (const chunk of made) this.#ledger.note(chunk);
+    return all;
   }
 
   cutChunk(chunk: number, after: Row): ChunkRecord {
-    return this.#database.write(() => {
+    const rest = this.#database.write(() => {
       const { table, range } = this.#get(chunk);
       // Who has merged it holds all of its range: what is behind the cut would be loaded twice, or never.
       if (this.#database.sqlite.prepare("select 1 from chunk_merge where chunk_id = ?").get(chunk) !== undefined)
@@ -49,6 +55,9 @@ export class ChunkStore implements LoadStore {
       this.#database.sqlite.prepare("update chunk set to_key = ?, to_inclusive = 1 where id = ?").run(JSON.stringify(after), chunk);
       return this.#insert(table, { leaf: range.leaf, from: { values: after, inclusive: false }, to: range.to });
     });
+    this.#ledger.note(this.#database.read(() => this.#get(chunk)));
+    this.#ledger.note(rest);
+    return rest;
   }
 
   /** The first word counts: on resume the engine repeats it without counts, because only the target's note survived. */
@@ -88,6 +97,11 @@ export class ChunkStore implements LoadStore {
         .run(...at);
       sqlite.prepare("update migration_table set changed_at = ? where id = ?").run(new Date().toISOString(), table);
     });
+    this.#ledger.note({ forgotten: table });
+  }
+
+  kept(): Promise<void> {
+    return this.#ledger.kept();
   }
 
   #select(table: string): readonly ChunkRecord[] {
@@ -109,11 +123,6 @@ export class ChunkStore implements LoadStore {
       .run(table, range.leaf, ...boundColumns(range.from), ...boundColumns(range.to));
     return { id: Number(lastInsertRowid), table, range, merged: false };
   }
-}
-
-/** JSON keeps a latin1 string exactly: every code unit is below 256, so nothing is normalised, merged or replaced. */
-function boundColumns(bound: KeyBound | null): readonly [string | null, number] {
-  return bound === null ? [null, 0] : [JSON.stringify(bound.values), bound.inclusive ? 1 : 0];
 }
 
 function toBound(key: string | null, inclusive: number): KeyBound | null {

@@ -46,6 +46,15 @@ export class StateDatabase {
     }
   }
 
+  /** Writes a copy of one moment to `file`, while others read and write (sqlite.org/backup.html). */
+  async backup(file: string): Promise<void> {
+    try {
+      await this.sqlite.backup(file);
+    } catch (error) {
+      throw stateError(error, this.directory);
+    }
+  }
+
   close(): void {
     this.sqlite.close();
   }

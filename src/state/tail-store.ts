@@ -108,6 +108,15 @@ export class TailStore {
     });
   }
 
+  /** The log was restored up to this place, whatever this record, of another moment, says. */
+  restored(stream: StreamName, point: { readonly lsn: Lsn; readonly xidReference: bigint }): void {
+    this.#database.write(() =>
+      this.#database.sqlite
+        .prepare("update tail set durable_lsn = ?, xid_reference = ?, updated_at = ? where stream = ?")
+        .run(formatLsn(point.lsn), point.xidReference.toString(), new Date().toISOString(), stream),
+    );
+  }
+
   /** Forgets a stream whose slot has been dropped. */
   remove(stream: StreamName): void {
     this.#database.write(() => this.#database.sqlite.prepare("delete from tail where stream = ?").run(stream));

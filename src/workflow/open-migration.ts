@@ -14,6 +14,7 @@ import { type PostgresServer, postgresServer, type SessionOptions } from "../sid
 import { openState } from "../state/open-state.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 import type { TargetSide } from "../target/kind.ts";
+import type { MigrationBucket } from "./bucket/migration-bucket.ts";
 import { markersName, originPrefix } from "./names.ts";
 import { openTargetSide } from "./target-kinds.ts";
 
@@ -33,6 +34,8 @@ export interface Sides {
 
 export interface Migration extends Sides {
   readonly state: StateDatabase;
+  /** Where state and log are kept beside this machine, held by this process; null without a bucket, and in a process that does not stream. */
+  readonly bucket: MigrationBucket | null;
   close(): void;
 }
 
@@ -83,7 +86,7 @@ function noServer({ target }: Config): never {
 export async function openMigration(location: ConfigLocation): Promise<Migration> {
   const sides = openSides(location);
   const state = await openState(sides.config.state.dir);
-  return { ...sides, state, close: () => state.close() };
+  return { ...sides, state, bucket: null, close: () => state.close() };
 }
 
 /**

@@ -29,7 +29,7 @@ const cases: readonly Case[] = [
   {
     name: "an unknown key that resembles none",
     text: `${MINIMAL}state: { password: hunter2 }\n`,
-    expected: [":5:10: state.password: unknown key; known here are dir, s3, endpoint, region, pathStyle"],
+    expected: [":5:10: state.password: unknown key; known here are dir, s3, endpoint, region, pathStyle, kmsKey"],
   },
   {
     name: "a key of another target kind",
@@ -267,15 +267,18 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: "keys of a bucket without a bucket",
+    text: `${MINIMAL}state: { endpoint: "http://s3", region: eu }\n`,
+    expected: [":5:10: state.endpoint: says nothing without state.s3", ":5:33: state.region: says nothing without state.s3"],
+  },
+  {
     name: "all that is to come",
-    text: `${MINIMAL}state: { s3: "s3://bucket/prefix", region: eu }\ncolumns: { public.cards.pan: { tokenize: { key: k } } }\ncutover:\n  routing:\n    - { kind: hook, command: [a] }\n    - { kind: pgbouncer, admin: a, config: b }\n    - { kind: haproxy, socket: a, backend: b }\n    - { kind: envoy, admin: a, config: b }\n`,
+    text: `${MINIMAL}columns: { public.cards.pan: { tokenize: { key: k } } }\ncutover:\n  routing:\n    - { kind: hook, command: [a] }\n    - { kind: pgbouncer, admin: a, config: b }\n    - { kind: haproxy, socket: a, backend: b }\n    - { kind: envoy, admin: a, config: b }\n`,
     expected: [
-      ":5:10: state.s3: a copy of the state in a bucket is not yet available in this version",
-      ":5:36: state.region: a copy of the state in a bucket is not yet available in this version",
-      ":6:12: columns.public.cards.pan: changing columns on the way is not yet available in this version",
-      ":10:9: cutover.routing[1].kind: routing by pgbouncer is not yet available in this version",
-      ":11:9: cutover.routing[2].kind: routing by haproxy is not yet available in this version",
-      ":12:9: cutover.routing[3].kind: routing by envoy is not yet available in this version",
+      ":5:12: columns.public.cards.pan: changing columns on the way is not yet available in this version",
+      ":9:9: cutover.routing[1].kind: routing by pgbouncer is not yet available in this version",
+      ":10:9: cutover.routing[2].kind: routing by haproxy is not yet available in this version",
+      ":11:9: cutover.routing[3].kind: routing by envoy is not yet available in this version",
     ],
   },
 ];

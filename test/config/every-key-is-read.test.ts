@@ -15,10 +15,6 @@ import { MINIMAL } from "./temporary-config.ts";
 /** Keys that this version refuses, each with a text that has it. */
 const REFUSED: Readonly<Record<string, string>> = {
   "source.replicaUrl": MINIMAL.replace('orders" }', 'orders", replicaUrl: "postgresql://r/a" }'),
-  "state.s3": `${MINIMAL}state: { s3: "s3://bucket/prefix" }\n`,
-  "state.endpoint": `${MINIMAL}state: { endpoint: e }\n`,
-  "state.region": `${MINIMAL}state: { region: r }\n`,
-  "state.pathStyle": `${MINIMAL}state: { pathStyle: true }\n`,
   "columns.*.tokenize.key": `${MINIMAL}columns: { public.a.b: { tokenize: { key: k } } }\n`,
   "cutover.reads": `${MINIMAL}cutover: { reads: [10] }\n`,
   "cutover.soak": `${MINIMAL}cutover: { soak: 24h }\n`,
@@ -36,6 +32,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   "": ["config"],
   source: ["settings"],
   "source.rdsIam": ["rdsIam"],
+  state: ["state", "settings"],
   target: ["target", "settings", "keys"],
   "target.rdsIam": ["rdsIam"],
   "tables.overrides.*": ["overrides"],
@@ -45,6 +42,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 
 /** Keys that are read in another way; each must still be found where it says. */
 const ELSEWHERE: Readonly<Record<string, readonly [file: string, text: RegExp]>> = {
+  "state.s3": ["src/config/resolve-config.ts", /exec\(s3\)/],
   version: ["src/config/schema.ts", /version: z\.literal\(1\)/],
   "source.urlFile": ["src/config/resolve-config.ts", /readUrlFile\(path\.resolve\(folder, keys\.urlFile/],
   "target.urlFile": ["src/config/resolve-config.ts", /readUrlFile\(path\.resolve\(folder, keys\.urlFile/],

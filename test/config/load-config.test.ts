@@ -19,7 +19,7 @@ test("the smallest file gets every default", (t) => {
     source: { connection: { url: "postgresql://app@source/orders" } },
     target: { kind: "postgres", connection: { url: "postgresql://app@target/orders" }, schema: "move", owners: "keep", privileges: "keep" },
     tables: { include: ["*.*"], exclude: [], overrides: {} },
-    state: { dir: path.join(path.dirname(file), ".pghaul") },
+    state: { dir: path.join(path.dirname(file), ".pghaul"), bucket: null },
     throttle: { workers: 4, chunkSeconds: 3, chunkBytes: 16 * 2 ** 20, maxReplicaLagSeconds: 10, maxSlotBytes: 50 * 2 ** 30 },
     log: { segmentBytes: 64 * 2 ** 20, retain: 0 },
     verify: { maxWait: 600_000 },

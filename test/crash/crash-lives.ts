@@ -32,6 +32,9 @@ export const HELD_POINTS = {
   reload: ["before-table-emptied", "after-table-emptied"],
 } as const;
 
+/** Only a migration with a bucket meets these: test/scenario/bucket dies at each. */
+export const BUCKET_POINTS = ["before-upload", "after-upload", "after-upload-named"] as const;
+
 /** Only a target that takes versions meets these: test/scenario/files dies at each. */
 export const VERSION_POINTS = ["before-append", "after-append", "before-publish", "after-publish"] as const;
 

@@ -85,6 +85,7 @@ function world({ known = NONE, readers = 1, stop = never, noted = false }: World
     } as EnginePorts["target"],
     store: {
       chunks: () => chunks,
+      kept: () => Promise.resolve(),
       planChunks: () => chunks,
       chunkMerged: () => {},
       chunkLost: () => {
@@ -222,6 +223,7 @@ function changing(then: readonly string[]) {
     store: {
       ...base.ports.store,
       chunks: () => chunks,
+      kept: () => Promise.resolve(),
       planChunks: (table: string, ranges: readonly ChunkRange[]) => {
         chunks = [...chunks, ...ranges.map((range) => ({ id: nextId++, table, range, merged: false }))];
         return chunks;

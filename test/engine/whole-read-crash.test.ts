@@ -54,6 +54,7 @@ function portsOver(stillThere: () => Promise<void>) {
       },
     },
     store: {
+      kept: () => Promise.resolve(),
       planChunks: () => [{ id: 7, table: NO_KEY.id, range: { leaf: "0", from: null, to: null }, merged: false }],
       chunkMerged: (chunk) => void done.push(`noted ${chunk}`),
     } as Partial<EnginePorts["store"]> as EnginePorts["store"],

@@ -11,9 +11,21 @@ export const LOG_MUTANTS: readonly Mutant[] = [
   },
   {
     what: "the slot hears of changes before the state does",
-    find: 'recordDurable(step);\n    crashPoint("before-acknowledge");\n    acknowledge(step.lsn);',
-    replace: "acknowledge(step.lsn);\n    recordDurable(step);",
+    find: 'recordDurable(step);\n    this.#recorded = step.lsn;\n    crashPoint("before-acknowledge");\n    this.acknowledge();',
+    replace: "this.#recorded = step.lsn;\n    this.acknowledge();\n    recordDurable(step);",
     killedBy: [POWER_CUT],
+  },
+  {
+    what: "the slot is acknowledged beyond what the bucket holds",
+    find: "minLsn(this.#recorded, storedTo())",
+    replace: "(storedTo(), this.#recorded)",
+    killedBy: ["test/workflow/durable-record.test.ts"],
+  },
+  {
+    what: "the log takes what a fenced writer has put into the bucket",
+    find: " || ownerOf(head, piece) !== piece.epoch",
+    replace: " || ownerOf(head, piece) === null",
+    killedBy: ["test/log/segment-upload.test.ts"],
   },
   {
     what: "a new segment's name is not made durable",

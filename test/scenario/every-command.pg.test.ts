@@ -4,13 +4,14 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createDatabase, query } from "../support/database.ts";
 import { deadline } from "../support/deadline.ts";
 import type { CliResult } from "../support/run-cli.ts";
+import { S3Double } from "../support/s3-double.ts";
 import { brokenPromises, joinShapes, parseShape, printShape, type Shape, shapeOf } from "./json-shape.ts";
 import { type Move, newMove, type Pair, startPair } from "./move-bench.ts";
 
@@ -137,6 +138,32 @@ tables: { include: ["public.orders"] }
     const empty = await createDatabase(pair.target);
     await query(empty, `${SCHEMA}; truncate customers, orders, log`);
     await promise("restore", ["restore", "--from", files, "--to", empty.url]);
+  });
+
+  it("state and log in a bucket", async () => {
+    await using s3 = await S3Double.start();
+    const config = join(move.dir, "bucket.yaml");
+    const inBucket = async (name: string, args: readonly string[], exit = 0): Promise<CliResult> => {
+      Object.assign(process.env, s3.environment);
+      return promise(name, [...args, "--config", config], exit);
+    };
+    writeFileSync(
+      config,
+      `version: 1
+migration: bucket
+source: { url: "${move.sourceDb.url}" }
+target: { kind: file, url: "file://${join(move.dir, "bucket-files")}" }
+state: { dir: "${join(move.dir, "bucket-state")}", s3: "s3://bucket/p", endpoint: "${s3.endpoint}" }
+tables: { include: ["public.customers"] }
+`,
+    );
+    const written = await move.run(["run", "--until", "caught-up", "--config", config], s3.environment);
+    assert.equal(written.code, 0, written.stderr);
+    await inBucket("state show", ["state", "show"]);
+    await inBucket("state push", ["state", "push"]);
+    rmSync(join(move.dir, "bucket-state"), { recursive: true });
+    await inBucket("state pull", ["state", "pull"]);
+    await inBucket("state unlock", ["state", "unlock"]);
   });
 
   it("no command is left out, and the golden file is what was seen", () => {

@@ -59,6 +59,10 @@ export class SimStore implements LoadStore {
     this.#durable.reloads.delete(table);
   }
 
+  kept(): Promise<void> {
+    return Promise.resolve();
+  }
+
   #add(table: string, range: ChunkRange): ChunkRecord {
     const chunk = { id: this.#durable.chunks.length, table, range, merged: false };
     this.#durable.chunks.push(chunk);

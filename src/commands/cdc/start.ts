@@ -1,5 +1,5 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
-import { withMigration } from "../../workflow/open-migration.ts";
+import { withStreaming } from "../../workflow/bucket/with-streaming.ts";
 import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class CdcStart extends PghaulCommand<RunResult> {
@@ -17,7 +17,8 @@ change log filling, and applies to the tables that have been loaded. Safe to kil
     const { flags } = await this.parse(CdcStart);
     this.showProgress(flags);
     const { finish, now } = this.stopSignal();
-    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
+    const location = { file: flags.config, stateDirectory: flags["state-dir"] };
+    return withStreaming({ location, command: "cdc start", bus: this.progress, signal: now }, async (migration) => {
       const result = await runMigration({
         migration,
         command: "cdc start",

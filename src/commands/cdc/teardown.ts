@@ -1,7 +1,8 @@
 import { Flags } from "@oclif/core";
 import { PghaulCommand } from "../../cli/base-command.ts";
 import { confirmDangerous, confirmFlags, processTerminal } from "../../cli/confirm.ts";
-import { withMigration } from "../../workflow/open-migration.ts";
+import { withStreaming } from "../../workflow/bucket/with-streaming.ts";
+import { type Migration, withMigration } from "../../workflow/open-migration.ts";
 import { planTeardown, tearDown } from "../../workflow/stream/tear-down.ts";
 
 interface TeardownResult {
@@ -28,7 +29,8 @@ What was moved, the schema "pghaul" and the state directory stay. Asks first; sa
 
   override async run(): Promise<TeardownResult> {
     const { flags } = await this.parse(CdcTeardown);
-    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
+    const location = { file: flags.config, stateDirectory: flags["state-dir"] };
+    const work = async (migration: Migration): Promise<TeardownResult> => {
       const { lines, digest } = planTeardown(migration);
       if (flags["dry-run"]) {
         this.print([...lines, `digest: ${digest}`].join("\n"));
@@ -45,6 +47,8 @@ What was moved, the schema "pghaul" and the state directory stay. Asks first; sa
       await tearDown(migration);
       this.print(lines.join("\n"));
       return { planDigest: digest, dropped: lines };
-    });
+    };
+    if (flags["dry-run"]) return withMigration(location, work);
+    return withStreaming({ location, command: "cdc teardown", bus: this.progress, signal: this.stopSignal().now }, work);
   }
 }

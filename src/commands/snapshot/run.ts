@@ -1,5 +1,5 @@
 import { PghaulCommand } from "../../cli/base-command.ts";
-import { withMigration } from "../../workflow/open-migration.ts";
+import { withStreaming } from "../../workflow/bucket/with-streaming.ts";
 import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class SnapshotRun extends PghaulCommand<RunResult> {
@@ -14,7 +14,8 @@ exact. Afterwards "cdc start" goes on; until then the source keeps WAL for the s
     const { flags } = await this.parse(SnapshotRun);
     this.showProgress(flags);
     const { finish, now } = this.stopSignal();
-    return withMigration({ file: flags.config, stateDirectory: flags["state-dir"] }, async (migration) => {
+    const location = { file: flags.config, stateDirectory: flags["state-dir"] };
+    return withStreaming({ location, command: "snapshot run", bus: this.progress, signal: now }, async (migration) => {
       const result = await runMigration({
         migration,
         command: "snapshot run",

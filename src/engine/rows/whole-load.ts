@@ -48,6 +48,7 @@ async function copyWhole(cursor: TableCursor, ports: EnginePorts, visibleFloor: 
   const { table } = cursor;
   const [chunk] = store.planChunks(table.id, [WHOLE]);
   if (chunk === undefined) throw new Error(`load: no chunk planned for ${table.id}`);
+  await store.kept();
   const floor = await visibleFloor.current(signal);
   observer.chunkStarted(table.id, chunk.id);
   const copied = await source.readWhole(

@@ -78,6 +78,7 @@ export class VersionLoading implements TableLoading {
 
   async #readWhole(table: Table, chunk: number, visibleFloor: VisibleFloor, signal: AbortSignal): Promise<Lsn> {
     const { source, target, store, observer, crashPoint } = this.#ports;
+    await store.kept();
     await visibleFloor.current(signal);
     const floor = visibleFloor.proved;
     observer.chunkStarted(table.id, chunk);

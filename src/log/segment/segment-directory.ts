@@ -54,6 +54,10 @@ export class SegmentDirectory {
     return this.#segments[0];
   }
 
+  get all(): readonly Segment[] {
+    return this.#segments;
+  }
+
   get last(): Segment | undefined {
     return this.#segments.at(-1);
   }

@@ -79,6 +79,11 @@ export class SegmentWriter {
     return this.#written + this.#queued;
   }
 
+  /** Where a transaction ends last, in the file with its queue. */
+  get boundary(): number {
+    return this.#boundary;
+  }
+
   /** The file ends, with its queue, inside a transaction. */
   get isInsideTransaction(): boolean {
     return this.length > this.#boundary;

@@ -1,6 +1,8 @@
 import { stat } from "node:fs/promises";
 import type { CheckResult } from "../../model/check-result.ts";
+import { checkBucket } from "../../s3/check-bucket.ts";
 import { runChecks } from "../../source/run-checks.ts";
+import { withBucket } from "../bucket/show-state.ts";
 import { originPrefix, slotName } from "../names.ts";
 import type { Sides } from "../open-migration.ts";
 
@@ -14,7 +16,7 @@ export interface CheckReport {
   readonly warned: number;
 }
 
-/** Runs every precheck; `told` hears each as it is known. Changes nothing on either side. */
+/** Runs every precheck; `told` hears each as it is known. Changes nothing on either side; in a bucket it makes one object and removes it. */
 export async function runCheck(sides: Sides, told: (result: CheckResult) => void, signal: AbortSignal): Promise<CheckReport> {
   const { config, name } = sides;
   const checks: CheckResult[] = [];
@@ -44,6 +46,11 @@ export async function runCheck(sides: Sides, told: (result: CheckResult) => void
   };
   for await (const result of results) note(result);
   for (const result of await sides.target.check()) note(result);
+  if (config.state.bucket !== null) {
+    await withBucket(config, async (bucket) => {
+      for await (const result of checkBucket(bucket)) note(result);
+    });
+  }
   const count = (status: CheckResult["status"]): number => checks.filter((check) => check.status === status).length;
   return { checks, failed: count("fail"), warned: count("warn") };
 }

@@ -63,6 +63,7 @@ export async function prepareRun(migration: Migration, bus: ProgressBus, signal:
       await refuseChange(migration, source, moved);
     }
     new MilestoneStore(migration.state).reach("barrier-passed");
+    await migration.bucket?.copyState();
     bus.emit({ kind: "phase", phase: "loading" });
     return { tables, tail, identifiers, schema };
   } finally {

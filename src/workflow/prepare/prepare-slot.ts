@@ -109,6 +109,7 @@ async function ensureSlot(migration: Migration, stream: StreamName, { client, wa
     await dropSlot(client, { side, name });
   }
   milestones.reach(INTENDED[stream]);
+  await migration.bucket?.copyState();
   const waiting = (who: string): void => bus.emit({ kind: "waiting", why: `the slot waits for older transactions: ${who}` });
   const startLsn = await createSlot(client, watch, { side, name, failover: false, timeoutMillis: SLOT_TIMEOUT_MILLIS, waiting });
   return tails.create(stream, { name, startLsn, xidReference: (await newestXid(client)).xid });

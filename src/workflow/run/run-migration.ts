@@ -66,8 +66,25 @@ export interface RunResult {
 
 /** Throws INTERRUPTED, everything saved, when `finish` or `now` ended it. */
 export async function runMigration(request: RunRequest): Promise<RunResult> {
+  const { bucket } = request.migration;
+  if (bucket === null) return await runHere(request);
+  const ended = new AbortController();
+  const keeping = bucket.keep(request.bus, ended.signal);
+  try {
+    return await runHere({ ...request, now: AbortSignal.any([request.now, bucket.lost]) });
+  } catch (error) {
+    // What fails once nothing may be written any more is an echo of that.
+    throw bucket.lost.aborted ? bucket.lost.reason : error;
+  } finally {
+    ended.abort();
+    await keeping;
+  }
+}
+
+async function runHere(request: RunRequest): Promise<RunResult> {
   const { migration, bus } = request;
-  const lease = await acquireLease(migration.config.state.dir, "stream", request.command);
+  // Who holds the bucket holds the directory too, since before it was looked at.
+  const lease = migration.bucket === null ? await acquireLease(migration.config.state.dir, "stream", request.command) : null;
   const progress = new ProgressStore(migration.state);
   const untell = bus.subscribe(recorder(progress));
   const runs = new RunStore(migration.state);
@@ -90,7 +107,7 @@ export async function runMigration(request: RunRequest): Promise<RunResult> {
     ended.abort();
     await watchdog;
     untell();
-    lease.release();
+    lease?.release();
   }
 }
 

@@ -80,8 +80,10 @@ export async function runStream(request: StreamRequest): Promise<void> {
       clock: systemClock,
       signal: AbortSignal.any([signal, tailStop.signal]),
     });
+  const upload = async (signal: AbortSignal): Promise<void> =>
+    migration.bucket?.upload(name, log, AbortSignal.any([signal, tailStop.signal]), waiting);
   try {
-    await runTogether([tail, engines, xids], request.signal);
+    await runTogether([tail, engines, xids, upload], request.signal);
   } catch (error) {
     noteDrift(migration.state, error);
     throw await namePartitions(migration, error);
@@ -111,6 +113,7 @@ function openLog({ migration, name, systemIdentifier, tail, tables }: StreamRequ
     tables: new Map(tables.map((table) => [table.id, table])),
     skipOriginPrefix: originPrefix(migration.name),
     segmentBytes: migration.config.log.segmentBytes,
+    ...(migration.bucket === null ? {} : { copiedTo: migration.bucket.storedTo(name) }),
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
   });
 }
@@ -129,6 +132,7 @@ function tailInto(log: LocalLog, { migration, name, tail, bus }: StreamRequest, 
       });
     },
     log,
+    ...(migration.bucket === null ? {} : { storedTo: migration.bucket.storedTo(name) }),
     recordDurable: ({ lsn, ...step }) => tails.advance(name, { durableLsn: lsn, ...step }),
     waiting: (why) => bus.emit({ kind: "waiting", why }),
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),
@@ -169,7 +173,7 @@ function engineParts({ log, shared, destination }: EngineScope, request: StreamR
       }),
     log,
     release: (position) => shared.release(destination.name, position),
-    store: new ChunkStore(migration.state, destination.name),
+    store: new ChunkStore(migration.state, destination.name, migration.bucket?.ledger),
     clock: systemClock,
     observer: watch,
     crashPoint: crashPoints(process.env.PGHAUL_CRASH_AT),

@@ -27,6 +27,8 @@ export interface TailOptions {
   readonly log: LocalLog;
   /** Makes the point durable in the state; called before the slot hears of it, and once at the start. Counts are since the last time. */
   readonly recordDurable: (step: DurableStep) => void;
+  /** What the other stores of the log hold: the slot is acknowledged no further. */
+  readonly storedTo?: () => Lsn;
   readonly clock: Clock;
   /** Stops the tail: what is in hand is made durable and acknowledged. */
   readonly signal: AbortSignal;
@@ -57,9 +59,10 @@ export async function runTail(options: TailOptions): Promise<void> {
 
 async function tailOnce(options: TailOptions): Promise<never> {
   const { log, recordDurable, clock, signal, onLag, crashPoint = () => undefined } = options;
+  const stores = options.storedTo === undefined ? {} : { storedTo: options.storedTo };
   signal.throwIfAborted();
   const stream = await options.openStream(log.durable().lsn);
-  const record = new DurableRecord({ recordDurable, acknowledge: (lsn) => stream.acknowledge(lsn), clock, crashPoint });
+  const record = new DurableRecord({ recordDurable, acknowledge: (lsn) => stream.acknowledge(lsn), clock, crashPoint, ...stores });
   try {
     // Not before it is open: what is read of the source meanwhile must be known to be older than the stream.
     await log.startStream();
@@ -84,6 +87,7 @@ async function tailOnce(options: TailOptions): Promise<never> {
         lastCommitMicros = step.lastCommitMicros ?? lastCommitMicros;
       }
       if (record.dueMillis === 0) record.settle();
+      else if (options.storedTo !== undefined) record.acknowledge();
       onLag?.({ walEnd, durable: log.durable().lsn, lastCommitMicros });
       const early = PACE_MILLIS - (clock.now() - begun);
       if (step !== null && early > 0 && stream.bufferedBytes < LARGE_BYTES) await clock.sleep(early, signal);

@@ -25,13 +25,14 @@ export function planTeardown(sides: Sides): TeardownPlan {
  * The migration cannot be streamed any further: what happens at the source from now on is lost to it.
  */
 export async function tearDown(migration: Migration): Promise<void> {
-  const lease = await acquireLease(migration.config.state.dir, "stream", "cdc teardown");
+  // With a bucket it is held since before the state was opened.
+  const lease = migration.bucket === null ? await acquireLease(migration.config.state.dir, "stream", "cdc teardown") : null;
   try {
     // First, so that a teardown that is killed half-way is never taken for a migration that can go on.
     new MilestoneStore(migration.state).reach("torn-down");
     for (const { run } of partsOf(migration)) await run(new AbortController().signal);
   } finally {
-    lease.release();
+    lease?.release();
   }
 }
 

@@ -41,6 +41,7 @@ function portsOver(fails = 0) {
       chunkMerged: () => {},
       chunkLost: () => {},
       forgetTable: () => {},
+      kept: () => Promise.resolve(),
     },
     clock: { now: () => 0, sleep: () => new Promise(() => {}) },
     observer: { chunkMerged: () => {} } as Partial<EnginePorts["observer"]> as EnginePorts["observer"],

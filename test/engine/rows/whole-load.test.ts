@@ -39,7 +39,7 @@ test("a whole read over a crash of the source is not committed: it is asked afte
         return 50n;
       },
     },
-    store: { planChunks: () => [{ id: 1 }] },
+    store: { kept: () => Promise.resolve(), planChunks: () => [{ id: 1 }] },
     observer: { chunkStarted: () => undefined },
     crashPoint: () => undefined,
   } as unknown as EnginePorts;
