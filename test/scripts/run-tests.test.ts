@@ -80,9 +80,14 @@ test("unit tests measure the lines of src that they run, by folder; a file that 
 });
 
 test("a process that was killed while it wrote its coverage leaves half a file, which fails nothing", () => {
-  const torn = `import { writeFileSync } from "node:fs";
+  const torn = `import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-test("is killed", () => writeFileSync(\`\${process.env.NODE_V8_COVERAGE}/coverage-1-1700000000000-0.json\`, '{"result":[{"scr'));\n`;
+// Node makes the folder when the first process ends.
+const folder = String(process.env.NODE_V8_COVERAGE);
+test("is killed", () => {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(folder + "/coverage-1-1700000000000-0.json", '{"result":[{"scr');
+});\n`;
   const files = { "src/model/a.ts": "export const a = 1;\n", "test/a.test.ts": 'import "../src/model/a.ts";\n', "test/b.test.ts": torn };
   const { status, stdout } = run(files, "unit");
   assert.equal(status, 0, stdout);
