@@ -7,6 +7,20 @@ import { asPghaulError, isOfConnection, sqlState } from "./wrap-error.ts";
 /** SQLSTATE of a lock that was not granted in time. */
 export const LOCK_NOT_AVAILABLE = "55P03";
 
+/** A catalog is read so often where a table is locked for as long as its reading may wait, or goes away under it. */
+export const CATALOG_ATTEMPTS = 3;
+
+/**
+ * Whether reading a catalog failed for what is over soon: a TRUNCATE, of our own stream too, holds its table against us until it commits, and a table
+ * may be dropped between two questions (undefined_table, undefined_object, and what functions of the catalog say of a relation or an index that
+ * is no more: relation_open, lsyscache.c).
+ */
+export function isPassing(error: unknown): boolean {
+  const state = sqlState(error);
+  const lost = /could not open relation with OID|cache lookup failed/.test(error instanceof Error ? error.message : "");
+  return state === LOCK_NOT_AVAILABLE || state === "42P01" || state === "42704" || (state === "XX000" && lost);
+}
+
 /**
  * What a session's work threw: of a server, a driver or a socket as an error of its side, a lock that was not granted with who holds it (which ends
  * the session's transaction); anything else, a fault of ours among it, as it was.

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { type Key, type Table, type TableLeaf, tableId, withoutTypeOids } from "../model/table.ts";
-import { explained } from "../postgres/lock-refused.ts";
+import { CATALOG_ATTEMPTS, explained, isPassing } from "../postgres/lock-refused.ts";
 import { qualifiedName } from "../postgres/quote.ts";
 import { type OutsideTable, outsideTable, setApartTable } from "./catalog/outside-tables.ts";
 import { patternFault } from "./catalog/pattern-faults.ts";
@@ -60,8 +60,21 @@ export interface Catalog {
   readonly patternFaults: readonly string[];
 }
 
-/** Reads the selected tables in one snapshot of the catalog. The client must not be in a transaction. */
+/**
+ * Reads the selected tables in one snapshot of the catalog. The client must not be in a transaction. A TRUNCATE, of our own stream too, holds its
+ * table against us until it commits, and a table may be dropped between two questions: either is over soon, or said to be what it is.
+ */
 export async function readCatalog(client: pg.Client, selection: TableSelection): Promise<Catalog> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await readCatalogOnce(client, selection);
+    } catch (error) {
+      if (attempt === CATALOG_ATTEMPTS || !isPassing(error)) throw error;
+    }
+  }
+}
+
+async function readCatalogOnce(client: pg.Client, selection: TableSelection): Promise<Catalog> {
   const include = selection.include.map(pattern);
   const exclude = selection.exclude.map(pattern);
   await beginCatalogRead(client);

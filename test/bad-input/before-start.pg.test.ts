@@ -53,7 +53,9 @@ describe("bad input before a run", { timeout: deadline(300_000) }, () => {
       .query("begin; select pg_backend_pid() as pid; set application_name = 'nightly'; lock table items")
       .then((results) => (results as unknown as { rows: { pid: number }[] }[])[1] as { rows: { pid: number }[] });
     try {
-      const says = new RegExp(`public\\.items is held ACCESS EXCLUSIVE by pid ${rows[0]?.pid}, nightly, idle in transaction, for \\d+s`);
+      const says = new RegExp(
+        `public\\.items is held ACCESS EXCLUSIVE by pid ${rows[0]?.pid}, nightly, idle in transaction, for (\\d+m )?\\d+s`,
+      );
       await assertRefuses(move, ["plan"], { code: "SOURCE_QUERY", exit: 20, says });
       await assertRefuses(move, RUN, { code: "SOURCE_QUERY", exit: 20, says });
       const check = (await move.run(["check", "--json"])).json();

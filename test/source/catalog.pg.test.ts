@@ -209,6 +209,40 @@ for (const version of [13, 18] as const satisfies PgVersion[]) {
         update pg_extension set extconfig = null, extcondition = null; drop extension pg_trgm; drop schema maps cascade; drop table public.left_alone; drop table passing`);
     });
 
+    test("a table that is locked for longer than one reading waits is waited for, and one that stays locked is named with who holds it", async () => {
+      const holder = await sessionsAt(server.url())("holder");
+      try {
+        const held = holder.query("begin; truncate events; select pg_sleep(7); rollback");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        assert.ok(await table("public.events"));
+        await held;
+        await holder.query("begin; truncate events");
+        await assert.rejects(readTables(client, EVERYTHING), (error: PghaulError) => {
+          assert.match(error.message, /events\w* is held ACCESS EXCLUSIVE by pid \d+/);
+          return error.code === "SOURCE_QUERY" && error.context.sqlstate === "55P03";
+        });
+      } finally {
+        await holder.end();
+      }
+    });
+
+    test("tables that come and go while the catalog is read are no error", async () => {
+      const other = await sessionsAt(server.url())("other");
+      let over = false;
+      const passing = (async () => {
+        while (!over) {
+          await other.query(
+            "create table passing (id int, at date, primary key (id, at)) partition by range (at); create table passing_1 partition of passing default",
+          );
+          await other.query("drop table passing");
+        }
+      })();
+      for (let read = 0; read < 40; read += 1) assert.ok((await readTables(client, EVERYTHING)).length > 10);
+      over = true;
+      await passing;
+      await other.end();
+    });
+
     test("the fingerprint changes with the shape, and with nothing else", async () => {
       const read = async () => fingerprintTables((await readTables(client, EVERYTHING)).reverse());
       const first = await read();

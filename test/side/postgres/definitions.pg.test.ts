@@ -134,6 +134,20 @@ for (const [from, to] of [
       assert.deepEqual((await differing(["type *"])).length, BY_PG_DUMP_OTHERS);
     });
 
+    test("a view whose table is being truncated is waited for", async () => {
+      const holder = await (servers[0] as PgServer).connect(source.database);
+      try {
+        const held = holder.query("begin; truncate deed; select pg_sleep(3); rollback");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        await source.query("set lock_timeout = '2s'");
+        assert.ok((await readObjects(askOf(source))).some(({ name }) => name === "public.joined"));
+        await held;
+      } finally {
+        await source.query("reset lock_timeout");
+        await holder.end();
+      }
+    });
+
     test("a role that is no superuser is answered the same", async () => {
       await source.query("create role plain; create subscription feed connection 'host=nowhere' publication p with (connect = false)");
       // Only the options of mappings are hidden from it.
