@@ -33,7 +33,7 @@ export function planText(plan: PlanView): string {
   const { migration, to, digest, state, steps, gates, route, tables, maxStallMillis, deadlines } = plan;
   return [
     `Switch of ${migration} to the ${to}: ${tables} tables, route ${route}. State now: ${state}.`,
-    `Clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}; a miss before the point of no return cancels, and the old primary takes writes again.`,
+    `Clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}; if that is missed before the point of no return, the switch is cancelled and the old primary takes writes again.`,
     "",
     `Gates: ${gates.map(({ id }) => id).join(", ")}`,
     "",
@@ -53,7 +53,7 @@ export function planMarkdown(plan: PlanView): string {
     `- state now: ${state}`,
     `- tables: ${tables}; route: ${route}`,
     `- clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}`,
-    "- a miss before the point of no return cancels, and the old primary takes writes again",
+    "- if that is missed before the point of no return, the switch is cancelled and the old primary takes writes again",
     "",
     "## Gates",
     "",

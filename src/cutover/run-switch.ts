@@ -16,8 +16,8 @@ export interface SwitchRequest {
   readonly marker: string;
 }
 
-const TRIED_AGAIN = "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled";
-const LEFT_OVER = "left over by a process that ended in the middle";
+const TRIED_AGAIN = "pghaul cutover status   # `pghaul run` tries every few seconds until the switch is settled";
+const LEFT_OVER = "left over from a process that ended in the middle";
 
 /**
  * Switches to `request.to`. Returns the attempt, outcome `switched`; throws after cancelling. With FENCE_BREACH the switch has been done,
@@ -99,7 +99,7 @@ async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<b
   if (!opened && isOpened(attempt)) {
     throw new PghaulError(
       "REALITY_DIFFERS",
-      `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} does not know of it`,
+      `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} itself has no trace of that`,
       {
         context: { step: POINT_OF_NO_RETURN },
         suggestion: "pghaul cutover status",

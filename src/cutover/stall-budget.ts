@@ -86,7 +86,7 @@ export class StallBudget {
         limitMillis: Math.round(limitMillis),
         took: took.map((one) => `${one.step} ${one.millis} ms`).join(", "),
       },
-      suggestion: "pghaul cutover check   # then run again; cutover.maxStall and cutover.deadlines say how long a step may take",
+      suggestion: "pghaul cutover check   # then run it again; cutover.maxStall and cutover.deadlines limit how long a step may take",
     });
   }
 }

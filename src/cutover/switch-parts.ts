@@ -48,7 +48,7 @@ export async function waitForMarker(
     if (now() - began > limitMillis) {
       throw new PghaulError("CUTOVER_DEADLINE", `the marker did not reach the ${to.name} within ${Math.round(limitMillis)} ms`, {
         context: { step },
-        suggestion: "pghaul status   # look at the lag, then run again",
+        suggestion: "pghaul status   # look at the lag, then run it again",
       });
     }
     await sleep(POLL_MILLIS);
@@ -62,7 +62,7 @@ export async function waitForMarker(
 export async function refuseHeld({ to, stream }: SwitchParts): Promise<void> {
   const held = await stream.heldAt(to.name);
   if (held.length === 0) return;
-  throw new PghaulError("TABLE_HELD", `the ${to.name} has refused a row since the gates were asked; held: ${held.join(", ")}`, {
+  throw new PghaulError("TABLE_HELD", `the ${to.name} has refused a row since the gates were checked; held: ${held.join(", ")}`, {
     context: { step: "drain" },
     suggestion: "pghaul status",
   });

@@ -116,11 +116,11 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
       const now = await router.current(budget.limitOf("route"));
       if (failure !== null && now !== to.name) throw failure;
       if (now !== null && now !== to.name) {
-        throw new PghaulError("ROUTE_FAILED", `the route was told to lead to the ${to.name}, and still leads to the ${now}`, {
+        throw new PghaulError("ROUTE_FAILED", `the route was switched to the ${to.name}, but still points to the ${now}`, {
           context: { step: "route" },
         });
       }
-      return { route: now ?? "not told" };
+      return { route: now ?? "unknown" };
     },
     takeOver: () => router.takeOver(settings.routeMillis),
     undo: async () => {
@@ -129,9 +129,9 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
       await router.switchTo(from.name, settings.routeMillis);
       const then = await router.current(settings.routeMillis);
       if (then === to.name)
-        throw new PghaulError("ROUTE_FAILED", `the route was led back to the ${from.name}, and still leads to the ${then}`);
+        throw new PghaulError("ROUTE_FAILED", `the route was switched back to the ${from.name}, but still points to the ${then}`);
     },
-    undoMayFail: `the route could not be led back to the ${from.name}; it takes writes again, the ${to.name} does not`,
+    undoMayFail: `the route could not be switched back to the ${from.name}; the ${from.name} takes writes again, the ${to.name} does not`,
   };
 }
 

@@ -95,7 +95,7 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
   const begun = steps.filter((step) => recordOf(context, step.id) !== undefined);
   for (const step of begun) {
     if (step.undo === "forward-only" && (await step.check())) {
-      throw new PghaulError("CUTOVER_STATE", `step "${step.id}" has taken effect: the switch can only go on`, {
+      throw new PghaulError("CUTOVER_STATE", `step "${step.id}" has taken effect: the switch can only go forward`, {
         context: { step: step.id },
         suggestion: "pghaul cutover run",
       });

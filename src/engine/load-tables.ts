@@ -285,7 +285,9 @@ export class TablesLoad {
    */
   async #startOver(open: OpenTable): Promise<void> {
     const { table } = open;
-    this.#ports.observer.waiting(`${table.id} is read again from its beginning: a partition left it and came back meanwhile`);
+    this.#ports.observer.waiting(
+      `${table.id} is read again from the start: one of its partitions was detached and attached again meanwhile`,
+    );
     // First: no other reader may take work from it while it is emptied.
     this.#open.splice(this.#open.indexOf(open), 1);
     await this.#loading.startOver(table);

@@ -17,7 +17,7 @@ export async function passRead(
 ): Promise<void> {
   await passLog(ports, lsn, signal);
   if (ports.log.streams() === since) return;
-  throw new PghaulError("SOURCE_LOST", "the stream from the source was lost while rows were being read; they are read again");
+  throw new PghaulError("SOURCE_LOST", "the stream from the source was lost while rows were being read; pghaul reads them again");
 }
 
 /**

@@ -82,7 +82,9 @@ const cases: readonly Case[] = [
   {
     name: "a name that no slot could have",
     text: MINIMAL.replace("orders-move", "Orders Move"),
-    expected: [":2:1: migration: must start with a lower-case letter and contain only lower-case letters, digits, - and _, at most 40 in all"],
+    expected: [
+      ":2:1: migration: must start with a lower-case letter and contain only lower-case letters, digits, - and _, at most 40 in all",
+    ],
   },
   {
     name: "a mistyped kind",

@@ -112,7 +112,7 @@ describe("a switch that is lost sight of", { timeout: deadline(600_000) }, () =>
   it("the source frozen once the target is open: the switch is done without it, and its proof is had when it goes on", async () => {
     stage.breakHook("resume", freezing(stage.bench.source));
     try {
-      const result = await stage.switchFails("target", /the switch to the target is done, but the fence at the source is not proven/);
+      const result = await stage.switchFails("target", /the switch to the target is done, but the fence at the source is not proved yet/);
       assert.equal(result.code, 75, result.stdout);
       const { primary, state, unsettled } = await stage.status();
       assert.deepEqual([primary, state, unsettled?.stage], ["target", "writes-on-target", "switched"]);

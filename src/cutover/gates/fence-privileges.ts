@@ -3,7 +3,7 @@ import type { Gate } from "../gate.ts";
 /** At both sides the role may lock the tables and put triggers on them, which needs ownership. A partition has an owner of its own. */
 export const fencePrivilegesGate: Gate = {
   id: "fence-privileges",
-  title: "the role may fence the tables at both sides",
+  title: "the role may fence the tables on both sides",
   async ask({ from, to, tables }) {
     const evidence: Record<string, unknown> = {};
     const fixes: string[] = [];

@@ -10,7 +10,7 @@ const IDLE_RECORD_SECONDS = 6;
 /** The new primary is close behind, and has been for a while. */
 export const lagGate: Gate = {
   id: "lag",
-  title: "the lag is below its limits, and has been for a while",
+  title: "the lag has stayed below its limits for a while",
   ask: (context) => (context.to.name === "target" ? askSamples(context) : askPosition(context)),
 };
 
@@ -31,7 +31,7 @@ async function askSamples(context: GateContext): Promise<GateAnswer> {
       maxBytes: maxLagBytes,
       maxSeconds: maxLagSeconds,
     },
-    ...(open ? {} : { fix: "wait; cutover.gates.lagHeldFor says for how long the lag must have been low" }),
+    ...(open ? {} : { fix: "wait; cutover.gates.lagHeldFor says how long the lag must stay low" }),
     ttlMillis: 10_000,
   };
 }

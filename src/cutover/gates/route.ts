@@ -6,7 +6,7 @@ const ASK_MILLIS = 10_000;
 /** The route answers, and leads to the old primary. */
 export const routeGate: Gate = {
   id: "route",
-  title: "the route answers, and leads to the old primary",
+  title: "the route answers, and points to the old primary",
   async ask({ route, from }) {
     const current = await route.current(ASK_MILLIS);
     return {
@@ -14,7 +14,7 @@ export const routeGate: Gate = {
       evidence: { route: route.kind, leadsTo: current ?? "it cannot tell" },
       ...(current === null || current === from.name
         ? {}
-        : { fix: `the route leads to the ${current} already, and the databases do not: set it back by hand` }),
+        : { fix: `the route already points to the ${current}, but the databases have not switched: set it back by hand` }),
     };
   },
 };

@@ -3,7 +3,7 @@ import type { Gate } from "../gate.ts";
 /** The slot out of the old primary is in use and in no danger of being lost. */
 export const slotGate: Gate = {
   id: "slot",
-  title: "the replication slot is in use and in no danger",
+  title: "the replication slot is in use and not in danger",
   async ask({ from, slots }) {
     const name = slots[from.name];
     const slot = await from.slot(name);

@@ -7,7 +7,7 @@ import type { Gate } from "../gate.ts";
  */
 export const updatesGate: Gate = {
   id: "updates",
-  title: "no publication makes one side refuse an UPDATE that the other takes",
+  title: "no publication makes one side refuse an UPDATE that the other accepts",
   async ask({ from, to, tables }) {
     const [here, there] = [await from.refusedUpdates(tables), await to.refusedUpdates(tables)];
     const faults = [

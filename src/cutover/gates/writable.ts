@@ -4,7 +4,7 @@ import type { ReadOnlyDefault } from "../side-facts.ts";
 /** The new primary is a primary, and its applications' sessions may write. */
 export const writableGate: Gate = {
   id: "writable",
-  title: "the new primary takes writes but for our guard",
+  title: "nothing but pghaul's guard keeps the new primary from taking writes",
   async ask({ from, to }) {
     const { inRecovery, readOnlyByDefault, connectionsLeft } = await to.writability();
     const known = new Set((await from.writability()).readOnlyByDefault.map(({ what }) => what));
@@ -14,7 +14,7 @@ export const writableGate: Gate = {
     return {
       open,
       evidence: { side: to.name, inRecovery, readOnlyByDefault: inTheWay.map(({ what }) => what).slice(0, 5), connectionsLeft },
-      ...(open ? {} : { fix: inRecovery ? "This server is a standby: name the primary in the connection string." : fixOf(inTheWay) }),
+      ...(open ? {} : { fix: inRecovery ? "This server is a standby: connect to the primary instead." : fixOf(inTheWay) }),
     };
   },
 };

@@ -201,7 +201,7 @@ class Batch {
 }
 
 function drift(table: string, side: SideName, header: TransactionHeader): PghaulError {
-  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
+  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes does not exist at the ${side}`, {
     context: { table, lsn: formatLsn(header.commitLsn) },
     suggestion: `pghaul verify diff --table ${shellWord(table)}`,
   });

@@ -27,18 +27,18 @@ async function differences({ source, target, access: scope }: CheckContext): Pro
 /** Owners, grantees of every kind of object and of columns, roles of policies, of default privileges, of user mappings and settings. */
 async function roles(context: CheckContext): Promise<Verdict> {
   const { missing, count } = await differences(context);
-  if (missing.length === 0) return pass(`${count} roles are named at the source, and the target has them`);
-  const evidence = `the source names roles that the target does not have: ${named(missing.map(({ name }) => name))}; what they own or may do is not carried over`;
+  if (missing.length === 0) return pass(`the source names ${count} roles, and the target has them all`);
+  const evidence = `the source names roles that the target does not have: ${named(missing.map(({ name }) => name))}; what they own and may do is not moved`;
   const { owners: keepsOwners, privileges } = context.access;
   const fix = statements(
     missing.flatMap(({ statement }) => statement ?? []),
-    "at the target; then its password and attributes",
+    "at the target; then set its password and attributes",
   );
   return (keepsOwners || privileges ? fail : warn)(evidence, fix ?? ownRoles(missing.map(({ name }) => name)));
 }
 
 function ownRoles(names: readonly string[]): string {
-  return `${named(names)} belong to PostgreSQL, and the target's version does not have them: grant these rights to a role of yours at the source, and revoke them from there`;
+  return `${named(names)} belong to PostgreSQL, and the target's version does not have them: at the source, grant these rights to a role of your own, and revoke them from those`;
 }
 
 async function memberships(context: CheckContext): Promise<Verdict> {
@@ -52,7 +52,7 @@ async function memberships(context: CheckContext): Promise<Verdict> {
     evidence.join("; "),
     statements(
       lacking.flatMap(({ statement }) => statement ?? []),
-      "at the target, once both roles are there",
+      "at the target, once both roles exist",
     ),
   );
 }
@@ -62,21 +62,21 @@ async function attributes(context: CheckContext): Promise<Verdict> {
   const { attributes: found } = await differences(context);
   if (found.length === 0) return pass("the same at the target");
   return warn(
-    `roles that the source names and that may do something else at the target: ${named(found.map(({ text }) => text))}`,
+    `roles that the source names, with other attributes at the target: ${named(found.map(({ text }) => text))}`,
     statements(
       found.map(({ statement }) => statement),
-      "at the target, if it is to be as at the source",
+      "at the target, if it should be as at the source",
     ),
   );
 }
 
 /** ALTER ... OWNER needs membership in the new owner (manual: "ALTER TABLE"); from 16 on one that allows SET ROLE. */
 async function owners({ source, target, access }: CheckContext): Promise<Verdict> {
-  if (!access.owners) return pass("everything will belong to the role that connects (target.owners: drop)");
+  if (!access.owners) return pass("all objects will belong to the role that connects (target.owners: drop)");
   const { objects } = await readAccess(askOf(source.client));
   const wanted = [...new Set(objects.filter(({ ownerFollows }) => !ownerFollows).map(({ owner }) => owner))];
   const foreign = await selectNotOurs(target.client, wanted, target.version);
-  if (foreign.length === 0) return pass("our role may give objects to every owner that the target has");
+  if (foreign.length === 0) return pass("our role may give objects to every owner at the target");
   const role = quoteIdent((await readOwnRole(askOf(target.client))).name);
   return fail(
     `our role at the target may not give objects to ${named(foreign)}`,
@@ -90,6 +90,6 @@ async function owners({ source, target, access }: CheckContext): Promise<Verdict
 async function grants({ source, target, access }: CheckContext): Promise<Verdict> {
   const here: Access = await readAccess(askOf(source.client));
   const unknown = access.privileges ? privilegesUnknownTo(target.version, here) : [];
-  if (unknown.length === 0) return pass("the target's version knows every privilege that was granted");
-  return warn(`the target's version does not know what was granted: ${named(unknown)}`);
+  if (unknown.length === 0) return pass("the target's version knows every granted privilege");
+  return warn(`the target's version does not know these privileges: ${named(unknown)}`);
 }

@@ -29,8 +29,8 @@ async function extensionSchemas({ source, target }: CheckContext): Promise<Verdi
   const other = (await selectExtensionPlaces(source.client)).filter(
     ({ name, schema }) => there.has(name) && there.get(name)?.schema !== schema,
   );
-  if (other.length === 0) return pass("each is in the same schema at the target, or not there yet");
-  const places = other.map(({ name, schema }) => `${name} is in ${schema}, there in ${there.get(name)?.schema}`);
+  if (other.length === 0) return pass("each is in the same schema at the target, or does not exist there yet");
+  const places = other.map(({ name, schema }) => `${name} is in ${schema}, at the target in ${there.get(name)?.schema}`);
   return fail(
     `in another schema at the target: ${named(places)}`,
     statements(
@@ -54,10 +54,10 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<Ve
     target.client,
     wanted.map(({ name }) => name),
   );
-  if (refused.length === 0) return pass("our role may create those that the target does not have yet");
+  if (refused.length === 0) return pass("our role may create those that the target lacks");
   const places = new Map(wanted.map(({ name, schema }) => [name, schema]));
   return fail(
-    `only a superuser of the target may create: ${named(refused)}`,
+    `at the target, only a superuser may create ${named(refused)}`,
     statements(
       refused.flatMap((name) => {
         const schema = places.get(name) ?? "public";
@@ -72,13 +72,13 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<Ve
 /** CREATE FUNCTION loads the library (manual: "C-Language Functions"), so loading it tells. */
 async function functionLibraries({ source, target }: CheckContext): Promise<Verdict> {
   const libraries = await selectClientLibraries(source.client);
-  if (libraries.length === 0) return pass("no function is in a library of its own");
+  if (libraries.length === 0) return pass("no function needs a C library of its own");
   const role = await readOwnRole(askOf(target.client));
-  if (!role.superuser) return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
+  if (!role.superuser) return fail(`at the target, only a superuser may create functions from ${named(libraries)}`);
   const missing: string[] = [];
   for (const library of libraries) if (!(await loads(target, library))) missing.push(library);
   if (missing.length === 0) return pass(`the target has ${named(libraries)}`);
-  return fail(`the target's server does not have the library of C functions: ${named(missing)}`, "install it on the target's machine");
+  return fail(`the target's server lacks libraries of C functions: ${named(missing)}`, "install them on the target's machine");
 }
 
 async function loads({ client }: Side, library: string): Promise<boolean> {
@@ -97,12 +97,12 @@ async function compression({ source, target }: CheckContext): Promise<Verdict> {
   const known = await selectCompressionMethods(target.client);
   const unknown = used.filter(({ method }) => !known.has(method));
   if (unknown.length === 0) return pass("the target knows every compression method in use");
-  const why = known.size === 0 ? "a target before 14 lets no column choose its compression" : "the target was built without it";
+  const why = known.size === 0 ? "before version 14, a column cannot have its own compression" : "the target was built without it";
   return fail(
     `${why}: ${named(unknown.map(({ column, method }) => `${column} (${method})`))}`,
     statements(
       unknown.map(({ statement }) => statement),
-      "at the source; what is stored stays as it is",
+      "at the source; stored values stay as they are",
     ),
   );
 }
@@ -112,8 +112,8 @@ async function generatedChildren({ source, target }: CheckContext): Promise<Verd
   const found = target.version < 160_000 ? [] : await selectOrdinaryChildren(source.client);
   if (found.length === 0) return pass("none that the target refuses");
   return fail(
-    `a target from 16 on wants these columns to be generated, as their parents' are: ${named(found.map(({ column }) => column))}`,
-    statements([...new Set(found.map(({ statement }) => statement))], "at the source; the child is a table of its own then"),
+    `from version 16 on, the target requires these columns to be generated like their parents': ${named(found.map(({ column }) => column))}`,
+    statements([...new Set(found.map(({ statement }) => statement))], "at the source; the child is then a separate table"),
   );
 }
 
@@ -122,7 +122,7 @@ async function readOnly({ client }: Side): Promise<Verdict> {
   const found = await readReadOnlyDefaults(askOf(client));
   if (found.length === 0) return pass("sessions may write by default");
   return warn(
-    `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: after the switch applications could not write`,
+    `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: applications could not write after the switch`,
     statements(["set default_transaction_read_only = off", ...found.flatMap((one) => one.statements)], "at the target, before the cutover"),
   );
 }

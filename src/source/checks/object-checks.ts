@@ -9,9 +9,9 @@ export const OBJECT_CHECKS: readonly Check[] = [{ id: "publications", run: publi
 async function publications({ source }: CheckContext): Promise<Verdict> {
   const ask = askOf(source.client);
   const found = await inOneSnapshot(ask, () => readPublications(ask));
-  if (found.length === 0) return pass("none but ours");
+  if (found.length === 0) return pass("none except pghaul's own");
   return warn(
-    `not moved, and the cutover waits until the target has them: ${named(found.map(({ name }) => name))}; who reads them needs a slot there`,
+    `not moved; the cutover waits until the target has them: ${named(found.map(({ name }) => name))}; their subscribers need a slot there`,
     statements(
       found.map(({ statement }) => statement),
       "at the target, after the load and before the cutover",

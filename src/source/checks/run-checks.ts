@@ -99,7 +99,7 @@ async function reach(
   } catch (error) {
     signal.throwIfAborted();
     const { message, suggestion } = asPghaulError(error, name);
-    return { id, ...fail(`${message}; what asks for the ${name} is not checked`, suggestion ?? null) };
+    return { id, ...fail(`${message}; checks that need the ${name} were skipped`, suggestion ?? null) };
   }
 }
 
@@ -115,7 +115,7 @@ async function readTables({ selection, signal }: CheckRequest, parts: Parts): Pr
   } catch (error) {
     signal.throwIfAborted();
     const { message, suggestion } = asPghaulError(error, "source", { step: "catalog" });
-    return { id: "tables-selected", ...fail(`${message}; what asks for the tables is not checked`, suggestion ?? null) };
+    return { id: "tables-selected", ...fail(`${message}; checks that need the tables were skipped`, suggestion ?? null) };
   }
 }
 

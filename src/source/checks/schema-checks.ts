@@ -31,12 +31,12 @@ export const SCHEMA_CHECKS: readonly Check[] = [
 function columnCount(tables: readonly Table[]): Verdict {
   const none = tables.filter(({ columns }) => columns.length === 0);
   if (none.length > 0)
-    return fail(`no column that could be copied: ${named(none.map(({ id }) => id))}`, "name it under tables.exclude in the configuration");
+    return fail(`no column that could be copied: ${named(none.map(({ id }) => id))}`, "add it to tables.exclude in the configuration");
   const many = tables.filter(({ columns }) => columns.length >= MOST_COLUMNS);
   if (many.length === 0) return pass("every table has columns to copy, and not too many");
   return fail(
-    `${MOST_COLUMNS} columns, and changes pass through a table at the target that has one more: ${named(many.map(({ id }) => id))}`,
-    "drop a column of each at the source, or name it under tables.exclude in the configuration",
+    `${MOST_COLUMNS} columns, but changes pass through a table at the target that needs one more: ${named(many.map(({ id }) => id))}`,
+    "drop a column of each at the source, or add it to tables.exclude in the configuration",
   );
 }
 
@@ -55,7 +55,7 @@ async function validKeys({ client, oids }: Side): Promise<readonly ForeignKeyRow
  */
 async function keysOut({ source, schema }: CheckContext): Promise<Verdict> {
   const found = (await validKeys(source)).filter(({ selected }) => selected === "false");
-  if (found.length === 0) return pass("no foreign key leads out of the selected tables");
+  if (found.length === 0) return pass("no foreign key refers to a table that is not selected");
   const until = performance.now() + ORPHANS_MS;
   const used: ForeignKeyRow[] = [];
   for (const key of found) {
@@ -66,11 +66,11 @@ async function keysOut({ source, schema }: CheckContext): Promise<Verdict> {
   const names = named(keys.map(({ name, parent }) => `${name} (to ${parent})`));
   const fix = statements(
     keys.map(({ drop }) => drop),
-    "or name the other table under tables.include as well",
+    "or add the other table to tables.include",
   );
   const what = "refers to a table that is not selected, whose rows the target will not have";
-  if (used.length === 0) return warn(`${what}; no row uses it yet, and one that comes will fail the run: ${names}`, fix);
-  if (schema === "existing") return warn(`${what}; nothing checks it at the target, whose schema is there already: ${names}`, fix);
+  if (used.length === 0) return warn(`${what}; no row uses it yet, but the first one that does will make the run fail: ${names}`, fix);
+  if (schema === "existing") return warn(`${what}; nothing checks it at the target, whose schema already exists: ${names}`, fix);
   return fail(`${what}: ${names}`, fix);
 }
 
@@ -90,16 +90,16 @@ async function orphans({ source, schema }: CheckContext): Promise<Verdict> {
     unread === 0
       ? ""
       : `; ${unread} of ${keys.length} keys were not read to the end in ${ORPHANS_MS / 1000} s: the target checks them after the load`;
-  if (found.length === 0) return pass(`no row without its parent was found${rest}`);
+  if (found.length === 0) return pass(`no row without a parent was found${rest}`);
   const names = named(found.map(({ name }) => name));
   const existing = schema === "existing";
   return (existing ? warn : fail)(
     existing
-      ? `has rows without a parent, and so will the target, whose own keys check no row that is copied: ${names}${rest}`
+      ? `has rows without a parent; so will the target, whose own keys do not check copied rows: ${names}${rest}`
       : `has rows without a parent, so the target will refuse it after the load: ${names}${rest}`,
     statements(
       found.map(({ unvalidated, drop }) => unvalidated ?? drop),
-      "keeps the rows; or delete them, or add their parents",
+      "keeps the rows; or delete them, or add the missing parents",
     ),
   );
 }
@@ -107,11 +107,11 @@ async function orphans({ source, schema }: CheckContext): Promise<Verdict> {
 /** pg_restore works under an empty search path (CVE-2018-1058), as do REINDEX, REFRESH and the like from 17 on. */
 async function searchPaths({ source }: CheckContext): Promise<Verdict> {
   const found = (await leaning(source)).filter(({ names }) => names.length > 0);
-  if (found.length === 0) return pass("no function under an index, CHECK, generated column or materialized view needs a search path");
+  if (found.length === 0) return pass("no function used by an index, CHECK, generated column or materialized view needs a search path");
   const fixes = found.map((one) => `alter function ${one.function} set search_path = ${[...one.schemas, "pg_temp"].join(", ")}`);
   return warn(
-    `seems to need a search path, and is called without one when the schema is made: ${named(
-      found.map((one) => `${one.function} under ${one.user} (names ${named(one.names)})`),
+    `seems to need a search path, but is called without one when the schema is created: ${named(
+      found.map((one) => `${one.function}, used by ${one.user} (refers to ${named(one.names)})`),
     )}`,
     statements([...new Set(fixes)]),
   );
@@ -122,10 +122,10 @@ async function readingChecks({ source }: CheckContext): Promise<Verdict> {
   const found = (await leaning(source)).filter(({ checks, reads }) => checks === "true" && reads.length > 0);
   if (found.length === 0) return pass("none");
   return warn(
-    `seems to read tables, which may not be loaded when its rows come: ${named(
+    `seems to read other tables, which may not be loaded yet when its own rows are: ${named(
       found.map((one) => `${one.user} (${one.function} reads ${named(one.reads)})`),
     )}`,
-    statements([...new Set(found.map(({ drop }) => drop))], "and ask the same in a trigger, which pghaul's writes do not fire"),
+    statements([...new Set(found.map(({ drop }) => drop))], "and check the same in a trigger, which pghaul's writes do not fire"),
   );
 }
 
@@ -142,9 +142,9 @@ async function leaning({ client, oids }: Side) {
 async function others(context: CheckContext, side: Side["name"]): Promise<Verdict> {
   const ids = context.catalog.tables.map(({ id }) => id);
   const found = await selectClaims(context[side].client, context.migration, ids);
-  if (found.length === 0) return pass("none moves a selected table");
+  if (found.length === 0) return pass("no other migration moves a selected table");
   return fail(
     `another migration moves these tables at the ${side}: ${named(found.map((one) => `${one.table} (${one.migration})`))}`,
-    "end the other migration first: pghaul cdc teardown, with its configuration",
+    "end the other migration first, with its own configuration: pghaul cdc teardown",
   );
 }

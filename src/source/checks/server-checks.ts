@@ -23,7 +23,7 @@ export const SERVER_CHECKS: readonly Check[] = [
   { id: "target-primary", run: ({ target }) => primary(target) },
   {
     id: "source-wal-level",
-    run: async ({ source, slots }) => walLevel(await streamability(source, slots), fail, "the change stream cannot begin"),
+    run: async ({ source, slots }) => walLevel(await streamability(source, slots), fail, "the change stream cannot start"),
   },
   { id: "target-wal-level", run: async ({ target, slots }) => walLevel(await streamability(target, slots), warn, NO_WAY_BACK) },
   { id: "source-slots-free", run: async ({ source, slots }) => free(await streamability(source, slots), "slots") },
@@ -51,9 +51,9 @@ async function tls({ client, spec }: Side): Promise<Verdict> {
   const meaning = {
     disable: "everything travels in plain text, rows included",
     allow: "plain text wherever the server permits it",
-    prefer: "plain text where the server offers no TLS, and any certificate is believed",
-    require: "encrypted, but any certificate is believed: whoever sits in between can read along",
-    "verify-ca": "the certificate is verified, its name is not: any server of that authority can take the place of this one",
+    prefer: "plain text if the server offers no TLS, and any certificate is accepted",
+    require: "encrypted, but any certificate is accepted: somebody in between can read everything",
+    "verify-ca": "the certificate is verified, its name is not: any server with a certificate of that authority is accepted",
   }[mode];
   return warn(`${inUse}; sslmode=${mode}: ${meaning}`, "sslmode=verify-full, with sslrootcert=FILE or sslrootcert=system");
 }
@@ -65,21 +65,19 @@ function major({ version }: Side): number {
 function supported(side: Side): Verdict {
   const number = major(side);
   if (number >= OLDEST && number <= NEWEST) return pass(`PostgreSQL ${number}`);
-  return fail(`PostgreSQL ${number}; pghaul knows ${OLDEST} to ${NEWEST}`);
+  return fail(`PostgreSQL ${number}; pghaul supports ${OLDEST} to ${NEWEST}`);
 }
 
 function targetVersion({ source, target }: CheckContext): Verdict {
   const own = supported(target);
   if (own.status !== "pass" || major(target) >= major(source)) return own;
-  return warn(
-    `PostgreSQL ${major(target)}, older than the source (${major(source)}): what the schema uses of newer versions will be refused`,
-  );
+  return warn(`PostgreSQL ${major(target)}, older than the source (${major(source)}): it will refuse newer features that the schema uses`);
 }
 
 async function primary({ client, name }: Side): Promise<Verdict> {
   const { in_recovery, version } = await selectServer(client);
   if (in_recovery === "false") return pass(`a primary, ${version}`);
-  return fail(`the ${name} is a standby`, "name the primary, or add target_session_attrs=primary to the connection string");
+  return fail(`the ${name} is a standby`, "connect to the primary, or add target_session_attrs=primary to the connection string");
 }
 
 async function setting({ client }: Side, name: string): Promise<string | undefined> {
@@ -132,10 +130,10 @@ function raise(name: string, value: number): string {
 
 function keepSize(megabytes: number): Verdict {
   if (megabytes < 0)
-    return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, and nothing but pghaul limits the WAL it keeps");
+    return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, but while pghaul is down its WAL grows without limit");
   if (megabytes >= SMALL_KEEP_MB) return pass(`max_slot_wal_keep_size is ${megabytes} MB`);
   return warn(
-    `max_slot_wal_keep_size is ${megabytes} MB: if pghaul is away while that much is written, the slot is lost and the load starts over`,
+    `max_slot_wal_keep_size is ${megabytes} MB: if that much WAL is written while pghaul is down, the slot is lost and the load starts over`,
     "alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf();",
   );
 }
@@ -144,7 +142,7 @@ function keepSize(megabytes: number): Verdict {
 function slotTimeout(seconds: number): Verdict {
   if (Number.isNaN(seconds) || seconds === 0) return pass("slots do not expire");
   return warn(
-    `idle_replication_slot_timeout is ${seconds} s: a slot that is not read for so long is lost`,
+    `idle_replication_slot_timeout is ${seconds} s: a slot that is not read for that long is lost`,
     "alter system set idle_replication_slot_timeout = 0; select pg_reload_conf();",
   );
 }
@@ -153,7 +151,7 @@ function decodingMemory(kilobytes: number): Verdict {
   const evidence = `logical_decoding_work_mem is ${Math.round(kilobytes / 1024)} MB`;
   if (kilobytes >= SMALL_DECODING_KB) return pass(evidence);
   return warn(
-    `${evidence}: larger transactions are spilled to the source's disk while they are decoded`,
+    `${evidence}: decoding spills larger transactions to the source's disk`,
     "alter system set logical_decoding_work_mem = '256MB'; select pg_reload_conf();",
   );
 }
@@ -173,7 +171,7 @@ async function connectionLimit({ client }: Side, workers: number): Promise<Verdi
       used: Number(found.database_used),
     },
   ].filter(({ limit, used }) => limit >= 0 && used + needed > limit);
-  if (tight.length === 0) return pass(`${needed} sessions, and neither role nor database limits them to fewer`);
+  if (tight.length === 0) return pass(`${needed} sessions are needed, and neither role nor database allows fewer`);
   return fail(
     tight.map(({ what, limit, used }) => `${what} may have ${limit} sessions, others use ${used}, ${needed} are needed`).join("; "),
     statements(tight.map(({ alter, used }) => `alter ${alter} connection limit ${used + needed}`)),
@@ -182,9 +180,9 @@ async function connectionLimit({ client }: Side, workers: number): Promise<Verdi
 
 async function longTransactions({ source, longTransactionSeconds }: CheckContext): Promise<Verdict> {
   const open = await selectLongTransactions(source.client, longTransactionSeconds);
-  if (open.length === 0) return pass(`no transaction is open for longer than ${longTransactionSeconds} s`);
+  if (open.length === 0) return pass(`no transaction has been open for longer than ${longTransactionSeconds} s`);
   return warn(
-    `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
+    `slot and load would wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
     statements(
       open.map(({ end }) => end),
       "unless it ends by itself",
@@ -196,10 +194,10 @@ async function preparedTransactions({ source }: CheckContext): Promise<Verdict> 
   const open = await selectPreparedTransactions(source.client);
   if (open.length === 0) return pass("none");
   return warn(
-    `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
+    `slot and load would wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
     statements(
       open.map(({ end }) => end),
-      "in that database; or commit prepared, whoever knows what it is",
+      "in that database; or commit prepared, if you know what it is",
     ),
   );
 }

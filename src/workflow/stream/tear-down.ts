@@ -28,14 +28,14 @@ export function planTeardown(migration: Migration): TeardownPlan {
     return [
       `${side}: drop replication slot ${slotName(migration.name, stream)}`,
       `${side}: drop publication ${publicationName(migration.name)}`,
-      `${side}: forget the migration's progress, drop its replication origins ${originPrefix(migration.name)}*`,
+      `${side}: delete the migration's progress, drop its replication origins ${originPrefix(migration.name)}*`,
       `${side}: drop the triggers of fences that are open`,
     ];
   });
   // A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way.
   const lines = [
     ...drops,
-    "both: the schema pghaul stays, and with it the fence that still refuses writes at a side that is not the primary; to lift it there: drop schema pghaul cascade",
+    "both: the schema pghaul stays, and so does the fence on the side that is not the primary; to remove it there: drop schema pghaul cascade",
   ];
   return { lines, digest: createHash("sha256").update(JSON.stringify(lines)).digest("hex").slice(0, 16) };
 }

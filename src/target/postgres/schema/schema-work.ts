@@ -106,14 +106,14 @@ async function openMove(parts: SchemaParts, { tables, bus, connect, signal }: Mo
     bus.emit({
       kind: "warning",
       code: "SETTINGS_NOT_KEPT",
-      message: `the target does not take ${setting}, which sessions at the source have: what reads it is computed under the target's own setting`,
+      message: `the target does not accept ${setting}, which sessions at the source have: functions that read it use the target's own setting`,
     });
   }
   for (const name of move.losses.tablespaces) {
     bus.emit({
       kind: "warning",
       code: "TABLESPACES_NOT_KEPT",
-      message: `everything goes to the default tablespace: ${name} is missing at the target`,
+      message: `all objects go to the default tablespace: ${name} is missing at the target`,
     });
   }
   if (tables.length === 0) throw new Error("schema: no tables");
@@ -150,6 +150,6 @@ function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void
   bus.emit({
     kind: "warning",
     code: "ACCESS_NOT_KEPT",
-    message: `${more}the next pghaul run does what has become possible by then; pghaul cutover check lists what is left`,
+    message: `${more}the next pghaul run tries again; pghaul cutover check lists what is left`,
   });
 }
