@@ -226,7 +226,7 @@ async function targetEmpty({ target, catalog, migration, schema }: CheckContext)
     return pass(
       ours.size > 0
         ? `${ours.size} tables belong to this migration`
-        : `${existing.size} of ${catalog.tables.length} tables exist, all empty`,
+        : `${existing.size} of ${catalog.tables.length} tables exist, none with rows`,
     );
   // Pasted into the wrong window it would be the end of the source.
   const { statement, others } = await emptying(askOf(target.client), full, [...existing.keys()]);
