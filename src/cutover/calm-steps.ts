@@ -35,7 +35,7 @@ export function roundTrips(parts: SwitchParts): StepWork {
   };
 }
 
-/** Earlier fences of the new primary cost a function call a statement. What cannot be had at once waits for the next occasion. */
+/** Earlier fences of the new primary cost a function call per statement. Tables whose lock is not granted at once wait for the next occasion. */
 export function tidyUp({ to }: SwitchParts): StepWork {
   return {
     check: async () => true,

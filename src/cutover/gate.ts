@@ -1,6 +1,6 @@
 /**
- * A gate is a condition that must hold before a switch, with its evidence. Gates only read. What they ask beside the two databases comes
- * through `GateFacts`, so that this folder knows neither state directory nor stream.
+ * A gate is a condition that must hold before a switch, with its evidence. Gates only read. Everything beside the two databases comes
+ * through `GateFacts`, so that this folder knows neither the state directory nor the stream.
  */
 import type { AccessScope } from "../model/access-scope.ts";
 import type { SideName } from "../model/side.ts";
@@ -14,7 +14,7 @@ export interface GateResult {
   readonly open: boolean;
   /** Names and figures, 64-bit numbers as text; never row values. */
   readonly evidence: Readonly<Record<string, unknown>>;
-  /** What to do, where something is to be done: a statement, a setting or a command. */
+  /** What to do, if something has to be done: a statement, a setting or a command. */
   readonly fix?: string;
   /** ISO 8601. */
   readonly measuredAt: string;
@@ -34,7 +34,7 @@ export interface Gate {
   readonly id: string;
   /** In words, for the plan. */
   readonly title: string;
-  /** Left out on the way back: what a rollback does not depend on must not hold it up. */
+  /** Left out on the way back: a rollback must not wait for anything it does not depend on. */
   readonly forwardOnly?: true;
   readonly ask: (context: GateContext) => Promise<GateAnswer>;
 }

@@ -25,7 +25,7 @@ export interface SwitchParts {
   readonly settings: SwitchSettings;
   readonly sleep: (millis: number) => Promise<void>;
   readonly now: () => number;
-  /** Where time is not the system's. */
+  /** A clock other than the system's. */
   readonly timer?: Timer;
 }
 
@@ -56,8 +56,8 @@ export async function waitForMarker(
 }
 
 /**
- * A row that is refused after the gates were asked holds its table, and the marker arrives all the same, in another table. The hold is written
- * in the stream's order, so once the marker is seen it is seen too. Throws TABLE_HELD.
+ * A row that is refused after the gates were checked holds its table, but the marker still arrives, in another table. The hold is written
+ * in the stream's order, so whoever sees the marker also sees the hold. Throws TABLE_HELD.
  */
 export async function refuseHeld({ to, stream }: SwitchParts): Promise<void> {
   const held = await stream.heldAt(to.name);

@@ -108,7 +108,7 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
   return {
     check: async () => (await router.current(settings.routeMillis)) === to.name,
     act: async () => {
-      // A hook that fails may have done its work all the same: what the route shows decides, where it can be asked.
+      // A hook that fails may have done its work: the route's own answer decides, if it can be asked.
       const failure = await router.switchTo(to.name, budget.limitOf("route")).then(
         () => null,
         (error: unknown) => error,
@@ -142,7 +142,7 @@ function open(parts: SwitchParts, budget: StallBudget): StepWork {
     check: () => to.sawMarker(opened()),
     takeOver: () => to.takeOver(settings.sideMillis),
     act: async () => {
-      // The last moment at which a miss costs nothing; an opening that is under way has to be waited for.
+      // The last moment at which a missed deadline costs nothing; once an opening is under way, we have to wait for it.
       budget.refuseIfSpent(POINT_OF_NO_RETURN);
       await to.open(opened(), settings.sideMillis);
       return {};
