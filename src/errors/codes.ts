@@ -203,7 +203,7 @@ export const ERROR_CODES = {
   // log and state
   STREAM_NOT_RUNNING: {
     kind: "try-later",
-    title: "No stream is running, or it has not come far enough",
+    title: "No stream is running, or it is not far enough along",
     help: "Start `pghaul run` (or `pghaul cdc start`), wait for the phase that the message names, then run the command again.",
   },
   STATE_LOCKED: {
