@@ -14,7 +14,7 @@ interface TeardownResult {
 export default class CdcTeardown extends PghaulCommand<TeardownResult> {
   static override summary = "Drop the migration's slots, publications and replication origins. Ends it.";
   static override description =
-    `After this nothing holds WAL for the migration any more, and it cannot be streamed any further; a rollback is no longer possible either.
+    `After this, nothing holds WAL for the migration any more. It can no longer stream, and a rollback is no longer possible.
 What was moved, the schema "pghaul" and the state directory stay. Asks first; safe to repeat.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
@@ -24,7 +24,7 @@ What was moved, the schema "pghaul" and the state directory stay. Asks first; sa
   static override exitKinds = ["confirm", "source", "target", "locked"] as const;
   static override flags = {
     ...confirmFlags,
-    "dry-run": Flags.boolean({ summary: "Show what would be dropped, and the digest; change nothing." }),
+    "dry-run": Flags.boolean({ summary: "Show what would be dropped, and the digest, without changing anything." }),
   };
 
   override async run(): Promise<TeardownResult> {
@@ -37,7 +37,7 @@ What was moved, the schema "pghaul" and the state directory stay. Asks first; sa
         return { planDigest: digest, dropped: [] };
       }
       const act = {
-        title: "Drop all of this; the migration ends.",
+        title: "Drop all of this and end the migration.",
         migration: migration.name,
         planDigest: digest,
         preview: lines.join("\n"),

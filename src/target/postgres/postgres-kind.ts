@@ -57,7 +57,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
       ...stream.downstream,
       check: async () => [],
       tools: (major) => toolsFor(keys, major),
-      sampledBy: "the target was measured with a temporary table, which writes no WAL and has no index but the key's",
+      sampledBy: "the target was measured with a temporary table, which writes no WAL and has only an index for the key",
       sampleWrite: (table, rows) => server.session("plan", (client) => sampleWrite(client, table, rows)),
       compared: (tables) => withComputed([context.source, server], tables),
       wayBack: wayBackInto(context, server),
@@ -70,7 +70,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
 };
 
 async function toolsFor({ schema }: PostgresKeys, sourceMajor: number): Promise<string> {
-  if (schema === "existing") return "not needed: the schema is there already (target.schema: existing)";
+  if (schema === "existing") return "not needed: the schema exists already (target.schema: existing)";
   const { pgDump, major } = await findClientTools(sourceMajor, process.env);
   return `${pgDump} (${major})`;
 }
