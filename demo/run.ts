@@ -47,6 +47,6 @@ async function withApplication(servers: Servers, stages: Stages): Promise<number
 
 process.exitCode = await main().catch((error: unknown) => {
   console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
-  console.error("What it left behind to look at is in .demo/: state, change log, and run.log of the streaming process.");
+  console.error("Its state, its change log and the run.log of the streaming process are in .demo/.");
   return 1;
 });

@@ -10,11 +10,11 @@ const AT_TARGET_MILLIS = 6_000;
 /** The whole move. Resolves with the exit code. */
 export async function tellStory(cast: Cast): Promise<number> {
   const { operator, stages } = cast;
-  stages.next("Look before anything is touched; the application works meanwhile, 200 transactions a second");
+  stages.next("Look before touching anything; meanwhile the application runs 200 transactions per second");
   await operator.must(["check"]);
   await operator.must(["plan"]);
 
-  stages.next("Move: schema, slot, chunks of every table, and all that changes meanwhile");
+  stages.next("Move: schema, slot, chunks of every table, and everything that changes meanwhile");
   await operator.must(["run", "--until", "caught-up"]);
   const run = operator.background(["run"], `${cast.directory}/run.log`);
   // Rejects when the stream ends by itself; whoever waits for it hears of it.
@@ -23,7 +23,7 @@ export async function tellStory(cast: Cast): Promise<number> {
   const outcomes = await Promise.race([moveThereAndBack(cast), streaming]);
   await run.interrupt();
 
-  stages.next("Judged by others: the application's own book, and SQL that shares no code with pghaul");
+  stages.next("Independent checks: the application's own records, and SQL that shares no code with pghaul");
   const verdict = await judge(cast);
   await operator.must(["report", "--out", "report.html"]);
   await printSummary(cast, verdict, outcomes);
@@ -43,12 +43,12 @@ async function moveThereAndBack(cast: Cast): Promise<readonly CutoverOutcome[]> 
   await sleep(AT_TARGET_MILLIS);
   console.log(`\nThe application now writes to the ${application.primary}; the way back carries its changes to the source.`);
 
-  stages.next("Changed our mind: back to PostgreSQL 14, with everything written meanwhile");
+  stages.next("Change of mind: back to PostgreSQL 14, with everything written meanwhile");
   const back = await switchWrites(cast, "source");
   await sleep(LIVE_MILLIS / 2);
   console.log(`\nThe application writes to the ${application.primary} again; PostgreSQL 15 follows as before.`);
 
-  stages.next("Verify again, then let the application end its day");
+  stages.next("Verify again, then stop the application");
   await operator.must(["verify", "run"]);
   await application.stop();
   await followerHasAll(cast);

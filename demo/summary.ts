@@ -52,13 +52,13 @@ export async function printSummary(
     ],
     ...outcomes.map(({ to, longestRequestMillis, cancelled }, index): readonly [string, string] => [
       `writes to the ${to}`,
-      `stood still for ${figures.switches[index]?.stallMillis ?? "?"} ms; slowest request of the application ${longestRequestMillis} ms${cancelled === 0 ? "" : `; ${cancelled} attempts cancelled before`}`,
+      `stopped for ${figures.switches[index]?.stallMillis ?? "?"} ms; the application's slowest request took ${longestRequestMillis} ms${cancelled === 0 ? "" : `; ${cancelled} attempts cancelled before`}`,
     ]),
     [
       "application",
-      `${formatCount(books.acknowledged)} transactions acknowledged, ${Math.round(application.transactionsPerSecond)}/s; asked again ${application.tally.refused} times`,
+      `${formatCount(books.acknowledged)} transactions acknowledged, ${Math.round(application.transactionsPerSecond)}/s; ${application.tally.refused} retries`,
     ],
-    ["its own book", `${books.lost} lost, ${books.doubled} doubled, ${books.unbalanced} accounts unbalanced`],
+    ["its own records", `${books.lost} lost, ${books.doubled} duplicated, ${books.unbalanced} accounts unbalanced`],
     ["pghaul's verdict", `${figures.verdict ?? "none"}`],
     [
       "independent SQL",
@@ -66,6 +66,6 @@ export async function printSummary(
     ],
     ["report", figures.file],
   ];
-  console.log(`\n${verdict.good ? "Nothing lost, nothing doubled." : "SOMETHING IS WRONG: see above."} Done in ${stages.elapsed}.\n`);
+  console.log(`\n${verdict.good ? "Nothing lost, nothing duplicated." : "SOMETHING IS WRONG: see above."} Done in ${stages.elapsed}.\n`);
   for (const [label, text] of lines) console.log(`  ${label.padEnd(22)}${text}`);
 }

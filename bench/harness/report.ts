@@ -84,7 +84,7 @@ function describe({ machine, sizes }: Report): string {
   const { cpu, cores, memoryBytes, load, node, server, clients } = machine;
   const programs = clients === null ? "no client programs" : `clients ${clients}`;
   return `${cores} x ${cpu}, ${Math.round(memoryBytes / 2 ** 30)} GiB, load ${load.join(" ")}; Node ${node}, ${server}, ${programs}; ${sizes.name} sizes.
-The ratio is pghaul's amount by the peer's, the median over the pairs: below 1 is better than the peer.`;
+The ratio is pghaul's amount divided by the peer's, the median over the pairs: below 1 is better than the peer.`;
 }
 
 function curveLines({ figures }: Report): string[] {

@@ -5,6 +5,6 @@ export const comparedTables = {
   table: Flags.string({
     multiple: true,
     helpValue: "SCHEMA.TABLE",
-    summary: "Compare only this table, or those of a pattern ('shop.*'); may be repeated.",
+    summary: "Compare only this table, or those that match a pattern ('shop.*').",
   }),
 };

@@ -6,7 +6,7 @@ import { askUnlessLeft } from "./ask.ts";
 /** Flags of every command that asks before it acts. */
 export const confirmFlags = {
   confirm: Flags.string({
-    summary: "The migration's name: says yes where nobody can type it.",
+    summary: "The migration's name; confirms without a terminal.",
     helpValue: "NAME",
     helpGroup: "SAFETY",
   }),
@@ -61,19 +61,19 @@ export async function confirmDangerous(act: DangerousAct, flags: ConfirmFlags, t
   refuseOtherPlan(act, flags["plan-digest"]);
   if (flags.confirm !== undefined) {
     if (flags.confirm !== act.migration) {
-      throw new PghaulError("NOT_CONFIRMED", `--confirm names another migration than ${act.migration}`, { suggestion: lineToPaste(act) });
+      throw new PghaulError("NOT_CONFIRMED", `--confirm does not name the migration ${act.migration}`, { suggestion: lineToPaste(act) });
     }
     if (flags["plan-digest"] !== undefined) return confirmation(act, "flags");
   }
   if (!terminal.interactive) {
-    throw new PghaulError("NOT_CONFIRMED", `${act.title} Nobody is there to confirm it, and the flags that say so are missing.`, {
+    throw new PghaulError("NOT_CONFIRMED", `${act.title} There is no terminal to confirm it, and the confirming flags are missing.`, {
       suggestion: lineToPaste(act),
     });
   }
   terminal.show(`${act.preview.trimEnd()}\n\n${act.title}\n`);
-  const typed = await terminal.ask(`Type the migration's name (${act.migration}) to go on:`);
+  const typed = await terminal.ask(`Type the migration's name (${act.migration}) to continue:`);
   if (typed.trim() === act.migration) return confirmation(act, "typed");
-  throw new PghaulError("NOT_CONFIRMED", "another text than the migration's name was typed; nothing was done", { suggestion: act.command });
+  throw new PghaulError("NOT_CONFIRMED", "what was typed is not the migration's name; nothing was done", { suggestion: act.command });
 }
 
 function refuseOtherPlan(act: DangerousAct, reviewed: string | undefined): void {

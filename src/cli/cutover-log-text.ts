@@ -23,7 +23,7 @@ export function cutoverLogText(entries: readonly LogEntryView[], evidence: (of: 
     acts.map((entry) => [String(entry.seq), entry.at, `${entry.user}@${entry.host}`, entry.kind, evidence(entry.evidence)]),
   );
   const asked = askings(entries).map((gates) => sentence(gates, evidence));
-  return asked.length === 0 ? table : `${table}\nGates, each time they were asked:\n${asked.join("\n")}\n`;
+  return asked.length === 0 ? table : `${table}\nGates, each time they were checked:\n${asked.join("\n")}\n`;
 }
 
 type Gates = readonly [LogEntryView, ...LogEntryView[]];

@@ -35,8 +35,8 @@ export function planText(plan: PlanView): string {
   const { migration, to, digest, state, steps, gates, route, tables, held, maxStallMillis, deadlines } = plan;
   return [
     `Switch of ${migration} to the ${to}: ${tables} tables, route ${route}. State now: ${state}.`,
-    `Clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}; a miss before the point of no return cancels, and the old primary takes writes again.`,
-    ...held.map(({ why, fix }) => `HELD, and closes a gate: ${why}; ${fix}`),
+    `Clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}; if that is missed before the point of no return, the switch is cancelled and the old primary takes writes again.`,
+    ...held.map(({ why, fix }) => `HELD, which closes a gate: ${why}; ${fix}`),
     "",
     `Gates: ${gates.map(({ id }) => id).join(", ")}`,
     "",
@@ -56,8 +56,8 @@ export function planMarkdown(plan: PlanView): string {
     `- state now: ${state}`,
     `- tables: ${tables}; route: ${route}`,
     `- clients wait at most ${maxStallMillis} ms${deadlineList(deadlines)}`,
-    "- a miss before the point of no return cancels, and the old primary takes writes again",
-    ...held.map(({ why, fix }) => `- **held**, and closes a gate: ${why}; ${fix}`),
+    "- if that is missed before the point of no return, the switch is cancelled and the old primary takes writes again",
+    ...held.map(({ why, fix }) => `- **held**, which closes a gate: ${why}; ${fix}`),
     "",
     "## Gates",
     "",

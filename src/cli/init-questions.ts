@@ -21,7 +21,7 @@ export interface InitChecks {
   suggestName(source: string): string | null;
 }
 
-const PASSWORD_HINT = "(better without a password: PGPASSWORD, ~/.pgpass or passwordFile give it)";
+const PASSWORD_HINT = "(better without a password; use PGPASSWORD, ~/.pgpass or passwordFile)";
 
 /** Asks for what no flag gave. Only for a terminal. */
 export async function askInit(
@@ -44,7 +44,7 @@ export async function askInit(
     given.tables ??
     patternsOf(
       await askText({
-        text: "Tables to move, as SCHEMA.TABLE with *, blanks between:",
+        text: "Tables to move, as SCHEMA.TABLE with *, separated by spaces:",
         preset: "*.*",
         refuse: (typed) => checks.tables(patternsOf(typed), source),
       }),
@@ -74,7 +74,7 @@ function patternsOf(typed: string): string[] {
 async function askRoute(): Promise<RouteAnswer | null> {
   const kind = await askChoice("How do applications find the database that takes the writes?", [
     { name: "They read a JSON document, which pghaul rewrites", value: "document" },
-    { name: "A program of mine leads them to the other side", value: "hook" },
+    { name: "My own program sends them to the other side", value: "hook" },
     { name: "Not decided yet; only the switch needs it", value: "none" },
   ]);
   const refuse = (answer: string): string | null => (answer === "" ? "an answer is needed" : null);

@@ -53,7 +53,7 @@ export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): 
     `to   ${target}`,
     "",
     renderTable(COLUMNS, tableRows(plan), terminal).trimEnd(),
-    "Rows are estimates of the source's statistics; chunks are ranges to begin with.",
+    "Row counts are estimates from the source's statistics; chunks are the initial ranges.",
     ...leftOut.map(({ why, fix, stopsRun }) => `${stopsRun ? "STOPS RUN" : "left out"}: ${why}${fixLines(fix)}`),
     ...held.map(({ why, fix }) => `HELD: ${why}; ${fix}`),
     ...notMoved.map(({ object, fix }) => `not moved: ${object}; before the cutover, at the target:\n  fix: ${fix};`),
@@ -61,7 +61,7 @@ export function migrationPlanText(plan: MigrationPlanView, terminal?: boolean): 
     "Forecast",
     ...forecastLines(forecast).map((line) => `  ${line}`),
     "",
-    "Steps  [what takes them back]",
+    "Steps  [how to undo them]",
     ...steps.map(({ title, undo }, place) => `${String(place + 1).padStart(2)}. ${title}  [${undo}]`),
     "",
     `Plan digest: ${digest}`,
@@ -84,7 +84,7 @@ export function migrationPlanMarkdown(plan: MigrationPlanView): string {
     "",
     "## Tables",
     "",
-    markdownRow(["table", "read by", "rows (estimate)", "size", "chunks (to begin with)"]),
+    markdownRow(["table", "read by", "rows (estimate)", "size", "chunks (initially)"]),
     markdownRow(["---", "---", "---:", "---:", "---:"]),
     ...tableRows(plan).map(markdownRow),
     ...(leftOut.length + notMoved.length === 0 ? [] : ["", "## Not moved", ""]),
@@ -102,7 +102,7 @@ export function migrationPlanMarkdown(plan: MigrationPlanView): string {
     "",
     "## Steps",
     "",
-    markdownRow(["", "step", "what takes it back"]),
+    markdownRow(["", "step", "how to undo it"]),
     markdownRow(["---:", "---", "---"]),
     ...steps.map(({ title, undo, pointOfNoReturn }, place) =>
       markdownRow([String(place + 1), pointOfNoReturn ? `**${title}**` : title, undo]),
@@ -123,7 +123,7 @@ function tableRows({ tables }: MigrationPlanView): readonly (readonly string[])[
 function forecastLines({ totalBytes, loadHours, logBytes, confidence, basis }: MigrationPlanView["forecast"]): readonly string[] {
   return [
     `load of ${formatBytes(totalBytes)}: ${range(loadHours, (hours) => formatDuration(hours * 3600))} (confidence: ${confidence})`,
-    `change log meanwhile: ${range(logBytes, formatBytes)} on this machine; the source keeps WAL only until it is in the log`,
+    `change log during the load: ${range(logBytes, formatBytes)} on this machine; the source keeps WAL only until it is in the log`,
     ...basis,
   ];
 }

@@ -110,7 +110,7 @@ function breachLine({ fenceBreach }: StatusView): string | null {
 
 /** Said where it is not what everybody expects. */
 function primaryLine({ primary }: StatusView): string | null {
-  return primary === "source" ? null : `primary: ${primary}; the lag is that of the way back`;
+  return primary === "source" ? null : `primary: ${primary}; the lag shown is that of the way back`;
 }
 
 function waitingLine({ waiting, running }: StatusView): string | null {
@@ -145,7 +145,7 @@ function slotLine({ slot }: StatusView): string | null {
 
 /** A process that has gone holds nothing back; what is waited for may say it already. */
 function throttleLine({ throttle, running, waiting }: StatusView): string | null {
-  const line = `reads hold back: ${throttle.why}`;
+  const line = `reads are held back: ${throttle.why}`;
   return throttle.held && running !== null && waiting !== line ? `throttle: ${line}` : null;
 }
 
@@ -156,9 +156,9 @@ function errorLine({ lastError }: StatusView): string | null {
 function heldLine(table: string, { stream, at, reason, lsn, key, reloadAsked, reloadRefused }: HoldView): string {
   const row = key === null ? "a row" : `the row with key (${key.join(", ")})`;
   const place = lsn === null ? "" : ` at ${lsn}`;
-  const reload = `remove the cause, then: pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
-  const again = reloadRefused === null ? reload : `could not be loaded anew: ${reloadRefused}; ${reload}`;
-  const next = reloadAsked !== null ? "to be loaded anew" : stream === "reverse" ? "final: the way back stays closed" : again;
+  const reload = `remove the cause, then run: pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
+  const again = reloadRefused === null ? reload : `could not be reloaded: ${reloadRefused}; ${reload}`;
+  const next = reloadAsked !== null ? "will be reloaded" : stream === "reverse" ? "final: the way back stays closed" : again;
   return `HELD since ${at}: ${table}: ${stream === "reverse" ? "the source" : "the target"} refuses ${row}${place}: ${reason}; ${next}`;
 }
 

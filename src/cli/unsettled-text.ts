@@ -17,7 +17,7 @@ export function unsettledText(view: UnsettledView): string {
   const failures = why === null ? "" : `; ${tries} ${tries === 1 ? "try" : "tries"} failed, the last one because: ${why}`;
   const who = isTried
     ? `pghaul run tries to settle it every few seconds${failures}`
-    : `Nobody settles it: start pghaul run, or pghaul cutover ${to === "target" ? "run" : "rollback"}${failures}`;
+    : `No process is settling it: start pghaul run, or pghaul cutover ${to === "target" ? "run" : "rollback"}${failures}`;
   return `CUTOVER NOT SETTLED: attempt ${view.attempt} to the ${to}${stageText(view)}.\n${who}`;
 }
 
@@ -27,10 +27,10 @@ function stageText({ to, stage, left, step, since }: UnsettledView): string {
     case "undecided":
       return `${stopped}. Both sides may refuse writes`;
     case "opened":
-      return `${stopped}, behind its point of no return: the ${to} takes writes, clients may still be held at the route`;
+      return `${stopped}, after its point of no return: the ${to} takes writes, but the route may still hold clients`;
     case "cancelled":
-      return ` was cancelled, and the route does not lead back to the ${to === "target" ? "source" : "target"} yet`;
+      return ` was cancelled, but the route does not point back to the ${to === "target" ? "source" : "target"} yet`;
     case "switched":
-      return ` is done and the ${to} takes writes, but ${left ?? "something of it is still to come"}`;
+      return ` is done and the ${to} takes writes, but ${left ?? "some of its work is not finished"}`;
   }
 }

@@ -6,14 +6,14 @@ import { type CheckReport, runCheck } from "../workflow/check/run-check.ts";
 import { openSides } from "../workflow/open-migration.ts";
 
 export default class Check extends PghaulCommand<CheckReport> {
-  static override summary = "Look at both sides before anything moves: evidence, and the statement that fixes it.";
+  static override summary = "Check both sides before anything moves; show evidence, and the statement that fixes each fault.";
   static override description =
-    `Connectivity and TLS, versions, settings, privileges, replica identities, sequences, extensions, collations, triggers, disk, long transactions and
-more. Reads only, changes nothing, needs no superuser; safe at any time. A side that cannot be reached is a failed check, and the other is looked at
-all the same. The ids are stable. Exits 10 when a check fails; a warning is no failure.
+    `Checks connectivity and TLS, versions, settings, privileges, replica identities, sequences, extensions, collations, triggers, disk, long transactions
+and more. Only reads, changes nothing and needs no superuser; safe at any time. A side that cannot be reached is a failed check, and the other side is
+still checked. The ids are stable. Exits 10 when a check fails; a warning is not a failure.
 
-With --nagios it is a plugin for a monitor: one line, and its exit codes instead of ours: 0 all passed, 1 warnings, 2 a check failed, 3 nothing could
-be asked (the configuration is broken).`;
+With --nagios it works as a plugin for a monitoring system: it prints one line and uses the plugin exit codes: 0 all passed, 1 warnings, 2 a check
+failed, 3 the checks could not run (the configuration is broken).`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --json",
@@ -21,7 +21,7 @@ be asked (the configuration is broken).`;
   ];
   static override exitKinds = ["check"] as const;
   static override flags = {
-    nagios: Flags.boolean({ summary: "One line for a monitor; ends with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN." }),
+    nagios: Flags.boolean({ summary: "Print one line for a monitor; exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN." }),
   };
 
   override async run(): Promise<CheckReport> {
@@ -29,7 +29,8 @@ be asked (the configuration is broken).`;
     const location = { file: flags.config, stateDirectory: flags["state-dir"] };
     const { now } = this.stopSignal();
     if (!flags.nagios) return this.#report(await runCheck(openSides(location), (result) => this.print(checkText(result)), now));
-    if (this.jsonEnabled()) throw new PghaulError("USAGE", "--nagios has no JSON form", { suggestion: "pghaul check --json" });
+    if (this.jsonEnabled())
+      throw new PghaulError("USAGE", "--nagios cannot be combined with --json", { suggestion: "pghaul check --json" });
     return this.#plugin(async () => runCheck(openSides(location), () => undefined, now));
   }
 

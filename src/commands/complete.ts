@@ -11,7 +11,7 @@ interface CompleteResult {
 export default class Complete extends PghaulCommand<CompleteResult> {
   static override hidden = true;
   static override strict = false;
-  static override summary = "Print the candidates for the last of the words given.";
+  static override summary = "Print the candidates for the last word given.";
 
   override async run(): Promise<CompleteResult> {
     const { argv, flags } = await this.parse(Complete);

@@ -8,9 +8,11 @@ interface CompletionResult {
 }
 
 export default class Completion extends PghaulCommand<CompletionResult> {
-  static override summary = "Print the script that completes pghaul's commands, flags, tables and migration in a shell.";
-  static override description = `Prints a script for the shell and changes nothing. Load it in the shell's start file, as the examples show.
-Table and migration names come from pghaul.yaml and the state directory of the current directory, or from --config and --state-dir on the line.`;
+  static override summary = "Print a shell script that completes commands, flags, tables and the migration's name.";
+  static override description =
+    `Prints a script for the shell and changes nothing. Load it in the shell's startup file, as the examples show.
+The names of tables and of the migration come from pghaul.yaml and the state directory in the current directory, or from --config and --state-dir
+on the command line.`;
   static override examples = [
     { description: "bash: add this line to ~/.bashrc", command: "source <(<%= config.bin %> <%= command.id %> bash)" },
     { description: "zsh: add this line to ~/.zshrc", command: "source <(<%= config.bin %> <%= command.id %> zsh)" },

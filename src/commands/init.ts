@@ -18,11 +18,11 @@ const CHECKS: InitChecks = {
 };
 
 export default class InitCommand extends PghaulCommand<InitResult> {
-  static override summary = "Write pghaul.yaml: asks, or takes flags, and looks at the source.";
+  static override summary = "Write pghaul.yaml from flags or from questions, and look at the source.";
   static override description = `Connects to the source and reads its catalog; changes nothing in any database.
-A connection string with a password becomes \${SOURCE_URL} or \${TARGET_URL} in the file, so that no secret stands in it.
-Refuses to overwrite a file unless --force is given. In a terminal it asks for what no flag says, and checks each
-answer at once.`;
+If a connection string has a password, the file has \${SOURCE_URL} or \${TARGET_URL} instead, so that it holds no secret.
+Refuses to overwrite a file unless --force is given. In a terminal it asks for everything that no flag gives, and checks
+each answer at once.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --source postgresql://app@db1/orders --target postgresql://app@db2/orders --migration orders-move",
@@ -32,19 +32,22 @@ answer at once.`;
   static override flags = {
     source: Flags.string({ summary: "Connection string of the source, as psql takes it.", env: "SOURCE_URL", helpValue: "URL" }),
     target: Flags.string({ summary: "Connection string of the target.", env: "TARGET_URL", helpValue: "URL" }),
-    migration: Flags.string({ summary: "The migration's name; otherwise made from the source's database.", helpValue: "NAME" }),
+    migration: Flags.string({
+      summary: "The migration's name. By default it is made from the name of the source database.",
+      helpValue: "NAME",
+    }),
     tables: Flags.string({
-      summary: "Tables to move, as SCHEMA.TABLE with *; may be given several times. All when left out.",
+      summary: "Tables to move, as SCHEMA.TABLE with *. By default all.",
       multiple: true,
       helpValue: "PATTERN",
     }),
     "route-document": Flags.string({
-      summary: "A JSON file that applications read to find the primary; the switch rewrites it.",
+      summary: "A JSON file that applications read to find the primary; a switch rewrites it.",
       helpValue: "FILE",
       exclusive: ["route-hook"],
     }),
-    "route-hook": Flags.string({ summary: "A program of yours that leads the traffic to the other side.", helpValue: "PROGRAM" }),
-    force: Flags.boolean({ summary: "Overwrite the file." }),
+    "route-hook": Flags.string({ summary: "Your own program, which sends the traffic to the other side.", helpValue: "PROGRAM" }),
+    force: Flags.boolean({ summary: "Overwrite an existing file." }),
   };
 
   override async run(): Promise<InitResult> {
@@ -78,7 +81,7 @@ answer at once.`;
       ["target", "TARGET_URL"],
     ] as const) {
       if (given[flag] === undefined || !missing.includes(variable)) continue;
-      const message = `the password in --${flag} stood on the command line, where \`ps\` and the shell's history show it; next time set ${variable}`;
+      const message = `the password in --${flag} was on the command line, where \`ps\` and the shell's history show it; next time set ${variable} instead`;
       this.progress.emit({ kind: "warning", code: "SECRET_IN_ARGUMENT", message });
     }
   }
@@ -101,5 +104,5 @@ function nextStep({ missing, routed }: InitResult): string {
   return missing.length === 0
     ? `${route}Next: pghaul check`
     : route +
-        `Set ${missing.join(" and ")} to the connection ${missing.length === 1 ? "string" : "strings"} given here, then: pghaul check`;
+        `Set ${missing.join(" and ")} to the connection ${missing.length === 1 ? "string" : "strings"} you gave, then run: pghaul check`;
 }

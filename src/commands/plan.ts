@@ -5,11 +5,11 @@ import { openSides } from "../workflow/open-migration.ts";
 import { type PlanResult, planMigration } from "../workflow/plan/plan-migration.ts";
 
 export default class Plan extends PghaulCommand<PlanResult> {
-  static override summary = "The whole migration before it starts: tables, forecast, steps, point of no return.";
+  static override summary = "Show the whole migration before it starts: tables, forecast, steps, point of no return.";
   static override description =
-    `Reads the source's catalog and statistics, and for some three seconds the beginning of its largest tables, to forecast hours and log. Changes
-nothing and does not ask the target; safe to repeat. The digest names what was reviewed: tables, settings, both ends and steps; row counts and timings
-are not in it.`;
+    `Reads the source's catalog and statistics. For the forecast it also reads the beginning of the two largest tables for a few seconds, and times
+how fast the target takes those rows into a temporary table. Leaves nothing behind at either side; safe to repeat, also before the target exists. The
+digest stands for what was reviewed: tables, settings, both sides and the steps. Row counts and timings are not part of it.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --format markdown > plan.md",
@@ -20,7 +20,7 @@ are not in it.`;
     format: Flags.option({
       options: ["text", "markdown"] as const,
       default: "text" as const,
-      summary: "How to print it: for a terminal, or for a review. For scripts there is --json.",
+      summary: "Output format: text for a terminal, markdown for a review. Scripts use --json.",
     })(),
   };
 

@@ -7,9 +7,10 @@ import { type RestoreResult, runRestore } from "../workflow/restore/run-restore.
 export default class Restore extends PghaulCommand<RestoreResult> {
   static override summary = "Restore the tables of a file target into a PostgreSQL database, as they were at one position.";
   static override description =
-    `Reads the directory that a migration with "target: { kind: file }" wrote, also while it is written. The tables must exist in the database and
-be empty: make them with pg_dump --schema-only --exclude-schema=pghaul of the source. Every file is checked against its SHA-256, and at the end the digest of each table
-at the database is compared with that of the files. Safe to kill and start again: it goes on where it was. It sets no sequences.`;
+    `Reads the directory of a migration with "target: { kind: file }", also while the migration still writes to it. The tables must exist in the database
+and be empty: create them with the output of pg_dump --schema-only --exclude-schema=pghaul from the source. Checks every file against its SHA-256, and at
+the end compares the digest of each table in the database with that of the files. Safe to kill and start again: it continues where it was. It does not
+set sequences.`;
   static override examples = [
     '<%= config.bin %> <%= command.id %> --from /srv/payments --to "postgres://loader@db2/payments"',
     '<%= config.bin %> <%= command.id %> --from /srv/payments --to "service=db2" --at 16/B374D848 --table "billing.*"',
@@ -19,14 +20,15 @@ at the database is compared with that of the files. Safe to kill and start again
     from: Flags.directory({ required: true, exists: true, description: "Directory of the file target." }),
     to: Flags.string({
       required: true,
-      description: "Connection string of the database, as psql takes it, without a password: that comes from PGPASSWORD or ~/.pgpass.",
+      description:
+        "Connection string of the database, as psql takes it, without a password. Put the password into PGPASSWORD or ~/.pgpass.",
     }),
-    at: Flags.string({ description: "LSN at which the tables shall be; by default the newest that the files reach." }),
+    at: Flags.string({ description: "LSN at which to restore the tables. By default the newest that the files reach." }),
     scratch: Flags.string({
       default: async () => tmpdir(),
-      description: "Directory for temporary files: about twice the text of the largest table.",
+      description: "Directory for temporary files. They take about twice the text of the largest table.",
     }),
-    table: Flags.string({ multiple: true, description: "Table or pattern to restore; may be repeated. By default all." }),
+    table: Flags.string({ multiple: true, description: "Table or pattern to restore. By default all." }),
   };
 
   override async run(): Promise<RestoreResult> {
@@ -49,7 +51,7 @@ at the database is compared with that of the files. Safe to kill and start again
       ),
     );
     this.print(
-      `restored at ${result.lsn}; files and database have equal digests. Sequences are as they were: set them before anybody writes.`,
+      `restored at ${result.lsn}; the digests of files and database are equal. Sequences were not changed: set them before anybody writes.`,
     );
     return result;
   }

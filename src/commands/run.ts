@@ -6,11 +6,11 @@ import { withMigration } from "../workflow/open-migration.ts";
 import { type RunResult, runMigration, type Until } from "../workflow/run/run-migration.ts";
 
 export default class Run extends PghaulCommand<RunResult> {
-  static override summary = "Move the database: load every table, follow every change, until you stop it or switch.";
+  static override summary = "Move the database: load every table and follow every change, until you stop it.";
   static override description =
-    `The main job in one foreground process. It moves the schema, makes publication and slot, reads the tables in short chunks, and applies
-what changes meanwhile; once caught up it keeps streaming. It reads the source, writes only its own schema "pghaul" there, and fills the target.
-Safe to kill and start again at any moment: it goes on from what the target holds. Ctrl-C finishes the chunk in hand and exits 130.`;
+    `The main job, in one foreground process. It moves the schema, creates publication and slot, reads the tables in short chunks, and applies
+what changes meanwhile. Once caught up, it keeps streaming. At the source it only reads, except for its own schema "pghaul"; it fills the target.
+Safe to kill and start again at any moment: it continues from what the target holds. Ctrl-C finishes the current chunk and exits 130.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --until caught-up",
@@ -20,7 +20,7 @@ Safe to kill and start again at any moment: it goes on from what the target hold
   static override flags = {
     until: Flags.string({
       options: ["loaded", "caught-up", "verified"],
-      summary: "End by itself when this is reached; without it, stream until stopped.",
+      summary: "Exit when this is reached. Without it, stream until stopped.",
     }),
   };
 
@@ -44,7 +44,9 @@ Safe to kill and start again at any moment: it goes on from what the target hold
       const [held] = result.held;
       if (held !== undefined) this.failWith(new PghaulError("TABLE_HELD", heldSentence(held), { suggestion: reloadAdvice(held) }));
       if (result.verify?.verdict === "different") {
-        this.failWith(new PghaulError("DIFFERENCES_FOUND", "the tables were loaded and differ", { suggestion: "pghaul verify diff" }));
+        this.failWith(
+          new PghaulError("DIFFERENCES_FOUND", "the tables were loaded, but they differ", { suggestion: "pghaul verify diff" }),
+        );
       }
       return result;
     });

@@ -8,18 +8,18 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import { readStatus, type Status } from "../workflow/read-status.ts";
 
 export default class StatusCommand extends PghaulCommand<Status> {
-  static override summary = "What runs, what waits and why, how far each table is.";
-  static override description = `Reads the state directory only: never the source, and no secret needs to be set.
-Safe at any time, also while \`run\` works. Ends with 0 whatever the state is; scripts read \`phase\`, \`lag\` and \`throttle\` from --json.
-With --watch it shows the same again and again until Ctrl-C; in a terminal as much of it as the window holds.`;
+  static override summary = "Show what runs, what waits and why, and how far each table is.";
+  static override description = `Reads only the state directory, never a database, and needs no secrets.
+Safe at any time, also while \`run\` works. Exits 0 whatever the state is; scripts read \`phase\`, \`lag\` and \`throttle\` from --json.
+With --watch it refreshes until Ctrl-C, and shows as much as fits into the terminal window.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --watch --interval 5s",
     "<%= config.bin %> <%= command.id %> --json",
   ];
   static override flags = {
-    watch: Flags.boolean({ summary: "Show it again and again until Ctrl-C." }),
-    interval: Flags.string({ summary: "How long --watch waits in between.", default: "2s", helpValue: "DURATION" }),
+    watch: Flags.boolean({ summary: "Refresh until Ctrl-C." }),
+    interval: Flags.string({ summary: "How often --watch refreshes.", default: "2s", helpValue: "DURATION" }),
   };
 
   override async run(): Promise<Status> {
@@ -28,7 +28,7 @@ With --watch it shows the same again and again until Ctrl-C; in a terminal as mu
     if (interval === null || interval < 100)
       throw new PghaulError("USAGE", '--interval must be a duration of at least 100ms, such as "2s"');
     if (flags.watch && this.jsonEnabled())
-      throw new PghaulError("USAGE", "--watch has no JSON form", { suggestion: "pghaul status --json" });
+      throw new PghaulError("USAGE", "--watch cannot be combined with --json", { suggestion: "pghaul status --json" });
     const location = { file: flags.config, stateDirectory: flags["state-dir"] };
     if (!flags.watch) {
       const status = await readStatus(location);

@@ -20,18 +20,18 @@ export function configText({ migration, source, target, tables, seen, route, sch
   return `# yaml-language-server: $schema=${schema}
 version: 1
 
-# The migration's name: confirmations ask for it, and it is part of the names of slot and publication.
+# The migration's name. Confirmations ask for it, and it is part of the names of the slot and the publication.
 migration: ${quoted(migration)}
 
-# \${NAME} reads the environment, so that no secret stands in this file. Other ways to a password: urlFile, passwordFile,
-# passwordCommand, rdsIam, and psql's own (PGPASSWORD, ~/.pgpass, service files).
+# \${NAME} reads an environment variable, so that this file holds no secret. Other ways to give a password: urlFile,
+# passwordFile, passwordCommand, rdsIam, and those of psql (PGPASSWORD, ~/.pgpass, service files).
 source:${seen === null ? "" : ` # ${oneLine(seen)}`}
   url: ${quoted(source)}
 
 target:
   kind: postgres
   url: ${quoted(target)}
-  # schema: move        # or existing: the tables are there already, empty
+  # schema: move        # or existing: the tables exist already, and are empty
   # owners: keep        # or drop
   # privileges: keep    # or drop
 
@@ -41,16 +41,16 @@ tables:
   # overrides:
   #   public.events: { chunkBytes: 256MB }
 
-# Progress and change log, on a disk of this machine; relative to this file.
+# Progress and change log. Must be on a local disk; relative to this file.
 state:
   dir: .pghaul
 
 # Streaming never waits for any of these; only the first load does.
 # throttle:
 #   workers: 4                 # chunks read at once
-#   chunkSeconds: 3            # how long one read, and so one snapshot at the source, aims to last
-#   maxReplicaLagSeconds: 10   # no read is started while a standby of the source is further behind
-#   maxSlotBytes: 50GB         # nor while our slot holds back more WAL at the source
+#   chunkSeconds: 3            # about how long one read, and so one snapshot at the source, may last
+#   maxReplicaLagSeconds: 10   # no read starts while a standby of the source lags more than this
+#   maxSlotBytes: 50GB         # nor while pghaul's slot holds back more WAL at the source
 #   businessHours: "Mon-Fri 08:00-20:00 Europe/Berlin"   # nor in these hours
 
 ${cutoverText(route)}`;
@@ -60,7 +60,7 @@ ${cutoverText(route)}`;
 function cutoverText(route: RouteAnswer | null): string {
   const mark = route === null ? "# " : "";
   return `${mark}cutover:
-#   maxStall: 250ms            # longest time writes may stand still during the switch
+#   maxStall: 250ms            # longest time that writes may stop during the switch
 ${mark}  routing:
 ${mark}    - ${routeText(route ?? { kind: "document", file: "route.json" })}
 #   gates: { maxLagSeconds: 5, verifiedWithin: 24h }

@@ -13,8 +13,8 @@ const tablesSchema = z
       .array(tablePattern())
       .min(1)
       .default(["*.*"])
-      .describe("Tables to move, as SCHEMA.TABLE; * stands for any text. System schemas are never meant."),
-    exclude: z.array(tablePattern()).default([]).describe("Tables to leave out of those."),
+      .describe("Tables to move, as SCHEMA.TABLE; * stands for any text. System schemas are never moved."),
+    exclude: z.array(tablePattern()).default([]).describe("Tables to leave out, of those that include matches."),
     overrides: z
       .record(
         z.string(),
@@ -23,7 +23,7 @@ const tablesSchema = z
             .enum(["auto", "key", "whole"])
             .optional()
             .describe(
-              "key: chunks along the key, and a table without one is refused. whole: one read in one snapshot. auto: key where there is one.",
+              "key: chunks along the key; a table without a key is refused. whole: one read in one snapshot. auto: key if the table has one.",
             ),
           chunkBytes: byteSize().optional().describe("Largest chunk of this table, instead of throttle.chunkBytes."),
         }),
@@ -40,13 +40,13 @@ const stateSchema = z
       .string()
       .min(1)
       .default(".pghaul")
-      .describe("Directory for state and change log; relative to this file. It must be on a disk of this machine."),
+      .describe("Directory for state and change log, relative to this file. It must be on a local disk."),
     s3: z
       .string()
       .regex(/^s3:\/\/[^/]+/, { error: 'must be "s3://BUCKET/PREFIX"' })
       .optional()
       .describe("Bucket and prefix for a copy of state and change log."),
-    endpoint: z.string().min(1).optional().describe("Endpoint of an S3 that is not Amazon's."),
+    endpoint: z.string().min(1).optional().describe("Endpoint of an S3 service other than Amazon's."),
     region: z.string().min(1).optional().describe("Region of the bucket."),
     pathStyle: z.boolean().optional().describe("Addresses the bucket by path instead of by host name."),
   })
@@ -61,14 +61,16 @@ const throttleSchema = z
       .min(0.1)
       .max(3600)
       .default(3)
-      .describe("A chunk's read aims at this many seconds; no snapshot at the source lives much longer."),
+      .describe("A chunk's read ends after about this many seconds; no snapshot at the source lives much longer."),
     chunkBytes: byteSize().prefault("16MB").describe("Largest chunk; bounds memory too."),
     maxReplicaLagSeconds: z
       .number()
       .positive()
       .default(10)
-      .describe("The load starts no read while a physical standby of the source is further behind in its replay."),
-    maxSlotBytes: byteSize().prefault("50GB").describe("The load starts no read while our slot holds back more WAL at the source."),
+      .describe("The load starts no read while replay on a physical standby of the source lags more than this."),
+    maxSlotBytes: byteSize()
+      .prefault("50GB")
+      .describe("The load starts no read while pghaul's slot holds back more WAL than this at the source."),
     businessHours: z
       .string()
       .transform((text, context) => {
@@ -78,15 +80,15 @@ const throttleSchema = z
         return z.NEVER;
       })
       .optional()
-      .describe('The load starts no read then, e.g. "Mon-Fri 08:00-20:00 Europe/Berlin"; changes are streamed all the time.'),
+      .describe('Hours in which the load starts no read, e.g. "Mon-Fri 08:00-20:00 Europe/Berlin"; changes are streamed all the time.'),
   })
   .prefault({})
   .describe("How hard the source may be read.");
 
 const logSchema = z
   .strictObject({
-    segmentBytes: byteSize().prefault("64MB").describe("A segment of the change log is sealed at this size."),
-    retain: duration().prefault("0s").describe("How long segments are kept after nothing needs them."),
+    segmentBytes: byteSize().prefault("64MB").describe("Size at which a segment of the change log is sealed."),
+    retain: duration().prefault("0s").describe("How long to keep segments that are no longer needed."),
   })
   .prefault({})
   .describe("The durable change log.");
@@ -95,7 +97,9 @@ const verifySchema = z
   .strictObject({
     maxWait: duration()
       .prefault("10min")
-      .describe("For the stream to come to where the primary was when a comparison began; then it ends without a verdict."),
+      .describe(
+        "How long to wait for the stream to reach the primary's position at the start of a comparison; after that, it ends without a verdict.",
+      ),
   })
   .prefault({})
   .describe("The comparison of both sides.");
@@ -104,14 +108,14 @@ const verifySchema = z
 const migrationName = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,39}$/, {
-    error: "must start with a lower-case letter and have only lower-case letters, digits, - and _, 40 at most",
+    error: "must start with a lower-case letter and contain only lower-case letters, digits, - and _, at most 40 in all",
   })
-  .describe("The migration's name, which confirmations ask for.");
+  .describe("The migration's name. Confirmations ask for it.");
 
 /** `pghaul.yaml`. Every key has a description; unknown keys are errors. Generates the JSON Schema and the docs. */
 export const configSchema = z
   .strictObject({
-    version: z.literal(1).describe("Version of this file's form."),
+    version: z.literal(1).describe("Version of this file's format."),
     migration: migrationName,
     source: sourceSchema,
     target: targetSchema,
@@ -126,7 +130,7 @@ export const configSchema = z
         z.strictObject({
           tokenize: z
             .strictObject({ key: z.string().min(1).describe("The key, by reference.") })
-            .describe("Replaced by a token that is the same for the same value."),
+            .describe("Replaces values by tokens; equal values get equal tokens."),
         }),
       )
       .default({})

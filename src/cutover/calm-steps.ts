@@ -35,12 +35,12 @@ export function roundTrips(parts: SwitchParts): StepWork {
   };
 }
 
-/** Earlier fences of the new primary cost a function call a statement. What cannot be had at once waits for the next occasion. */
+/** Earlier fences of the new primary cost a function call per statement. Tables whose lock is not granted at once wait for the next occasion. */
 export function tidyUp({ to }: SwitchParts): StepWork {
   return {
     check: async () => true,
     act: async () => ({ tablesLeft: await to.tidy() }),
-    mayBeLeft: `earlier fences are still on the tables of the ${to.name}, which let everybody pass and cost a call a statement`,
+    mayBeLeft: `open fences are still on the tables of the ${to.name}; they let every write pass, but cost a function call per statement`,
     undo: "nothing",
   };
 }
@@ -57,11 +57,11 @@ export function prove(parts: SwitchParts): StepWork {
       if (open.length === 0 && count === 0) return { fenceLsn: lsn, readTo: formatLsn(readTo), foreignWrites: 0 };
       throw new PghaulError(
         "FENCE_BREACH",
-        `the fence at the ${from.name} leaks: ${open.length} tables take writes, ${count} foreign transactions between ${lsn} and ${formatLsn(readTo)}`,
+        `the fence at the ${from.name} leaks: ${open.length} tables take writes; ${count} transactions by others between ${lsn} and ${formatLsn(readTo)}`,
         { context: { step: "prove", tables: open.slice(0, 10).join(", "), lsn }, suggestion: "pghaul verify run" },
       );
     },
-    mayBeLeft: `the fence at the ${from.name} is not proven`,
+    mayBeLeft: `the fence at the ${from.name} is not proved yet`,
     undo: "forward-only",
   };
 }

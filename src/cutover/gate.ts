@@ -1,6 +1,6 @@
 /**
- * What a gate may ask, and what becomes of its answer. What gates ask beside the two databases comes through `GateFacts`, so that this folder
- * knows neither state directory nor stream.
+ * What a gate may ask, and what becomes of its answer. Everything beside the two databases comes through `GateFacts`, so that this folder
+ * knows neither the state directory nor the stream.
  */
 import type { BetweenFacts } from "../conditions/between-facts.ts";
 import type { Condition } from "../conditions/condition.ts";
@@ -15,7 +15,7 @@ export interface GateResult {
   readonly open: boolean;
   /** Names and figures, 64-bit numbers as text; never row values. */
   readonly evidence: Readonly<Record<string, unknown>>;
-  /** What to do, where something is to be done: a statement, a setting or a command. */
+  /** What to do, if something has to be done: a statement, a setting or a command. */
   readonly fix?: string;
   /** ISO 8601. */
   readonly measuredAt: string;

@@ -7,7 +7,7 @@ import { PghaulError } from "../errors/pghaul-error.ts";
 import { otherSide, type SideName } from "../model/side.ts";
 import type { Attempt } from "./ports.ts";
 
-/** The step behind which there is only forward: the new primary takes writes. */
+/** The step after which a switch can only go forward: the new primary takes writes. */
 export const POINT_OF_NO_RETURN = "open";
 
 export type CutoverState = "source-primary" | "switching-to-target" | "writes-on-target" | "switching-to-source" | "complete";
@@ -84,7 +84,7 @@ const STATES: Readonly<Record<Attempt["outcome"], Readonly<Record<SideName, Cuto
   cancelled: { target: "source-primary", source: "writes-on-target" },
 };
 
-/** The state that the last attempt leaves; STATE_NEWER for one that this version does not know, which is refused, not guessed. */
+/** The state that the last attempt leaves; STATE_NEWER for one that this version does not know: it is refused, not guessed. */
 export function stateOf(attempt: Attempt | null): CutoverState {
   if (attempt === null) return "source-primary";
   const state = STATES[attempt.outcome]?.[attempt.to];
@@ -111,7 +111,7 @@ export function isOpened({ outcome, steps }: Attempt): boolean {
   return outcome === "running" && steps[POINT_OF_NO_RETURN]?.state === "done";
 }
 
-/** Whose writes count after the last attempt: what is measured and watched, and what an operator is told. */
+/** The side whose writes count after the last attempt: the one that is measured, watched and shown to operators. */
 export function primaryOf(attempt: Attempt | null): SideName {
   if (attempt === null) return "source";
   return attempt.outcome === "switched" || isOpened(attempt) ? attempt.to : otherSide(attempt.to);

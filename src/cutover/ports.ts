@@ -1,6 +1,6 @@
 /**
- * What a cutover asks of the two databases, of the route and of the running stream. The machine and its steps know these contracts,
- * no driver; so the same list of steps switches forward and back, over any adapter.
+ * What a cutover needs from the two databases, the route and the running stream. The machine and its steps know these contracts and no
+ * driver, so the same list of steps switches forward and back, over any adapter.
  */
 
 import type { Lsn } from "../model/lsn.ts";
@@ -14,43 +14,43 @@ export interface SequenceValue {
 }
 
 export interface FenceFact {
-  /** WAL insert position once the locks were had: any other writer of these tables committed below it, and none may above. */
+  /** WAL insert position once the locks were held: any other writer of these tables committed below it, and none may commit above it. */
   readonly lsn: Lsn;
   readonly sequences: readonly SequenceValue[];
   /** Milliseconds from asking for the locks to the commit. */
   readonly millis: number;
 }
 
-/** `whole`: every table and partition refuses writes. `none`: no one does. `partial`: a guard under way, or a partition made since. */
+/** `whole`: every table and partition refuses writes. `none`: no table does. `partial`: a guard is under way, or a partition was created since. */
 export type FenceState = "none" | "partial" | "whole";
 
 /** One of the two databases, as the switch sees it. */
 export interface CutoverSide {
   readonly name: SideName;
   /**
-   * Ends whatever an earlier process of ours still has under way here, and returns once it is gone: what this side shows from then on can be
-   * changed by us alone. Needed at the begin of a driver's work and after a statement that did not answer. Cheap where nothing is to be done.
+   * Ends whatever an earlier process of ours still has under way here, and returns once it is gone: from then on, only we can change what this side
+   * shows. Needed at the start of a driver's work and after a statement that did not answer. Cheap if there is nothing to do.
    */
   takeOver(limitMillis: number): Promise<void>;
   /**
-   * Stops every writer but our appliers, in one transaction: locks the moved tables in SHARE ROW EXCLUSIVE (so each earlier writer has
+   * Stops every writer except our appliers, in one transaction: locks the moved tables in SHARE ROW EXCLUSIVE (so each earlier writer has
    * ended), creates a statement trigger ENABLE ALWAYS on every table and partition, writes the marker and reads the sequences.
-   * Throws CUTOVER_DEADLINE, with who held what, when the locks are not had within `lockMillis`; nothing is changed then. The same when the
-   * server does not answer: then only `takeOver` tells.
+   * Throws CUTOVER_DEADLINE, and says who held what, if the locks are not granted within `lockMillis`; nothing is changed then. Also throws it if
+   * the server does not answer: then only `takeOver` can tell what happened.
    */
   fence(marker: string, lockMillis: number): Promise<FenceFact>;
   /** The same fence table by table, each in a transaction of its own: no barrier, for a side where nobody writes but our appliers. */
   guard(): Promise<void>;
   /** Lets writers in again and writes the marker, in one transaction that waits for no lock on a table. */
   open(marker: string, limitMillis: number): Promise<void>;
-  /** Takes triggers that let everybody pass off the tables where that is to be had at once. Returns on how many tables one is left. */
+  /** Removes open triggers from the tables where the lock is granted at once. Returns the number of tables that still have one. */
   tidy(): Promise<number>;
   fenceState(): Promise<FenceState>;
   writeMarker(id: string): Promise<void>;
   sawMarker(id: string): Promise<boolean>;
   /** Sets the sequences up to `margin` increments past the values, never back, and ends with a synchronous commit that makes all applied changes durable. */
   takeSequences(values: readonly SequenceValue[], margin: number): Promise<void>;
-  /** Tries one write a table, rolled back; returns the tables that took it. Empty: the fence holds. */
+  /** Tries one write per table, rolled back; returns the tables that accepted it. Empty: the fence holds. */
   probeWrites(): Promise<readonly string[]>;
 }
 
@@ -63,7 +63,7 @@ export interface Route {
   pause(limitMillis: number): Promise<void>;
   resume(limitMillis: number): Promise<void>;
   switchTo(side: SideName, limitMillis: number): Promise<void>;
-  /** Asked of reality where possible; null when the route cannot tell. */
+  /** Asks the route itself where possible; null when the route cannot tell. */
   current(limitMillis: number): Promise<SideName | null>;
 }
 
@@ -75,7 +75,7 @@ export interface StreamControl {
   notRunning(side: SideName): Promise<string | null>;
   /** Transactions in the log of `side` from `from` on that wrote to moved tables and are not ours: the fence's proof. */
   foreignWrites(side: SideName, from: Lsn): Promise<ForeignWrites>;
-  /** Ids of the tables that are held at `side`, as `side` itself says: what is in them is behind, though markers arrive. */
+  /** Ids of the tables that are held at `side`, as `side` itself says: their contents are behind, although markers arrive. */
   heldAt(side: SideName): Promise<readonly string[]>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Drives one switch: settles what an earlier, killed attempt left behind, then walks the steps; before the new primary is open any failure
- * cancels, afterwards there is only forward.
+ * Drives one switch: settles what an earlier, killed attempt left behind, then walks the steps. Before the new primary is open, any failure
+ * cancels; afterwards the switch can only go forward.
  */
 
 import { PghaulError } from "../errors/pghaul-error.ts";
@@ -16,12 +16,12 @@ export interface SwitchRequest {
   readonly marker: string;
 }
 
-const TRIED_AGAIN = "pghaul cutover status   # `pghaul run` tries again every few seconds until it is settled";
-const LEFT_OVER = "left over by a process that ended in the middle";
+const TRIED_AGAIN = "pghaul cutover status   # `pghaul run` tries every few seconds until the switch is settled";
+const LEFT_OVER = "left over from a process that ended in the middle";
 
 /**
  * Switches to `request.to`. Returns the attempt, outcome `switched`; throws after cancelling. With FENCE_BREACH the switch has been done,
- * and somebody must look at what passed the fence. CUTOVER_UNSETTLED says what is still to come, and on which side of the point of no return.
+ * and somebody must look at what got past the fence. CUTOVER_UNSETTLED says what is left to do, and on which side of the point of no return.
  */
 export async function runSwitch(steps: readonly Step[], request: SwitchRequest, context: WalkContext): Promise<Attempt> {
   const left = context.store.load();
@@ -52,7 +52,7 @@ export async function settle(steps: readonly Step[], context: WalkContext): Prom
   return context.store.load();
 }
 
-/** From the point of no return on: what was before it is over, and a second pause would be a second stall. */
+/** From the point of no return on: the earlier steps are over, and a second pause would be a second stall. */
 async function goOn(steps: readonly Step[], context: WalkContext): Promise<Attempt> {
   context.journal.append("going-on", { from: POINT_OF_NO_RETURN });
   const ahead = steps.slice(steps.findIndex(({ id }) => id === POINT_OF_NO_RETURN));
@@ -88,7 +88,7 @@ async function cancel(steps: readonly Step[], context: WalkContext, why: string)
 
 /**
  * Reality over memory: the new primary itself says whether it was opened, once nothing is under way there that could still open it. It is not
- * asked where no opening was begun, which stands in the record before the act: a new primary that is away must not keep the old one closed.
+ * asked if no opening was begun, which is recorded before the act: a new primary that is down must not keep the old one closed.
  */
 async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<boolean> {
   if (attempt.steps[POINT_OF_NO_RETURN] === undefined) return false;
@@ -99,7 +99,7 @@ async function isPastReturn(steps: readonly Step[], attempt: Attempt): Promise<b
   if (!opened && isOpened(attempt)) {
     throw new PghaulError(
       "REALITY_DIFFERS",
-      `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} does not know of it`,
+      `the record says that the ${attempt.to} was opened for writes; the ${attempt.to} itself has no trace of that`,
       {
         context: { step: POINT_OF_NO_RETURN },
         suggestion: "pghaul cutover status",
@@ -130,9 +130,9 @@ async function afterFailure(steps: readonly Step[], context: WalkContext, error:
   if (error instanceof PghaulError && error.code === "FENCE_BREACH") end(context);
 }
 
-/** What went wrong first, and what kept it from being settled. */
+/** What went wrong first, and what prevented it from being settled. */
 function unsettled(error: unknown, why: unknown, { journal }: WalkContext): unknown {
-  // What a person must judge is told as it is.
+  // An error that a person must judge is passed on as it is.
   if (!(error instanceof Error && why instanceof PghaulError) || why.code === "REALITY_DIFFERS" || why.code === "CUTOVER_STATE") return why;
   journal.append("unsettled", { error: error.message, why: why.message });
   return new PghaulError("CUTOVER_UNSETTLED", `${error.message}; it could not be cancelled yet: ${why.message}`, {
@@ -142,7 +142,7 @@ function unsettled(error: unknown, why: unknown, { journal }: WalkContext): unkn
   });
 }
 
-/** Who reads only the first error would take the route for right again, or the old primary for the one that takes writes. */
+/** From the first error alone, a reader would conclude that the route is right again, or that the old primary takes writes. */
 function withWhatIsLeft(error: unknown, steps: readonly Step[], { store }: WalkContext): unknown {
   const attempt = store.load();
   if (attempt === null || !(error instanceof Error)) return error;
@@ -159,7 +159,7 @@ function withWhatIsLeft(error: unknown, steps: readonly Step[], { store }: WalkC
   });
 }
 
-/** The switch is done, and what of it is still to come; null where nothing is. `error` is the last that kept it. */
+/** The switch is done; says which of its work is left, null if none is. `error` is the last one that prevented it. */
 function leftOf(attempt: Attempt, steps: readonly Step[], error?: unknown): unknown {
   const left = steps.find(({ id }) => attempt.steps[id]?.state === "left");
   if (left?.mayBeLeft === undefined) return error ?? null;

@@ -34,7 +34,7 @@ export class StallBudget {
     this.#turns.length = 0;
   }
 
-  /** What a step may take; all of it where the clients do not wait (a switch that goes on in a new process has no pause behind it). */
+  /** The time that a step may take; its full limit if no clients wait (a switch that continues in a new process has not paused them). */
   limitOf(step: PausedStep): number {
     const now = this.#now();
     if (this.#turns.at(-1)?.step !== step) this.#turns.push({ step, at: now });
@@ -53,8 +53,8 @@ export class StallBudget {
   }
 
   /**
-   * Runs `work` and stops waiting for it at its limit: a server that has frozen must not keep the clients waiting. What is left of `work`
-   * goes on unheard, so it must be harmless however late. Throws CUTOVER_DEADLINE.
+   * Runs `work` and stops waiting for it at its limit: a server that has frozen must not keep the clients waiting. The rest of `work`
+   * goes on unobserved, so it must be harmless however late it ends. Throws CUTOVER_DEADLINE.
    */
   async within<T>(step: PausedStep, work: () => Promise<T>): Promise<T> {
     const limit = this.limitOf(step);
@@ -70,7 +70,7 @@ export class StallBudget {
     }
   }
 
-  /** Names what used the time up: the step that found none left is seldom the one that took it. */
+  /** Names the step that used up the time: it is seldom the one that found none left. */
   #missed(step: PausedStep, limitMillis: number): PghaulError {
     const now = this.#now();
     const took = this.#turns.map(({ step: one, at }, turn) => ({ step: one, millis: Math.round((this.#turns[turn + 1]?.at ?? now) - at) }));
@@ -86,7 +86,7 @@ export class StallBudget {
         limitMillis: Math.round(limitMillis),
         took: took.map((one) => `${one.step} ${one.millis} ms`).join(", "),
       },
-      suggestion: "pghaul cutover check   # then run again; cutover.maxStall and cutover.deadlines say how long a step may take",
+      suggestion: "pghaul cutover check   # then run it again; cutover.maxStall and cutover.deadlines limit how long a step may take",
     });
   }
 }

@@ -30,8 +30,8 @@ export const ROUND_TRIPS = 3;
 
 export function switchOutline({ from, to, route, maxStallMillis, roundTripMillis, sequenceMargin }: OutlineParts) {
   return {
-    wayBack: outline("way-back", `make the way back: a stream out of the ${to}, held until the operator gives it up`, "stays"),
-    guard: outline("guard", `guard the ${to}: until it is opened, its tables refuse every writer but our appliers`, "stays"),
+    wayBack: outline("way-back", `make the way back: a stream out of the ${to}, kept until the operator gives it up`, "stays"),
+    guard: outline("guard", `guard the ${to}: until it is opened, its tables refuse every writer except pghaul's appliers`, "stays"),
     roundTrips: outline("round-trips", `send ${ROUND_TRIPS} markers from ${from} to ${to}, each within ${roundTripMillis} ms`, "nothing"),
     pause: outline(
       "pause",
@@ -40,22 +40,22 @@ export function switchOutline({ from, to, route, maxStallMillis, roundTripMillis
     ),
     fence: outline(
       "fence",
-      `fence the ${from}: lock the tables, refuse every writer but our appliers, write the marker, read the sequences`,
+      `fence the ${from}: lock the tables, refuse every writer except pghaul's appliers, write the marker, read the sequences`,
       "undone",
     ),
-    drain: outline("drain", `wait until everything up to the marker is at the ${to}`, "nothing"),
+    drain: outline("drain", `wait until everything up to the marker has reached the ${to}`, "nothing"),
     sequences: outline(
       "sequences",
-      `set the sequences of the ${to} ${sequenceMargin} steps ahead; commit synchronously, so that all that was applied is durable`,
+      `set the sequences of the ${to} ${sequenceMargin} steps ahead; commit synchronously, so that everything applied so far is durable`,
       "nothing",
     ),
     route: outline("route", `change the route (${route}) to the ${to}, which does not take writes yet`, "undone"),
     open: outline(POINT_OF_NO_RETURN, `POINT OF NO RETURN: let the ${to} take writes`, "forward-only"),
     resume: outline("resume", "let transactions go on at the route", "forward-only"),
-    tidy: outline("tidy", `take the open fence off the tables of the ${to}, where no lock is waited for`, "nothing"),
+    tidy: outline("tidy", `remove open fences from the tables of the ${to}, where that needs no wait for a lock`, "nothing"),
     prove: outline(
       "prove",
-      `prove the fence: every table of the ${from} refuses a write, and its log shows none by others behind the fence`,
+      `prove the fence: every table of the ${from} refuses a write, and its log shows no write by others after the fence`,
       "forward-only",
     ),
   } as const;

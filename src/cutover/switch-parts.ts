@@ -25,7 +25,7 @@ export interface SwitchParts {
   readonly settings: SwitchSettings;
   readonly sleep: (millis: number) => Promise<void>;
   readonly now: () => number;
-  /** Where time is not the system's. */
+  /** A clock other than the system's. */
   readonly timer?: Timer;
 }
 
@@ -48,7 +48,7 @@ export async function waitForMarker(
     if (now() - began > limitMillis) {
       throw new PghaulError("CUTOVER_DEADLINE", `the marker did not reach the ${to.name} within ${Math.round(limitMillis)} ms`, {
         context: { step },
-        suggestion: "pghaul status   # look at the lag, then run again",
+        suggestion: "pghaul status   # look at the lag, then run it again",
       });
     }
     await sleep(POLL_MILLIS);
@@ -56,13 +56,13 @@ export async function waitForMarker(
 }
 
 /**
- * A row that is refused after the gates were asked holds its table, and the marker arrives all the same, in another table. The hold is written
- * in the stream's order, so once the marker is seen it is seen too. Throws TABLE_HELD.
+ * A row that is refused after the gates were checked holds its table, but the marker still arrives, in another table. The hold is written
+ * in the stream's order, so whoever sees the marker also sees the hold. Throws TABLE_HELD.
  */
 export async function refuseHeld({ to, stream }: SwitchParts): Promise<void> {
   const held = await stream.heldAt(to.name);
   if (held.length === 0) return;
-  throw new PghaulError("TABLE_HELD", `the ${to.name} has refused a row since the gates were asked; held: ${held.join(", ")}`, {
+  throw new PghaulError("TABLE_HELD", `the ${to.name} has refused a row since the gates were checked; held: ${held.join(", ")}`, {
     context: { step: "drain" },
     suggestion: "pghaul status",
   });

@@ -108,7 +108,7 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
   return {
     check: async () => (await router.current(settings.routeMillis)) === to.name,
     act: async () => {
-      // A hook that fails may have done its work all the same: what the route shows decides, where it can be asked.
+      // A hook that fails may have done its work: the route's own answer decides, if it can be asked.
       const failure = await router.switchTo(to.name, budget.limitOf("route")).then(
         () => null,
         (error: unknown) => error,
@@ -116,11 +116,11 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
       const now = await router.current(budget.limitOf("route"));
       if (failure !== null && now !== to.name) throw failure;
       if (now !== null && now !== to.name) {
-        throw new PghaulError("ROUTE_FAILED", `the route was told to lead to the ${to.name}, and still leads to the ${now}`, {
+        throw new PghaulError("ROUTE_FAILED", `the route was switched to the ${to.name}, but still points to the ${now}`, {
           context: { step: "route" },
         });
       }
-      return { route: now ?? "not told" };
+      return { route: now ?? "unknown" };
     },
     takeOver: () => router.takeOver(settings.routeMillis),
     undo: async () => {
@@ -129,9 +129,9 @@ function route({ from, to, route: router, settings }: SwitchParts, budget: Stall
       await router.switchTo(from.name, settings.routeMillis);
       const then = await router.current(settings.routeMillis);
       if (then === to.name)
-        throw new PghaulError("ROUTE_FAILED", `the route was led back to the ${from.name}, and still leads to the ${then}`);
+        throw new PghaulError("ROUTE_FAILED", `the route was switched back to the ${from.name}, but still points to the ${then}`);
     },
-    undoMayFail: `the route could not be led back to the ${from.name}; it takes writes again, the ${to.name} does not`,
+    undoMayFail: `the route could not be switched back to the ${from.name}; the ${from.name} takes writes again, the ${to.name} does not`,
   };
 }
 
@@ -142,7 +142,7 @@ function open(parts: SwitchParts, budget: StallBudget): StepWork {
     check: () => to.sawMarker(opened()),
     takeOver: () => to.takeOver(settings.sideMillis),
     act: async () => {
-      // The last moment at which a miss costs nothing; an opening that is under way has to be waited for.
+      // The last moment at which a missed deadline costs nothing; once an opening is under way, we have to wait for it.
       budget.refuseIfSpent(POINT_OF_NO_RETURN);
       await to.open(opened(), settings.sideMillis);
       return {};

@@ -19,16 +19,16 @@ export interface StepWork {
   /** Asks reality whether the step's effect is there. A step that must always run again answers false. */
   readonly check: () => Promise<boolean>;
   readonly act: () => Promise<Evidence>;
-  /** Ends what an earlier process may still have under way of it; until then neither `check` nor `undo` says what will be so. */
+  /** Ends what an earlier process may still have under way for this step; until then the answers of `check` and `undo` can become wrong. */
   readonly takeOver?: () => Promise<void>;
   readonly undo: (() => Promise<void>) | "forward-only" | "nothing";
-  /** Its undo ends the outage, and waits for no other. */
+  /** Its undo ends the outage and waits for no other undo. */
   readonly undoFirst?: true;
-  /** Set where the other undos are right even if this one fails; says what is left. */
+  /** Set if the other undos are right even when this one fails; says what is left. */
   readonly undoMayFail?: string;
   /**
-   * Set on a step behind the point of no return without which the switch is done all the same; says what is left when it fails. It is tried
-   * again, and keeps nothing else waiting: the side that it asks may be the one that was moved away from because it was dying.
+   * Set on a step after the point of no return that the switch can be done without; says what is left when it fails. It is tried
+   * again, and nothing else waits for it: the side that it asks may be the one that was dying, which is why its writes were moved away.
    */
   readonly mayBeLeft?: string;
 }
@@ -82,7 +82,7 @@ async function runStep(step: Step, context: WalkContext): Promise<void> {
   }
 }
 
-/** Asked again, it says the same: nothing is to be waited for. */
+/** It would give the same answer again, so there is nothing to wait for. */
 function isForAPerson(error: unknown): boolean {
   return error instanceof PghaulError && error.code === "FENCE_BREACH";
 }
@@ -95,7 +95,7 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
   const begun = steps.filter((step) => recordOf(context, step.id) !== undefined);
   for (const step of begun) {
     if (step.undo === "forward-only" && (await step.check())) {
-      throw new PghaulError("CUTOVER_STATE", `step "${step.id}" has taken effect: the switch can only go on`, {
+      throw new PghaulError("CUTOVER_STATE", `step "${step.id}" has taken effect: the switch can only go forward`, {
         context: { step: step.id },
         suggestion: "pghaul cutover run",
       });
@@ -109,7 +109,7 @@ export async function walkBack(steps: readonly Step[], context: WalkContext): Pr
   }
 }
 
-/** Does, or undoes, what an earlier walk had to leave. Throws what keeps it; journals only what has changed. */
+/** Does, or undoes, what an earlier walk had to leave. Throws the error that prevents it; journals only changes. */
 export async function finishWhatIsLeft(steps: readonly Step[], context: WalkContext): Promise<void> {
   for (const step of steps) {
     if (recordOf(context, step.id)?.state !== "left") continue;

@@ -15,8 +15,8 @@ export class BoundaryWork {
   }
 
   /**
-   * Settles as the work does. `endsStream` says which failures of it end the stream too. Rejects when the stream has ended: who waits for a
-   * boundary must not wait for one that never comes.
+   * Settles as the work does. `endsStream` says which failures of it end the stream too. Rejects when the stream has ended: nobody must
+   * wait for a boundary that never comes.
    */
   add(work: (signal: AbortSignal) => Promise<void>, endsStream: (error: unknown) => boolean): Promise<void> {
     if (this.#ended !== null) return Promise.reject(this.#ended.reason);

@@ -1,5 +1,5 @@
 /**
- * Folding: many changes of a batch become at most one operation a key, so that the target works in sets.
+ * Folding: many changes of a batch become at most one operation per key, so that the target works in sets.
  *
  * insert + update -> insert; update + update -> update with columns carried forward; delete + insert -> replace; a key change -> delete +
  * insert. What cannot be folded without knowing the target's row (a key change that leaves a TOASTed column unchanged, TRUNCATE) is
@@ -72,9 +72,9 @@ export class Fold {
     return true;
   }
 
-  /** Hands over what was folded and starts anew. */
+  /** Hands over what was folded and starts over. */
   drain(): FoldedTable[] {
-    // A change that was refused leaves its table's part empty.
+    // A refused change leaves its table's part empty.
     const filled = [...this.#folds.values()].filter(({ changes }) => changes.length > 0);
     const drained = filled.map(({ table, entries, changes }) => ({
       table,

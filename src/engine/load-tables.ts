@@ -28,7 +28,7 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
-/** Waits for all, then throws the first failure that is not the echo of another. */
+/** Waits for all, then throws the first failure that is not a consequence of another. */
 async function settleAll(running: readonly Promise<void>[]): Promise<void> {
   let failure: { readonly error: unknown } | null = null;
   await Promise.all(
@@ -47,7 +47,7 @@ interface OpenTable {
   readonly load: KeyedLoad;
   readonly chunks: ChunkRecord[];
   busy: number;
-  /** The target refused a row: nothing more is begun, and who leaves last has the table held. */
+  /** The target refused a row: nothing more is started, and the last reader to leave has the table held. */
   refused: PghaulError | null;
 }
 
@@ -123,7 +123,7 @@ export class TablesLoad {
   /** A table with a chunk to read, opening the next one when the open ones have none; null when nothing is left to start, or at a stop. */
   async #nextOpen(): Promise<OpenTable | null> {
     for (;;) {
-      // Before anything is taken and before any floor: who waits here keeps no log and no work from anybody.
+      // Before anything is taken and before any floor: a reader that waits here holds back neither log nor work.
       if (this.#readIsNext() && !(await this.#mayRead())) return null;
       const ready = this.#ready();
       if (ready !== undefined) {
@@ -133,7 +133,7 @@ export class TablesLoad {
       const table = this.#queue.shift();
       if (table === undefined) {
         if (this.#openings === 0) return null;
-        // What is on its way to be open may have work for more than the reader that opens it.
+        // A table that is being opened may have work for more readers than the one that opens it.
         await this.#opening;
         continue;
       }
@@ -155,7 +155,7 @@ export class TablesLoad {
     return this.#open.find(({ chunks }) => chunks.length > 0);
   }
 
-  /** False where the next table is only to be opened, which may find it merged already, or was read whole in an earlier life. */
+  /** False if the next table only has to be opened (which may find it merged already), or was read whole in an earlier life. */
   #readIsNext(): boolean {
     const next = this.#queue[0];
     return this.#ready() !== undefined || (next?.key === null && !this.#loading.hasBegun(next.id));
@@ -179,8 +179,8 @@ export class TablesLoad {
     const load = this.#loading.open(table, this.#options.signal, this.#floor);
     const open: OpenTable = { table, load, chunks: [], busy: 0, refused: null };
     for (const chunk of chunks) {
-      // The target's word counts, not our note: it may have committed what we died before noting, or, being a standby that was behind when it
-      // was promoted, have lost what we noted.
+      // The target's record counts, not ours. It may have committed something that we did not live to record. Or it is a promoted standby that
+      // was behind, and has lost what we recorded.
       if (this.#loading.hasChunk(chunk.id)) {
         if (!chunk.merged) store.chunkMerged(chunk.id, 0, 0);
         continue;
@@ -193,7 +193,7 @@ export class TablesLoad {
     if (open.chunks.length === 0) await this.#finish(open);
   }
 
-  /** Plans what no chunk covers of the leaves that the table has now. */
+  /** Plans the ranges that no chunk covers yet, over the leaves that the table has now. */
   async #planMissing(table: Table): Promise<readonly ChunkRecord[]> {
     const { source, store } = this.#ports;
     const covered = new Set(store.chunks(table.id).map(({ range }) => range.leaf));
@@ -237,7 +237,7 @@ export class TablesLoad {
     }
   }
 
-  /** From where the load of a table that is not open needs the log. */
+  /** The position from which a table that is not open needs the log. */
   #keepLogFor(table: string): Lsn | null {
     const from = this.#loading.neededFrom(table, this.#floor.known);
     if (from !== null) this.#held.set(table, from);
@@ -265,7 +265,7 @@ export class TablesLoad {
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (this.#open.includes(open)) {
-        // Until the hold is on record, who starts again goes on from the cursor that is.
+        // Until the hold is on record, a restart continues from the existing cursor.
         this.#held.set(table.id, load.oldestPosition ?? this.#floor.known);
         this.#open.splice(this.#open.indexOf(open), 1);
       }
@@ -280,12 +280,14 @@ export class TablesLoad {
   }
 
   /**
-   * While a leaf was no part of the table nobody streamed what was changed in it: a row that was read before and is gone or other now would stay
-   * at the target. Which rows those are nobody knows, so none of the table is kept. To be called when nothing of it is under way.
+   * While a leaf was not part of the table, its changes were not streamed. A row that was read before and has been deleted or changed since would
+   * stay at the target. Nobody knows which rows those are, so no row of the table is kept. Call this when nothing of the table is under way.
    */
   async #startOver(open: OpenTable): Promise<void> {
     const { table } = open;
-    this.#ports.observer.waiting(`${table.id} is read again from its beginning: a partition left it and came back meanwhile`);
+    this.#ports.observer.waiting(
+      `${table.id} is read again from the start: one of its partitions was detached and attached again meanwhile`,
+    );
     // First: no other reader may take work from it while it is emptied.
     this.#open.splice(this.#open.indexOf(open), 1);
     await this.#loading.startOver(table);

@@ -6,9 +6,9 @@ import type { EnginePorts } from "./ports.ts";
 const NUDGE_MILLIS = 200;
 
 /**
- * As `passLog`, for the place of reads that began when the log was fed by the stream `since`. Throws SOURCE_LOST when it is another by now:
- * the source may have crashed between read and pass, and then what was read may hold transactions that never happened, and its view may
- * take new ones for old. They are to be read again.
+ * As `passLog`, for the place of reads that began when the log was fed by the stream `since`. Throws SOURCE_LOST if it is another
+ * stream by now: the source may have crashed between read and pass. Then the rows may contain transactions that never happened, and their view
+ * may mistake new transactions for old ones. They must be read again.
  */
 export async function passRead(
   ports: Pick<EnginePorts, "log" | "source" | "clock">,
@@ -17,7 +17,7 @@ export async function passRead(
 ): Promise<void> {
   await passLog(ports, lsn, signal);
   if (ports.log.streams() === since) return;
-  throw new PghaulError("SOURCE_LOST", "the stream from the source was lost while rows were being read; they are read again");
+  throw new PghaulError("SOURCE_LOST", "the stream from the source was lost while rows were being read; pghaul reads them again");
 }
 
 /**
@@ -38,7 +38,7 @@ export async function passLog(
       if (!(await Promise.race([passed, slept]))) await source.heartbeat();
     } finally {
       waited.abort();
-      // The one that lost the race rejects with the abort; that is its end, not a failure.
+      // The loser of the race rejects with the abort; that is not a failure.
       await Promise.allSettled([passed, slept]);
     }
   }

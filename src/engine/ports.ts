@@ -73,7 +73,7 @@ export interface WholeRead {
   readonly view: ReadView;
   readonly hi: Lsn;
   readonly copyText: AsyncIterable<Uint8Array>;
-  /** After `copyText` has ended: throws when the server is not any more the one that took the snapshot, for it crashed meanwhile. */
+  /** After `copyText` has ended: throws if the server that took the snapshot has crashed meanwhile. */
   stillThere(): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ export interface SourceReader {
   /**
    * Returns once every transaction that may have written before the slot existed has ended: takes
    * `B = pg_current_xact_id()` and waits for `pg_snapshot_xmin(pg_current_snapshot()) >= B`. Without it, data is lost on every
-   * version (research, scenario B). `waiting` hears who is waited for.
+   * version (research, scenario B). `waiting` is told which transactions it waits for.
    */
   barrier(waiting: (who: string) => void, signal: AbortSignal): Promise<void>;
   /**

@@ -1,5 +1,5 @@
 /**
- * The target's refusal of a row, as against a target that is away or forbids: repeating does not help, and only this table is concerned. The
+ * The target's refusal of a row, in contrast to a target that is down or lacks a privilege: retrying does not help, and only this table is affected. The
  * adapter says which errors are refusals (code ROW_REFUSED); the engine holds the table and goes on with the others.
  */
 import { PghaulError } from "../errors/pghaul-error.ts";
@@ -9,7 +9,7 @@ import { formatLsn, type Lsn } from "../model/lsn.ts";
 import type { Table } from "../model/table.ts";
 import type { Row } from "../model/value.ts";
 
-/** A refusal of which it is known what change it met. */
+/** A refusal whose change is known. */
 export class RefusedChange extends PghaulError {
   readonly hold: Hold;
 

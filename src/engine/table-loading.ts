@@ -1,6 +1,6 @@
 /**
- * How one kind of target takes the load of tables. What is read, when, and by whom, `TablesLoad` decides for all of them; what becomes of a read
- * differs: a row target answers at once what it holds (`rows/`), a version target lets the newest version of a key win (`versions/`).
+ * How one kind of target takes the load of tables. `TablesLoad` decides for all kinds what is read, when, and by whom. What becomes of a read
+ * differs: a row target says at once what it holds (`rows/`), a version target lets the newest version of a key win (`versions/`).
  */
 import type { PghaulError } from "../errors/pghaul-error.ts";
 import type { Lsn } from "../model/lsn.ts";
@@ -18,22 +18,22 @@ export interface OpenRead {
 }
 
 export interface TableLoading {
-  /** Nothing is to be done for it: it is part of the stream, or held. */
+  /** Nothing has to be done for it: it is part of the stream, or held. */
   isSettled(table: string): boolean;
-  /** Something of it is at the target from an earlier life. */
+  /** Part of it is at the target from an earlier life. */
   hasBegun(table: string): boolean;
-  /** All of it is at the target from an earlier life, and it has only to join; else null. */
+  /** All of it is at the target from an earlier life, and it only has to join; null otherwise. */
   loadedBefore(table: string): TableProgress | null;
-  /** From where its load needs the log: where an earlier life has left it, else from `floor`; null where it never does. */
+  /** The position from which its load needs the log: where an earlier life stopped, otherwise `floor`; null if it never needs the log. */
   neededFrom(table: string, floor: Lsn): Lsn | null;
   hasChunk(chunk: number): boolean;
-  /** Goes on where earlier lives have stopped. `floor` is the one that the floors of its reads come from. */
+  /** Continues where earlier lives stopped. `floor` supplies the floors of its reads. */
   open(table: Table, signal: AbortSignal, floor: VisibleFloor): KeyedLoad;
   /** Loads a table without a key, or goes on after a crash. Returns when all of it is at the target. */
   loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress>;
   /** Takes a table under load back to before it began, at the target and in the store; nothing of it is under way. */
   startOver(table: Table): Promise<void>;
-  /** Records that the target refused a row of it; `cursor` is how far it came. To be called when nothing of the table is under way. */
+  /** Records that the target refused one of its rows; `cursor` is how far it came. Call this when nothing of the table is under way. */
   hold(table: Table, refusal: PghaulError, cursor: Lsn): Promise<void>;
 }
 
@@ -48,8 +48,8 @@ export interface KeyedLoad {
   openRead(floor: Lsn): OpenRead;
   /** Hands over a chunk; settles when it is at the target and recorded. */
   merge(chunk: ChunkRecord, read: ChunkRead, open: OpenRead): Promise<void>;
-  /** After the last merge: settles what the log could not tell. Returns when the table is complete at the target. */
+  /** After the last merge: settles the keys whose values the log could not supply. Returns when the table is complete at the target. */
   finish(floor: VisibleFloor): Promise<TableProgress>;
-  /** Nothing of this table is written any more; whoever waits for a merge hears why. */
+  /** No row of this table is written any more; callers that wait for a merge get the reason. */
   fail(refusal: PghaulError): void;
 }

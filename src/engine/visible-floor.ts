@@ -1,8 +1,8 @@
 /**
  * The visible floor: an LSN below which every commit is contained in every snapshot taken from now on.
  *
- * A commit record is in WAL, and in our log, before the transaction becomes visible: for the time of an fsync, or for hours where a
- * synchronous standby is awaited. So a chunk's roll-forward must start at the first commit that may still be invisible, not at the chunk.
+ * A commit record is in WAL, and in our log, before the transaction becomes visible: for the time of an fsync, or for hours if it waits
+ * for a synchronous standby. So a chunk's roll-forward must start at the first commit that may still be invisible, not at the chunk.
  */
 import { type Lsn, maxLsn } from "../model/lsn.ts";
 import type { ChangeLog, Clock, SourceReader } from "./ports.ts";
@@ -12,7 +12,7 @@ const REFRESH_MILLIS = 1_000;
 
 interface FloorPorts {
   readonly source: Pick<SourceReader, "heartbeat">;
-  /** Who does not feed the log cannot count its streams, and proves nothing that outlives it. */
+  /** A process that does not feed the log cannot count its streams, and proves nothing that outlives it. */
   readonly log: Pick<ChangeLog, "start" | "passed" | "headers"> & Partial<Pick<ChangeLog, "streams">>;
   readonly clock: Pick<Clock, "now">;
 }
@@ -26,14 +26,14 @@ export class VisibleFloor {
 
   constructor(ports: FloorPorts) {
     this.#ports = ports;
-    // What the log no longer holds, or never held, was visible when its first position was taken: that is what the barrier waits for.
+    // Commits that the log no longer holds, or never held, were visible when its first position was taken: the barrier waited for that.
     this.#floor = ports.log.start();
     this.#proved = this.#floor;
   }
 
   /**
-   * The floor as far as it can be put on record. One whose snapshot and whose log are of two streams is good enough for reads that fail by
-   * themselves (`passRead`); a source that crashed in between has given the xids of its lost transactions to others.
+   * The floor as far as it can be recorded. If its snapshot and its log belong to two streams, it is good enough only for reads that fail by
+   * themselves (`passRead`): a source that crashed in between has given the xids of its lost transactions to others.
    */
   get proved(): Lsn {
     return this.#proved;
@@ -59,8 +59,8 @@ export class VisibleFloor {
     const { log, clock } = this.#ports;
     let since = log.streams?.();
     let floor = await this.#look(signal);
-    // A source that crashed between the snapshot and the log has given the xids of its lost transactions to others: those the snapshot would
-    // take for contained, and no read would notice, for it begins behind the crash.
+    // A source that crashed between the snapshot and the log has given the xids of its lost transactions to others: the snapshot would
+    // count those as contained, and no read would notice, because it begins after the crash.
     while (since !== log.streams?.()) {
       since = log.streams?.();
       floor = await this.#look(signal);

@@ -12,5 +12,5 @@ export interface FenceBreach {
 export function breachText({ side, transactions, tables, firstLsn, lastLsn, at }: FenceBreach & { readonly side: string }): string {
   const count = transactions === 1 ? "1 transaction" : `${transactions} transactions`;
   const where = firstLsn === lastLsn ? `at ${firstLsn}` : `from ${firstLsn} to ${lastLsn}`;
-  return `${count} passed the fence at the ${side} (${tables.join(", ")}, ${where}, first seen ${at}); find who writes there and stop it, then: pghaul verify run`;
+  return `${count} got past the fence at the ${side} (${tables.join(", ")}, ${where}, first seen ${at}); find out who writes there and stop it, then run: pghaul verify run`;
 }

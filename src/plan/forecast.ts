@@ -84,14 +84,16 @@ export function forecast({ tables, reads, workers, walBytesPerSecond }: Forecast
     logBytes: estimate((time) => time * walBytesPerSecond),
     confidence: coverage >= HIGH_COVERAGE && isTargetKnown ? "high" : coverage >= MEDIUM_COVERAGE ? "medium" : "low",
     basis: [
-      `${Math.round(coverage * 100)} % of the data lies in ${known.length === 1 ? "the one table" : `the ${known.length} tables`} that ${known.length === 1 ? "was" : "were"} measured`,
-      `one reader moves ${rateText(totalBytes, readerSeconds)} MB of table a second${knownBytes === 0 ? " (assumed, nothing was measured)" : ""}`,
-      ...(ownSeconds > 0 ? [`this machine moves at most ${rateText(totalBytes, ownSeconds)} MB a second, with any number of readers`] : []),
-      `of ${workers} readers between a quarter and all count`,
+      `${Math.round(coverage * 100)} % of the data is in ${known.length === 1 ? "the one table" : `the ${known.length} tables`} that ${known.length === 1 ? "was" : "were"} measured`,
+      `one reader moves ${rateText(totalBytes, readerSeconds)} MB of table data per second${knownBytes === 0 ? " (assumed, nothing was measured)" : ""}`,
+      ...(ownSeconds > 0
+        ? [`this machine moves at most ${rateText(totalBytes, ownSeconds)} MB per second, with any number of readers`]
+        : []),
+      `the range assumes that between a quarter and all of the ${workers} readers work at full speed`,
       isTargetKnown
-        ? "the target was measured with a temporary table, which writes no WAL and has no index but the key's"
-        : "the target was not measured, and is most often the slower side",
-      `the source writes ${(walBytesPerSecond / 1e6).toFixed(1)} MB of WAL a second now; at its peak it may write more`,
+        ? "the target was measured with a temporary table, which writes no WAL and has only an index for the key"
+        : "the target was not measured, and it is usually the slower side",
+      `the source writes ${(walBytesPerSecond / 1e6).toFixed(1)} MB of WAL per second now; at peak times it may write more`,
     ],
   };
 }

@@ -33,50 +33,54 @@ const FORWARD_ONLY = "forward only";
 const SCHEMA: Readonly<Record<Capabilities["schema"], PlanStep>> = {
   moved: step(
     "schema",
-    "move types, functions, tables and their keys to the target, whose tables must be empty",
+    "create types, functions, tables and their keys at the target; tables that exist there must be empty",
     "drop them at the target",
   ),
-  existing: step("schema", "compare the tables at the target with the source's; they must be empty and fit", NOTHING),
-  described: step("schema", "find the target empty, or begun by this migration; each table is described as its load begins", NOTHING),
+  existing: step("schema", "compare the tables at the target with those of the source; they must match and be empty", NOTHING),
+  described: step(
+    "schema",
+    "make sure that the target is empty or belongs to this migration; each table is described when its load begins",
+    NOTHING,
+  ),
 };
 
 const LOAD: Readonly<Record<Capabilities["takes"], PlanStep>> = {
   rows: step(
     "load",
-    "read the tables in short chunks, bring each up to date from the change log, merge it into the target",
+    "read the tables in short chunks, bring each chunk up to date from the change log, merge it into the target",
     "empty the tables at the target",
   ),
   versions: step(
     "load",
-    "read the tables in short chunks and give them to the target, each with its place in the change log; append the changes beside them",
+    "read the tables in short chunks and write each to the target with its place in the change log; append the changes beside them",
     "empty the target",
   ),
 };
 
 const FINISH: Readonly<Record<Capabilities["schema"], readonly PlanStep[]>> = {
   moved: [
-    step("indexes", "build each table's other indexes when its rows are there", "drop them at the target"),
+    step("indexes", "build each table's other indexes once its rows are loaded", "drop them at the target"),
     step("constraints", "foreign keys, triggers, sequences, statistics", "drop them at the target"),
   ],
-  existing: [step("constraints", "sequences and statistics; foreign keys and triggers are there already", NOTHING)],
-  described: [step("publish", "tell for each table from which position on it is complete", NOTHING)],
+  existing: [step("constraints", "sequences and statistics; foreign keys and triggers exist already", NOTHING)],
+  described: [step("publish", "record for each table the position from which it is complete", NOTHING)],
 };
 
 function loadSteps({ schema, takes }: StepOptions["target"]): readonly PlanStep[] {
   return [
     SCHEMA[schema],
-    step("slot", "create publication and replication slot at the source, and decode once into nothing", TEARDOWN),
-    step("barrier", "wait until every transaction that wrote before the slot was made has ended", NOTHING),
+    step("slot", "create publication and replication slot at the source, and test that the slot can be decoded", TEARDOWN),
+    step("barrier", "wait until every transaction that wrote before the slot was created has ended", NOTHING),
     LOAD[takes],
     ...FINISH[schema],
-    step("catch-up", "apply what the source wrote meanwhile, and keep streaming", "pghaul cdc stop"),
+    step("catch-up", "apply what was written at the source meanwhile, and keep streaming", "pghaul cdc stop"),
     step("verify", "compare every table, rows and contents, while writes go on", NOTHING),
   ];
 }
 
 const UNDO: Readonly<Record<StepOutline["undo"], string>> = {
-  undone: "undone by itself when the switch is cancelled",
-  stays: "stays when the switch is cancelled",
+  undone: "undone automatically if the switch is cancelled",
+  stays: "stays if the switch is cancelled",
   nothing: NOTHING,
   "forward-only": FORWARD_ONLY,
 };
@@ -85,12 +89,12 @@ const UNDO: Readonly<Record<StepOutline["undo"], string>> = {
 function cutoverSteps(outline: readonly StepOutline[]): readonly PlanStep[] {
   const point = outline.find(({ undo }) => undo === "forward-only");
   return [
-    step("cutover-gates", "look at every gate: lag, errors, open transactions, verification, slots, way back", NOTHING),
+    step("cutover-gates", "check every gate: lag, errors, open transactions, verification, slots, way back", NOTHING),
     ...outline.map(({ id, title, undo }) => step(`cutover-${id}`, title, UNDO[undo], id === point?.id)),
     step(
       "rollback-window",
-      "stream the target's writes back to the source until the operator ends it: pghaul cutover rollback loses nothing until then",
-      "ended by pghaul cdc teardown, for good",
+      "stream the target's writes back to the source until the operator ends that; until then, pghaul cutover rollback loses nothing",
+      "pghaul cdc teardown ends it for good",
     ),
   ];
 }

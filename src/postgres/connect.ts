@@ -96,7 +96,7 @@ async function openAt(
       await client.end();
       throw unreachable(
         options.side,
-        `is ${role.inRecovery ? "a standby" : role.readOnly ? "a read-only primary" : "a primary"}, asked for is ${at.attrs}`,
+        `is ${role.inRecovery ? "a standby" : role.readOnly ? "a read-only primary" : "a primary"}, but target_session_attrs=${at.attrs} is required`,
       );
     } catch (error) {
       if (index === attempts.length - 1 || !justifiesOtherMode(ssl, error)) throw error;

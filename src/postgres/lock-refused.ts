@@ -39,7 +39,7 @@ export async function lockRefused(client: pg.Client, side: SideName, table?: str
   if (first === undefined) {
     return new PghaulError(sideCode(side, "QUERY"), `${table ?? "a table"} of the ${side} was locked by another session`, {
       context,
-      suggestion: "Run the same command again; the lock is gone.",
+      suggestion: "Run the same command again; the lock has been released.",
     });
   }
   return new PghaulError(sideCode(side, "QUERY"), `locked at the ${side}: ${holders.map(describe).join("; ")}`, {

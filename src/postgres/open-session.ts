@@ -61,7 +61,7 @@ export async function openSession(request: SessionRequest): Promise<OpenSession>
   signal.throwIfAborted();
   const client = new pg.Client(config);
   // The stream is looked up when it is needed: the TLS handshake puts another in its place.
-  const giveUp = () => client.connection.stream.destroy(new Error("connecting was given up"));
+  const giveUp = () => client.connection.stream.destroy(new Error("the connection attempt was abandoned"));
   signal.addEventListener("abort", giveUp);
   try {
     surviveLoss(client, request);
@@ -135,7 +135,10 @@ function insistOnChannelBinding(client: pg.Client, side: SideName): { error?: Pg
   const { connection } = client;
   const refusal: { error?: PghaulError } = {};
   const refuse = () => {
-    refusal.error = new PghaulError(sideCode(side, "AUTH"), "channel_binding=require, and the server does not offer it");
+    refusal.error = new PghaulError(
+      sideCode(side, "AUTH"),
+      "channel_binding=require is set, but the server does not offer channel binding",
+    );
     connection.stream.destroy(refusal.error);
   };
   let bound = false;

@@ -105,7 +105,7 @@ function parsePairs(text: string): Conninfo {
         'postgresql://user@host:5432/database or "host=... dbname=... user=..."',
       );
     }
-    if (match[3] !== undefined && match[4] === "") throw invalidConninfo(`${PAIRS} has a quote that is not closed`);
+    if (match[3] !== undefined && match[4] === "") throw invalidConninfo(`${PAIRS} has an unclosed quote`);
     const value = (match[3] ?? match[5] ?? "").replace(/\\(.)/gs, "$1");
     found[parameterNamed(match[1] as string, PAIRS)] = value;
   }
@@ -153,7 +153,7 @@ function storeHosts(authority: string, store: (name: ParameterName, raw: string)
 
 function storeQueryParameter(piece: string, found: Partial<Record<ParameterName, string>>): void {
   const parts = piece.split("=");
-  if (parts.length !== 2) throw invalidConninfo("a query parameter of the connection string is not of the form name=value");
+  if (parts.length !== 2) throw invalidConninfo("a query parameter of the connection string does not have the form name=value");
   const [name, value] = parts.map(decodePercent) as [string, string];
   // The one JDBC habit that libpq takes over.
   if (name === "ssl" && value === "true") found.sslmode = "require";

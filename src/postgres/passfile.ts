@@ -24,7 +24,7 @@ export async function readPassfile(file: string, key: PassfileKey): Promise<Pass
   if (found === undefined) return {};
   if (!found.isFile()) return { ignored: `the password file ${file} is ignored: it is not a plain file` };
   if (process.platform !== "win32" && (found.mode & 0o077) !== 0) {
-    return { ignored: `the password file ${file} is ignored: group or others may read it (chmod 600 ${file})` };
+    return { ignored: `the password file ${file} is ignored: group or others can read it (chmod 600 ${file})` };
   }
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return { ignored: `the password file ${file} is ignored: it cannot be read` };

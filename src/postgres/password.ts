@@ -37,7 +37,7 @@ export async function readPassword(spec: ConnectionSpec, host: HostSpec, side: S
     case "passfile": {
       const answer = source.path === undefined ? {} : await readPassfile(source.path, passfileKey(spec, host));
       if (answer.password !== undefined && answer.password !== "") return answer.password;
-      throw fail(`the server asks for a password and none was found${answer.ignored === undefined ? "" : `: ${answer.ignored}`}`);
+      throw fail(`the server asks for a password, but none was found${answer.ignored === undefined ? "" : `: ${answer.ignored}`}`);
     }
   }
 }

@@ -238,7 +238,7 @@ function passwordSource(
   if (settings.rdsIam !== undefined) explicit.push({ kind: "rds-iam", region: settings.rdsIam.region });
   if (explicit.length > 1)
     throw invalidConninfo(
-      "more than one password source: leave one of the connection string's password, passwordFile, passwordCommand and rdsIam",
+      "more than one password source: keep only one of the connection string's password, passwordFile, passwordCommand and rdsIam",
     );
   if (explicit[0] !== undefined) return explicit[0];
   return elsewhere === undefined ? { kind: "passfile", path: passfile } : { kind: "text", read: () => elsewhere };

@@ -36,7 +36,7 @@ function parseSection(text: string, service: string, file: string): Conninfo | u
     if (section === undefined) continue;
     const where = `line ${index + 1} of ${file}`;
     const equals = line.indexOf("=");
-    if (equals < 0) throw invalidConninfo(`${where} is not of the form name=value`);
+    if (equals < 0) throw invalidConninfo(`${where} does not have the form name=value`);
     const name = parameterNamed(line.slice(0, equals), where);
     if (name === "service" || name === "servicefile") throw invalidConninfo(`${where} names another service, which libpq does not follow`);
     section[name] ??= line.slice(equals + 1);

@@ -113,7 +113,7 @@ async function refuseOpenKey(file: string): Promise<void> {
   if (found === undefined || process.platform === "win32") return;
   const forbidden = found.uid === 0 && process.getuid?.() !== 0 ? 0o027 : 0o077;
   if ((found.mode & forbidden) !== 0) {
-    throw new PghaulError("CONNECTION_STRING_INVALID", `others may read the client key file ${file}`, { suggestion: `chmod 600 ${file}` });
+    throw new PghaulError("CONNECTION_STRING_INVALID", `others can read the client key file ${file}`, { suggestion: `chmod 600 ${file}` });
   }
 }
 

@@ -55,10 +55,10 @@ const NO_TLS = "The server does not support SSL connections";
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECRYPT)|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED/;
 
 const SUGGESTIONS: Readonly<Record<string, string>> = {
-  "22P05": "Give the other side an encoding that has the character (UTF8 has all), or change the rows that hold it.",
+  "22P05": "Give the other side an encoding that has the character (UTF8 has them all), or change the rows that hold it.",
   "25006": "The server is a standby, or read-only by its settings. Add target_session_attrs=primary to the connection string.",
-  "28000": "See that the role exists and may log in, and that pg_hba.conf has a line for it, the database and this client's address.",
-  "28P01": "Try the same user with psql; then look at .pgpass, passwordFile or passwordCommand.",
+  "28000": "Make sure that the role exists and may log in, and that pg_hba.conf has a line for it, the database and this client's address.",
+  "28P01": "Try the same user with psql; then check .pgpass, passwordFile or passwordCommand.",
   "3D000": "Compare the database name in the connection string with: psql -l",
   "53100": "Free disk space on the server, then run the same command again.",
   "53300": "Raise max_connections, or lower throttle.workers.",
@@ -166,13 +166,13 @@ function faultOf(error: unknown, code: string | undefined, message: string, name
 
 function suggestionFor(code: string | undefined, message: string): { suggestion?: string } {
   if (message === NO_TLS) {
-    return { suggestion: "Turn on ssl at the server; or, only in a network you trust, add sslmode=disable to the connection string." };
+    return { suggestion: "Turn on ssl at the server. Only in a network you trust, add sslmode=disable to the connection string instead." };
   }
   if (code === undefined || !CERTIFICATE.test(code)) return {};
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return { suggestion: "Connect by the name that the server's certificate carries." };
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return { suggestion: "Connect with the name that is in the server's certificate." };
   return {
     suggestion:
-      "Name the authority that signed the server's certificate: sslrootcert=FILE (or sslrootcert=system) in the connection string.",
+      "Name the authority that signed the server's certificate: add sslrootcert=FILE (or sslrootcert=system) to the connection string.",
   };
 }
 

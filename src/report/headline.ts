@@ -95,11 +95,11 @@ function switched({ switches }: Report): Fact {
   const done = switches.filter(({ outcome }) => outcome === "switched");
   const cancelled = switches.filter(({ outcome }) => outcome === "cancelled").length;
   const last = done.at(-1);
-  const tries = cancelled === 0 ? "" : `; ${cancelled} cancelled before`;
-  if (last === undefined) return { label: "Writes stood still", value: "–", note: `writes are at the source${tries}` };
+  const tries = cancelled === 0 ? "" : `; ${cancelled} cancelled before that`;
+  if (last === undefined) return { label: "Writes stopped for", value: "–", note: `writes are at the source${tries}` };
   const stalls = done.map(({ to, stallMillis }) => `${formatMillis(stallMillis)} to the ${to}`).join(", ");
   return {
-    label: "Writes stood still",
+    label: "Writes stopped for",
     value: formatMillis(Math.max(...done.map(({ stallMillis }) => stallMillis ?? 0))),
     note: `${stalls}; writes are at the ${last.to}`,
   };
@@ -110,7 +110,7 @@ function journal({ journal: { entries, broken } }: Report): Fact {
   return {
     label: "Journal",
     value: `${formatCount(entries.length)} entries`,
-    note: "the chain of hashes is whole",
+    note: "the hash chain is intact",
     ...(entries.length === 0 ? {} : { mood: "good" as const }),
   };
 }

@@ -87,13 +87,13 @@ function plots(report: Report): Content {
     }),
     plot({
       ...common,
-      title: "Load, bytes a second",
+      title: "Load, bytes per second",
       pieces: pieces(series, "bytesPerSecond"),
       format: (value) => `${formatBytes(value)}/s`,
     }),
     plot({
       ...common,
-      title: "Changes applied a second",
+      title: "Changes applied per second",
       pieces: pieces(series, "changesPerSecond"),
       format: (value) => `${formatCount(value)}/s`,
     }),
@@ -186,7 +186,7 @@ function verificationTable(verifications: readonly ReportVerification[]): Markup
 
 function switchSection({ attempt, to, startedAt, outcome, why, stallMillis, planDigest, steps }: ReportSwitch): Markup {
   const mood = outcome === "switched" ? "good" : outcome === "cancelled" ? "bad" : "";
-  const stall = stallMillis === null ? null : html` · writes stood still for <b>${formatMillis(stallMillis)}</b>`;
+  const stall = stallMillis === null ? null : html` · writes stopped for <b>${formatMillis(stallMillis)}</b>`;
   const plan = planDigest === null ? null : html` · plan <code>${planDigest}</code>`;
   const rows = steps.map(({ id, state, millis }, index) => [
     id,
@@ -196,7 +196,7 @@ function switchSection({ attempt, to, startedAt, outcome, why, stallMillis, plan
   ]);
   return html`<h3>Attempt ${attempt}, to the ${to}: <span class="${mood}">${outcome}</span></h3>
 <p>${formatMoment(startedAt)}${stall}${plan}${why === null ? null : html`<br>${why}`}</p>
-${grid([{ title: "Step" }, { title: "State" }, { title: "Took", number: true }, { title: "Share of the time that writes stood still" }], rows)}
+${grid([{ title: "Step" }, { title: "State" }, { title: "Took", number: true }, { title: "Share of the time that writes were stopped" }], rows)}
 `;
 }
 
@@ -216,7 +216,7 @@ function journalTable({ journal: { entries, head, broken } }: Report): Markup {
   const shown = entries.slice(-MOST_ENTRIES).toReversed();
   const check =
     broken === null
-      ? html`<span class="good">✓ The chain of hashes is whole.</span> Head <code>${head}</code>`
+      ? html`<span class="good">✓ The hash chain is intact.</span> Head <code>${head}</code>`
       : html`<span class="bad">✗ Entry ${broken.seq} does not follow: ${broken.why}.</span>`;
   const rows = shown.map(({ seq, at, user, host, kind, evidence, hash }) => [
     seq,
@@ -238,7 +238,7 @@ function commandTable({ runs }: Report): Markup {
     host,
     formatMoment(startedAt),
     formatMoment(endedAt),
-    outcome ?? "no word of its end",
+    outcome ?? "end not recorded",
   ]);
   return grid([{ title: "Command" }, { title: "Host" }, { title: "Started" }, { title: "Ended" }, { title: "Outcome" }], rows);
 }

@@ -63,8 +63,8 @@ function overTime(report: Report): string {
     [
       row("Lag, bytes of WAL", "lagBytes", formatBytes),
       row("Lag, seconds", "lagSeconds", (value) => `${value.toFixed(1)} s`),
-      row("Load, bytes a second", "bytesPerSecond", (value) => `${formatBytes(value)}/s`),
-      row("Changes applied a second", "changesPerSecond", (value) => `${formatCount(value)}/s`),
+      row("Load, bytes per second", "bytesPerSecond", (value) => `${formatBytes(value)}/s`),
+      row("Changes applied per second", "changesPerSecond", (value) => `${formatCount(value)}/s`),
     ],
   );
 }
@@ -123,7 +123,7 @@ function verifications({ verifications: all }: Report): string {
 function switchText({ attempt, to, startedAt, outcome, why, stallMillis, planDigest, steps }: ReportSwitch): string {
   const facts = [
     formatMoment(startedAt),
-    ...(stallMillis === null ? [] : [`writes stood still for **${formatMillis(stallMillis)}**`]),
+    ...(stallMillis === null ? [] : [`writes stopped for **${formatMillis(stallMillis)}**`]),
     ...(planDigest === null ? [] : [`plan \`${planDigest}\``]),
     ...(why === null ? [] : [cell(why)]),
   ];
@@ -135,8 +135,7 @@ function switchText({ attempt, to, startedAt, outcome, why, stallMillis, planDig
 
 function journal({ journal: { entries, head, broken } }: Report): string {
   if (entries.length === 0) return "Empty.";
-  const check =
-    broken === null ? `The chain of hashes is whole. Head \`${head}\`` : `**Entry ${broken.seq} does not follow: ${broken.why}.**`;
+  const check = broken === null ? `The hash chain is intact. Head \`${head}\`` : `**Entry ${broken.seq} does not follow: ${broken.why}.**`;
   const shown = entries.slice(-MOST_ENTRIES).toReversed();
   const left = entries.length > shown.length ? ` The newest ${shown.length} of ${formatCount(entries.length)} entries:` : "";
   const rows = shown.map(({ seq, at, user, host, kind, evidence, hash }) => [
@@ -159,7 +158,7 @@ function commands({ runs }: Report): string {
       cell(host),
       formatMoment(startedAt),
       formatMoment(endedAt),
-      outcome ?? "no word of its end",
+      outcome ?? "end not recorded",
     ]),
   );
 }

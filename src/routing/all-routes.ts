@@ -33,7 +33,7 @@ export class AllRoutes implements Route {
   async current(limitMillis: number): Promise<SideName | null> {
     const told = new Set((await Promise.all(this.#routes.map((route) => route.current(limitMillis)))).filter((side) => side !== null));
     if (told.size <= 1) return [...told][0] ?? null;
-    throw new PghaulError("REALITY_DIFFERS", `the routes disagree: some lead to the source, some to the target (${this.kind})`, {
+    throw new PghaulError("REALITY_DIFFERS", `the routes disagree: some point to the source, some to the target (${this.kind})`, {
       suggestion: "pghaul cutover status",
     });
   }

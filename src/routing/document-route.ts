@@ -93,7 +93,7 @@ export class DocumentRoute implements Route {
     if (text === null) return null;
     const document = parse(text, file);
     if (document.migration === migration) return document;
-    throw new PghaulError("ROUTE_FAILED", `${file} is the route of another migration, "${document.migration}"`);
+    throw new PghaulError("ROUTE_FAILED", `${file} belongs to another migration, "${document.migration}"`);
   }
 }
 
@@ -104,7 +104,7 @@ function parse(text: string, file: string): RouteDocument {
   } catch (error) {
     throw new PghaulError("ROUTE_FAILED", `${file} is not a route document`, { cause: error });
   }
-  throw new PghaulError("ROUTE_FAILED", `${file} names neither source nor target as primary`);
+  throw new PghaulError("ROUTE_FAILED", `${file} does not name source or target as the primary`);
 }
 
 /** Readers see the old document or the new one, also after a power cut: write aside, fsync, rename, fsync the folder. */

@@ -154,10 +154,14 @@ export class HookRoute implements Route {
     if (this.#group === null) return;
     const { pid } = this.#group;
     if (!(await endGroup(this.#group, limitMillis))) {
-      throw new PghaulError("ROUTE_FAILED", `a route hook that was called earlier still runs and cannot be ended (process group ${pid})`, {
-        context: { hook: this.#options.command[0] ?? "", pid },
-        suggestion: `kill -KILL -- -${pid}   # as its owner, then run again`,
-      });
+      throw new PghaulError(
+        "ROUTE_FAILED",
+        `an earlier call of the route hook is still running and cannot be killed (process group ${pid})`,
+        {
+          context: { hook: this.#options.command[0] ?? "", pid },
+          suggestion: `kill -KILL -- -${pid}   # as its owner, then run the command again`,
+        },
+      );
     }
     this.#group = null;
     this.#note();
@@ -218,9 +222,9 @@ async function endOf(child: ChildProcess, limitMillis: number): Promise<Ended["c
     resolve(null);
   }, limitMillis);
   child.on("error", (error: NodeJS.ErrnoException) => resolve(`could not be started (${error.code ?? error.message})`));
-  child.on("close", (code, signal) => resolve(code ?? `was ended by ${signal}`));
+  child.on("close", (code, signal) => resolve(code ?? `was killed by ${signal}`));
   child.on("exit", () => guard.end("done\n"));
-  child.on("exit", (code, signal) => setTimeout(() => resolve(code ?? `was ended by ${signal}`), LAST_WORDS_MILLIS).unref());
+  child.on("exit", (code, signal) => setTimeout(() => resolve(code ?? `was killed by ${signal}`), LAST_WORDS_MILLIS).unref());
   try {
     return await promise;
   } finally {

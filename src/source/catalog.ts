@@ -100,7 +100,7 @@ export function completeTables({ tables, leftOut }: Catalog): Table[] {
   const missing = leftOut.filter(({ reason }) => reason === "no-identity");
   const first = missing[0];
   if (first === undefined) return [...tables];
-  const others = missing.length === 1 ? "" : `, and ${missing.length - 1} more like it`;
+  const others = missing.length === 1 ? "" : `, and ${missing.length - 1} more of this kind`;
   throw new PghaulError("SOURCE_NO_IDENTITY", `${first.detail}${others}`, {
     context: { table: first.id, tables: missing.length },
     suggestion: missing.map(({ fix }) => `${fix};`).join("\n"),

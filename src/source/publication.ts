@@ -76,7 +76,7 @@ async function missingStatements(client: pg.Client, { side, name }: PublicationA
       `publication ${name} is FOR ALL TABLES, which cannot be narrowed to the tables of this migration`,
       {
         context: { step: "publication" },
-        suggestion: "Give this migration another name, so that it makes a publication of its own.",
+        suggestion: "Give this migration another name, so that it creates its own publication.",
       },
     );
   }

@@ -84,7 +84,7 @@ async function reach(
   } catch (error) {
     signal.throwIfAborted();
     const { message, suggestion } = asPghaulError(error, name);
-    return resultOf(id, fail(`${message}; what asks for the ${name} is not checked`, suggestion ?? null));
+    return resultOf(id, fail(`${message}; checks that need the ${name} were skipped`, suggestion ?? null));
   }
 }
 
@@ -97,7 +97,7 @@ async function readTables({ selection, signal }: CheckRequest, parts: Parts): Pr
   } catch (error) {
     signal.throwIfAborted();
     const { message, suggestion } = asPghaulError(error, "source", { step: "catalog" });
-    return resultOf("tables-selected", fail(`${message}; what asks for the tables is not checked`, suggestion ?? null));
+    return resultOf("tables-selected", fail(`${message}; checks that need the tables were skipped`, suggestion ?? null));
   }
 }
 

@@ -157,7 +157,7 @@ export function checkSlot(
 async function tellWaiting(watch: Queryable, { name, waiting }: CreateSlotOptions): Promise<void> {
   // Only a courtesy: if the session that looks is lost, the slot is still being made.
   const blockers = await writingTransactions(watch).catch(() => []);
-  if (blockers.length > 0) waiting(`slot ${name} waits for older transactions: ${blockers.join("; ")}`);
+  if (blockers.length > 0) waiting(`slot ${name} waits for older transactions to end: ${blockers.join("; ")}`);
 }
 
 async function asCreateError(error: unknown, watch: Queryable, { side, name, timeoutMillis }: CreateSlotOptions): Promise<PghaulError> {
@@ -172,7 +172,7 @@ async function asCreateError(error: unknown, watch: Queryable, { side, name, tim
       });
     }
     case "42710": // duplicate_object
-      return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists already`, {
+      return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} already exists`, {
         context,
         side,
         suggestion: `select pg_drop_replication_slot('${name}');`,

@@ -49,7 +49,7 @@ export function skippedPublication(notice: Notice, names: StreamNames): PghaulEr
 }
 
 function publicationMissing(message: string, { side, publications }: StreamNames): PghaulError {
-  return new PghaulError(sideCode(side, "QUERY"), `${message}; while decoding, the publication must have existed since before the slot`, {
+  return new PghaulError(sideCode(side, "QUERY"), `${message}; the publication must have existed since before the slot was created`, {
     context: { publications: publications.join(",") },
     suggestion: "A publication that was dropped and created again cannot serve the old slot: pghaul cdc teardown, then start over.",
   });

@@ -19,7 +19,7 @@ export function claimIdentity(database: StateDatabase, identity: Identity): void
     const known = readIdentity(database);
     const changed = Object.entries(identity).filter(([name, value]) => Object.hasOwn(known, name) && known[name] !== value);
     if (changed.length > 0) {
-      const lines = changed.map(([name, value]) => `${name} was ${known[name]}, and now is ${value}`);
+      const lines = changed.map(([name, value]) => `${name} was ${known[name]} and is now ${value}`);
       throw new PghaulError("CONFIG_CHANGED", `the state directory ${database.directory} belongs to something else: ${lines.join("; ")}`);
     }
     const insert = database.sqlite.prepare("insert into identity (name, value) values (?, ?) on conflict (name) do nothing");

@@ -126,7 +126,7 @@ function writeHolder(directory: string, name: LeaseName, holder: LeaseHolder): v
 function refusal(directory: string, name: LeaseName, holder: LeaseHolder | null): PghaulError {
   const who =
     holder === null
-      ? "by a process that has not said who it is"
+      ? "by a process that has not identified itself"
       : `by pid ${holder.pid} (pghaul ${holder.command}) on ${holder.host} since ${holder.since}`;
   return new PghaulError("STATE_LOCKED", `the ${name} lease of the state directory ${directory} is held ${who}`, {
     ...(holder === null ? {} : { context: { pid: holder.pid, host: holder.host } }),

@@ -26,5 +26,5 @@ function lateStandby({ maxReplicaLagSeconds }: Limits, { standbys }: Pressure): 
 
 function fullSlot({ maxSlotBytes }: Limits, { slotBytes }: Pressure): readonly string[] {
   if (slotBytes === null || slotBytes <= maxSlotBytes) return [];
-  return [`our slot holds ${formatBytes(slotBytes)} of WAL at the source (limit ${formatBytes(maxSlotBytes)})`];
+  return [`pghaul's slot holds ${formatBytes(slotBytes)} of WAL at the source (limit ${formatBytes(maxSlotBytes)})`];
 }

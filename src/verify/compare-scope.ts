@@ -69,7 +69,7 @@ export async function compareScope(parts: CompareParts, request: CompareRequest,
 function tooMuch({ id }: Table): PghaulError {
   return new PghaulError(
     "STREAM_NOT_RUNNING",
-    `${id} was written to so much in each of ${ROUNDS} reads that what the log holds of it does not fit into memory`,
+    `during each of ${ROUNDS} reads, so much was written to ${id} that its changes in the log do not fit into memory`,
     {
       context: { table: id },
       suggestion: `pghaul verify run --table ${shellWord(id)}   # at a quieter time`,
@@ -80,7 +80,7 @@ function tooMuch({ id }: Table): PghaulError {
 function unsettled({ id }: Table): PghaulError {
   return new PghaulError(
     "STREAM_NOT_RUNNING",
-    `${id} was written to in each of ${ROUNDS} reads in a way that the log cannot settle (keys that change)`,
+    `during each of ${ROUNDS} reads, ${id} was written to in a way that the log cannot resolve (changed keys)`,
     {
       context: { table: id },
       suggestion: `pghaul verify run --table ${shellWord(id)}   # at a quieter time`,

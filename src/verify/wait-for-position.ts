@@ -28,7 +28,7 @@ export function waitForPosition({ sleep, now, nudge, waiting, maxWaitMillis }: W
         if (now() >= deadline) throw tooFarBehind(position);
         if (round % nudgeEvery === 0) await nudge();
         if (round % tellEvery === tellEvery - 1) {
-          waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)}, ${formatLsn(lsn)} is needed`);
+          waiting(`the stream is at ${position === null ? "no position" : formatLsn(position)} and must reach ${formatLsn(lsn)}`);
         }
         await sleep(pollMillis, signal);
       }
@@ -38,8 +38,8 @@ export function waitForPosition({ sleep, now, nudge, waiting, maxWaitMillis }: W
       const where = position === null ? "has no position" : `is at ${formatLsn(position)}, ${lsn - position} bytes behind`;
       return new PghaulError(
         "STREAM_NOT_RUNNING",
-        `the stream did not come to ${formatLsn(lsn)} at the ${side} within ${Math.round(maxWaitMillis / 1000)} s (verify.maxWait): it ${where}`,
-        { suggestion: "pghaul status   # and again when the lag is small" },
+        `the stream did not reach ${formatLsn(lsn)} at the ${side} within ${Math.round(maxWaitMillis / 1000)} s (verify.maxWait): it ${where}`,
+        { suggestion: "pghaul status   # run it again when the lag is small" },
       );
     }
   };

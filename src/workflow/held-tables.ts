@@ -27,16 +27,16 @@ export function toldHolds(state: StateDatabase): readonly ToldHold[] {
 /** What to do about it. */
 export function reloadAdvice({ stream, table, reloadAsked, reloadRefused }: AdvisedTable): string {
   if (stream === "reverse") return FINAL;
-  if (reloadAsked !== null) return "it is about to be loaded anew";
-  const before = reloadRefused === null ? "" : `it could not be loaded anew: ${reloadRefused}; `;
-  return `${before}remove the cause at the target, then: ${reloadCommand(table)}`;
+  if (reloadAsked !== null) return "it will be reloaded";
+  const before = reloadRefused === null ? "" : `it could not be reloaded: ${reloadRefused}; `;
+  return `${before}remove the cause at the target, then run: ${reloadCommand(table)}`;
 }
 
 type AdvisedTable = Pick<HeldTable, "stream" | "table" | "reloadAsked" | "reloadRefused">;
 
 /** Of a table that the source refused on the way back: to empty it there would take the only other copy of its rows. */
 const FINAL =
-  "this cannot be undone: on the way back no table is loaded anew, so the way back stays closed and the target stays the primary; end with pghaul cdc teardown";
+  "this cannot be undone: on the way back no table is reloaded, so the way back stays closed and the target stays the primary; end the migration with pghaul cdc teardown";
 
 function reloadCommand(table: string): string {
   return `pghaul snapshot reload --table '${table.replaceAll("'", "'\\''")}'`;
@@ -48,7 +48,7 @@ export function heldError(state: StateDatabase, only: (table: string) => boolean
   const [first, ...more] = held;
   if (first === undefined) return null;
   const others = more.length === 0 ? "" : ` (and ${more.map(({ table }) => table).join(", ")})`;
-  const refused = first.reloadRefused === null ? "" : `; it could not be loaded anew: ${first.reloadRefused}`;
+  const refused = first.reloadRefused === null ? "" : `; it could not be reloaded: ${first.reloadRefused}`;
   return new PghaulError("TABLE_HELD", `${heldSentence(first)}${others}${refused}`, {
     context: { table: first.table, ...(first.lsn === null ? {} : { lsn: first.lsn }) },
     suggestion: reloadCommand(first.table),

@@ -76,7 +76,7 @@ export function sidesOf(config: Config): Sides {
 }
 
 function noServer({ target }: Config): never {
-  throw new PghaulError("TARGET_KIND", `a target of the kind ${target.kind} is no PostgreSQL database: it cannot be asked for this`);
+  throw new PghaulError("TARGET_KIND", `a target of the kind ${target.kind} is not a PostgreSQL database and does not support this`);
 }
 
 /** Opens configuration and state; talks to no database yet. */

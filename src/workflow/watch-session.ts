@@ -67,6 +67,6 @@ function limited(client: pg.Client, side: SideName, limitMillis: number): pg.Cli
 function silent(side: SideName, limitMillis: number): PghaulError {
   return new PghaulError("CUTOVER_DEADLINE", `the ${side} did not answer within ${Math.round(limitMillis)} ms`, {
     context: { side, limitMillis },
-    suggestion: "pghaul cutover status   # look at the server, then run again",
+    suggestion: "pghaul cutover status   # look at the server, then run it again",
   });
 }

@@ -9,7 +9,7 @@ const PASSED: CheckView = { id: "source-version", status: "pass", evidence: "Pos
 const WARNED: CheckView = {
   id: "source-long-transactions",
   status: "warn",
-  evidence: "slot and load wait for postgres in report, idle in transaction for 812 s",
+  evidence: "slot and load would wait for postgres in report, idle in transaction for 812 s",
   fix: "select pg_terminate_backend(PID);",
 };
 const FAILED: CheckView = {

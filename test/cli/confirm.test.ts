@@ -47,7 +47,10 @@ test("the flags confirm without a question, also on a terminal", async () => {
 test("typing the name confirms, after the plan was shown", async () => {
   const place = terminal(" orders-move ");
   assert.equal((await confirmDangerous(act, {}, place)).how, "typed");
-  assert.deepEqual(place.shown, ["the plan\n\nSwitch the traffic to the target.\n", "Type the migration's name (orders-move) to go on:"]);
+  assert.deepEqual(place.shown, [
+    "the plan\n\nSwitch the traffic to the target.\n",
+    "Type the migration's name (orders-move) to continue:",
+  ]);
 });
 
 test("with nobody there each missing flag is refused, with the line to paste", async () => {

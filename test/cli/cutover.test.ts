@@ -96,7 +96,10 @@ describe("cutover commands", () => {
     for (const command of [["status"], ["cutover", "status"]]) {
       const { stdout } = await runCli(command, { cwd: directory });
       assert.match(stdout, /^CUTOVER NOT SETTLED: attempt 3 to the target, .* stopped at "fence"\. Both sides may refuse writes\.$/m);
-      assert.match(stdout, /^Nobody settles it: start pghaul run, or pghaul cutover run; 4 tries failed, .* the target did not answer$/m);
+      assert.match(
+        stdout,
+        /^No process is settling it: start pghaul run, or pghaul cutover run; 4 tries failed, .* the target did not answer$/m,
+      );
       const { unsettled } = (await runCli([...command, "--json"], { cwd: directory })).json().result;
       assert.deepEqual([unsettled.attempt, unsettled.step, unsettled.isTried, unsettled.tries], [3, "fence", false, 4]);
     }
@@ -116,7 +119,7 @@ describe("cutover commands", () => {
     });
     assert.match(
       (await runCli(["cutover", "status"], { cwd: directory })).stdout,
-      /^CUTOVER NOT SETTLED: .*the route does not lead back to the source yet/m,
+      /^CUTOVER NOT SETTLED: .*the route does not point back to the source yet/m,
     );
   });
 
@@ -139,13 +142,13 @@ describe("cutover commands", () => {
       const { stdout } = await runCli(command, { cwd: directory });
       assert.match(
         stdout,
-        /stopped at "resume", behind its point of no return: the target takes writes, clients may still be held at the route\.$/m,
+        /stopped at "resume", after its point of no return: the target takes writes, but the route may still hold clients\.$/m,
       );
       const { primary, unsettled } = (await runCli([...command, "--json"], { cwd: directory })).json().result;
       assert.equal(primary, "target");
       assert.equal(unsettled.stage, "opened");
     }
-    const left = "the fence at the source is not proven";
+    const left = "the fence at the source is not proved yet";
     await withState(directory, (state) => {
       const store = new CutoverStore(state);
       store.load();
@@ -158,7 +161,7 @@ describe("cutover commands", () => {
     const { stdout } = await runCli(["cutover", "status"], { cwd: directory });
     assert.match(
       stdout,
-      /^CUTOVER NOT SETTLED: attempt 3 to the target is done and the target takes writes, but the fence at the source is not proven\.$/m,
+      /^CUTOVER NOT SETTLED: attempt 3 to the target is done and the target takes writes, but the fence at the source is not proved yet\.$/m,
     );
   });
 

@@ -101,8 +101,8 @@ test("a password never reaches the file or the output; the file refers to it", a
   for (const place of [text, stdout, stderr]) assert.doesNotMatch(place, new RegExp(PASSWORD));
   assert.match(text, /^ {2}url: "\$\{SOURCE_URL\}"$/m);
   assert.match(text, /^migration: "orders-move"$/m);
-  assert.match(stderr, /the password in --source stood on the command line/);
-  assert.match(stdout, /^Set SOURCE_URL to the connection string given here, then: pghaul check$/m);
+  assert.match(stderr, /the password in --source was on the command line/);
+  assert.match(stdout, /^Set SOURCE_URL to the connection string you gave, then run: pghaul check$/m);
 });
 
 test("from the environment: a reference each, no warning about the command line, nothing left to set", async (t) => {
@@ -144,7 +144,7 @@ test("a file that is there is only overwritten with --force", async (t) => {
   const args = ["init", "--source", database.url, "--target", TARGET];
   const refused = await runCli(args, { cwd: directory });
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /pghaul\.yaml exists already/);
+  assert.match(refused.stderr, /pghaul\.yaml already exists/);
   assert.equal(readFileSync(path.join(directory, "pghaul.yaml"), "utf8"), "mine");
   assert.equal((await runCli([...args, "--force", "--config", "other.yaml"], { cwd: directory })).code, 0);
   assert.match(readFileSync(path.join(directory, "other.yaml"), "utf8"), /^migration: /m);

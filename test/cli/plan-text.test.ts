@@ -23,7 +23,7 @@ const LEFT_OUT = [
   { table: "public.far", why: "public.far is a foreign table: its rows live on another server", fix: null, stopsRun: false },
   {
     table: "maps.spots",
-    why: "maps.spots belongs to the extension maps, and holds rows of yours that are not moved",
+    why: "maps.spots belongs to the extension maps, and holds your own rows, which are not moved",
     fix: '\\copy (select "id" from only "maps"."spots") to \'maps.spots.copy\'\n\\copy "maps"."spots" ("id") from \'maps.spots.copy\'   -- at the target',
     stopsRun: false,
   },
@@ -47,7 +47,7 @@ function examplePlan(): MigrationPlan {
       {
         table: "public.orders",
         why: 'public.orders is held: the target refuses a row read by the load: violates check constraint "small"',
-        fix: "remove the cause at the target, then: pghaul snapshot reload --table 'public.orders'",
+        fix: "remove the cause at the target, then run: pghaul snapshot reload --table 'public.orders'",
       },
     ],
     forecast: forecast({

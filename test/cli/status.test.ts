@@ -107,7 +107,7 @@ test("while a process streams: who, what it waits for, how far each table is, wh
   assert.deepEqual(result.throttle, { held: true, why: "the standby db2 is 14 s behind (limit 10 s)" });
   assert.match(
     (await runCli(["status"], { cwd: directory })).stdout,
-    /^waiting: a standby is 12 s behind\n(?:.*\n)*throttle: reads hold back: the standby db2 is 14 s behind \(limit 10 s\)$/m,
+    /^waiting: a standby is 12 s behind\n(?:.*\n)*throttle: reads are held back: the standby db2 is 14 s behind \(limit 10 s\)$/m,
   );
   assert.equal(result.etaSeconds, 100, "3000 bytes left at 30 bytes a second");
   const [orders, items] = result.tables;

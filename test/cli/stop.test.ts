@@ -12,7 +12,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await handle.waitFor(/working/);
     const { code, stderr } = await handle.kill(signal);
     assert.equal(code, 130);
-    assert.match(stderr, new RegExp(`${signal}: finishing what is in hand`));
+    assert.match(stderr, new RegExp(`${signal}: finishing the current work`));
     assert.match(stderr, /Error: finished the chunk\nCode: INTERRUPTED/);
   });
 

@@ -74,7 +74,7 @@ const cases: readonly Case[] = [
   {
     name: "two passwords",
     text: `${HEAD}source: { url: "postgresql://s/a", passwordFile: /p, rdsIam: { region: r } }\n${TARGET}`,
-    expected: [":3:1: source: has passwordFile and rdsIam; give one of them"],
+    expected: [":3:1: source: has passwordFile and rdsIam; set only one of them"],
   },
   // values
   { name: "another version", text: MINIMAL.replace("version: 1", "version: 2"), expected: [":1:1: version: must be 1"] },
@@ -82,7 +82,9 @@ const cases: readonly Case[] = [
   {
     name: "a name that no slot could have",
     text: MINIMAL.replace("orders-move", "Orders Move"),
-    expected: [":2:1: migration: must start with a lower-case letter and have only lower-case letters, digits, - and _, 40 at most"],
+    expected: [
+      ":2:1: migration: must start with a lower-case letter and contain only lower-case letters, digits, - and _, at most 40 in all",
+    ],
   },
   {
     name: "a mistyped kind",

@@ -77,7 +77,7 @@ describe("gates", () => {
 
   it("stream: runs, with every table in it", async () => {
     assert.equal(await opens(streamGate, {}), true);
-    assert.equal(await opens(streamGate, { facts: facts({ notRunning: async () => "no process streams" }) }), false);
+    assert.equal(await opens(streamGate, { facts: facts({ notRunning: async () => "no process is streaming" }) }), false);
     assert.equal(await opens(streamGate, { facts: facts({ notJoined: () => ["public.t"] }) }), false);
   });
 
@@ -120,7 +120,7 @@ describe("gates", () => {
     const lacking = await asked({ rights: [right] });
     assert.equal(lacking.open, false);
     assert.deepEqual(lacking.evidence.first, ["function f() lacks a grant: the target has no function f()"]);
-    assert.match(lacking.fix ?? "", /no statement can: function f\(\)/);
+    assert.match(lacking.fix ?? "", /no statement can grant them: function f\(\)/);
     const many = Array.from({ length: 25 }, (_, index) => ({ ...right, statement: `grant ${index}` }));
     assert.match((await asked({ rights: many })).fix ?? "", /grant 19;\n-- at the target, and 5 more;/);
   });

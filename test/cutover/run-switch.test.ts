@@ -87,7 +87,8 @@ describe("run switch", () => {
     await assert.rejects(
       world.run("target"),
       (error: PghaulError) =>
-        error.code === "CUTOVER_UNSETTLED" && /^killed; the switch was cancelled, but the route could not be led back/.test(error.message),
+        error.code === "CUTOVER_UNSETTLED" &&
+        /^killed; the switch was cancelled, but the route could not be switched back/.test(error.message),
     );
     assert.equal(world.attempt?.outcome, "cancelled");
     assert.equal(world.source.fenced, false, "the source takes writes again");
@@ -123,7 +124,7 @@ describe("run switch", () => {
       world.run("target"),
       (error: PghaulError) =>
         error.code === "CUTOVER_UNSETTLED" &&
-        /^the switch to the target is done, but the fence at the source is not proven: away$/.test(error.message),
+        /^the switch to the target is done, but the fence at the source is not proved yet: away$/.test(error.message),
     );
     assert.equal(world.attempt?.outcome, "switched");
     assert.equal(world.attempt?.steps.prove?.state, "left");

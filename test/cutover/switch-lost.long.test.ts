@@ -113,7 +113,7 @@ describe("a switch that is lost sight of", { timeout: deadline(600_000) }, () =>
     // An attempt that a busy machine cancels resumes, too; what is to be frozen is the source of a switch that is done.
     stage.breakHook("resume", `if [ "$(cat route)" = target ]; then ${freezing(stage.bench.source)}; fi`);
     try {
-      const result = await stage.switchFails("target", /the switch to the target is done, but the fence at the source is not proven/);
+      const result = await stage.switchFails("target", /the switch to the target is done, but the fence at the source is not proved yet/);
       assert.equal(result.code, 75, result.stdout);
       const { primary, state, unsettled } = await stage.status();
       assert.deepEqual([primary, state, unsettled?.stage], ["target", "writes-on-target", "switched"]);

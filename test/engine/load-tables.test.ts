@@ -173,7 +173,7 @@ describe("a leaf that left its table while it was read, and came back", () => {
     assert.equal(await load.run(), true);
     assert.deepEqual([...target], ["5@2:kept"], "what was deleted while it was no part of the table is not there");
     assert.deepEqual(left(), ["5@2"]);
-    assert.match(waits.join(), /public\.t is read again from its beginning/);
+    assert.match(waits.join(), /public\.t is read again from the start/);
   });
 });
 

@@ -61,7 +61,7 @@ test("more readers than this process can serve do not help", () => {
   const result = forecast({ tables, reads: [read], workers: 16, walBytesPerSecond: 0 });
   close(result.loadHours.low * 3600, 50);
   close(result.loadHours.likely * 3600, 50);
-  assert.match(result.basis.join("\n"), /this machine moves at most 2 MB a second/);
+  assert.match(result.basis.join("\n"), /this machine moves at most 2 MB per second/);
 });
 
 test("without the target's word it is not sure", () => {

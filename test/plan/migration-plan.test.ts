@@ -86,7 +86,7 @@ test("a cutover without a route is told of before it is due", () => {
     const cutover = { maxStall: 250, sequenceMargin: 1000, deadlines: {}, routing } as unknown as Config["cutover"];
     return plannedSwitch(cutover).find(({ id }) => id === "pause")?.title ?? "";
   };
-  assert.match(pause([]), /none is configured yet: cutover\.routing/);
+  assert.match(pause([]), /not configured yet: cutover\.routing/);
   assert.match(pause([{ kind: "hook" }, { kind: "document" }]), /\(hook, document\)/);
 });
 

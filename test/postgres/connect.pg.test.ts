@@ -176,18 +176,18 @@ describe("connecting", () => {
       const options = "options=-c%20default_transaction_read_only%3Don";
       await assert.rejects(open(`${server.url()}?${options}&target_session_attrs=read-write`), {
         code: "SOURCE_UNREACHABLE",
-        message: /is a read-only primary, asked for is read-write/,
+        message: /is a read-only primary, but target_session_attrs=read-write is required/,
       });
       await (await open(`${server.url()}?${options}&target_session_attrs=read-only`)).end();
     });
     it("says what each host was when none fits", async () => {
       await assert.rejects(open(both("standby", [server.port, server.port])), {
         code: "SOURCE_UNREACHABLE",
-        message: /no host could be used: .*is a primary, asked for is standby; .*is a primary/,
+        message: /no host could be used: .*is a primary, but target_session_attrs=standby is required; .*is a primary/,
       });
       await assert.rejects(open(`${standby.url()}?target_session_attrs=primary`), {
         code: "SOURCE_UNREACHABLE",
-        message: /is a standby, asked for is primary/,
+        message: /is a standby, but target_session_attrs=primary is required/,
       });
     });
     it("leaves no session behind on hosts that it passed over", async () => {
@@ -245,7 +245,7 @@ describe("connecting", () => {
         "TARGET_AUTH",
         /password authentication failed for user "app"/,
       ],
-      ["no password", () => `postgres://app@127.0.0.1:${server.port}/postgres`, "TARGET_AUTH", /asks for a password and none was found/],
+      ["no password", () => `postgres://app@127.0.0.1:${server.port}/postgres`, "TARGET_AUTH", /asks for a password, but none was found/],
       ["no such database", () => server.url("nowhere"), "TARGET_QUERY", /database "nowhere" does not exist/],
       ["no such role", () => server.url("postgres", "nobody"), "TARGET_AUTH", /role "nobody" does not exist/],
       ["TLS where there is none", () => `${server.url()}?sslmode=require`, "TARGET_AUTH", /does not support SSL/],
@@ -254,7 +254,7 @@ describe("connecting", () => {
         "channel binding where there is none",
         () => `postgres://app:pr1vate@127.0.0.1:${server.port}/postgres?channel_binding=require`,
         "TARGET_AUTH",
-        /channel_binding=require, and the server does not offer it/,
+        /channel_binding=require is set, but the server does not offer channel binding/,
       ],
       [
         "channel binding, and nobody asks for a password",

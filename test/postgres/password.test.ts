@@ -58,7 +58,7 @@ describe("readPassfile", () => {
     it(`ignores mode ${mode.toString(8)} and says so`, async () => {
       const answer = await readPassfile(write("open", "*:*:*:*:pw", mode), KEY);
       assert.equal(answer.password, undefined);
-      assert.match(answer.ignored ?? "", /group or others may read it/);
+      assert.match(answer.ignored ?? "", /group or others can read it/);
     });
   }
   it("takes mode 400", async () => assert.equal((await readPassfile(write("mine", "*:*:*:*:pw", 0o400), KEY)).password, "pw"));

@@ -123,7 +123,7 @@ describe("sslAttempts", () => {
     ["host=h sslmode=require sslrootcert=system", /needs sslmode=verify-full/],
     ["host=h sslcert=DIR/nowhere", /client certificate file .* does not exist/],
     ["host=h sslcert=DIR/ca.crt sslkey=DIR/nowhere", /client key file .* does not exist/],
-    ["host=h sslcert=DIR/ca.crt sslkey=DIR/open.key", /others may read the client key/],
+    ["host=h sslcert=DIR/ca.crt sslkey=DIR/open.key", /others can read the client key/],
     ["host=h sslcrl=DIR/nowhere", /revocation list .* does not exist/],
     ["host=h sslmode=prefer sslnegotiation=direct", /direct needs sslmode=require/],
   ] as const)

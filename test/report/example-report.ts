@@ -44,10 +44,10 @@ export const EXAMPLE: Report = {
     {
       table: "public.orders",
       why: 'public.orders is held: the target refuses a row changed by the transaction committed at 1/2F0090: violates check constraint "small"',
-      fix: "remove the cause at the target, then: pghaul snapshot reload --table 'public.orders'",
+      fix: "remove the cause at the target, then run: pghaul snapshot reload --table 'public.orders'",
     },
   ],
-  leftOut: [{ table: "maps.spots", why: "maps.spots belongs to the extension maps, and holds rows of yours that are not moved" }],
+  leftOut: [{ table: "maps.spots", why: "maps.spots belongs to the extension maps, and holds your own rows, which are not moved" }],
   tables: [
     {
       table: "public.orders",

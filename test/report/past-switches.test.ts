@@ -82,5 +82,5 @@ test("a breach of a fence is told by its last entry, whether the switch found it
   );
   assert.equal(found.length, 2);
   assert.equal(found[0], "the fence at the source leaks");
-  assert.match(found[1] ?? "", /^3 transactions passed the fence at the source \(public\.t, from 0\/1 to 0\/9/);
+  assert.match(found[1] ?? "", /^3 transactions got past the fence at the source \(public\.t, from 0\/1 to 0\/9/);
 });

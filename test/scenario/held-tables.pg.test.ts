@@ -55,7 +55,7 @@ describe("a table of which the target refuses a row", { timeout: deadline(300_00
     const text = await move.run(["status"]);
     assert.match(
       text.stdout,
-      /^HELD since \S+: public\.payments: the target refuses the row with key \(7, a\) at \S+: .*small.*; remove the cause, then: pghaul snapshot reload --table 'public\.payments'$/m,
+      /^HELD since \S+: public\.payments: the target refuses the row with key \(7, a\) at \S+: .*small.*; remove the cause, then run: pghaul snapshot reload --table 'public\.payments'$/m,
     );
     assert.match(text.stdout, /^public\.payments\s+HELD\b/m);
     const { tables } = (await move.run(["status", "--json"])).json().result;

@@ -34,9 +34,9 @@ describe("a held table that is to be loaded anew", { timeout: deadline(400_000) 
     assert.equal(refused.code, 21, refused.stdout + refused.stderr);
     assert.match(
       refused.stderr,
-      /could not be loaded anew: .*"fee" is missing.*alter table "?public"?\."?payments"? add column "?fee"? numeric.*alter column "?amount"? type bigint/s,
+      /could not be reloaded: .*"fee" is missing.*alter table "?public"?\."?payments"? add column "?fee"? numeric.*alter column "?amount"? type bigint/s,
     );
-    assert.match((await move.run(["status"])).stdout, /^HELD .*could not be loaded anew: .*"fee" is missing/m);
+    assert.match((await move.run(["status"])).stdout, /^HELD .*could not be reloaded: .*"fee" is missing/m);
 
     await query(move.targetDb, "alter table payments add column fee numeric default 7, alter column amount type bigint, drop column note");
     const reloaded = await move.run(["snapshot", "reload", "--table", "payments"]);
@@ -63,11 +63,11 @@ describe("a held table that is to be loaded anew", { timeout: deadline(400_000) 
 
     const withdrawn = await move.run(["snapshot", "reload", "--table", "payments", "--withdraw"]);
     assert.equal(withdrawn.code, 0, withdrawn.stderr);
-    assert.match((await move.run(["status"])).stdout, /^HELD .*remove the cause, then: pghaul snapshot reload/m);
+    assert.match((await move.run(["status"])).stdout, /^HELD .*remove the cause, then run: pghaul snapshot reload/m);
 
     const refused = await move.run(["snapshot", "reload", "--table", "payments"]);
     assert.equal(refused.code, 21, refused.stdout + refused.stderr);
-    assert.match(refused.stderr, /could not be loaded anew: public\.payments is in use at the target by pid \d+, night job/);
+    assert.match(refused.stderr, /could not be reloaded: public\.payments is in use at the target by pid \d+, night job/);
     assert.match(refused.stderr, /pg_terminate_backend/);
     await query(move.sourceDb, "insert into others values (102, 'still streaming')");
     await atTarget(move, "select from others where id = 102");
@@ -87,7 +87,7 @@ describe("a held table that is to be loaded anew", { timeout: deadline(400_000) 
     const writer = await move.sourceDb.connect();
     await writer.query("begin; insert into others values (200, 'long')");
     assert.equal((await move.run(["snapshot", "reload", "--table", "payments", "--no-wait"])).code, 0);
-    await running.waitFor(/public\.payments is loaded anew after older transactions/, 30_000);
+    await running.waitFor(/the reload of public\.payments waits for older transactions/, 30_000);
     await query(move.sourceDb, "insert into others values (201, 'meanwhile')");
     await atTarget(move, "select from others where id = 201");
     const asked = performance.now();
@@ -121,7 +121,10 @@ async function goesOn(move: Move): Promise<void> {
   const running = move.start(["run"]);
   // Before that a signal meets a process that does not listen yet.
   await running.waitFor(/phase=/, 60_000);
-  await waitFor(async () => !/HELD|to be loaded/.test((await move.run(["status"])).stdout), { deadlineMs: 60_000, what: "nothing held" });
+  await waitFor(async () => !/HELD|will be reloaded/.test((await move.run(["status"])).stdout), {
+    deadlineMs: 60_000,
+    what: "nothing held",
+  });
   assert.equal((await running.kill("SIGINT")).code, 130);
   const result = await move.run(["run", "--until", "verified"]);
   assert.equal(result.code, 0, result.stderr);

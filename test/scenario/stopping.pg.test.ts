@@ -52,7 +52,7 @@ describe("stopping and going on", { timeout: deadline(400_000) }, () => {
     await holder.query("begin; lock table items in access exclusive mode");
     try {
       running.child.kill("SIGINT");
-      await running.waitFor(/Once more to stop at once/);
+      await running.waitFor(/Send it again to stop at once/);
       await sleep(400); // Signals that come closer together count as one.
       const before = Date.now();
       const stopped = await running.kill("SIGINT");

@@ -74,7 +74,7 @@ describe("prechecks", () => {
     assert.equal(inTheWay?.status, "fail");
     assert.match(
       `${inTheWay?.evidence} ${inTheWay?.fix}`,
-      /^there already, .*"public"\."orders" start with an empty target database, or set target.schema: existing/,
+      /^already at the target, .*"public"\."orders" start with an empty target database, or set target.schema: existing/,
     );
     const other = (await checkAll({ ...request, migration: "other" })).get("target-empty");
     assert.equal(other?.status, "fail");
@@ -94,13 +94,13 @@ describe("prechecks", () => {
     );
     assert.deepEqual(asked, [data, "/tmp"]);
     assert.equal(sharing?.status, "warn");
-    assert.match(sharing?.evidence ?? "", /not\/made\/yet is on the disk of the source's data/);
+    assert.match(sharing?.evidence ?? "", /not\/made\/yet is on the same disk as the source's data/);
     const apart = (await checkAll({ ...request, deviceOf: async (directory) => (directory === data ? 1 : 2) })).get("source-disk");
     assert.equal(apart?.status, "pass");
     assert.match(apart?.evidence ?? "", /different disks/);
     await query(fit.url(), "create role unsighted login");
     const hidden = checkRequest(fit.url(undefined, "unsighted"), fit.url("there"), { deviceOf: async () => 7 });
-    assert.match((await checkAll(hidden)).get("source-disk")?.evidence ?? "", /cannot be seen/);
+    assert.match((await checkAll(hidden)).get("source-disk")?.evidence ?? "", /cannot see/);
     await query(fit.url(), "drop role unsighted");
   });
 
@@ -119,7 +119,7 @@ describe("prechecks", () => {
         failed.map(({ id }) => id),
         [`${away}-connection`],
       );
-      assert.match(failed[0]?.evidence ?? "", new RegExp(`ECONNREFUSED.*what asks for the ${away} is not checked`));
+      assert.match(failed[0]?.evidence ?? "", new RegExp(`ECONNREFUSED.*checks that need the ${away} were skipped`));
       const ids = results.map(({ id }) => id);
       // What looks at one side alone bears its name.
       const expected = all.filter((id) => id.startsWith(`${here}-`) && !TWO_SIDED.includes(id));
@@ -153,7 +153,7 @@ describe("prechecks", () => {
     const results = await checkAll(checkRequest(fit.url("veiled", "blind"), fit.url("there")));
     const tables = results.get("tables-selected");
     assert.equal(tables?.status, "fail");
-    assert.match(tables?.evidence ?? "", /pg_index.*what asks for the tables is not checked/);
+    assert.match(tables?.evidence ?? "", /pg_index.*checks that need the tables were skipped/);
     assert.equal(results.get("source-wal-level")?.status, "pass");
     assert.equal(results.get("replica-identity"), undefined);
     assert.equal(results.get("target-empty"), undefined);
@@ -193,7 +193,10 @@ describe("prechecks", () => {
       (await checkAll(checkRequest(fit.url(), fit.url("guarded", user)))).get("target-row-security");
     assert.equal((await securityOf())?.status, "pass");
     const refused = await securityOf("writer");
-    assert.deepEqual([refused?.status, refused?.evidence], ["fail", "row level security guards orders: COPY into them is refused"]);
+    assert.deepEqual(
+      [refused?.status, refused?.evidence],
+      ["fail", "row-level security applies to our role on orders: COPY into them is refused"],
+    );
     await query(fit.url(), refused?.fix ?? "");
     assert.equal((await securityOf("writer"))?.status, "pass", "the fix mends");
   });
@@ -244,7 +247,7 @@ describe("prechecks", () => {
     await query(fit.url(), "create database bytes template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'");
     const result = (await checkAll(checkRequest(fit.url("bytes"), fit.url("there")))).get("encoding");
     assert.equal(result?.status, "warn");
-    assert.match(result?.evidence ?? "", /a text that is no UTF-8 stops the load/);
+    assert.match(result?.evidence ?? "", /a value that is not valid UTF-8 stops the load/);
   });
 
   test("a version that nobody has tried is refused", async () => {
@@ -252,7 +255,7 @@ describe("prechecks", () => {
     const source = { name: "source", server: async () => ({ version: 120_022, release: "12.22", inRecovery: false }) };
     assert.deepEqual(await check?.ask({ source } as never), {
       verdict: "fail",
-      evidence: "PostgreSQL 12; pghaul knows 13 to 18",
+      evidence: "PostgreSQL 12; pghaul supports 13 to 18",
       advice: null,
     });
   });

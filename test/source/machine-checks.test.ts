@@ -24,17 +24,14 @@ test("a state directory that is writable, or can be made, passes", async () => {
   await mkdir(made);
   await writeFile(path.join(made, "state.db"), "");
   assert.deepEqual(await verdict(made), { verdict: "pass", evidence: `${made} is writable`, advice: null });
-  assert.equal((await verdict(path.join(made, "not", "yet"))).evidence, `${path.join(made, "not", "yet")} can be made`);
+  assert.equal((await verdict(path.join(made, "not", "yet"))).evidence, `${path.join(made, "not", "yet")} can be created`);
 });
 
 test("a file in the way fails, and the fix moves it", async () => {
   const file = path.join(dir, "it's a file");
   await writeFile(file, "");
   const refused = await verdict(path.join(file, "state"));
-  assert.deepEqual(
-    [refused.verdict, refused.evidence],
-    ["fail", `${file} is a file, and ${path.join(file, "state")} is to be a directory`],
-  );
+  assert.deepEqual([refused.verdict, refused.evidence], ["fail", `${file} is a file, but ${path.join(file, "state")} must be a directory`]);
   assert.equal(spawnSync("sh", ["-c", refused.advice ?? ""]).status, 0);
   assert.equal((await verdict(path.join(file, "state"))).verdict, "pass");
 });
@@ -58,7 +55,7 @@ test("mode and owner of what may not be written are told", {
   };
   const refused = asNobody(closed);
   assert.equal(refused.verdict, "fail");
-  assert.equal(refused.evidence, `${closed} belongs to 0:0 with mode 0755, and 65534:65534 may not write to it (EACCES)`);
+  assert.equal(refused.evidence, `${closed} belongs to 0:0 with mode 0755; 65534:65534 may not write to it (EACCES)`);
   await writeFile(path.join(closed, "state.db"), "", { mode: 0o600 });
   spawnSync("sh", ["-c", (refused.advice ?? "").replace("sudo ", "")]);
   assert.equal(asNobody(closed).verdict, "pass", "the fix works");

@@ -50,7 +50,7 @@ describe("partitions of the target that are not moved", { timeout: deadline(120_
   test("take what belongs to a partition that the target lacks, when one is the default; the fix takes it out of the way", async () => {
     const { status, evidence, fix } = await checked(`${ROOT} ${FAR} ${NESTED}`);
     assert.equal(status, "fail", evidence);
-    assert.match(evidence, /: app\.ev_far \(DEFAULT\) takes what belongs to app\.ev_2, which the target lacks$/);
+    assert.match(evidence, /: app\.ev_far \(DEFAULT\) takes the rows of app\.ev_2, which the target lacks$/);
     await query(server.url("there"), fix ?? "");
     assert.equal((await checked("select")).status, "pass");
   });
@@ -69,6 +69,6 @@ describe("partitions of the target that are not moved", { timeout: deadline(120_
       `${ROOT} ${SECOND} ${NESTED} create foreign table ev_old partition of ev for values from (-100) to (0) server elsewhere;`,
     );
     assert.equal(status, "warn", evidence);
-    assert.match(evidence, /: app\.ev_old \(FOR VALUES FROM \('?-100'?\) TO \(0\)\) has no like at the source$/);
+    assert.match(evidence, /: app\.ev_old \(FOR VALUES FROM \('?-100'?\) TO \(0\)\) has no counterpart at the source$/);
   });
 });

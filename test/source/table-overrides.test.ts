@@ -18,8 +18,8 @@ test("settings of tables that are moved, and a key where there is one, are in or
 
 test("a name that no table has is refused, with the nearest one", () => {
   assert.deepEqual(overrideFaults({ "public.evnts": {}, "other.thing": {} }, catalog), [
-    "tables.overrides.public.evnts names no table that is moved; did you mean public.events?",
-    "tables.overrides.other.thing names no table that is moved",
+    "tables.overrides.public.evnts does not name a table that is moved; did you mean public.events?",
+    "tables.overrides.other.thing does not name a table that is moved",
   ]);
 });
 

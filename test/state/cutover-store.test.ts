@@ -44,7 +44,7 @@ test("who has not seen the last attempt cannot replace it", async (t) => {
   one.save(attempt);
   assert.throws(() => other.save({ ...attempt, id: 2 }), {
     code: "STATE_LOCKED",
-    message: `another process has changed the cutover attempt in the state directory ${database.directory} meanwhile`,
+    message: `another process has meanwhile changed the cutover attempt in the state directory ${database.directory}`,
   });
   assert.equal(other.load()?.id, 1);
   other.save({ ...attempt, id: 2 });

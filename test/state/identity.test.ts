@@ -25,7 +25,7 @@ test("another value is refused with both, and nothing of the claim is recorded",
       assert.equal(error.code, "CONFIG_CHANGED");
       assert.equal(
         error.message,
-        `the state directory ${database.directory} belongs to something else: source was system 7301, database orders, and now is system 9999, database orders; tables was public.*, and now is app.*`,
+        `the state directory ${database.directory} belongs to something else: source was system 7301, database orders and is now system 9999, database orders; tables was public.* and is now app.*`,
       );
       return true;
     },

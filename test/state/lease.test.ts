@@ -98,7 +98,7 @@ test("the record of a dead holder is not blamed", async (t) => {
     path.join(directory, "stream.holder.json"),
     JSON.stringify({ pid: dead.child.pid, host: hostname(), command: "run", since: "2026-01-01T00:00:00.000Z" }),
   );
-  await assert.rejects(acquireLease(directory, "stream", "run"), /is held by a process that has not said who it is$/);
+  await assert.rejects(acquireLease(directory, "stream", "run"), /is held by a process that has not identified itself$/);
   await killHard(child);
 });
 

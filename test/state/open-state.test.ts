@@ -110,7 +110,7 @@ test("a damaged file is refused", async (t) => {
   const database = await openState(directory);
   database.close();
   truncateSync(path.join(directory, "state.db"), 4096);
-  await assert.rejects(openState(directory), refusedWith("STATE_CORRUPT", /^SQLite finds damage in the state directory/));
+  await assert.rejects(openState(directory), refusedWith("STATE_CORRUPT", /^SQLite reports damage in the state directory/));
 });
 
 test("a full disk says so, nothing of the transaction stays, and work goes on once there is room", async (t) => {
@@ -132,7 +132,7 @@ test("a full disk says so, nothing of the transaction stays, and work goes on on
 test("a state directory that is a file is a matter of the configuration", async (t) => {
   const file = path.join(temporaryDirectory(t), "state");
   writeFileSync(file, "");
-  await assert.rejects(openState(file), refusedWith("CONFIG_INVALID", /^a file stands in the way of the state directory/));
+  await assert.rejects(openState(file), refusedWith("CONFIG_INVALID", /^a file blocks the path of the state directory/));
 });
 
 test("an older schema is brought up to date, but not under a process that streams", async (t) => {

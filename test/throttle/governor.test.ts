@@ -101,7 +101,7 @@ describe("the governor", { timeout: deadline(10_000) }, () => {
     };
     const { governor, said } = governed([pressure, CALM]);
     await governor.mayRead(never);
-    assert.equal(said[0], "the standby far is 60 s behind (limit 10 s); our slot holds 2.5 kB of WAL at the source (limit 1.0 kB)");
+    assert.equal(said[0], "the standby far is 60 s behind (limit 10 s); pghaul's slot holds 2.5 kB of WAL at the source (limit 1.0 kB)");
   });
 
   it("holds beyond a limit, not at it, and where nothing is known", async () => {

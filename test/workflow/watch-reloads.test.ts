@@ -96,7 +96,7 @@ describe("a wish to load a held table anew", () => {
 
   it("is given back when the table was in use for half a minute; one barrier does for all attempts", async () => {
     const { calls, ended, now } = await watch({ asked: [T.id], failures: { [`empty ${T.id}`]: IN_USE } });
-    assert.deepEqual(calls, ["barrier", "visible 5", `to be loaded anew: ${IN_USE.message}`, `refused ${T.id}: ${IN_USE.message}`]);
+    assert.deepEqual(calls, ["barrier", "visible 5", `reload: ${IN_USE.message}`, `refused ${T.id}: ${IN_USE.message}`]);
     assert.equal(ended, null);
     assert.ok(now >= 30_000 && now < 40_000, `${now} ms`);
   });

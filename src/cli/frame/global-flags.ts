@@ -19,21 +19,25 @@ export const globalFlags = {
     helpGroup,
   }),
   "log-level": Flags.option({
-    summary: "The least important log line to print on stderr.",
+    summary: "The lowest level of log lines to print on stderr.",
     options: LOG_LEVELS,
     default: "info" as const,
     env: "PGHAUL_LOG_LEVEL",
     helpGroup,
   })(),
   "log-format": Flags.option({
-    summary: "How log lines look: for people, or one JSON object a line.",
+    summary: "Format of log lines: text, or one JSON object per line.",
     options: ["text", "json"] as const,
     default: "text" as const,
     env: "PGHAUL_LOG_FORMAT",
     helpGroup,
   })(),
-  "no-color": Flags.boolean({ summary: "No colours. NO_COLOR=1 does the same.", env: "PGHAUL_NO_COLOR", helpGroup }),
-  "no-input": Flags.boolean({ summary: "Never ask; fail with exit 30 where a question would come.", env: "PGHAUL_NO_INPUT", helpGroup }),
+  "no-color": Flags.boolean({ summary: "Print without colours. NO_COLOR=1 does the same.", env: "PGHAUL_NO_COLOR", helpGroup }),
+  "no-input": Flags.boolean({
+    summary: "Never ask; fail instead (exit 30 for a missing confirmation).",
+    env: "PGHAUL_NO_INPUT",
+    helpGroup,
+  }),
 };
 
 /** The parsed form of `globalFlags`. */

@@ -37,7 +37,7 @@ export function listenForStop(options: StopOptions): StopSignal {
     lastMs = performance.now();
     if (copy) return;
     if (!finish.signal.aborted) {
-      options.announce(`${signal}: finishing what is in hand, then stopping. Once more to stop at once.`);
+      options.announce(`${signal}: finishing the current work, then stopping. Send it again to stop at once.`);
       finish.abort(new Error(`stopped by ${signal}`));
     } else if (!now.signal.aborted) {
       options.announce(`${signal}: stopping at once.`);

@@ -3,10 +3,11 @@ import { withMigration } from "../../workflow/open-migration.ts";
 import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class CdcStart extends PghaulCommand<RunResult> {
-  static override summary = "Stream changes: slot to log, log to target. Loads nothing.";
+  static override summary = "Stream changes from the slot to the log and from the log to the target, without loading tables.";
   static override description =
-    `The streaming part of "run", for runbooks that load separately ("snapshot run"). Makes publication and slot if they are not there, keeps the
-change log filling, and applies to the tables that have been loaded. Safe to kill and start again. Ends on Ctrl-C (exit 130) or "cdc stop" (exit 0).`;
+    `The streaming part of "run", for runbooks that load separately ("snapshot run"). Creates publication and slot if they do not exist, keeps filling
+the change log, and applies changes to the tables that have been loaded. Safe to kill and start again. Ends on Ctrl-C (exit 130) or on "cdc stop"
+(exit 0).`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --config orders.yaml --log-format json",

@@ -3,9 +3,9 @@ import { renderTable } from "../../cli/table.ts";
 import { type CdcStatus, readCdcStatus } from "../../workflow/stream/read-cdc-status.ts";
 
 export default class CdcStatusCommand extends PghaulCommand<CdcStatus> {
-  static override summary = "How far each stream is: log, slot, lag.";
+  static override summary = "Show how far each stream is: log, slot, lag.";
   static override description =
-    `Reads the state directory only, never a database. The forward stream runs from the source to the target; the reverse stream exists once a
+    `Reads only the state directory, never a database. The forward stream runs from the source to the target. The reverse stream exists once a
 cutover has made the way back.`;
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
 

@@ -5,15 +5,15 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type StopResult, stopStreaming } from "../../workflow/stream/stop-streaming.ts";
 
 export default class CdcStop extends PghaulCommand<StopResult> {
-  static override summary = "Ask the process that streams to finish what is in hand and end.";
+  static override summary = "Ask the streaming process to finish its current work and exit.";
   static override description =
-    `Leaves a wish in the state directory, which the running process ("run", "cdc start", "snapshot run") looks at a few times a second, and
-waits until it is gone. Slot and publication stay, and the source keeps WAL for them from then on; "cdc teardown" removes them.
-Talks to no database. No error when nothing runs.`;
+    `Leaves a request in the state directory, which the running process ("run", "cdc start", "snapshot run") checks a few times a second, and
+waits until the process has ended. Slot and publication stay, so the source keeps WAL from then on; "cdc teardown" removes them.
+Talks to no database. It is no error if nothing is running.`;
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --timeout 5min --json"];
   static override exitKinds = ["try-later"] as const;
   static override flags = {
-    timeout: Flags.string({ default: "60s", helpValue: "DURATION", summary: "How long to wait for its end." }),
+    timeout: Flags.string({ default: "60s", helpValue: "DURATION", summary: "How long to wait for the process to end." }),
   };
 
   override async run(): Promise<StopResult> {

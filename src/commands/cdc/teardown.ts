@@ -13,7 +13,7 @@ interface TeardownResult {
 export default class CdcTeardown extends PghaulCommand<TeardownResult> {
   static override summary = "Drop slots, publications and replication origins on both sides. Ends the migration.";
   static override description =
-    `After this nothing holds WAL for the migration any more, and it cannot be streamed any further; a rollback is no longer possible either.
+    `After this, nothing holds WAL for the migration any more. It can no longer stream, and a rollback is no longer possible.
 The tables, the schema "pghaul" and the state directory stay. Asks first; safe to repeat.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
@@ -23,7 +23,7 @@ The tables, the schema "pghaul" and the state directory stay. Asks first; safe t
   static override exitKinds = ["confirm", "source", "target", "locked"] as const;
   static override flags = {
     ...confirmFlags,
-    "dry-run": Flags.boolean({ summary: "Show what would be dropped, and the digest; change nothing." }),
+    "dry-run": Flags.boolean({ summary: "Show what would be dropped, and the digest, without changing anything." }),
   };
 
   override async run(): Promise<TeardownResult> {
@@ -35,7 +35,7 @@ The tables, the schema "pghaul" and the state directory stay. Asks first; safe t
         return { planDigest: digest, dropped: [] };
       }
       const act = {
-        title: "Drop all of this; the migration ends.",
+        title: "Drop all of this and end the migration.",
         migration: migration.name,
         planDigest: digest,
         preview: lines.join("\n"),

@@ -6,16 +6,16 @@ import { type CheckedGates, checkCutover } from "../../workflow/cutover/plan-cut
 import { openMigration } from "../../workflow/open-migration.ts";
 
 export default class CutoverCheck extends PghaulCommand<CheckedGates> {
-  static override summary = "Every gate of the switch, with its evidence and what opens it.";
+  static override summary = "Check every gate of the switch; show evidence, and what opens a closed gate.";
   static override description =
-    `Only reads, and writes the answers into the journal. Exits 11 when a gate is closed. "cutover run" asks the gates again.`;
+    `Changes nothing in the databases; records the answers in the journal. Exits 11 when a gate is closed. "cutover run" checks the gates again.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --rollback",
     "<%= config.bin %> <%= command.id %> --json",
   ];
   static override exitKinds = ["gate", "source", "target", "try-later"] as const;
-  static override flags = { rollback: Flags.boolean({ summary: "The gates of the way back instead." }) };
+  static override flags = { rollback: Flags.boolean({ summary: "Check the gates of the way back instead." }) };
 
   override async run(): Promise<CheckedGates> {
     const { flags } = await this.parse(CutoverCheck);

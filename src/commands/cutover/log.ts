@@ -5,10 +5,10 @@ import { PghaulError } from "../../errors/pghaul-error.ts";
 import { type CutoverLog, readCutoverLog } from "../../workflow/cutover/read-cutover-status.ts";
 
 export default class CutoverLogCommand extends PghaulCommand<CutoverLog> {
-  static override summary = "The journal: who did what, when, on what evidence; its hash chain is verified.";
+  static override summary = "Show the journal: who did what, when, on what evidence. Verifies its hash chain.";
   static override description =
-    `Append-only; each entry is hashed over the one before, so a changed or missing entry shows, and the command then exits 3. Note the hash of the last
-entry elsewhere: the chain alone cannot show that entries were cut off its end.`;
+    `The journal is append-only. Each entry's hash covers the entry before it, so a changed or missing entry is detected, and the command then exits 3.
+Keep the hash of the last entry elsewhere: the chain alone cannot show that entries were cut off its end.`;
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json > journal.json"];
 
   override async run(): Promise<CutoverLog> {

@@ -5,10 +5,10 @@ import { type CutoverPlan, planCutover } from "../../workflow/cutover/plan-cutov
 import { openMigration } from "../../workflow/open-migration.ts";
 
 export default class CutoverPlanCommand extends PghaulCommand<CutoverPlan> {
-  static override summary = "What a switch would do, step by step, with its point of no return and its digest.";
+  static override summary = "Show what a switch would do, step by step, with its point of no return and its digest.";
   static override description =
     `Reads both databases and the configuration; changes nothing. The digest stands for exactly this plan: another table, route or setting gives
-another one, and "cutover run --plan-digest" accepts only the plan that was reviewed.`;
+another digest. "cutover run --plan-digest" accepts only the plan that was reviewed.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --markdown > plan.md",
@@ -16,8 +16,8 @@ another one, and "cutover run --plan-digest" accepts only the plan that was revi
   ];
   static override exitKinds = ["source", "target", "try-later", "gate"] as const;
   static override flags = {
-    rollback: Flags.boolean({ summary: "The plan of the way back instead." }),
-    markdown: Flags.boolean({ summary: "As Markdown, for a review." }),
+    rollback: Flags.boolean({ summary: "Show the plan of the way back instead." }),
+    markdown: Flags.boolean({ summary: "Print Markdown, for a review." }),
   };
 
   override async run(): Promise<CutoverPlan> {

@@ -4,8 +4,9 @@ import CutoverRun from "./run.ts";
 export default class CutoverRollback extends CutoverRun {
   static override summary = "Switch the writes back to the source: nothing written at the target is lost.";
   static override description =
-    `The same steps with the sides exchanged: the target is fenced, drained into the source through the way back, and the source opened. Both streams
-go on, so another switch is possible afterwards. Any failure before the point of no return leaves the target the primary. Exits as "cutover run".`;
+    `The same steps with the sides exchanged: pghaul fences the target, drains it into the source through the way back, and opens the source. Both
+streams go on, so you can switch again afterwards. After any failure before the point of no return, the target is still the primary. Exit codes are
+those of "cutover run".`;
   protected override readonly direction = {
     to: "source",
     command: "cutover rollback",

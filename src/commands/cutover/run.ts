@@ -16,18 +16,21 @@ interface SwitchDirection {
 }
 
 export default class CutoverRun extends PghaulCommand<WishedCutover> {
-  static override summary = "Switch the writes to the target: nothing lost, the way back open.";
+  static override summary = "Switch the writes to the target: nothing is lost, and the way back stays open.";
   static override description =
-    `Asks the gates, then walks the plan. Any failure before the point of no return undoes everything, and the source takes writes again. Killed in
-the middle, it is settled by "pghaul run" within seconds, or by running it again. Needs "pghaul run" to be streaming. Exits 11 when a gate is
-closed, 30 when not confirmed, 75 when a deadline was missed and everything undone.`;
+    `Checks the gates, then carries out the plan. Any failure before the point of no return undoes everything, and the source takes writes again. If
+it is killed in the middle, "pghaul run" settles the switch within seconds; running the command again does too. Needs "pghaul run" to be streaming.
+Exits 11 when a gate is closed, 30 when not confirmed, 75 when a deadline was missed and everything was undone.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --dry-run",
     "<%= config.bin %> <%= command.id %> --confirm orders-move --plan-digest 3f1c9a77d20b4e65 --json",
   ];
   static override exitKinds = ["gate", "confirm", "source", "target", "locked", "try-later"] as const;
-  static override flags = { ...confirmFlags, "dry-run": Flags.boolean({ summary: "Show the plan and the gates; change nothing." }) };
+  static override flags = {
+    ...confirmFlags,
+    "dry-run": Flags.boolean({ summary: "Show the plan and the gates without changing anything." }),
+  };
 
   protected readonly direction: SwitchDirection = {
     to: "target",

@@ -4,8 +4,8 @@ import { unsettledText } from "../../cli/unsettled-text.ts";
 import { type CutoverStatus, readCutoverStatus } from "../../workflow/cutover/read-cutover-status.ts";
 
 export default class CutoverStatusCommand extends PghaulCommand<CutoverStatus> {
-  static override summary = "Which side takes the writes, how far a switch is, and what is possible now.";
-  static override description = "Reads the state directory only; no database is asked and no secret needs to be set.";
+  static override summary = "Show which side takes the writes, how far a switch is, and what is possible now.";
+  static override description = "Reads only the state directory, never a database, and needs no secrets.";
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
 
   override async run(): Promise<CutoverStatus> {

@@ -4,10 +4,10 @@ import { withMigration } from "../../workflow/open-migration.ts";
 import { planSnapshot, type SnapshotPlan } from "../../workflow/plan/plan-snapshot.ts";
 
 export default class SnapshotPlanCommand extends PghaulCommand<SnapshotPlan> {
-  static override summary = "Which ranges each table would be read in.";
+  static override summary = "Show the ranges in which each table would be read.";
   static override description =
-    `Reads the source's catalog and statistics, never a table's rows. Ranges are coarse on purpose, for several readers at once; a read that uses
-up its budget of time or bytes is cut and goes on as a chunk of its own.`;
+    `Reads the source's catalog and statistics, never a table's rows. Ranges are coarse on purpose; they let several readers work at once. When a read
+has used up its budget of time or bytes, it ends, and the rest of the range becomes a new chunk.`;
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
   static override exitKinds = ["source"] as const;
 

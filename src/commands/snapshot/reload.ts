@@ -4,12 +4,12 @@ import { withMigration } from "../../workflow/open-migration.ts";
 import { askReload, type ReloadResult, withdrawReload } from "../../workflow/reload/ask-reload.ts";
 
 export default class SnapshotReload extends PghaulCommand<ReloadResult> {
-  static override summary = "Load a held table anew, while the others stream on.";
+  static override summary = "Load a held table again, while the others stream on.";
   static override description =
-    `For a table that "pghaul status" shows as HELD: the target refused a row of it. Remove the cause first (a constraint, a trigger, a type).
-The "pghaul run" that is streaming then empties the table at the target, reads it again in chunks and lets it join the stream; if none is
-streaming, the next one does. The table's columns are read anew; where the target has not followed them, or somebody uses the table there all the
-time, it stays held and you are told why. No other table is touched: nothing is truncated in cascade. Waits until the table has joined, unless
+    `For a table that "pghaul status" shows as HELD because the target refused one of its rows. Remove the cause first (a constraint, a trigger, a type).
+The running "pghaul run" then empties the table at the target, reads it again in chunks and lets it join the stream; if none is running, the next
+one does. It also reads the table's columns again. If the target's columns no longer match, or somebody keeps the table locked there, the table stays held
+and "pghaul status" says why. No other table is touched: there is no TRUNCATE ... CASCADE. The command waits until the table has joined, unless
 --no-wait is given.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> --table public.payments",
@@ -22,10 +22,10 @@ time, it stays held and you are told why. No other table is touched: nothing is 
       multiple: true,
       required: true,
       helpValue: "SCHEMA.TABLE",
-      summary: "The table, or those of a pattern ('shop.*') that are held; may be repeated.",
+      summary: "The held table, or a pattern ('shop.*') for several.",
     }),
-    withdraw: Flags.boolean({ summary: "Take the wish back: what has not been emptied yet stays held as it is." }),
-    wait: Flags.boolean({ default: true, allowNo: true, summary: "Return when the tables have joined the stream again." }),
+    withdraw: Flags.boolean({ summary: "Withdraw the request: tables that have not been emptied yet stay held as they are." }),
+    wait: Flags.boolean({ default: true, allowNo: true, summary: "Wait until the tables have joined the stream again." }),
   };
 
   override async run(): Promise<ReloadResult> {

@@ -3,10 +3,10 @@ import { withMigration } from "../../workflow/open-migration.ts";
 import { type RunResult, runMigration } from "../../workflow/run/run-migration.ts";
 
 export default class SnapshotRun extends PghaulCommand<RunResult> {
-  static override summary = "Load every table and end; changes gather in the log meanwhile.";
+  static override summary = "Load every table, then exit.";
   static override description =
-    `The loading part of "run": schema, slot, chunks, indexes, constraints. It tails the slot and applies while it loads, because that is what makes the load
-exact. Afterwards "cdc start" goes on; until then the source keeps WAL for the slot. Safe to kill and start again.`;
+    `The loading part of "run": schema, slot, chunks, indexes, constraints. It also tails the slot and applies changes while it loads, because that makes
+the load exact. Continue with "cdc start"; until then the source keeps WAL for the slot. Safe to kill and start again.`;
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
   static override exitKinds = ["source", "target", "locked", "try-later"] as const;
 

@@ -8,10 +8,10 @@ interface SnapshotStatus {
 }
 
 export default class SnapshotStatusCommand extends PghaulCommand<SnapshotStatus> {
-  static override summary = "How far the load is, table by table, chunk by chunk.";
+  static override summary = "Show how far the load is, table by table.";
   static override description =
-    `Reads the state directory only, never the source. A table's chunks grow in number while it loads: a read that uses up its budget is cut, and
-the rest becomes a chunk of its own.`;
+    `Reads only the state directory, never a database. The number of a table's chunks grows while it loads: when a read has used up its budget, it ends,
+and the rest of the range becomes a new chunk.`;
   static override examples = ["<%= config.bin %> <%= command.id %>", "<%= config.bin %> <%= command.id %> --json"];
 
   override async run(): Promise<SnapshotStatus> {

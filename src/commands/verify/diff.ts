@@ -7,12 +7,12 @@ import { withMigration } from "../../workflow/open-migration.ts";
 import { runVerify } from "../../workflow/verify/run-verify.ts";
 import { differenceCells, type VerifyResult } from "../../workflow/verify/verify-result.ts";
 
-const AFTERWARDS = "find out who else writes at the target, set the rows right there, then: pghaul verify run";
+const AFTERWARDS = "find out who else writes at the target, correct the rows there, then run: pghaul verify run";
 
 export default class VerifyDiff extends PghaulCommand<VerifyResult> {
   static override summary = "Name the rows and columns in which source and target differ.";
   static override description =
-    `Compares as "verify run" does, then narrows each difference to rows and columns. Keys are shown, values never. Reads only; safe to repeat.
+    `Compares like "verify run", then narrows each difference down to rows and columns. Shows keys, never values. Only reads; safe to repeat.
 Exits 12 when something differs.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
@@ -22,7 +22,7 @@ Exits 12 when something differs.`;
   static override exitKinds = ["differences", "source", "target", "try-later", "gate"] as const;
   static override flags = {
     ...comparedTables,
-    limit: Flags.integer({ default: 100, min: 1, max: 100_000, summary: "Rows to name a table." }),
+    limit: Flags.integer({ default: 100, min: 1, max: 100_000, summary: "How many rows to name per table." }),
   };
 
   override async run(): Promise<VerifyResult> {

@@ -10,8 +10,8 @@ import type { VerifyResult } from "../../workflow/verify/verify-result.ts";
 export default class VerifyRun extends PghaulCommand<VerifyResult> {
   static override summary = "Compare source and target, rows and contents, while writes go on.";
   static override description =
-    `Takes a digest of every table on both sides. What is written between the two reads is taken from the change log, so the verdict is exact and
-names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be streaming. Reads only; safe to repeat. Exits 12 when something differs.`;
+    `Takes a digest of every table on both sides. The change log supplies what was written between the two reads, so the verdict is exact and
+names the LSN at which it holds. Writes need not stop. Needs "pghaul run" to be streaming. Only reads; safe to repeat. Exits 12 when something differs.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --table public.payments --table public.refunds",
@@ -55,7 +55,7 @@ names the LSN at which it holds; no write has to stop. Needs "pghaul run" to be 
       );
       this.print(`${result.verdict} at ${result.lsn}`);
       for (const { table, generatedUnread } of result.tables.filter((one) => one.generatedUnread !== "0"))
-        this.print(`not compared: generated columns of ${generatedUnread} rows of ${table} (no key, or written meanwhile)`);
+        this.print(`not compared: the generated columns of ${generatedUnread} rows of ${table} (no key, or written meanwhile)`);
       const differing = result.tables.filter(({ equal }) => !equal);
       if (differing.length > 0) {
         const names = differing.map(({ table }) => table).join(", ");

@@ -9,7 +9,7 @@ export const connectionKeys = {
     .min(1)
     .optional()
     .describe('Connection string as psql takes it: a URI or key=value pairs. Usually "${SOURCE_URL}" or a URI without a password.'),
-  urlFile: z.string().min(1).optional().describe("File whose first line is the connection string; instead of url."),
+  urlFile: z.string().min(1).optional().describe("File whose first line is the connection string, instead of url."),
   passwordFile: z.string().min(1).optional().describe("File whose first line is the password; read again at every connection."),
   passwordCommand: z
     .array(z.string())
@@ -33,7 +33,7 @@ export interface ConnectionKeys {
 export const sourceSchema = z
   .strictObject({
     ...connectionKeys,
-    replicaUrl: z.string().min(1).optional().describe("A standby of the source: chunk reads go there. Signs in as url does."),
+    replicaUrl: z.string().min(1).optional().describe("A standby of the source, which chunks are read from. Signs in as url does."),
   })
   .superRefine(oneOfEach)
   .describe("The database to move. pghaul reads it and adds a publication and a slot.");
@@ -43,7 +43,7 @@ export function oneOfEach(keys: ConnectionKeys, context: z.RefinementCtx): void 
     context.addIssue({ code: "custom", message: "needs either url or urlFile" });
   }
   const passwords = (["passwordFile", "passwordCommand", "rdsIam"] as const).filter((key) => keys[key] !== undefined);
-  if (passwords.length > 1) context.addIssue({ code: "custom", message: `has ${passwords.join(" and ")}; give one of them` });
+  if (passwords.length > 1) context.addIssue({ code: "custom", message: `has ${passwords.join(" and ")}; set only one of them` });
 }
 
 /** What of a connection two operators have in common: all but passwords, and how each of them comes by his. */

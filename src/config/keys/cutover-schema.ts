@@ -6,7 +6,7 @@ const text = () => z.string().min(1);
 const routing = z
   .discriminatedUnion("kind", [
     z.strictObject({
-      kind: z.literal("hook").describe("An executable of yours that changes the route."),
+      kind: z.literal("hook").describe("Your own executable, which changes the route."),
       command: z
         .array(z.string())
         .min(1)
@@ -15,7 +15,7 @@ const routing = z
     }),
     z.strictObject({
       kind: z.literal("document").describe("A JSON routing document that applications read."),
-      file: text().describe("Where the document is written, whole, by rename."),
+      file: text().describe("File that holds the document; replaced as a whole, by rename."),
     }),
     z.strictObject({
       kind: z.literal("pgbouncer").describe("A PgBouncer in transaction pooling mode."),
@@ -37,19 +37,19 @@ const routing = z
 
 const gates = z
   .strictObject({
-    maxLagBytes: byteSize().prefault("16MB").describe("The switch waits until the target is at most this far behind."),
-    maxLagSeconds: z.number().positive().default(5).describe("The same in seconds."),
-    lagHeldFor: duration().prefault("30s").describe("For how long the lag must have stayed below both limits."),
-    noErrorsFor: duration().prefault("10min").describe("For how long nothing must have failed or been retried."),
+    maxLagBytes: byteSize().prefault("16MB").describe("How far the target may be behind when the switch begins."),
+    maxLagSeconds: z.number().positive().default(5).describe("The same, in seconds."),
+    lagHeldFor: duration().prefault("30s").describe("How long the lag must have stayed below both limits."),
+    noErrorsFor: duration().prefault("10min").describe("How long nothing may have failed or been retried."),
     maxTransactionAge: duration()
       .prefault("5s")
-      .describe("Oldest transaction allowed at the source when the switch begins: the fence waits for every one."),
+      .describe("Age of the oldest transaction allowed at the source when the switch begins: the fence waits for all of them."),
     verifiedWithin: duration().prefault("24h").describe("How old the last verification that found no difference may be."),
     notNeeded: z
       .array(z.string().regex(/^\S+ .+$/, { error: 'must be KIND NAME, where * stands for any text, e.g. "publication old_feed"' }))
       .default([])
       .describe(
-        "What the target may lack though the source has it, or have otherwise, as KIND NAME of the gates objects and privileges; * stands for any text.",
+        "Objects that the target may lack, or have in another form, as KIND NAME from the gates objects and privileges; * stands for any text.",
       ),
   })
   .prefault({})
@@ -57,16 +57,16 @@ const gates = z
 
 const deadlines = z
   .strictObject({
-    pause: duration().optional().describe("For the routers to hold new transactions."),
-    fence: duration().optional().describe("For the locks that end writes at the source."),
-    drain: duration().optional().describe("For the target to reach the marker."),
-    sequences: duration().optional().describe("For the sequences to be set at the target."),
-    route: duration().optional().describe("For the routers to point at the target."),
-    resume: duration().optional().describe("For the routers to let transactions go."),
+    pause: duration().optional().describe("Until the routers hold new transactions."),
+    fence: duration().optional().describe("Until the locks end writes at the source."),
+    drain: duration().optional().describe("Until the target has reached the marker."),
+    sequences: duration().optional().describe("Until the sequences are set at the target."),
+    route: duration().optional().describe("Until the routers point at the target."),
+    resume: duration().optional().describe("Until the routers let transactions go on."),
   })
   .prefault({})
   .describe(
-    "Deadline of each step of the switch; a miss before the route change undoes everything. Without one a step may take what is left of maxStall.",
+    "Deadline of each step of the switch; a miss before the point of no return undoes everything. Without one, a step may take what is left of maxStall.",
   );
 
 export const cutoverSchema = z
@@ -77,14 +77,14 @@ export const cutoverSchema = z
         error: "must rise from entry to entry",
       })
       .optional()
-      .describe("Percentages of reads sent to the target, one stage after the other."),
+      .describe("Percentages of reads to send to the target, one stage after another."),
     soak: duration().optional().describe("How long each stage of reads lasts at least."),
-    maxStall: duration().prefault("250ms").describe("Longest time writes may stand still during the switch."),
+    maxStall: duration().prefault("250ms").describe("Longest time that writes may stop during the switch."),
     sequenceMargin: z
       .int()
       .nonnegative()
       .default(1000)
-      .describe("Added to each sequence at the switch, so that no value given out late comes twice."),
+      .describe("How many steps each sequence is set ahead at the switch, so that a value that was given out late does not come twice."),
     deadlines,
     routing: z.array(routing).default([]).describe("Where traffic is routed, in the order of switching."),
     gates,

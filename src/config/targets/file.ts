@@ -12,24 +12,24 @@ function directoryOf(url: string): string | null {
 }
 
 const schema = z.strictObject({
-  kind: z.literal("file").describe("Chunks and changes as files in a directory of this machine."),
+  kind: z.literal("file").describe("Chunks and changes as files in a directory on this machine."),
   url: z
     .string()
     .refine((url) => directoryOf(url) !== null, {
-      error: 'must be "file:///" and an absolute path; buckets are not yet available in this version',
+      error: 'must be "file:///" and an absolute path; this version does not support buckets yet',
     })
-    .describe('The directory, as "file:///absolute/path"; made where it does not exist; otherwise empty, or begun by this migration.')
+    .describe('The directory, as "file:///absolute/path". pghaul creates it; if it exists, it must be empty or belong to this migration.')
     .meta({ examples: ["file:///srv/payments"] }),
   format: z
     .enum(["copy", "csv", "parquet"])
     .default("csv")
     .describe(
-      "Of the rows' files. copy: PostgreSQL's COPY text, as it was read. csv: with a header, as COPY reads it. parquet: for DuckDB, Spark and others.",
+      "Format of the files with rows. copy: PostgreSQL's COPY text, as it was read. csv: with a header, as COPY reads it. parquet: for DuckDB, Spark and others.",
     ),
   compression: z
     .enum(["none", "gzip", "zstd"])
     .default("zstd")
-    .describe("Of all files with rows or changes; in Parquet it is the file's own."),
+    .describe("Compression of all files with rows or changes; Parquet files are compressed internally."),
 });
 
 interface FileTarget {

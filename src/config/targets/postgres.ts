@@ -10,12 +10,12 @@ const schema = z
     schema: z
       .enum(["move", "existing"])
       .default("move")
-      .describe("move: pghaul creates the tables with pg_dump. existing: they are there already, empty."),
+      .describe("move: pghaul creates the tables, with pg_dump. existing: the tables already exist, and are empty."),
     owners: z
       .enum(["keep", "drop"])
       .default("keep")
-      .describe("keep: objects belong to the same roles as at the source. drop: to the role that connects."),
-    privileges: z.enum(["keep", "drop"]).default("keep").describe("keep: grants are moved with the tables. drop: they are not."),
+      .describe("keep: objects belong to the same roles as at the source. drop: they belong to the role that connects."),
+    privileges: z.enum(["keep", "drop"]).default("keep").describe("keep: grants are moved with the tables. drop: they are left out."),
   })
   .superRefine(oneOfEach);
 

@@ -14,7 +14,7 @@ export const UNAVAILABLE = [
   plainTarget("aurora", "An Aurora replica of the source's storage, promoted at the cutover."),
   z.strictObject({
     kind: z.literal("sharded").describe("Several PostgreSQL shards."),
-    shards: z.array(shard).min(1).describe("The shards, each with a connection of its own."),
+    shards: z.array(shard).min(1).describe("The shards, each with its own connection."),
   }),
   plainTarget("snowflake", "A Snowflake database."),
   plainTarget("iceberg", "Iceberg tables behind a REST catalog."),

@@ -4,7 +4,7 @@ import type { Gate } from "../gate.ts";
 /** At both sides the role may lock the tables and put triggers on them, which needs ownership. A partition has an owner of its own. */
 export const fencePrivilegesGate: Gate = {
   id: "fence-privileges",
-  title: "the role may fence the tables at both sides",
+  title: "the role may fence the tables on both sides",
   when: ["switch", "rollback"],
   side: "both",
   async ask({ from, to, tables }) {

@@ -3,7 +3,7 @@ import type { Gate } from "../gate.ts";
 /** No side has refused a row: a table that is held has fallen behind, wherever the stream is. */
 export const heldGate: Gate = {
   id: "no-table-held",
-  title: "no table is held because a row of it was refused",
+  title: "no table is held because a side refused one of its rows",
   when: ["switch", "rollback"],
   side: "neither",
   async ask({ facts }) {

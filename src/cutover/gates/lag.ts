@@ -11,7 +11,7 @@ const IDLE_RECORD_SECONDS = 6;
 /** The new primary is close behind, and has been for a while. */
 export const lagGate: Gate = {
   id: "lag",
-  title: "the lag is below its limits, and has been for a while",
+  title: "the lag has stayed below its limits for a while",
   when: ["switch", "rollback"],
   side: "both",
   ask: (context) => (context.to.name === "target" ? askSamples(context) : askPosition(context)),
@@ -34,7 +34,7 @@ async function askSamples(context: GateContext): Promise<Answer> {
       maxBytes: maxLagBytes,
       maxSeconds: maxLagSeconds,
     },
-    advice: open ? null : "wait; cutover.gates.lagHeldFor says for how long the lag must have been low",
+    advice: open ? null : "wait; cutover.gates.lagHeldFor says how long the lag must stay low",
     ttlMillis: 10_000,
   };
 }

@@ -40,6 +40,6 @@ function fixFor(differences: readonly Difference[]): string {
   return [
     ...differences.flatMap(({ statement }) => (statement === null ? [] : [`${statement};`])),
     ...(others.length === 0 ? [] : [`-- as pg_dump --schema-only of the source has it: ${others.join(", ")}`]),
-    "-- at the target; what is not wanted there, or need not be alike: cutover.gates.notNeeded",
+    "-- at the target; if you do not want an object there, or it may differ, name it in cutover.gates.notNeeded",
   ].join("\n");
 }

@@ -14,7 +14,7 @@ const COMPARED_SETTINGS = [
 /** The tables are still those that stream, the target has them with as many usable indexes; extensions and settings side by side. */
 export const parityGate: Gate = {
   id: "parity",
-  title: "the tables are those that stream, with their indexes at the target",
+  title: "the selected tables are those that stream, and their indexes exist at the target",
   when: ["switch"],
   side: "both",
   async ask(context) {

@@ -60,7 +60,7 @@ function fixFor(all: readonly Difference[]): string {
     ...statements.slice(0, STATEMENTS).map((statement) => `${statement};`),
     ...(others.length === 0
       ? []
-      : [`-- the target's version does not know it, so no statement can: ${others.slice(0, STATEMENTS).join(", ")}`]),
-    `-- at the target${more > 0 ? `, and ${more} more` : ""}; what is not needed there: cutover.gates.notNeeded`,
+      : [`-- the target's version does not know these, so no statement can grant them: ${others.slice(0, STATEMENTS).join(", ")}`]),
+    `-- at the target${more > 0 ? `, and ${more} more` : ""}; name what is not needed there in cutover.gates.notNeeded`,
   ].join("\n");
 }

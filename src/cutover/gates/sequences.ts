@@ -5,7 +5,7 @@ import type { Gate } from "../gate.ts";
 /** Every sequence of the old primary can be read, and exists at the new one, where it can be set. */
 export const sequencesGate: Gate = {
   id: "sequences",
-  title: "every sequence can be read, and set at the other side",
+  title: "every sequence can be read on one side and set on the other",
   when: ["switch", "rollback"],
   side: "both",
   async ask({ from, to, tables }) {

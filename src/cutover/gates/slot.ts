@@ -1,10 +1,10 @@
 import { fail } from "../../conditions/condition.ts";
 import type { Gate } from "../gate.ts";
 
-/** The slot out of the old primary is in use and in no danger of being lost. */
+/** The slot out of the old primary is in use and not in danger of being lost. */
 export const slotGate: Gate = {
   id: "slot",
-  title: "the replication slot is in use and in no danger",
+  title: "the replication slot is in use and not in danger",
   when: ["switch", "rollback"],
   side: "old",
   async ask({ from, slots }) {

@@ -8,7 +8,7 @@ import type { Gate } from "../gate.ts";
  */
 export const updatesGate: Gate = {
   id: "updates",
-  title: "no publication makes one side refuse an UPDATE that the other takes",
+  title: "no publication makes one side refuse an UPDATE that the other accepts",
   when: ["switch", "rollback"],
   side: "both",
   async ask({ from, to, tables }) {

@@ -3,7 +3,7 @@ import type { Gate } from "../gate.ts";
 /** Every table was compared not long ago, and was equal; and nothing has happened to it since that the stream does not carry. */
 export const verifiedGate: Gate = {
   id: "verified",
-  title: "every table was compared not long ago, and was equal",
+  title: "every table was found equal in a recent verification",
   when: ["switch"],
   side: "neither",
   async ask({ facts, tables, limits, now }) {

@@ -11,7 +11,7 @@ export const wayBackGate: Gate = {
     const found = await to.streamability(slots[to.name]);
     const exists = found.slotExists;
     const faults = [
-      ...(found.walLevel === "logical" ? [] : ["alter system set wal_level = logical;   -- and restart the server"]),
+      ...(found.walLevel === "logical" ? [] : ["alter system set wal_level = logical;   -- then restart the server"]),
       ...(exists || hasRoom(found.slots) ? [] : [raise("max_replication_slots", found.slots)]),
       ...(exists || hasRoom(found.senders) ? [] : [raise("max_wal_senders", found.senders)]),
       ...(exists || found.grantToPublish === null ? [] : [`${found.grantToPublish};`]),
@@ -36,5 +36,5 @@ function hasRoom({ used, limit }: Room): boolean {
 }
 
 function raise(setting: string, { limit }: Room): string {
-  return `alter system set ${setting} = ${limit + 4};   -- and restart the server`;
+  return `alter system set ${setting} = ${limit + 4};   -- then restart the server`;
 }

@@ -4,7 +4,7 @@ import type { Gate } from "../gate.ts";
 /** The new primary is a primary, and its applications' sessions may write. */
 export const writableGate: Gate = {
   id: "writable",
-  title: "the new primary takes writes but for our guard",
+  title: "nothing but pghaul's guard keeps the new primary from taking writes",
   when: ["switch", "rollback"],
   side: "new",
   async ask({ from, to }) {
@@ -15,11 +15,7 @@ export const writableGate: Gate = {
     return {
       verdict: open ? "pass" : "fail",
       evidence: { side: to.name, inRecovery, readOnlyByDefault, connectionsLeft: await to.connectionsLeft() },
-      advice: open
-        ? null
-        : inRecovery
-          ? "This server is a standby: name the primary in the connection string."
-          : readOnlyAdvice(inTheWay).join("\n"),
+      advice: open ? null : inRecovery ? "This server is a standby: connect to the primary instead." : readOnlyAdvice(inTheWay).join("\n"),
     };
   },
 };

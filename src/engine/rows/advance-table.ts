@@ -12,7 +12,7 @@ export interface TableCursor {
   readonly table: Table;
   /** Null until the first chunk is about to be read. */
   position: Lsn | null;
-  /** False until the target has a cursor on record: it must, before anything is merged, or a restart would begin too late. */
+  /** False until the target has recorded a cursor. It must do so before anything is merged, or a restart would begin too late. */
   recorded: boolean;
   /** Keys that await a point re-read. */
   readonly pending: Map<KeyText, Row>;
@@ -68,7 +68,7 @@ export async function advanceTable(
   }
 }
 
-/** After a refusal: the same stretch again, change by change, to find out which it was. Throws RefusedChange; applies nothing. */
+/** After a refusal: runs the same stretch again, change by change, to find the refused one. Throws RefusedChange; applies nothing. */
 async function nameRefused(
   { log, target }: Pick<EnginePorts, "log" | "target">,
   { cursor: { table, position }, to, rules }: { readonly cursor: TableCursor; readonly to: Lsn; readonly rules: ApplyRules },

@@ -1,6 +1,6 @@
 /**
- * Applying a stretch of the log inside one target transaction: fold, flush, and run by themselves the few changes that only the target
- * can settle. Used by the stream over all joined tables and by a loading table over its own cursor.
+ * Applies a stretch of the log inside one target transaction: folds and flushes, and runs the few changes that only the target can settle
+ * one by one. The stream uses it for all joined tables, and a loading table for its own cursor.
  */
 
 import { PghaulError } from "../../errors/pghaul-error.ts";
@@ -24,8 +24,8 @@ export interface ApplyRules {
   readonly accepts: (header: TransactionHeader, table: string) => boolean;
   readonly limits: BatchLimits;
   /**
-   * Given: changes go one by one, in order, and one that the target refuses is undone alone and told here; the table's further changes are
-   * left out. Without it a refusal fails the batch.
+   * If given, changes are applied one by one, in order. A change that the target refuses is undone alone and reported here, and the table's further
+   * changes are left out. Without it, a refusal fails the batch.
    */
   readonly refused?: (table: Table, hold: Hold) => Promise<void>;
 }
@@ -36,7 +36,7 @@ export interface AppliedBatch {
   readonly changes: number;
   readonly transactions: number;
   readonly commitMicros: bigint;
-  /** Keys that the log could not tell, already recorded in the transaction. */
+  /** Keys whose values the log could not supply, already recorded in the transaction. */
   readonly pending: ReadonlyMap<string, readonly Row[]>;
 }
 
@@ -172,10 +172,10 @@ class Batch {
   async #flushTable({ table, ops, changes }: FoldedTable): Promise<void> {
     if (ops === null) return this.#inOrder(changes);
     try {
-      // An absent patch of a loading table is not pending: its key's chunk has yet to be merged, and brings it.
+      // An absent patch of a loading table is not pending: its key's chunk is not merged yet, and will bring the row.
       await this.#transaction.apply(table, ops, this.#rules.tolerance);
     } catch (error) {
-      // Unique values that change hands inside a batch fit only in the order in which the source wrote them.
+      // Unique values that move from row to row inside a batch fit only in the source's own order.
       if (!(error instanceof ConstraintConflict)) throw error;
       await this.#inOrder(changes);
     }
@@ -201,7 +201,7 @@ class Batch {
 }
 
 function drift(table: string, side: SideName, header: TransactionHeader): PghaulError {
-  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
+  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes does not exist at the ${side}`, {
     context: { table, lsn: formatLsn(header.commitLsn) },
     suggestion: `pghaul verify diff --table ${shellWord(table)}`,
   });

@@ -1,6 +1,6 @@
 /**
- * Which of many rows it was that the target refused: a server says why, and seldom which. They are put again, halves of halves, in a transaction
- * that is undone; a table is held once, so this is done once.
+ * Finds out which of many rows the target refused: a server says why, but seldom which. The rows are written again by repeated halving, in a
+ * transaction that is rolled back. A table is held only once, so this is done only once.
  */
 import type { PghaulError } from "../../errors/pghaul-error.ts";
 import type { Table } from "../../model/table.ts";
@@ -33,7 +33,7 @@ export async function namedRow(target: Pick<Target, "transaction">, refusal: Pgh
       throw new Undone((await search(transaction, refused)) ?? refusal);
     });
   } catch (error) {
-    // Whatever else happens here is met again by who records the hold.
+    // The code that records the hold meets any other failure again.
     return error instanceof Undone ? error.found : refusal;
   }
 }

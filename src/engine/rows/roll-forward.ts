@@ -27,7 +27,7 @@ interface Read {
 
 /**
  * Rolls `read` forward by the pieces (commit order, one table) that `view` does not contain. The table must have a key.
- * `asked`: keys to follow even where the read found no row (a point re-read must learn that they are gone).
+ * `asked`: keys to follow even if the read found no row for them (a point re-read must learn that they are gone).
  */
 export function rollForward(table: Table, read: Read, pieces: readonly TransactionPiece[], asked: readonly Row[] = []): RolledChunk {
   const rolling = new RollForward(table, read, asked);
@@ -37,7 +37,7 @@ export function rollForward(table: Table, read: Read, pieces: readonly Transacti
   return rolling.result();
 }
 
-/** The same over a stretch of the log that does not fit into memory: what is held is the chunk's own rows, whatever a transaction changes. */
+/** The same over a stretch of the log that does not fit into memory: only the chunk's own rows are held, whatever a transaction changes. */
 export async function rollForwardOver(
   table: Table,
   read: Read,
@@ -51,7 +51,7 @@ export async function rollForwardOver(
   return rolling.result();
 }
 
-/** Keys touched beyond this are not told apart any more: every row of the chunk is followed. */
+/** If more keys are touched, they are no longer tracked one by one: every row of the chunk is followed. */
 const TOLD_KEYS = 50_000;
 export const EVERY_KEY: KeyLookup = { has: () => true, size: Number.POSITIVE_INFINITY };
 
@@ -60,7 +60,7 @@ class RollForward {
   readonly #key: readonly number[];
   readonly #read: Read;
   readonly #asked: readonly Row[];
-  /** Null: too many to be told. */
+  /** Null: too many to track. */
   #touched: Set<KeyText> | null = new Set();
   #truncates = 0;
   readonly #overlay: Overlay;

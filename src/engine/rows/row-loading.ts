@@ -16,7 +16,7 @@ const SETTLED: ReadonlySet<TableProgress["state"] | undefined> = new Set(["joine
 export class RowLoading implements TableLoading {
   readonly #ports: EnginePorts;
   readonly #known: TargetProgress;
-  /** What was known of these has been undone. */
+  /** Tables whose recorded progress has been undone. */
   readonly #anew = new Set<string>();
 
   constructor(ports: EnginePorts, known: TargetProgress) {

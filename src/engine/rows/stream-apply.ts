@@ -53,7 +53,7 @@ export class StreamApply {
     return this.#position === null ? null : this.#recorded;
   }
 
-  /** Asks that a loaded table join at the next boundary; settles when it has. */
+  /** Asks for a loaded table to join at the next boundary; settles when it has joined. */
   join(table: Table, progress: TableProgress): Promise<void> {
     // A join whose commit was not answered may have happened: going on from the old position would pass by the table's changes. One whose
     // changes the target refused was undone.
@@ -66,7 +66,7 @@ export class StreamApply {
   /**
    * Runs `work` between two batches, with the stream at rest: for DDL at the target that would deadlock with the applier. The log goes on
    * filling meanwhile. Settles as the work does; a failure of the work does not stop the stream. Rejects when the stream has ended, with
-   * its failure or INTERRUPTED: who waits for a boundary must not wait for one that never comes.
+   * its failure or INTERRUPTED: nobody must wait for a boundary that never comes.
    */
   atBoundary(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     return this.#boundary.add(work, () => false);
@@ -133,7 +133,7 @@ export class StreamApply {
     } catch (error) {
       const end = this.#endBefore(error, range.to);
       if (end === null) throw error;
-      // Nobody is told of the change here: who reads on meets it again, unless its table is the one that is held.
+      // The change is not reported here: the next read meets it again, unless its table is the one that is held.
       await this.#applyCarefully(end, signal);
     } finally {
       await pieces.return?.();
@@ -210,7 +210,7 @@ export class StreamApply {
   }
 
   async #join(table: Table, progress: TableProgress, signal: AbortSignal): Promise<void> {
-    // The first table sets the stream's position: nothing below its cursor concerns anybody.
+    // The first table sets the stream's position: no table needs anything below its cursor.
     const position = this.#position ?? progress.cursor;
     const cursor = { table, position: progress.cursor, recorded: true, pending: new Map(), filter: null };
     if (cursor.position < position) await advanceTable(this.#ports, cursor, position, signal);

@@ -82,7 +82,7 @@ export class TableLoad implements KeyedLoad {
     return open;
   }
 
-  /** Nothing of this table is written any more; whoever waits for a merge hears why. What is under way ends by itself. */
+  /** No row of this table is written any more; callers that wait for a merge get the reason. Work under way ends by itself. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
@@ -120,10 +120,10 @@ export class TableLoad implements KeyedLoad {
         const from = round.reduce((lowest, { open }) => minLsn(lowest, open.floor), position);
         const stretch = await this.#stretch(from, position);
         if (stretch.isHeld) await Promise.all(round.map((waiting) => this.#mergeOne(waiting, stretch)));
-        // Where so much has changed each chunk may come to lie in memory row by row: one at a time.
+        // After so many changes each chunk may be held in memory row by row, so chunks are merged one at a time.
         else for (const waiting of round) await this.#mergeOne(waiting, stretch);
       } catch (error) {
-        // Where a commit was not answered, the cursor is not known here any more: nobody may go on from it in this life.
+        // If a commit was not answered, the cursor is unknown here: nobody may continue from it in this life.
         this.#failure = { error };
         for (const waiting of [...round, ...this.#waiting.splice(0)]) waiting.reject(error);
       }

@@ -10,7 +10,7 @@ import { reloadVersions } from "./reload-versions.ts";
 import { rereadMoves } from "./reread-moves.ts";
 import type { VersionPorts, VersionStream } from "./version-stream.ts";
 
-/** How often a move is looked at that no snapshot need contain yet; the floor is asked for no more often. */
+/** How often to look again at a move that snapshots may not contain yet; the floor is asked for no more often. */
 const FLOOR_POLL_MILLIS = 1_000;
 
 /** The load into a version target: chunks go there as they were read, and the stream beside them makes them exact. */
@@ -63,7 +63,7 @@ export class VersionLoading implements TableLoading {
     return reloadVersions(this.#ports, table);
   }
 
-  /** Such a target takes every row: what it refuses is a failure of it, and not a matter of this table. */
+  /** Such a target accepts every row: a refusal is a failure of the whole target, not of this table. */
   hold(_table: Table, refusal: PghaulError): Promise<void> {
     return Promise.reject(refusal);
   }
@@ -133,7 +133,7 @@ class VersionLoad implements KeyedLoad {
     return Promise.resolve();
   }
 
-  /** A floor goes on record here, as the read's version: it has to be proved, and a lower one is as true. */
+  /** A floor is recorded here as the read's version. It has to be a proved one; a lower floor is just as true. */
   openRead(floor: Lsn): OpenRead {
     return { floor: minLsn(floor, this.#floor.proved), since: this.#ports.log.streams() };
   }

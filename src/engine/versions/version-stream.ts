@@ -22,7 +22,7 @@ export interface VersionPorts extends Omit<EnginePorts, "target"> {
   readonly target: VersionTarget;
 }
 
-/** How often a move of a published table is looked at that no snapshot need contain yet. */
+/** How often to look again at a move of a published table that snapshots may not contain yet. */
 const FLOOR_POLL_MILLIS = 1_000;
 
 /** Somebody who waits for a position to be accepted. */

@@ -35,7 +35,7 @@ class RowDecoder {
     const { table } = this.#mapped;
     this.#needIdentity();
     if (table.key === null) {
-      if (old?.extent !== "full") throw this.#fault("an update of a table without a key brings no old row");
+      if (old?.extent !== "full") throw this.#fault("an update of a table without a key has no old row");
       const oldRow = this.whole(old.row);
       return { kind: "update-row", table: table.id, old: oldRow, row: this.#complete(filled(this.#tuple(tuple), oldRow, null)) };
     }
@@ -51,7 +51,7 @@ class RowDecoder {
     const { table } = this.#mapped;
     this.#needIdentity();
     if (table.key !== null) return { kind: "delete", table: table.id, oldKey: this.#keyOf(this.#tuple(old.row), table.key) };
-    if (old.extent !== "full") throw this.#fault("a delete from a table without a key brings no old row");
+    if (old.extent !== "full") throw this.#fault("a delete from a table without a key has no old row");
     return { kind: "delete-row", table: table.id, old: this.whole(old.row) };
   }
 
@@ -82,7 +82,7 @@ class RowDecoder {
   }
 
   #complete(row: PartialRow): Row {
-    if (!isComplete(row)) throw this.#fault("a row lacks a value that nothing else brings");
+    if (!isComplete(row)) throw this.#fault("a row lacks a value that nothing else supplies");
     return row;
   }
 

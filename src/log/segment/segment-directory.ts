@@ -84,7 +84,7 @@ export class SegmentDirectory {
     let index = this.#indexes.get(segment.path);
     if (index === undefined) {
       const sealed = await readSealed(segment.path);
-      if (sealed === null) throw corrupt(basename(segment.path), 0, "it was never sealed, yet newer segments follow");
+      if (sealed === null) throw corrupt(basename(segment.path), 0, "it was never sealed, but newer segments follow");
       index = sealed.index;
     }
     this.#remember(segment.path, index);
@@ -152,5 +152,5 @@ function checkIdentity(header: SegmentHeader, identity: LogIdentity, file: strin
 function checkChain(before: Segment | undefined, header: SegmentHeader, file: string): void {
   if (before === undefined || header.previousLsn === before.header.firstLsn) return;
   const missing = header.previousLsn === null ? "an earlier log" : `the segment at ${formatLsn(header.previousLsn)}`;
-  throw corrupt(file, 0, `${missing} is missing in front of it`, header.firstLsn);
+  throw corrupt(file, 0, `${missing} before it is missing`, header.firstLsn);
 }

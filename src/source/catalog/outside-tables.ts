@@ -28,10 +28,10 @@ export function outsideTable(row: RelationRow, excluded: boolean): OutsideTable 
 export function setApartTable(row: SetApartRow): OutsideTable {
   const id = tableId(row);
   if (row.extension === null)
-    return { id, reason: "system-schema", detail: `${id} is in a schema of the system: no publication can hold it`, fix: null };
+    return { id, reason: "system-schema", detail: `${id} is in a system schema: no publication can include it`, fix: null };
   const detail = `${id} belongs to the extension ${row.extension}`;
-  if (row.condition === null) return { id, reason: "extension", detail: `${detail}, which makes it anew at the target`, fix: null };
-  return { id, reason: "extension", detail: `${detail}, and holds rows of yours that are not moved`, fix: copyOver(row, row.condition) };
+  if (row.condition === null) return { id, reason: "extension", detail: `${detail}, which creates it at the target`, fix: null };
+  return { id, reason: "extension", detail: `${detail}, and holds your own rows, which are not moved`, fix: copyOver(row, row.condition) };
 }
 
 /** `\copy` stands on one line, whatever the condition is made of. */

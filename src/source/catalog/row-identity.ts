@@ -29,7 +29,7 @@ export function rowIdentity(table: IdentityFacts, leaves: readonly IdentityFacts
   const faults = [identity, ...leaves.map((leaf) => ofLeaf(table, leaf, identity))].filter((one) => one.kind === "none");
   const [first] = faults;
   if (first === undefined) return identity;
-  const more = faults.length === 1 ? "" : `; ${faults.length - 1} more of its partitions have such a fault`;
+  const more = faults.length === 1 ? "" : `; ${faults.length - 1} more of its partitions have a similar fault`;
   return { kind: "none", problem: `${first.problem}${more}`, fix: faults.map(({ fix }) => fix).join(";\n") };
 }
 
@@ -82,7 +82,7 @@ function differs(table: IdentityFacts, leaf: IdentityFacts, identity: RowIdentit
   const wanted = identity.kind === "full" ? "full" : "its key";
   return {
     kind: "none",
-    problem: `is partitioned, and its partition ${relation} has another replica identity than ${qualifiedName(table.schema, table.name)} (${wanted})`,
+    problem: `is partitioned, and its partition ${relation} has a different replica identity than ${qualifiedName(table.schema, table.name)} (${wanted})`,
     fix: `alter table ${relation} replica identity full`,
   };
 }

@@ -14,9 +14,9 @@ export function overrideFaults(overrides: TableOverrides, { tables, leftOut }: P
     const table = byId.get(id);
     const out = outside.get(id);
     if (out !== undefined) return out.reason === "no-identity" ? [] : [`tables.overrides.${id}: it is not moved; ${out.detail}`];
-    if (table === undefined) return [`tables.overrides.${id} names no table that is moved${didYouMean(id, tables)}`];
+    if (table === undefined) return [`tables.overrides.${id} does not name a table that is moved${didYouMean(id, tables)}`];
     if (strategy !== "key" || table.key !== null) return [];
-    return [`tables.overrides.${id}.strategy is key, and the table has none: give it a primary key, or say auto`];
+    return [`tables.overrides.${id}.strategy is key, but the table has no key: give it a primary key, or set auto`];
   });
 }
 

@@ -31,7 +31,7 @@ function splitParts(text: string): string[] {
     if (character === "." && !quoted) parts.push("");
     else parts[parts.length - 1] += character;
   }
-  if (quoted) throw new RangeError(`a quote is not closed: ${text}`);
+  if (quoted) throw new RangeError(`unclosed quote: ${text}`);
   return parts;
 }
 

@@ -77,7 +77,7 @@ function condensed(changes: readonly SourceChange[]): SourceChange[] {
     const shown = alike.slice(0, NAMED);
     const last = shown.at(-1);
     if (last === undefined || alike.length <= NAMED) return shown;
-    return [...shown.slice(0, -1), { ...last, message: `${last.message}; and ${alike.length - NAMED} more like it` }];
+    return [...shown.slice(0, -1), { ...last, message: `${last.message}; and ${alike.length - NAMED} more of this kind` }];
   });
 }
 
@@ -91,7 +91,7 @@ function dropped({ id }: Table, side: SideName): SourceChange {
   const message = `${id} was dropped at the ${side} (another table of that name would not stream); the ${otherSide(side)} still has it`;
   // At the target everything is at stake that was written since the switch: there is nothing to begin anew.
   if (side === "target") return { code: "TABLE_DROPPED", table: id, message, fix: null, doubtful: true };
-  const fix = "pghaul cdc teardown; then name it under tables.exclude, with an empty target and another state directory; then pghaul run";
+  const fix = "run pghaul cdc teardown; then add it to tables.exclude, with an empty target and another state directory; then pghaul run";
   return { code: "TABLE_DROPPED", table: id, message, fix, doubtful: true };
 }
 
@@ -109,7 +109,7 @@ function tableChanges({ table: { id }, side }: Looked, was: TableFootprint, is: 
     });
   }
   if (was.columns !== is.columns) {
-    const message = `columns of ${id} were changed at the ${side}: until the ${other} has followed, values that do not fit there are rounded or stop the stream`;
+    const message = `columns of ${id} were changed at the ${side}: until the ${other} has the same columns, values that do not fit there are rounded or stop the stream`;
     changes.push({
       code: "TABLE_COLUMNS",
       table: id,
@@ -118,11 +118,11 @@ function tableChanges({ table: { id }, side }: Looked, was: TableFootprint, is: 
       doubtful: true,
     });
   } else if (was.touched !== is.touched && Object.entries(is.leaves).some(([oid, { node }]) => (was.leaves[oid]?.node ?? node) !== node)) {
-    const message = `ALTER TABLE wrote ${id} anew at the ${side}: values that it computed for old rows do not stream`;
+    const message = `ALTER TABLE rewrote ${id} at the ${side}: the values that it computed for old rows are not streamed`;
     changes.push({ code: "TABLE_REWRITTEN", table: id, message, fix: verify, doubtful: true });
   }
   if (was.generated !== undefined && was.generated !== is.generated) {
-    const message = `generated columns of ${id} were added, dropped or given another expression at the source: the target computes them as before`;
+    const message = `generated columns of ${id} were added, dropped or given another expression at the source: the target still computes them as before`;
     changes.push({
       code: "EXPRESSION_CHANGED",
       table: id,
@@ -132,7 +132,7 @@ function tableChanges({ table: { id }, side }: Looked, was: TableFootprint, is: 
     });
   }
   if (was.types !== is.types) {
-    const message = `ALTER TYPE changed a type of ${id} at the ${side} (labels of an enum, attributes of a composite type): the ${other} has the old one`;
+    const message = `ALTER TYPE changed a type of ${id} at the ${side} (labels of an enum, attributes of a composite type): the ${other} still has the old one`;
     changes.push({
       code: "TYPE_CHANGED",
       table: id,
@@ -193,7 +193,7 @@ async function arrived({ table, side }: Looked, { oid, leaf, known }: Arrival, a
     const message = `${name} is a new partition of ${table.id} at the ${side}; the ${otherSide(side)} needs it before the first row comes`;
     return { code: "PARTITION_NEW", table: table.id, message, fix: null, doubtful: false };
   }
-  const message = `${name} became a partition of ${table.id} at the ${side}, and rows that it held before do not stream`;
+  const message = `${name} became a partition of ${table.id} at the ${side}; rows that it held before are not streamed`;
   const fix = `pghaul verify diff --table ${shellWord(table.id)}   # then insert what is missing at the ${otherSide(side)}`;
   return { code: "PARTITION_ATTACHED", table: table.id, message, fix, doubtful: true };
 }
@@ -204,7 +204,7 @@ function left({ table, side }: Looked, leaf: LeafFootprint): SourceChange {
   return {
     code: "PARTITION_GONE",
     table: table.id,
-    message: `${tableId(leaf)} is no partition of ${table.id} any more at the ${side} (DETACH or DROP); the ${other} still has its rows`,
+    message: `${tableId(leaf)} is no longer a partition of ${table.id} at the ${side} (DETACH or DROP); the ${other} still has its rows`,
     fix: `alter table ${root} detach partition ${name};   -- AT THE ${other.toUpperCase()}, once the stream has caught up (or drop table ${name}); then: pghaul verify run --table ${shellWord(table.id)}`,
     doubtful: true,
   };
@@ -217,8 +217,8 @@ function rewritten({ table, side }: Looked, leaf: LeafFootprint, bytes: number |
   return {
     code: "PARTITION_REWRITTEN",
     table: table.id,
-    message: `${tableId(leaf)}, a partition of ${table.id}, was written anew at the ${side}${held}: TRUNCATE of one partition does not stream (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
-    fix: `pghaul verify run --table ${shellWord(table.id)}   # different after a TRUNCATE; then, AT THE ${otherSide(side).toUpperCase()}: truncate ${name};`,
+    message: `${tableId(leaf)}, a partition of ${table.id}, was rewritten at the ${side}${held}: TRUNCATE of one partition is not streamed (VACUUM FULL, CLUSTER and TRUNCATE of the whole table look the same and do no harm)`,
+    fix: `pghaul verify run --table ${shellWord(table.id)}   # if it differs, because of a TRUNCATE, AT THE ${otherSide(side).toUpperCase()}: truncate ${name};`,
     doubtful: true,
   };
 }
@@ -228,7 +228,7 @@ function notLogged({ table, side }: Looked, leaf: LeafFootprint): SourceChange {
   return {
     code: "PARTITION_NOT_LOGGED",
     table: table.id,
-    message: `${tableId(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the ${side}: nothing written to it streams`,
+    message: `${tableId(leaf)}, a partition of ${table.id}, is ${foreign ? "a foreign table" : "unlogged"} at the ${side}: writes to it are not streamed`,
     fix: foreign
       ? null
       : `alter table ${qualifiedName(leaf.schema, leaf.name)} set logged;   -- at the ${side}; then: pghaul verify run --table ${shellWord(table.id)}`,
@@ -241,8 +241,8 @@ function unidentified({ table, side }: Looked, leaf: LeafFootprint): SourceChang
   return {
     code: "IDENTITY_LOST",
     table: table.id,
-    message: `${tableId(leaf)} has no replica identity any more: the application's UPDATE and DELETE fail at the ${side}`,
-    fix: `alter table ${qualifiedName(leaf.schema, leaf.name)} replica identity full;   -- at the ${side}, or give it its key back`,
+    message: `${tableId(leaf)} no longer has a replica identity: the application's UPDATE and DELETE fail at the ${side}`,
+    fix: `alter table ${qualifiedName(leaf.schema, leaf.name)} replica identity full;   -- at the ${side}; or restore its key`,
     doubtful: false,
   };
 }

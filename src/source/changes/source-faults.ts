@@ -31,7 +31,7 @@ function renamed(side: SideName, { tables: found }: Footprint, tables: readonly 
     return now === undefined || now.name === table.id ? [] : [{ table, now }];
   });
   if (moved.length === 0) return null;
-  const what = moved.map(({ table, now }) => `${table.id} is ${now.name}`).slice(0, NAMED);
+  const what = moved.map(({ table, now }) => `${table.id} is now ${now.name}`).slice(0, NAMED);
   const back = moved.flatMap(({ table, now }) => {
     const asNamed = qualifiedName(now.schema, table.name);
     return [
@@ -41,7 +41,7 @@ function renamed(side: SideName, { tables: found }: Footprint, tables: readonly 
       ...(now.schema === table.schema ? [] : [`alter table ${asNamed} set schema ${quoteIdent(table.schema)};`]),
     ];
   });
-  const message = `renamed at the ${side}: ${what.join(", ")} now; the ${otherSide(side)} still has the old name`;
+  const message = `renamed at the ${side}: ${what.join(", ")}; the ${otherSide(side)} still has the old name`;
   const error = new PghaulError("TABLE_RENAMED", message, {
     context: { table: moved[0]?.table.id ?? "" },
     side,
@@ -57,13 +57,13 @@ function unpublished(
 ): SourceFault | null {
   const ids = tables.map(({ id }) => id);
   if (publication === null) {
-    const error = new PghaulError("PUBLICATION_CHANGED", `somebody dropped the publication ${name}: nothing can be streamed any more`, {
+    const error = new PghaulError("PUBLICATION_CHANGED", `somebody dropped the publication ${name}: nothing can be streamed without it`, {
       context: { publication: name },
       side,
       suggestion:
         side === "source"
-          ? "pghaul cdc teardown; then an empty target and another state directory; then pghaul run"
-          : "the way back is lost: stay at the target. Once that is decided: pghaul cdc teardown",
+          ? "run pghaul cdc teardown; then empty the target and set another state directory; then pghaul run"
+          : "the way back is lost: stay at the target. When you have decided on that, run: pghaul cdc teardown",
     });
     return { error, tables: ids };
   }
@@ -72,8 +72,8 @@ function unpublished(
   const named = missing.map(({ id }) => id).slice(0, NAMED);
   const more = missing.length > NAMED ? ` and ${missing.length - NAMED} more` : "";
   const what = [
-    ...(missing.length === 0 ? [] : [`it does not publish ${named.join(", ")}${more} whole`]),
-    ...(publication.complete ? [] : ["it does not publish every kind of change of the root"]),
+    ...(missing.length === 0 ? [] : [`it does not publish ${named.join(", ")}${more} completely`]),
+    ...(publication.complete ? [] : ["it does not publish every kind of change under the name of the root table"]),
   ];
   const statements = [
     ...(publication.complete ? [] : [completeOptionsSql(name)]),

@@ -7,11 +7,11 @@ import { type Check, type CheckContext, check, type Side } from "./check.ts";
 
 /** What the schema asks of the target's version, build and settings. */
 export const CONSTRUCT_CHECKS: readonly Check[] = [
-  check("extension-schemas", "both", "the target's extensions are in the schemas that they have at the source", extensionSchemas),
+  check("extension-schemas", "both", "the target's extensions are in the same schemas as at the source", extensionSchemas),
   check("extension-privileges", "both", "our role may create the extensions that the target lacks", extensionPrivileges),
-  check("function-libraries", "both", "the target has the libraries of C functions", functionLibraries),
-  check("compression", "both", "the target knows every compression in use", compression),
-  check("generated-children", "both", "the target takes generated columns as they are inherited", generatedChildren),
+  check("function-libraries", "both", "the target has the libraries of the C functions", functionLibraries),
+  check("compression", "both", "the target supports every compression method in use", compression),
+  check("generated-children", "both", "the target accepts generated columns as they are inherited", generatedChildren),
   check("target-read-only", "both", "applications may write at the target", readOnly),
 ];
 
@@ -19,8 +19,8 @@ export const CONSTRUCT_CHECKS: readonly Check[] = [
 async function extensionSchemas({ source, target }: CheckContext): Promise<Answer> {
   const there = new Map((await moved(target)).map((one) => [one.name, one]));
   const other = (await moved(source)).filter(({ name, schema }) => there.has(name) && there.get(name)?.schema !== schema);
-  if (other.length === 0) return pass("each is in the same schema at the target, or not there yet");
-  const places = other.map(({ name, schema }) => `${name} is in ${schema}, there in ${there.get(name)?.schema}`);
+  if (other.length === 0) return pass("each is in the same schema at the target, or does not exist there yet");
+  const places = other.map(({ name, schema }) => `${name} is in ${schema}, at the target in ${there.get(name)?.schema}`);
   return fail(
     `in another schema at the target: ${named(places)}`,
     statements(
@@ -41,10 +41,10 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<An
   const there = new Set((await moved(target)).map(({ name }) => name));
   const wanted = (await moved(source)).filter(({ name }) => !there.has(name));
   const refused = await target.superuserExtensions(wanted.map(({ name }) => name));
-  if (refused.length === 0) return pass("our role may create those that the target does not have yet");
+  if (refused.length === 0) return pass("our role may create those that the target lacks");
   const places = new Map(wanted.map(({ name, schema }) => [name, schema]));
   return fail(
-    `only a superuser of the target may create: ${named(refused)}`,
+    `at the target, only a superuser may create ${named(refused)}`,
     statements(
       refused.flatMap((name) => {
         const schema = places.get(name) ?? "public";
@@ -58,13 +58,13 @@ async function extensionPrivileges({ source, target }: CheckContext): Promise<An
 
 async function functionLibraries({ source, target }: CheckContext): Promise<Answer> {
   const libraries = await source.libraries();
-  if (libraries.length === 0) return pass("no function is in a library of its own");
+  if (libraries.length === 0) return pass("no function needs a C library of its own");
   const role = await target.ownRole();
-  if (!role.superuser) return fail(`only a superuser of the target may create functions of ${named(libraries)}`);
+  if (!role.superuser) return fail(`at the target, only a superuser may create functions from ${named(libraries)}`);
   const missing: string[] = [];
   for (const library of libraries) if (!(await target.hasLibrary(library))) missing.push(library);
   if (missing.length === 0) return pass(`the target has ${named(libraries)}`);
-  return fail(`the target's server does not have the library of C functions: ${named(missing)}`, "install it on the target's machine");
+  return fail(`the target's server lacks libraries of C functions: ${named(missing)}`, "install them on the target's machine");
 }
 
 async function compression({ source, target }: CheckContext): Promise<Answer> {
@@ -72,12 +72,12 @@ async function compression({ source, target }: CheckContext): Promise<Answer> {
   const known = await target.compressionMethods();
   const unknown = used.filter(({ method }) => !known.has(method));
   if (unknown.length === 0) return pass("the target knows every compression method in use");
-  const why = known.size === 0 ? "a target before 14 lets no column choose its compression" : "the target was built without it";
+  const why = known.size === 0 ? "before version 14, a column cannot have its own compression" : "the target was built without it";
   return fail(
     `${why}: ${named(unknown.map(({ column, method }) => `${column} (${method})`))}`,
     statements(
       unknown.map(({ statement }) => statement),
-      "at the source; what is stored stays as it is",
+      "at the source; stored values stay as they are",
     ),
   );
 }
@@ -87,8 +87,8 @@ async function generatedChildren({ source, target }: CheckContext): Promise<Answ
   const found = (await target.server()).version < 160_000 ? [] : await source.ordinaryChildren();
   if (found.length === 0) return pass("none that the target refuses");
   return fail(
-    `a target from 16 on wants these columns to be generated, as their parents' are: ${named(found.map(({ name }) => name))}`,
-    statements([...new Set(found.map(({ statement }) => statement))], "at the source; the child is a table of its own then"),
+    `from version 16 on, the target requires these columns to be generated like their parents': ${named(found.map(({ name }) => name))}`,
+    statements([...new Set(found.map(({ statement }) => statement))], "at the source; the child is then a separate table"),
   );
 }
 
@@ -97,7 +97,7 @@ async function readOnly({ source, target }: CheckContext): Promise<Answer> {
   const found = await readOnlyInTheWay(source, target);
   if (found.length === 0) return pass("sessions may write by default");
   return warn(
-    `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: after the switch applications could not write`,
+    `default_transaction_read_only is on for ${named(found.map(({ what }) => what))}: applications could not write after the switch`,
     readOnlyAdvice(found)
       .map((line) => `${line}   -- at the target, before the cutover`)
       .join("\n"),

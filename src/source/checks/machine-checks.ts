@@ -12,16 +12,16 @@ export const MACHINE_CHECKS: readonly Check[] = [
   check("state-directory", "neither", "the state directory can be written", stateDirectoryWritable),
   check("state-disk", "neither", "the state directory has room for the change log", stateDisk),
   check("source-disk", "source", "the change log is not on the disk of the source's data", sourceDisk),
-  check("client-tools", "source", "a pg_dump that can read the source is at hand", clientTools),
-  check("cutover-route", "neither", "a route leads applications to the other side", ({ routes }) => routeOf(routes)),
+  check("client-tools", "source", "a pg_dump that can read the source is installed", clientTools),
+  check("cutover-route", "neither", "a route can point applications to the other side", ({ routes }) => routeOf(routes)),
 ];
 
 /** A switch that nobody follows is an outage, so there is none without a route; said now, and not when the switch is planned. */
 function routeOf(routes: readonly string[]): Answer {
   if (routes.length > 0) return pass(routes.join(", "));
   return warn(
-    "cutover.routing names no route: `cutover plan` and `cutover run` will refuse, for nothing would lead the applications to the other side",
-    "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # in the configuration; docs/routing.md has one to start from",
+    "cutover.routing names no route: `cutover plan` and `cutover run` will refuse, because nothing would send the applications to the other side",
+    "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # in the configuration; docs/routing.md has an example",
   );
 }
 
@@ -30,11 +30,11 @@ async function stateDirectoryWritable({ stateDirectory }: CheckContext): Promise
   const wanted = path.resolve(stateDirectory);
   const nearest = nearestExisting(wanted);
   if (!(await stat(nearest)).isDirectory())
-    return fail(`${nearest} is a file, and ${wanted} is to be a directory`, `mv ${quoted(nearest)} ${quoted(`${nearest}.old`)}`);
+    return fail(`${nearest} is a file, but ${wanted} must be a directory`, `mv ${quoted(nearest)} ${quoted(`${nearest}.old`)}`);
   const { R_OK, W_OK, X_OK } = constants;
   const refused = await refusal(nearest, R_OK | W_OK | X_OK);
   if (refused !== null) return unwritable(wanted, nearest, refused);
-  if (nearest !== wanted) return pass(`${wanted} can be made`);
+  if (nearest !== wanted) return pass(`${wanted} can be created`);
   for (const entry of await readdir(wanted, { withFileTypes: true })) {
     const one = path.join(wanted, entry.name);
     const stop = await refusal(one, entry.isDirectory() ? R_OK | W_OK | X_OK : R_OK | W_OK);
@@ -56,11 +56,11 @@ async function refusal(file: string, mode: number): Promise<string | null> {
 
 async function unwritable(wanted: string, file: string, code: string): Promise<Answer> {
   const inside = file === wanted || file.startsWith(`${wanted}${path.sep}`);
-  if (code === "EROFS") return fail(`${file} is on a file system that is mounted read-only`, "set state.dir to a disk that is writable");
+  if (code === "EROFS") return fail(`${file} is on a read-only file system`, "set state.dir to a writable disk");
   const { mode, uid, gid } = await stat(file);
   const me = `${process.geteuid?.()}:${process.getegid?.()}`;
   const octal = (mode & 0o7777).toString(8).padStart(4, "0");
-  const evidence = `${file} belongs to ${uid}:${gid} with mode ${octal}, and ${me} may not write to it (${code})`;
+  const evidence = `${file} belongs to ${uid}:${gid} with mode ${octal}; ${me} may not write to it (${code})`;
   if (!inside) return fail(evidence, `sudo install -d -m 700 -o ${process.geteuid?.()} -g ${process.getegid?.()} ${quoted(wanted)}`);
   return fail(evidence, `sudo chown -R ${me} ${quoted(wanted)} && chmod -R u+rwX ${quoted(wanted)}`);
 }
@@ -77,7 +77,7 @@ async function stateDisk({ stateDirectory, wantedStateBytes }: CheckContext): Pr
   const evidence = `${gigabytes(free)} free for the change log at ${stateDirectory}`;
   if (free < TOO_LITTLE_BYTES) return fail(evidence, "free space, or set state.dir to a larger disk");
   if (free < wantedStateBytes)
-    return warn(`${evidence}; ${gigabytes(wantedStateBytes)} are wanted`, "free space, or set state.dir to a larger disk");
+    return warn(`${evidence}; ${gigabytes(wantedStateBytes)} are recommended`, "free space, or set state.dir to a larger disk");
   return pass(evidence);
 }
 
@@ -88,10 +88,10 @@ async function sourceDisk({ source, stateDirectory, deviceOf }: CheckContext): P
   const data = (await source.settings(["data_directory"])).get("data_directory");
   const there = data === undefined || data === "" ? null : await deviceOf(data);
   const here = await deviceOf(nearestExisting(path.resolve(stateDirectory)));
-  if (there === null || here === null) return pass("where the source keeps its data cannot be seen from here");
+  if (there === null || here === null) return pass("pghaul cannot see where the source keeps its data");
   if (there !== here) return pass(`the change log at ${stateDirectory} and the source's data are on different disks`);
   return warn(
-    `the change log at ${stateDirectory} is on the disk of the source's data (${data}): its fsyncs slow down the source's commits`,
+    `the change log at ${stateDirectory} is on the same disk as the source's data (${data}): its fsyncs slow down the source's commits`,
     "set state.dir to another disk",
   );
 }

@@ -49,12 +49,12 @@ const MISENCODED_MS = 5_000;
 const CLOCK_LIMIT_MS = 2_000;
 
 export const PARITY_CHECKS: readonly Check[] = [
-  check("encoding", "both", "every text of the source is one at the target", encoding),
-  check("collation", "both", "both sides sort alike", collation),
-  check("collation-versions", "source", "the source's indexes were built by the libraries it has now", collationVersions),
+  check("encoding", "both", "every text at the source is valid at the target", encoding),
+  check("collation", "both", "both sides sort texts in the same way", collation),
+  check("collation-versions", "source", "the source's indexes were built with its current collation libraries", collationVersions),
   check("extensions", "both", "the target has the source's extensions, in the same versions", extensions),
-  check("parameters", "both", "settings that change what a statement means are alike", parameters),
-  check("database-settings", "both", "settings of the source's database are made at the target", databaseSettings),
+  check("parameters", "both", "settings that change what a statement means are the same on both sides", parameters),
+  check("database-settings", "both", "the settings of the source's database exist at the target", databaseSettings),
   check("clock-difference", "both", "the clocks of both servers agree", clockDifference),
 ];
 
@@ -65,7 +65,7 @@ async function encoding({ source, target, catalog }: CheckContext): Promise<Answ
   if (here === "SQL_ASCII") return anyBytes(source, catalog, there);
   if (there === "UTF8") return warn(`the source is ${here}, the target UTF8: texts are converted`);
   return fail(
-    `the source is ${here}, the target ${there}: not every character has a place there`,
+    `the source is ${here}, the target ${there}, which cannot represent every character`,
     "create the target database with encoding 'UTF8' (template template0)",
   );
 }
@@ -73,9 +73,9 @@ async function encoding({ source, target, catalog }: CheckContext): Promise<Answ
 async function anyBytes({ misencoded }: Side, { tables }: CheckContext["catalog"], there: string): Promise<Answer> {
   const refused = await misencoded(tables, there, MISENCODED_MS);
   const fix = "create the target database with encoding SQL_ASCII, lc_collate C and lc_ctype C (template template0)";
-  if (refused.length > 0) return fail(`the source is SQL_ASCII, and the target ${there}, which refuses bytes of ${named(refused)}`, fix);
+  if (refused.length > 0) return fail(`the source is SQL_ASCII; the target is ${there} and refuses bytes in ${named(refused)}`, fix);
   return warn(
-    `the source is SQL_ASCII, which takes any bytes, the target ${there}: a text that is no ${there === "UTF8" ? "UTF-8" : there} stops the load`,
+    `the source is SQL_ASCII, which takes any bytes, the target ${there}: a value that is not valid ${there === "UTF8" ? "UTF-8" : there} stops the load`,
     fix,
   );
 }
@@ -86,7 +86,7 @@ async function collation({ source, target }: CheckContext): Promise<Answer> {
   const there = await target.locale();
   if (describe(here) === describe(there)) return pass(describe(here));
   return warn(
-    `the source sorts by ${describe(here)}, the target by ${describe(there)}: ORDER BY, ranges and lower() may answer differently`,
+    `the source sorts by ${describe(here)}, the target by ${describe(there)}: ORDER BY, ranges and lower() may give different results`,
     "create the target database with the same provider and locale (template template0)",
   );
 }
@@ -98,10 +98,10 @@ async function collationVersions({ source, catalog }: CheckContext): Promise<Ans
     ...(changed ? [`the database's own (${own.recordedVersion}, now ${own.actualVersion})`] : []),
     ...(await source.staleCollations(catalog.tables)),
   ];
-  if (stale.length === 0) return pass("the source's indexes were built by the libraries it has now");
+  if (stale.length === 0) return pass("the source's indexes were built with its current collation libraries");
   return warn(
-    `the library has changed under ${named(stale)}: indexes at the source may be out of order, and chunks are read by index`,
-    "reindex the tables concerned, then refresh the collation's version (ALTER COLLATION ... REFRESH VERSION)",
+    `the collation library has changed under ${named(stale)}: indexes at the source may be out of order, and chunks are read by index`,
+    "reindex the affected tables, then refresh the collation's version (ALTER COLLATION ... REFRESH VERSION)",
   );
 }
 
@@ -118,10 +118,10 @@ async function extensions({ source, target }: CheckContext): Promise<Answer> {
   const other = used.filter(({ name, version }) => (available.get(name)?.installed ?? available.get(name)?.defaultVersion) !== version);
   if (other.length === 0) return pass(used.length === 0 ? "none" : `${used.length}, of the same versions`);
   const difference = other.map(
-    ({ name, version }) => `${name} ${version}, there ${available.get(name)?.installed ?? available.get(name)?.defaultVersion}`,
+    ({ name, version }) => `${name} ${version}, at the target ${available.get(name)?.installed ?? available.get(name)?.defaultVersion}`,
   );
   return warn(
-    `of another version at the target: ${named(difference)}`,
+    `other versions at the target: ${named(difference)}`,
     statements(
       other.map(({ name }) => `alter extension ${quoteIdent(name)} update`),
       "at the source",
@@ -136,12 +136,12 @@ async function parameters({ source, target }: CheckContext): Promise<Answer> {
     const other = there.get(name);
     return other === undefined || enough(name, value, other) ? [] : [{ name, value, other }];
   });
-  if (different.length === 0) return pass(`${here.size} settings that matter are equal`);
+  if (different.length === 0) return pass(`${here.size} relevant settings are equal`);
   return warn(
     `differ (source, target): ${different.map(({ name, value, other }) => `${name} (${shown(value)}, ${shown(other)})`).join(", ")}`,
     statements(
       different.map(({ name, value, other }) => `alter system set ${name} = ${assigned(name, value, other)}`),
-      "at the target; some only with a restart",
+      "at the target; some need a restart",
     ),
   );
 }
@@ -172,7 +172,7 @@ async function databaseSettings({ source, target }: CheckContext): Promise<Answe
   const missing = (await source.databaseSettings()).filter((one) => !there.has(one));
   if (missing.length === 0) return pass("none is missing at the target");
   return warn(
-    `made for the database at the source and not at the target: ${named(missing)}`,
+    `set for the database at the source, but not at the target: ${named(missing)}`,
     "set them for the target database, or for its roles (ALTER DATABASE ... SET, ALTER ROLE ... IN DATABASE ... SET)",
   );
 }
@@ -184,7 +184,7 @@ async function clockDifference({ source, target }: CheckContext): Promise<Answer
   const difference = Math.max(0, Math.abs(here - there) - (performance.now() - started));
   if (difference <= CLOCK_LIMIT_MS) return pass(`${Math.round(difference)} ms at most`);
   return warn(
-    `the clocks differ by ${(difference / 1000).toFixed(1)} s: now() will jump at the cutover, and lag in seconds is shown wrongly`,
+    `the clocks differ by ${(difference / 1000).toFixed(1)} s: now() will jump at the cutover, and the lag in seconds will be wrong`,
     "synchronise both clocks (NTP)",
   );
 }

@@ -19,14 +19,17 @@ export async function partitionBounds({ source, target, catalog: { tables } }: C
     const [ours, theirs] = [here, there].map((rows) => new Tree(rows.filter((row) => row.root === root)));
     return ours === undefined || theirs === undefined ? [] : straysOf(table, ours, theirs);
   });
-  if (strays.length === 0) return pass("no row can be led into a partition that is not moved");
-  const evidence = named(strays.map(({ leaf, takes }) => `${tableId(leaf)} (${leaf.bound}) ${takes ?? "has no like at the source"}`));
+  if (strays.length === 0) return pass("no row can end up in a partition that is not moved");
+  const evidence = named(
+    strays.map(({ leaf, takes }) => `${tableId(leaf)} (${leaf.bound}) ${takes ?? "has no counterpart at the source"}`),
+  );
   const fix = statements(
     strays.map(({ leaf }) => `alter table ${qualifiedName(leaf.parent_schema, leaf.parent)} detach partition ${nameOf(leaf)}`),
     "at the target; or give both sides the same bounds",
   );
-  if (strays.some(({ takes }) => takes !== null)) return fail(`at the target, not moved, and rows would be led into it: ${evidence}`, fix);
-  return warn(`at the target, not moved, and rows may be led into it: ${evidence}`, fix);
+  if (strays.some(({ takes }) => takes !== null))
+    return fail(`partitions at the target that are not moved and would take rows: ${evidence}`, fix);
+  return warn(`partitions at the target that are not moved and could take rows: ${evidence}`, fix);
 }
 
 /** A leaf of the target that is not ours. */
@@ -90,7 +93,7 @@ function straysOf(table: Table, source: Tree, target: Tree): readonly Stray[] {
     const lacking = defaults.flatMap((row) =>
       source.rows.filter((one) => has(one) && source.above(one) === target.above(row) && target.at(source.path(one)) === undefined),
     );
-    if (lacking.length > 0) return [{ leaf, takes: `takes what belongs to ${named(lacking.map(tableId))}, which the target lacks` }];
+    if (lacking.length > 0) return [{ leaf, takes: `takes the rows of ${named(lacking.map(tableId))}, which the target lacks` }];
     return like === undefined && defaults.length === 0 ? [{ leaf, takes: null }] : [];
   });
 }

@@ -7,9 +7,9 @@ export const publicationsCheck: Check = check("publications", "source", "nobody 
 
 async function publications({ source }: CheckContext): Promise<Answer> {
   const found = await source.publications();
-  if (found.length === 0) return pass("none but ours");
+  if (found.length === 0) return pass("none except pghaul's own");
   return warn(
-    `not moved, and the cutover waits until the target has them: ${named(found.map(({ name }) => name))}; who reads them needs a slot there`,
+    `not moved; the cutover waits until the target has them: ${named(found.map(({ name }) => name))}; their subscribers need a slot there`,
     statements(
       found.map(({ statement }) => statement),
       "at the target, after the load and before the cutover",

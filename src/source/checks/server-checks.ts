@@ -11,16 +11,20 @@ const SMALL_DECODING_KB = 64 * 1024;
 
 /** What holds for the servers themselves: how they are reached, and what logical decoding asks of their settings. */
 export const SERVER_CHECKS: readonly Check[] = [
-  check("source-tls", "source", "the way to the source is encrypted, and its certificate verified", ({ source }) => tls(source)),
-  check("target-tls", "target", "the way to the target is encrypted, and its certificate verified", ({ target }) => tls(target)),
-  check("source-version", "source", "pghaul knows the source's version", ({ source }) => supported(source)),
-  check("target-version", "both", "pghaul knows the target's version, and it is not older than the source's", (context) =>
+  check("source-tls", "source", "the connection to the source is encrypted, and the server's certificate is verified", ({ source }) =>
+    tls(source),
+  ),
+  check("target-tls", "target", "the connection to the target is encrypted, and the server's certificate is verified", ({ target }) =>
+    tls(target),
+  ),
+  check("source-version", "source", "pghaul supports the source's version", ({ source }) => supported(source)),
+  check("target-version", "both", "pghaul supports the target's version, and it is not older than the source's", (context) =>
     targetVersion(context),
   ),
   check("source-primary", "source", "the source is a primary", ({ source }) => primary(source)),
   check("target-primary", "target", "the target is a primary", ({ target }) => primary(target)),
   check("source-wal-level", "source", "the source's WAL can be decoded", async ({ source, slots }) =>
-    walLevel(await source.streamability(slots.source), fail, "the change stream cannot begin"),
+    walLevel(await source.streamability(slots.source), fail, "the change stream cannot start"),
   ),
   check("target-wal-level", "target", "the target's WAL can be decoded, for the way back", async ({ target, slots }) =>
     walLevel(await target.streamability(slots.target), warn, NO_WAY_BACK),
@@ -46,23 +50,23 @@ export const SERVER_CHECKS: readonly Check[] = [
   check("target-origins-free", "target", "the target has room for our replication origins", ({ target, originPrefix, workers }) =>
     originsFree(target, originPrefix, workers + 1),
   ),
-  check("source-connection-limit", "source", "role and database of the source allow as many sessions as we need", ({ source, workers }) =>
+  check("source-connection-limit", "source", "the role and the database allow enough sessions at the source", ({ source, workers }) =>
     connectionLimit(source, workers),
   ),
-  check("target-connection-limit", "target", "role and database of the target allow as many sessions as we need", ({ target, workers }) =>
+  check("target-connection-limit", "target", "the role and the database allow enough sessions at the target", ({ target, workers }) =>
     connectionLimit(target, workers),
   ),
-  check("source-slot-keep-size", "source", "the source keeps enough WAL for a slot that is not read for a while", async ({ source }) =>
+  check("source-slot-keep-size", "source", "the source keeps enough WAL for a slot that nobody reads for a while", async ({ source }) =>
     keepSize(Number(await setting(source, "max_slot_wal_keep_size"))),
   ),
-  check("source-slot-timeout", "source", "slots of the source do not expire", async ({ source }) =>
+  check("source-slot-timeout", "source", "replication slots of the source do not expire", async ({ source }) =>
     slotTimeout(Number(await setting(source, "idle_replication_slot_timeout"))),
   ),
-  check("source-decoding-memory", "source", "the source decodes in memory what is usual in size", async ({ source }) =>
+  check("source-decoding-memory", "source", "the source has enough memory to decode transactions of usual size", async ({ source }) =>
     decodingMemory(Number(await setting(source, "logical_decoding_work_mem"))),
   ),
   check("source-long-transactions", "source", "no long transaction that has written is open at the source", longTransactions),
-  check("source-prepared-transactions", "source", "no prepared transaction waits at the source", preparedTransactions),
+  check("source-prepared-transactions", "source", "no prepared transaction is left at the source", preparedTransactions),
 ];
 
 /** `sslmode` says what was asked for; pg_stat_ssl what came of it. Behind a socket, and within this machine, TLS guards nothing. */
@@ -73,9 +77,9 @@ async function tls({ encryption, way: { withinMachine, sslMode: mode } }: Side):
   const meaning = {
     disable: "everything travels in plain text, rows included",
     allow: "plain text wherever the server permits it",
-    prefer: "plain text where the server offers no TLS, and any certificate is believed",
-    require: "encrypted, but any certificate is believed: whoever sits in between can read along",
-    "verify-ca": "the certificate is verified, its name is not: any server of that authority can take the place of this one",
+    prefer: "plain text if the server offers no TLS, and any certificate is accepted",
+    require: "encrypted, but any certificate is accepted: somebody in between can read everything",
+    "verify-ca": "the certificate is verified, its name is not: any server with a certificate of that authority is accepted",
   }[mode];
   return warn(`${inUse}; sslmode=${mode}: ${meaning}`, "sslmode=verify-full, with sslrootcert=FILE or sslrootcert=system");
 }
@@ -87,20 +91,20 @@ async function major({ server }: Side): Promise<number> {
 async function supported(side: Side): Promise<Answer> {
   const number = await major(side);
   if (number >= OLDEST && number <= NEWEST) return pass(`PostgreSQL ${number}`);
-  return fail(`PostgreSQL ${number}; pghaul knows ${OLDEST} to ${NEWEST}`);
+  return fail(`PostgreSQL ${number}; pghaul supports ${OLDEST} to ${NEWEST}`);
 }
 
 async function targetVersion({ source, target }: CheckContext): Promise<Answer> {
   const own = await supported(target);
   const [here, there] = [await major(source), await major(target)];
   if (own.verdict !== "pass" || there >= here) return own;
-  return warn(`PostgreSQL ${there}, older than the source (${here}): what the schema uses of newer versions will be refused`);
+  return warn(`PostgreSQL ${there}, older than the source (${here}): it will refuse newer features that the schema uses`);
 }
 
 async function primary({ server, name }: Side): Promise<Answer> {
   const { inRecovery, release } = await server();
   if (!inRecovery) return pass(`a primary, ${release}`);
-  return fail(`the ${name} is a standby`, "name the primary, or add target_session_attrs=primary to the connection string");
+  return fail(`the ${name} is a standby`, "connect to the primary, or add target_session_attrs=primary to the connection string");
 }
 
 async function setting({ settings }: Side, name: string): Promise<string | undefined> {
@@ -148,10 +152,10 @@ function raise(name: string, value: number): string {
 
 function keepSize(megabytes: number): Answer {
   if (megabytes < 0)
-    return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, and nothing but pghaul limits the WAL it keeps");
+    return pass("max_slot_wal_keep_size is unlimited: the slot is never lost, but while pghaul is down its WAL grows without limit");
   if (megabytes >= SMALL_KEEP_MB) return pass(`max_slot_wal_keep_size is ${megabytes} MB`);
   return warn(
-    `max_slot_wal_keep_size is ${megabytes} MB: if pghaul is away while that much is written, the slot is lost and the load starts over`,
+    `max_slot_wal_keep_size is ${megabytes} MB: if that much WAL is written while pghaul is down, the slot is lost and the load starts over`,
     "alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf();",
   );
 }
@@ -160,7 +164,7 @@ function keepSize(megabytes: number): Answer {
 function slotTimeout(seconds: number): Answer {
   if (Number.isNaN(seconds) || seconds === 0) return pass("slots do not expire");
   return warn(
-    `idle_replication_slot_timeout is ${seconds} s: a slot that is not read for so long is lost`,
+    `idle_replication_slot_timeout is ${seconds} s: a slot that is not read for that long is lost`,
     "alter system set idle_replication_slot_timeout = 0; select pg_reload_conf();",
   );
 }
@@ -169,7 +173,7 @@ function decodingMemory(kilobytes: number): Answer {
   const evidence = `logical_decoding_work_mem is ${Math.round(kilobytes / 1024)} MB`;
   if (kilobytes >= SMALL_DECODING_KB) return pass(evidence);
   return warn(
-    `${evidence}: larger transactions are spilled to the source's disk while they are decoded`,
+    `${evidence}: decoding spills larger transactions to the source's disk`,
     "alter system set logical_decoding_work_mem = '256MB'; select pg_reload_conf();",
   );
 }
@@ -180,20 +184,20 @@ const OTHER_SESSIONS = 8;
 async function connectionLimit({ connectionLimits }: Side, workers: number): Promise<Answer> {
   const needed = workers + OTHER_SESSIONS;
   const tight = (await connectionLimits()).filter(({ limit, used }) => used + needed > limit);
-  if (tight.length === 0) return pass(`${needed} sessions, and neither role nor database limits them to fewer`);
+  if (tight.length === 0) return pass(`${needed} sessions are needed, and neither role nor database allows fewer`);
   return fail(
     tight.map(({ what, limit, used }) => `${what} may have ${limit} sessions, others use ${used}, ${needed} are needed`).join("; "),
     statements(tight.map(({ quoted, used }) => `alter ${quoted} connection limit ${used + needed}`)),
   );
 }
 
-/** Whoever only reads is in nobody's way: it has no id, and an id is what slot and load wait for. */
+/** A transaction that only reads has no id, and slot and load wait only for transactions that have one. */
 async function longTransactions({ source, longTransactionSeconds }: CheckContext): Promise<Answer> {
   const old = await source.transactions(longTransactionSeconds * 1_000);
   const open = old.filter(({ wrote, prepared }) => wrote && !prepared);
-  if (open.length === 0) return pass(`no transaction that has written is open for longer than ${longTransactionSeconds} s`);
+  if (open.length === 0) return pass(`no transaction that has written has been open for longer than ${longTransactionSeconds} s`);
   return warn(
-    `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
+    `slot and load would wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
     statements(
       open.map(({ end }) => end),
       "unless it ends by itself",
@@ -205,10 +209,10 @@ async function preparedTransactions({ source }: CheckContext): Promise<Answer> {
   const open = (await source.transactions(0)).filter(({ prepared }) => prepared);
   if (open.length === 0) return pass("none");
   return warn(
-    `slot and load wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
+    `slot and load would wait for ${named(open.map(({ who, seconds }) => `${who} for ${seconds} s`))}`,
     statements(
       open.map(({ end }) => end),
-      "in that database; or commit prepared, whoever knows what it is",
+      "in that database; or commit prepared, if you know what it is",
     ),
   );
 }

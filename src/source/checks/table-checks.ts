@@ -13,26 +13,26 @@ const LARGE_WITHOUT_KEY_BYTES = 10e9;
 export const TABLE_CHECKS: readonly Check[] = [
   check("tables-selected", "source", "tables are selected, and every pattern finds one", selected),
   check("tables-outside", "source", "no table stays behind by mistake", outside),
-  check("table-overrides", "neither", "settings for single tables name tables that are moved", overrides),
-  check("replica-identity", "source", "every table can say which row has changed", ({ catalog }) =>
+  check("table-overrides", "neither", "every setting for a single table names a table that is moved", overrides),
+  check("replica-identity", "source", "every table can identify the row that has changed", ({ catalog }) =>
     leftOut(catalog.leftOut, "no-identity", fail),
   ),
   check("unlogged-tables", "source", "no unlogged table is left out", ({ catalog }) => leftOut(catalog.leftOut, "unlogged", warn)),
   check("foreign-tables", "source", "no foreign table is left out", ({ catalog }) => leftOut(catalog.leftOut, "foreign-table", warn)),
   check("tables-without-key", "source", "every table has a key", withoutKey),
-  check("deferrable-keys", "source", "no key is checked late", async ({ source, catalog }) =>
-    none(await source.deferrableKeys(catalog.tables), "checked late, so they cannot tell rows apart:", null),
+  check("deferrable-keys", "source", "no key is deferrable", async ({ source, catalog }) =>
+    none(await source.deferrableKeys(catalog.tables), "deferrable, so they cannot identify rows:", null),
   ),
   check("key-order", "source", "no key mixes ascending and descending columns", async ({ source, catalog }) =>
     none(await source.mixedOrderKeys(catalog.tables), "mixes ascending and descending columns, so every chunk is sorted:", null),
   ),
-  check("nulls-not-distinct", "both", "the target knows NULLS NOT DISTINCT where it is used", nullsNotDistinct),
+  check("nulls-not-distinct", "both", "the target supports NULLS NOT DISTINCT where it is used", nullsNotDistinct),
   check("generated-columns", "both", "no column is computed by the database", generatedColumns),
   check("inheritance", "source", "whatever inherits from a selected table is selected too", async ({ source, catalog }) =>
     none(
       await source.unselectedChildren(catalog.tables),
       "inherits from a selected table and is not selected:",
-      "name it under tables.include as well",
+      "add it to tables.include",
     ),
   ),
   check("partitions", "source", "no table is partitioned", partitions),
@@ -49,7 +49,7 @@ function none(found: readonly string[], sentence: string, fix: string | null): A
 function selected({ catalog }: CheckContext): Answer {
   const { tables, patternFaults } = catalog;
   if (patternFaults.length > 0) return fail(patternFaults.join("; "), "correct tables.include and tables.exclude in the configuration");
-  if (tables.length === 0) return fail("no table is selected that can be moved", "correct tables.include in the configuration");
+  if (tables.length === 0) return fail("no selected table can be moved", "correct tables.include in the configuration");
   return pass(`${tables.length} tables`);
 }
 
@@ -60,14 +60,14 @@ function outside({ catalog }: CheckContext): Answer {
   const kept = catalog.outside.filter(({ fix }) => fix !== null);
   const parts = [
     [ids("excluded"), "excluded"],
-    [ids("not-selected"), "matched by no pattern"],
-    [ids("system-schema"), "in a schema of the system"],
-    [(reasons.get("extension") ?? []).filter(({ fix }) => fix === null).map(({ id }) => id), "made by extensions"],
-    [kept.map(({ id }) => id), "of extensions, with rows of yours"],
+    [ids("not-selected"), "matches no pattern"],
+    [ids("system-schema"), "in a system schema"],
+    [(reasons.get("extension") ?? []).filter(({ fix }) => fix === null).map(({ id }) => id), "created by extensions"],
+    [kept.map(({ id }) => id), "belong to extensions, with rows of your own"],
   ] as const;
   const evidence = parts.filter(([names]) => names.length > 0).map(([names, what]) => `${what}: ${named(names)}`);
   if (evidence.length === 0) return pass("every table of the database is selected");
-  const sentence = `not moved; pghaul plan lists all. ${evidence.join("; ")}`;
+  const sentence = `some tables are not moved; pghaul plan lists them all. ${evidence.join("; ")}`;
   if (kept.length === 0 && !reasons.has("system-schema")) return pass(sentence);
   return warn(sentence, kept.length === 0 ? null : kept.map(({ fix }) => fix).join("\n"));
 }
@@ -94,9 +94,9 @@ function withoutKey({ catalog }: CheckContext): Answer {
   const found = catalog.tables.filter(({ key }) => key === null);
   if (found.length === 0) return pass("every table has a key");
   const bytes = found.reduce((sum, { leaves }) => sum + leaves.reduce((own, leaf) => own + leaf.bytes, 0), 0);
-  const size = bytes > LARGE_WITHOUT_KEY_BYTES ? ` (${Math.round(bytes / 1e9)} GB: the source's vacuum is held back for as long)` : "";
+  const size = bytes > LARGE_WITHOUT_KEY_BYTES ? ` (${Math.round(bytes / 1e9)} GB: the source's vacuum is held back that long)` : "";
   return warn(
-    `read in one snapshot, and again from the start after a crash: ${named(found.map(({ id }) => id))}${size}`,
+    `read in one snapshot, and from the start again after a crash: ${named(found.map(({ id }) => id))}${size}`,
     "add a primary key where you can",
   );
 }
@@ -104,32 +104,35 @@ function withoutKey({ catalog }: CheckContext): Answer {
 async function nullsNotDistinct({ source, target, catalog }: CheckContext): Promise<Answer> {
   const found = await source.nullsNotDistinct(catalog.tables);
   if (found.length === 0 || (await target.server()).version >= 150_000)
-    return pass(found.length === 0 ? "none" : `${found.length}, and the target knows them`);
-  return fail(`a target before 15 has no NULLS NOT DISTINCT: ${named(found)}`);
+    return pass(found.length === 0 ? "none" : `${found.length}, and the target supports them`);
+  return fail(`before version 15, the target has no NULLS NOT DISTINCT: ${named(found)}`);
 }
 
 async function generatedColumns({ source, target, catalog }: CheckContext): Promise<Answer> {
   const found = await source.generatedColumns(catalog.tables);
   const virtual = found.filter((one) => one.virtual);
   if (virtual.length > 0 && (await target.server()).version < 180_000)
-    return fail(`a target before 18 has no virtual columns: ${named(virtual.map(({ name }) => name))}`);
+    return fail(`before version 18, the target has no virtual columns: ${named(virtual.map(({ name }) => name))}`);
   if (found.length === 0) return pass("none");
-  return warn(`computed anew by the target, not copied: ${named(found.map(({ name }) => name))}`);
+  return warn(`not copied, but computed by the target: ${named(found.map(({ name }) => name))}`);
 }
 
 async function partitions({ source, catalog }: CheckContext): Promise<Answer> {
   const detaching = await source.pendingDetaches(catalog.tables);
   if (detaching.length > 0)
-    return fail(`half detached: ${named(detaching.map(({ name }) => name))}`, statements(detaching.map(({ statement }) => statement)));
+    return fail(
+      `DETACH CONCURRENTLY was not finished: ${named(detaching.map(({ name }) => name))}`,
+      statements(detaching.map(({ statement }) => statement)),
+    );
   const empty = catalog.tables.filter(({ leaves }) => leaves.length === 0);
-  if (empty.length > 0) return warn(`partitioned, without a partition: ${named(empty.map(({ id }) => id))}`);
+  if (empty.length > 0) return warn(`partitioned, but without any partition: ${named(empty.map(({ id }) => id))}`);
   const roots = catalog.tables.filter(({ partitioned }) => partitioned);
   const leaves = roots.reduce((sum, table) => sum + table.leaves.length, 0);
   if (roots.length === 0) return pass("none");
   // Manual: "CREATE PUBLICATION", publish_via_partition_root.
   return warn(
-    `${roots.length} partitioned tables with ${leaves} leaves, moved as their roots: TRUNCATE of one partition, ATTACH of a filled table and DETACH or DROP do not stream (run tells of each, and the cutover then wants a new verification)`,
-    "let the job that makes partitions make them at the target too, and pause the one that drops them until the cutover",
+    `${roots.length} partitioned tables with ${leaves} leaves, moved as their roots: TRUNCATE of one partition, ATTACH of a filled table and DETACH or DROP do not stream (run warns about each, and the cutover then needs a new verification)`,
+    "let the job that creates partitions create them at the target too, and pause the one that drops them until the cutover",
   );
 }
 
@@ -140,7 +143,7 @@ async function triggers({ source, target, catalog }: CheckContext): Promise<Answ
   const found = [...(await at(source)), ...(await at(target))];
   if (found.length === 0) return pass("none is ENABLE ALWAYS or REPLICA");
   return warn(
-    `acts on rows that pghaul writes, though they were seen once at the source: ${named(found.map(({ what }) => what))}`,
+    `fires for rows that pghaul writes, although it already fired for them at the other side: ${named(found.map(({ what }) => what))}`,
     statements([...new Set(found.map(({ statement }) => statement))], "instead of ENABLE ALWAYS or REPLICA"),
   );
 }
@@ -149,9 +152,9 @@ async function sequences({ source, catalog }: CheckContext): Promise<Answer> {
   const schemas = new Set(catalog.tables.map(({ schema }) => schema));
   const all = (await source.sequences()).filter(({ schema }) => schemas.has(schema));
   const unowned = all.filter(({ owner }) => owner === null).map(({ name }) => `${name} (owned by no column)`);
-  const shared = all.filter(({ users }) => users > 1).map(({ name, users }) => `${name} (drawn from by ${users} tables)`);
+  const shared = all.filter(({ users }) => users > 1).map(({ name, users }) => `${name} (used by ${users} tables)`);
   if (unowned.length + shared.length === 0) return pass(`${all.length} sequences; set ahead at the cutover`);
-  return warn(`set ahead at the cutover like all others, but look at who draws from them: ${named([...shared, ...unowned])}`);
+  return warn(`set ahead at the cutover like all others; but check which tables use them: ${named([...shared, ...unowned])}`);
 }
 
 /** pg_largeobject is a system catalog, which no publication can hold (manual: "Logical Replication", Restrictions). */
@@ -167,7 +170,7 @@ async function largeObjects({ source }: CheckContext): Promise<Answer> {
 /** Nothing here drops a table: whose it is and what for, we do not know. */
 function inTheWay(tables: readonly string[]): Answer {
   return fail(
-    `there already, and target.schema: move makes them: ${named(tables)}`,
+    `already at the target, but target.schema: move would create them: ${named(tables)}`,
     "start with an empty target database, or set target.schema: existing in the configuration if these tables are the ones to fill",
   );
 }
@@ -183,16 +186,18 @@ async function targetEmpty({ target, catalog, migration, schema }: CheckContext)
   if (full.length === 0)
     return pass(
       ours.size > 0
-        ? `${ours.size} tables are this migration's own`
-        : `${existing.size} of ${catalog.tables.length} tables exist, all empty`,
+        ? `${ours.size} tables belong to this migration`
+        : `${existing.size} of ${catalog.tables.length} tables exist, none with rows`,
     );
   // Pasted into the wrong window it would be the end of the source.
   const holders = full.flatMap((one) => one.holders);
   const { statement, others } = await target.emptying(holders, [...existing]);
   const pointing =
-    others.length === 0 ? "" : `; ${named(others)} point to them and are not moved: drop those keys or empty these tables first`;
+    others.length === 0
+      ? ""
+      : `; tables that are not moved refer to them: ${named(others)}; drop those foreign keys, or empty these tables first`;
   return fail(
-    `holds rows already: ${named(full.map(({ table }) => table))}${pointing}`,
-    statement === null ? null : statements([statement], "AT THE TARGET ONLY, and if nobody needs these rows"),
+    `already hold rows: ${named(full.map(({ table }) => table))}${pointing}`,
+    statement === null ? null : statements([statement], "AT THE TARGET ONLY, and only if nobody needs these rows"),
   );
 }

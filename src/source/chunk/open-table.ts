@@ -103,8 +103,12 @@ function gone({ id }: Table, side: SideName): PghaulError {
 }
 
 function unsettled({ id }: Table, side: SideName): PghaulError {
-  return new PghaulError(sideCode(side, "QUERY"), `${id} changed its name or its partitions in each of ${ATTEMPTS} attempts to read it`, {
-    context: { table: id },
-    suggestion: "pghaul run",
-  });
+  return new PghaulError(
+    sideCode(side, "QUERY"),
+    `the name or the partitions of ${id} changed during each of ${ATTEMPTS} attempts to read it`,
+    {
+      context: { table: id },
+      suggestion: "pghaul run",
+    },
+  );
 }

@@ -43,7 +43,7 @@ export class DocumentStore<T> {
       if (changes === 1) return seenVersion + 1;
       throw new PghaulError(
         "STATE_LOCKED",
-        `another process has changed the ${this.#name} in the state directory ${this.#database.directory} meanwhile`,
+        `another process has meanwhile changed the ${this.#name} in the state directory ${this.#database.directory}`,
       );
     });
   }

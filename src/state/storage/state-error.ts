@@ -8,7 +8,7 @@ const MEANINGS: readonly (readonly [prefix: string, code: ErrorCode, sentence: s
   // The shared-memory file of WAL mode could not grow: SQLite reports a full disk as this.
   ["SQLITE_IOERR_SHMSIZE", "STATE_DISK_FULL", "no space left for"],
   ["SQLITE_NOTADB", "STATE_CORRUPT", "not a SQLite database:"],
-  ["SQLITE_CORRUPT", "STATE_CORRUPT", "SQLite finds damage in"],
+  ["SQLITE_CORRUPT", "STATE_CORRUPT", "SQLite reports damage in"],
   ["SQLITE_BUSY", "STATE_LOCKED", "another process holds the write lock of"],
   ["SQLITE_READONLY", "CONFIG_INVALID", "no permission to write"],
   ["SQLITE_CANTOPEN", "CONFIG_INVALID", "cannot open"],
@@ -17,8 +17,8 @@ const MEANINGS: readonly (readonly [prefix: string, code: ErrorCode, sentence: s
   ["EACCES", "CONFIG_INVALID", "no permission to read and write"],
   ["EPERM", "CONFIG_INVALID", "no permission to change"],
   ["EROFS", "CONFIG_INVALID", "a read-only file system holds"],
-  ["ENOTDIR", "CONFIG_INVALID", "a file stands in the way of"],
-  ["EEXIST", "CONFIG_INVALID", "a file stands in the way of"],
+  ["ENOTDIR", "CONFIG_INVALID", "a file blocks the path of"],
+  ["EEXIST", "CONFIG_INVALID", "a file blocks the path of"],
 ];
 
 const NEEDS_OWNER = /^(?:EACCES|EPERM|SQLITE_READONLY|SQLITE_CANTOPEN)/;

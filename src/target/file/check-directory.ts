@@ -13,7 +13,7 @@ const ID = "target-directory";
 export async function checkDirectory(directory: string, migration: string): Promise<readonly CheckResult[]> {
   try {
     const there = await nearest(directory);
-    if (!(await stat(there)).isDirectory()) return [failed(`${there} is not a directory`, "name another directory: target.url")];
+    if (!(await stat(there)).isDirectory()) return [failed(`${there} is not a directory`, "set target.url to another directory")];
     await access(there, constants.W_OK | constants.X_OK);
     if (there === directory) {
       const fault = await faultOf(directory, migration);
@@ -21,13 +21,13 @@ export async function checkDirectory(directory: string, migration: string): Prom
     }
     const { bavail, bsize } = await statfs(there);
     const gigabytes = (Number(bavail) * Number(bsize)) / 1024 ** 3;
-    const state = there === directory ? "can be written" : "is going to be made";
+    const state = there === directory ? "is writable" : "will be created";
     return [{ id: ID, status: "pass", evidence: `${directory} ${state}; ${gigabytes.toFixed(1)} GB are free there`, fix: null }];
   } catch (error) {
     if (error instanceof PghaulError) return [failed(error.message, error.suggestion ?? null)];
     const { code } = error as NodeJS.ErrnoException;
     return [
-      failed(`${directory} cannot be used (${code ?? String(error)})`, "let this user write there, or name another directory: target.url"),
+      failed(`${directory} cannot be used (${code ?? String(error)})`, "let this user write there, or set target.url to another directory"),
     ];
   }
 }
@@ -35,12 +35,12 @@ export async function checkDirectory(directory: string, migration: string): Prom
 async function faultOf(directory: string, migration: string): Promise<CheckResult | null> {
   const manifest = await readOwned(directory);
   if (manifest !== null && manifest.migration !== migration)
-    return failed(`${directory} belongs to the migration ${manifest.migration}`, "name another directory: target.url");
+    return failed(`${directory} belongs to the migration ${manifest.migration}`, "set target.url to another directory");
   const others = manifest === null ? await readdir(directory) : [];
   if (others.length === 0) return null;
   return failed(
     `${directory} holds other files (${others.slice(0, 3).join(", ")}), and no ${MANIFEST}`,
-    "name an empty directory: target.url",
+    "set target.url to an empty directory",
   );
 }
 

@@ -8,8 +8,8 @@ const MEANINGS: Readonly<Record<string, readonly [code: ErrorCode, sentence: str
   EACCES: ["TARGET_PRIVILEGE", "no permission to read and write"],
   EPERM: ["TARGET_PRIVILEGE", "no permission to change"],
   EROFS: ["TARGET_PRIVILEGE", "a read-only file system holds"],
-  ENOTDIR: ["CONFIG_INVALID", "a file stands in the way of"],
-  EEXIST: ["CONFIG_INVALID", "a file stands in the way of"],
+  ENOTDIR: ["CONFIG_INVALID", "a file blocks the path of"],
+  EEXIST: ["CONFIG_INVALID", "a file blocks the path of"],
   EIO: ["TARGET_LOST", "the disk does not answer for"],
   ESTALE: ["TARGET_LOST", "the file server does not answer for"],
 };

@@ -42,7 +42,7 @@ export class FileReplica implements VerifyReplica {
     if (files?.published == null || archive.position === null)
       throw new PghaulError("STREAM_NOT_RUNNING", `${table.id} is not loaded yet`, { context: { table: table.id } });
     if (!sameShape(files.table, table))
-      throw new PghaulError("SCHEMA_DRIFT", `${table.id} was written with other columns, or another key, than it has now`, {
+      throw new PghaulError("SCHEMA_DRIFT", `the columns or the key of ${table.id} have changed since it was written`, {
         side: "target",
         context: { table: table.id },
       });

@@ -11,7 +11,6 @@ import type { ChunkRows, CrashPoints } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../../model/change.ts";
 import { formatLsn, type Lsn, maxLsn } from "../../model/lsn.ts";
-import { shellWord } from "../../model/shell-word.ts";
 import type { SideName } from "../../model/side.ts";
 import { keyText, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
@@ -269,10 +268,10 @@ export class FileVersionTarget implements VersionTarget {
   /** Before anything was loaded its columns may change. */
   async #reshape(files: OpenTable, table: Table): Promise<void> {
     if (files.reads.length > 0)
-      throw new PghaulError("SCHEMA_DRIFT", `${table.id} was written with other columns, or another key, than it has now`, {
+      throw new PghaulError("SCHEMA_DRIFT", `the columns or the key of ${table.id} have changed since it was written`, {
         side: "target",
         context: { table: table.id },
-        suggestion: `pghaul snapshot reload --table ${shellWord(table.id)}`,
+        suggestion: "Start over with another target directory and another state directory.",
       });
     await writeDurably(files.directory, TABLE, tableJson({ table, since: files.since }), this.#options.crashPoint);
     files.table = table;

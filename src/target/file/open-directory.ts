@@ -34,13 +34,13 @@ export async function openDirectory(root: string, owner: DirectoryOwner, crashPo
 export async function readOwned(root: string): Promise<Manifest | null> {
   const manifest = await readManifest(join(root, MANIFEST));
   if (manifest === null || manifest.formatVersion === FORMAT_VERSION) return manifest;
-  const message = `${root} was written in format ${manifest.formatVersion}, and this pghaul knows format ${FORMAT_VERSION}`;
+  const message = `${root} was written in format ${manifest.formatVersion}; this pghaul knows format ${FORMAT_VERSION}`;
   throw new PghaulError("TARGET_NEWER", message, { context: { file: join(root, MANIFEST) } });
 }
 
 function checkEncoding({ format, source }: DirectoryOwner): void {
   if (format !== "parquet" || source.encoding !== "SQL_ASCII") return;
-  throw new PghaulError("CONFIG_INVALID", "Parquet holds text as UTF-8, and a database in SQL_ASCII holds bytes of any encoding", {
+  throw new PghaulError("CONFIG_INVALID", "Parquet holds text as UTF-8, but a SQL_ASCII database can hold bytes of any encoding", {
     suggestion: "Use `format: copy` or `format: csv` for the target.",
   });
 }
@@ -49,7 +49,7 @@ async function checkEmpty(root: string): Promise<void> {
   const found = (await onFiles(root, () => readdir(root))).filter((name) => !isPartial(name));
   if (found.length === 0) return;
   throw new PghaulError("TARGET_FOREIGN", `${root} holds other files (${found.slice(0, 3).join(", ")}), and no ${MANIFEST}`, {
-    suggestion: "Name a directory that is empty or does not exist.",
+    suggestion: "Use a directory that is empty or does not exist.",
   });
 }
 
@@ -63,13 +63,13 @@ function checkOwner(root: string, manifest: Manifest, owner: DirectoryOwner): vo
     const [what, theirs, ours] = differing;
     throw new PghaulError("TARGET_FOREIGN", `${root} belongs to ${what} ${theirs}, not to ${ours}`, {
       context: { file: join(root, MANIFEST) },
-      suggestion: "Name another directory for this migration.",
+      suggestion: "Use another directory for this migration.",
     });
   }
   for (const key of ["format", "compression"] as const) {
     if (manifest[key] === owner[key]) continue;
-    throw new PghaulError("CONFIG_CHANGED", `${root} was begun with ${key} ${manifest[key]}, and the configuration says ${owner[key]}`, {
-      suggestion: `Set target.${key} back to ${manifest[key]}, or begin anew in another directory.`,
+    throw new PghaulError("CONFIG_CHANGED", `${root} was started with ${key} ${manifest[key]}, but the configuration says ${owner[key]}`, {
+      suggestion: `Set target.${key} back to ${manifest[key]}, or start over in another directory.`,
     });
   }
 }

@@ -68,7 +68,7 @@ export const postgresKind: TargetKind<PostgresKeys> = {
 };
 
 async function toolsFor({ schema }: PostgresKeys, sourceMajor: number): Promise<string> {
-  if (schema === "existing") return "not needed: the schema is there already (target.schema: existing)";
+  if (schema === "existing") return "not needed: the schema exists already (target.schema: existing)";
   const { pgDump, major } = await findClientTools(sourceMajor, process.env);
   return `${pgDump} (${major})`;
 }

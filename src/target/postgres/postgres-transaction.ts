@@ -25,10 +25,14 @@ import type { TargetSession } from "./target-session.ts";
 
 function foreignRow(error: unknown, side: SideName): PghaulError {
   const { message, context } = error as PghaulError;
-  return new PghaulError(sideCode(side, "DRIFT"), `something at the ${side} is in the way of what the stream writes: ${message}`, {
-    context,
-    suggestion: `pghaul verify diff --table ${shellWord(String(context.table))}; and see that the ${side} has no constraint that the ${otherSide(side)} lacks`,
-  });
+  return new PghaulError(
+    sideCode(side, "DRIFT"),
+    `a row or a constraint at the ${side} conflicts with what the stream writes: ${message}`,
+    {
+      context,
+      suggestion: `pghaul verify diff --table ${shellWord(String(context.table))}; also make sure that the ${side} has no constraint that the ${otherSide(side)} lacks`,
+    },
+  );
 }
 
 /** One open transaction of a session. */

@@ -43,12 +43,12 @@ export async function namePartitions(migration: Migration, error: unknown): Prom
   if (missing.length === 0) {
     const why =
       found === null
-        ? `the ${upstream} could not be asked for it`
-        : `the ${upstream} has none that the ${downstream} lacks: it was dropped or detached there since`;
+        ? `the ${upstream} could not be queried for it`
+        : `the ${downstream} has every partition of the ${upstream}: the row's was dropped or detached there since`;
     return new PghaulError("PARTITION_MISSING", `${table}: the ${downstream} has no partition for a row of the stream, and ${why}`, {
       context: { table },
       side: downstream,
-      suggestion: `make a partition of ${table} at the ${downstream} that takes it (create table ... partition of ... default); then: pghaul run, and pghaul verify run`,
+      suggestion: `create a partition of ${table} at the ${downstream} that takes it (create table ... partition of ... default); then run: pghaul run, and pghaul verify run`,
     });
   }
   const bounds = missing.map(({ name, bound }) => `${name} (${bound})`);

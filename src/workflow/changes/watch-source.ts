@@ -70,7 +70,7 @@ export class SourceWatch {
     } catch (error) {
       if (isSourceFault(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      return [{ code: "TABLES_NOT_WATCHED", message: `whether tables are changed at the ${this.#side} cannot be seen now: ${why}` }];
+      return [{ code: "TABLES_NOT_WATCHED", message: `pghaul cannot see now whether tables change at the ${this.#side}: ${why}` }];
     }
   }
 }
@@ -83,12 +83,17 @@ function warningsOf({ slot, longTransactions, preparedTransactions }: SourceHeal
       ? [
           {
             code: "SLOT_AT_RISK",
-            message: `the slot's WAL is ${slot.walStatus}: the ${side} may remove what was not read yet (max_slot_wal_keep_size)`,
+            message: `the slot's WAL is ${slot.walStatus}: the ${side} may remove WAL that has not been read yet (max_slot_wal_keep_size)`,
           },
         ]
       : []),
     ...(open.length > 0
-      ? [{ code: "LONG_TRANSACTION", message: `open at the ${side} for more than an hour: ${open.map(({ who }) => who).join("; ")}` }]
+      ? [
+          {
+            code: "LONG_TRANSACTION",
+            message: `transactions open at the ${side} for more than an hour: ${open.map(({ who }) => who).join("; ")}`,
+          },
+        ]
       : []),
   ];
 }

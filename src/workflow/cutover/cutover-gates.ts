@@ -86,7 +86,7 @@ function driftOf(planned: readonly Table[], now: readonly Table[]): readonly str
       if (found === undefined) return [`${table.id} is gone`];
       return shapeOf(found) === shapeOf(table) ? [] : [`${table.id} has other columns or another key`];
     }),
-    ...now.filter(({ id }) => !known.has(id)).map(({ id }) => `${id} is new and does not stream`),
+    ...now.filter(({ id }) => !known.has(id)).map(({ id }) => `${id} is new, and is not streamed`),
   ];
 }
 

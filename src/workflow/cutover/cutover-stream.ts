@@ -55,19 +55,19 @@ export class CutoverStream implements StreamControl {
     // A slot that is read is not yet a row that arrives: a missing privilege at the other side shows here, and not in the pause.
     await sides[side].writeMarker(marker);
     const other = side === "source" ? sides.target : sides.source;
-    while (!(await other.sawMarker(marker))) await this.#pause(until, `what is written at the ${side} does not arrive`);
+    while (!(await other.sawMarker(marker))) await this.#pause(until, `writes at the ${side} do not arrive at the other side`);
   }
 
   async notRunning(side: SideName): Promise<string | null> {
     const { migration, watch } = this.#options;
-    if ((await leaseHolder(migration.config.state.dir, "stream")) === null) return "no process streams";
+    if ((await leaseHolder(migration.config.state.dir, "stream")) === null) return "no process is streaming";
     const stream = streamOutOf(side);
     if (stream === "reverse" && !new MilestoneStore(migration.state).has("way-back-ready")) return "the way back has not been made";
-    if (new TailStore(migration.state).get(stream) === null) return `the ${stream} stream has not begun`;
+    if (new TailStore(migration.state).get(stream) === null) return `the ${stream} stream has not started`;
     const name = slotName(migration.name, stream);
     const slot = await readSlot(await watch(side), name);
     if (slot === null) return `the replication slot ${name} does not exist at the ${side}`;
-    return slot.activePid === null ? `nobody reads the replication slot ${name} at the ${side}` : null;
+    return slot.activePid === null ? `nobody is reading the replication slot ${name} at the ${side}` : null;
   }
 
   /**
@@ -84,7 +84,7 @@ export class CutoverStream implements StreamControl {
       await log.waitPassed(goal, limit);
     } catch (error) {
       if (!limit.aborted) throw error;
-      throw new PghaulError("STREAM_NOT_RUNNING", `the log of the ${side} has not come to where the ${side} was`, {
+      throw new PghaulError("STREAM_NOT_RUNNING", `the log has not reached the position that the ${side} had`, {
         suggestion: "pghaul run",
       });
     }
@@ -111,7 +111,7 @@ export class CutoverStream implements StreamControl {
 
   async #refuseIdle(): Promise<void> {
     if ((await leaseHolder(this.#options.migration.config.state.dir, "stream")) !== null) return;
-    throw new PghaulError("STREAM_NOT_RUNNING", "no process streams", { suggestion: "pghaul run" });
+    throw new PghaulError("STREAM_NOT_RUNNING", "no process is streaming", { suggestion: "pghaul run" });
   }
 
   async #pause(until: number, fault: string): Promise<void> {

@@ -124,5 +124,5 @@ async function endSoon(opening: Promise<pg.Client>): Promise<void> {
 function movedTables(migration: Migration): readonly Table[] {
   const tables = new TableStore(migration.state).all().map(({ table }) => table);
   if (tables.length > 0) return tables;
-  throw new PghaulError("STREAM_NOT_RUNNING", "nothing has been moved yet: there is nothing to switch", { suggestion: "pghaul run" });
+  throw new PghaulError("STREAM_NOT_RUNNING", "nothing has been moved yet, so there is nothing to switch", { suggestion: "pghaul run" });
 }

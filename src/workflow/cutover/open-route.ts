@@ -20,7 +20,7 @@ export function openRoute({ migration, cutover, state }: Config, attempt: () => 
   });
   const [only] = routes;
   if (only !== undefined) return routes.length === 1 ? only : new AllRoutes(routes);
-  throw new PghaulError("CONFIG_INVALID", "cutover.routing names no route: nothing would lead the applications to the other side", {
-    suggestion: "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # docs/routing.md has one to start from",
+  throw new PghaulError("CONFIG_INVALID", "cutover.routing names no route: nothing would send the applications to the other side", {
+    suggestion: "cutover: { routing: [ { kind: hook, command: [./route.sh] } ] }   # docs/routing.md has an example",
   });
 }

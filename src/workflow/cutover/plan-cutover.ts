@@ -95,9 +95,13 @@ async function digestOf({ migration, store, watch }: OpenCutover, to: SideName, 
 
 export async function withCutover<T>(migration: Migration, bus: ProgressBus, work: (cutover: OpenCutover) => Promise<T>): Promise<T> {
   if (migration.target.switching === null) {
-    throw new PghaulError("TARGET_KIND", "traffic cannot be switched to this kind of target; it is loaded, followed and verified", {
-      suggestion: "pghaul status",
-    });
+    throw new PghaulError(
+      "TARGET_KIND",
+      "traffic cannot be switched to this kind of target; it can only be loaded, kept up to date and verified",
+      {
+        suggestion: "pghaul status",
+      },
+    );
   }
   const cutover = openCutover(migration, bus);
   try {

@@ -38,14 +38,14 @@ export async function settleAbandoned(migration: Migration, bus: ProgressBus, st
       const message = why instanceof Error ? why.message : String(why);
       store.noteSettling({ attempt: id, tries, why: message, at: new Date().toISOString() });
       // Each reason once: the tries go on for as long as it takes.
-      if (message !== told) warn(`the unfinished cutover could not be settled yet, and is tried again until it is: ${message}`);
+      if (message !== told) warn(`the unfinished switch could not be settled yet; trying again until it is: ${message}`);
       told = message;
     },
     now: () => systemClock.now(),
   });
   const safely = (look: Promise<void>): Promise<void> =>
     look.catch((error: unknown) =>
-      warn(`cannot tell whether a cutover is abandoned: ${error instanceof Error ? error.message : String(error)}`),
+      warn(`pghaul cannot tell whether a switch is abandoned: ${error instanceof Error ? error.message : String(error)}`),
     );
   await safely(watch.lookAtOnce());
   while (!stop.aborted) {
@@ -60,7 +60,7 @@ async function settleOnce(migration: Migration, bus: ProgressBus, warn: (message
   try {
     const left = new CutoverStore(migration.state).load();
     if (!isUnsettled(left)) return;
-    if (left.outcome === "running") warn(`the process that drove the switch to the ${left.to} has ended in the middle; settling it`);
+    if (left.outcome === "running") warn(`the process that drove the switch to the ${left.to} ended in the middle; settling the switch`);
     await withCutover(migration, bus, async (cutover) => {
       const settled = await settle(cutover.steps(left.to), cutover.context(left.planDigest));
       warn(

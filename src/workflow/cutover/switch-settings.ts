@@ -26,6 +26,6 @@ export function switchSettings(cutover: Config["cutover"]): SwitchSettings {
 /** The switch to the target as a plan tells it, also where no route is configured yet. */
 export function plannedSwitch(cutover: Config["cutover"]): readonly StepOutline[] {
   const routes = cutover.routing.map(({ kind }) => kind);
-  const route = routes.length === 0 ? "none is configured yet: cutover.routing" : routes.join(", ");
+  const route = routes.length === 0 ? "not configured yet: cutover.routing" : routes.join(", ");
   return Object.values(switchOutline({ ...switchSettings(cutover), from: "source", to: "target", route }));
 }

@@ -45,7 +45,7 @@ export class FenceWatch {
     } catch (error) {
       this.#warn(
         "FENCE_NOT_WATCHED",
-        `whether the fence holds cannot be seen now: ${error instanceof Error ? error.message : String(error)}`,
+        `pghaul cannot see now whether the fence holds: ${error instanceof Error ? error.message : String(error)}`,
       );
     }
     this.#next = systemClock.now() + EVERY_MILLIS;

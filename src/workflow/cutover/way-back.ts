@@ -55,7 +55,7 @@ function joinedTables(migration: Migration): readonly Table[] {
   const records = new TableStore(migration.state).all();
   const loading = records.filter(({ phase }) => phase !== "joined" && phase !== "live");
   if (records.length > 0 && loading.length === 0) return records.map(({ table }) => table);
-  throw new PghaulError("STREAM_NOT_RUNNING", `the way back needs every table in the stream; ${loading.length} are still loading`, {
+  throw new PghaulError("STREAM_NOT_RUNNING", `the way back needs every table in the stream; tables still loading: ${loading.length}`, {
     suggestion: "pghaul status",
   });
 }

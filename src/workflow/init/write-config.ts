@@ -38,7 +38,7 @@ export interface InitResult {
 /** Refuses early, before anybody is asked anything. Throws USAGE. */
 export function refuseExisting(file: string, force: boolean): void {
   if (force || !existsSync(file)) return;
-  throw new PghaulError("USAGE", `${file} exists already`, { suggestion: "pghaul init --force" });
+  throw new PghaulError("USAGE", `${file} already exists`, { suggestion: "pghaul init --force" });
 }
 
 /**
@@ -92,7 +92,7 @@ export function suggestName(source: string, environment: InitRequest["environmen
 }
 
 function refuseNameless(): never {
-  throw new PghaulError("USAGE", "--migration is missing, and the source's connection string names no database to take it from");
+  throw new PghaulError("USAGE", "--migration is missing, and the source's connection string has no database name to derive it from");
 }
 
 function writeText(file: string, text: string, force: boolean): void {

@@ -160,7 +160,7 @@ async function passBarrier(migration: Migration, tables: readonly Table[], bus: 
     signal,
   });
   try {
-    await reader.barrier((who) => bus.emit({ kind: "waiting", why: `the load waits for older transactions: ${who}` }), signal);
+    await reader.barrier((who) => bus.emit({ kind: "waiting", why: `the load waits for older transactions to end: ${who}` }), signal);
   } finally {
     await reader.close();
   }
@@ -178,13 +178,13 @@ async function refuseChange(migration: Migration, source: pg.Client, planned: re
     "SCHEMA_DRIFT",
     "tables at the source were changed while the migration was being prepared; nothing has been loaded yet",
     {
-      suggestion: `pghaul cdc teardown; then an empty target and another state directory than ${migration.config.state.dir}; then pghaul run`,
+      suggestion: `run pghaul cdc teardown; then empty the target and set state.dir to another directory than ${migration.config.state.dir}; then pghaul run`,
     },
   );
 }
 
 function tornDown({ config }: Migration): PghaulError {
-  return new PghaulError("SLOT_LOST", "the migration was torn down: changes since then were kept by nobody, so it cannot go on", {
+  return new PghaulError("SLOT_LOST", "the migration was torn down: nothing has kept the changes since then, so it cannot continue", {
     suggestion: `empty the target's tables and use another state directory than ${config.state.dir}; then pghaul run`,
   });
 }

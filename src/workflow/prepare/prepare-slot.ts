@@ -109,13 +109,13 @@ async function ensureSlot(migration: Migration, stream: StreamName, { client, wa
     await dropSlot(client, { side, name });
   }
   milestones.reach(INTENDED[stream]);
-  const waiting = (who: string): void => bus.emit({ kind: "waiting", why: `the slot waits for older transactions: ${who}` });
+  const waiting = (who: string): void => bus.emit({ kind: "waiting", why: `the slot waits for older transactions to end: ${who}` });
   const startLsn = await createSlot(client, watch, { side, name, failover: false, timeoutMillis: SLOT_TIMEOUT_MILLIS, waiting });
   return tails.create(stream, { name, startLsn, xidReference: (await newestXid(client)).xid });
 }
 
 function foreign(name: string, side: SideName): PghaulError {
-  return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} exists, and this state directory did not make it`, {
+  return new PghaulError("SLOT_FOREIGN", `a replication slot ${name} already exists, and it does not belong to this state directory`, {
     context: { slot: name },
     side,
     suggestion: `select pg_drop_replication_slot('${name}');   -- if it is left over from a migration of the same name`,

@@ -53,7 +53,7 @@ export async function provedSlot(migration: Migration, { stream, proved, tables,
       bus.emit({
         kind: "warning",
         code: "SLOT_MADE_ANEW",
-        message: `the new slot cannot be decoded (${error.message}); nothing depends on it yet, making another`,
+        message: `the new slot cannot be decoded (${error.message}); nothing depends on it yet, so pghaul creates another`,
       });
       await giveUp(migration, stream, tail, bus);
     }

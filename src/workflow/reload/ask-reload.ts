@@ -36,7 +36,7 @@ export async function askReload({ migration, names, wait, bus, signal }: ReloadT
   if (!sourceIsPrimary(state)) {
     throw new PghaulError(
       "CUTOVER_STATE",
-      "a table is loaded anew only while the source is the primary: it is emptied at the target first",
+      "a table can be reloaded only while the source is the primary, because it is first emptied at the target",
       {
         suggestion: "pghaul cutover status",
       },
@@ -67,7 +67,7 @@ function heldAmong({ state }: Migration, names: readonly string[]): ReadonlySet<
   const chosen = new Set([...named].filter((table) => held.has(table)));
   if (chosen.size > 0) return chosen;
   const which = held.size === 0 ? "no table is" : `held: ${[...held].join(", ")}`;
-  throw new PghaulError("USAGE", `${[...named].join(", ")}: not held; ${which}. Only a held table is loaded anew`, {
+  throw new PghaulError("USAGE", `${[...named].join(", ")}: not held; ${which}. Only a held table can be reloaded`, {
     suggestion: "pghaul status",
   });
 }
@@ -91,11 +91,11 @@ async function joined(
       kind: "waiting",
       why:
         first === undefined
-          ? "the table is to be emptied"
+          ? "the table is about to be emptied"
           : `${first.table} is ${first.phase}: ${first.chunks.done} of ${first.chunks.total} chunks`,
     });
     await systemClock.sleep(POLL_MILLIS, signal).catch(() => {
-      throw new PghaulError("INTERRUPTED", "the reload goes on in the process that streams", { suggestion: "pghaul status" });
+      throw new PghaulError("INTERRUPTED", "the reload goes on in the streaming process", { suggestion: "pghaul status" });
     });
   }
 }
@@ -103,8 +103,8 @@ async function joined(
 /** Only `run` loads; to wait for anybody else would be to wait for ever. */
 function refuseWithoutLoader(holder: LeaseHolder | null): void {
   if (holder !== null && holder.command !== "cdc start") return;
-  const who = holder === null ? "no process streams" : `pghaul cdc start (pid ${holder.pid}) loads no tables`;
-  throw new PghaulError("STREAM_NOT_RUNNING", `${who}; the request is on record, and the next "pghaul run" carries it out`, {
+  const who = holder === null ? "no process is streaming" : `pghaul cdc start (pid ${holder.pid}) loads no tables`;
+  throw new PghaulError("STREAM_NOT_RUNNING", `${who}; the request is recorded, and the next "pghaul run" will carry it out`, {
     suggestion: holder === null ? "pghaul run" : "pghaul cdc stop && pghaul run",
   });
 }

@@ -32,7 +32,7 @@ async function tableAsItIs(client: pg.Client, selection: Migration["config"]["ta
       ...(left.fix === null ? {} : { suggestion: `${left.fix};   -- at the source` }),
     });
   }
-  const now = table === undefined ? "is not there any more, or another table has taken its name" : `is called ${table.id} now`;
+  const now = table === undefined ? "no longer exists, or another table has taken its name" : `is now called ${table.id}`;
   throw new PghaulError("TABLE_RENAMED", `the table that was ${before.id} at the source ${now}`, { context });
 }
 

@@ -53,13 +53,13 @@ export class ReloadRequests implements Reloads {
     this.#tables.redefine(table);
     forgetDrift(this.#migration.state, table.id);
     const columns = table.columns.map(({ name }) => name).join(", ");
-    this.#bus.emit({ kind: "warning", code: "TABLE_CHANGED", message: `${table.id} is loaded anew with ${columns}` });
+    this.#bus.emit({ kind: "warning", code: "TABLE_CHANGED", message: `${table.id} is reloaded with ${columns}` });
   }
 
   refused(id: string, { code, message, suggestion }: PghaulError): void {
     const why = suggestion === undefined ? message : `${message}; ${suggestion}`;
     this.#holds.endReload(id, why);
-    this.#bus.emit({ kind: "warning", code, message: `${id} stays held, it was not loaded anew: ${why}` });
+    this.#bus.emit({ kind: "warning", code, message: `${id} stays held and was not reloaded: ${why}` });
   }
 
   visible(floor: Lsn): void {

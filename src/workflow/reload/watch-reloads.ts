@@ -19,7 +19,7 @@ export class TablesEmptied extends Error {
   readonly redefined: boolean;
 
   constructor(redefined: boolean) {
-    super("tables were emptied to be loaded anew");
+    super("tables were emptied for a reload");
     this.redefined = redefined;
   }
 }
@@ -120,7 +120,7 @@ class ReloadAttempts {
     if (this.#passed.get(id) === shape) return;
     const { source, log, observer } = this.#ports;
     const floor = log.start();
-    await source.barrier((who) => observer.waiting(`${id} is loaded anew after older transactions: ${who}`), this.#signal);
+    await source.barrier((who) => observer.waiting(`the reload of ${id} waits for older transactions to end: ${who}`), this.#signal);
     await passRead(this.#ports, { lsn: at, since }, this.#signal);
     this.#reloads.visible(floor);
     this.#passed.set(id, shape);
@@ -134,7 +134,7 @@ class ReloadAttempts {
       const since = this.#inUseSince.get(id) ?? now;
       this.#inUseSince.set(id, since);
       if (now - since < PATIENCE_MILLIS) {
-        this.#ports.observer.waiting(`to be loaded anew: ${error.message}`);
+        this.#ports.observer.waiting(`reload: ${error.message}`);
         return;
       }
     }

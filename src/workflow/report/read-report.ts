@@ -26,7 +26,9 @@ export async function readReport(location: ConfigLocation): Promise<Report> {
   const { migration, directory } = loadStateLocation(location);
   const state = await openExistingState(directory);
   if (state === null) {
-    throw new PghaulError("STREAM_NOT_RUNNING", `nothing was run yet: there is no state in ${directory}`, { suggestion: "pghaul run" });
+    throw new PghaulError("STREAM_NOT_RUNNING", `nothing has been run yet: there is no state in ${directory}`, {
+      suggestion: "pghaul run",
+    });
   }
   try {
     const tables = readTables(state);

@@ -103,7 +103,7 @@ function askedPosition(text: string | null): Lsn | null {
 function openDatabase(migration: string, url: string): { readonly server: PostgresServer; readonly target: TargetSide } {
   const { password, sslpassword } = parseConninfo(url);
   if (password !== undefined || sslpassword !== undefined) {
-    throw new PghaulError("USAGE", "a password on the command line can be read by everybody on this machine", {
+    throw new PghaulError("USAGE", "everybody on this machine can read a password on the command line", {
       suggestion: "Leave it out of --to; use PGPASSWORD, ~/.pgpass or a service file, as with psql.",
     });
   }

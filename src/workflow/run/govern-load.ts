@@ -56,17 +56,18 @@ class Teller {
   seen({ hidden }: Pressure): void {
     if (!hidden || this.#warned) return;
     this.#warned = true;
-    const message = "how far the source's standbys are behind cannot be seen, so no read waits for them: grant pg_monitor to our role";
+    const message =
+      "pghaul cannot see the lag of the source's standbys, so it does not hold reads back for them: grant pg_monitor to its role";
     this.#bus.emit({ kind: "warning", code: "REPLICA_LAG_HIDDEN", message });
   }
 
   told(why: string | null): void {
     if (why === null) {
-      this.#bus.emit({ kind: "waiting", why: "reads go on" });
+      this.#bus.emit({ kind: "waiting", why: "reads resume" });
       this.ended();
       return;
     }
-    const waiting = `reads hold back: ${why}`;
+    const waiting = `reads are held back: ${why}`;
     this.#hold ??= waiting;
     this.#bus.emit({ kind: "waiting", why: this.#hold });
     this.#progress.update({ waiting, throttle: { held: true, why } });

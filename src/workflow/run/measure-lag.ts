@@ -69,7 +69,7 @@ export async function measureLag(parts: LagParts, signal: AbortSignal): Promise<
         parts.bus.emit({
           kind: "warning",
           code: "PRIMARY_CHANGED",
-          message: `the ${up.side} is the primary: the lag is that of the stream out of it`,
+          message: `the ${up.side} is the primary: the lag shown is that of the stream out of it`,
         });
       }
       const now = { at: parts.clock.now(), ...up.watch.counts };

@@ -220,7 +220,7 @@ class Run {
   #askedToStop(): void {
     const request = new ControlStore(this.#request.migration.state).stopRequested(this.#since);
     if (request === null || this.#done.signal.aborted) return;
-    this.#request.bus.emit({ kind: "waiting", why: `stopping, as ${request.by} asked` });
+    this.#request.bus.emit({ kind: "waiting", why: `stopping, because ${request.by} asked for it` });
     this.#end("stopped");
   }
 
@@ -255,5 +255,5 @@ function resultOf({ state }: Migration, reached: RunResult["reached"], verify: V
 }
 
 function interrupted(): PghaulError {
-  return new PghaulError("INTERRUPTED", "stopped; everything that was done is saved");
+  return new PghaulError("INTERRUPTED", "stopped; all progress is saved");
 }

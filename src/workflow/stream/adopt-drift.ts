@@ -59,7 +59,7 @@ export async function adoptDrift(migration: Migration, bus: ProgressBus): Promis
 
   new TableStore(migration.state).redefine(changed);
   store.put(null, seen.version);
-  bus.emit({ kind: "warning", code: "TABLE_CHANGED", message: `${changed.id} goes on with ${seen.body.columns.join(", ")}` });
+  bus.emit({ kind: "warning", code: "TABLE_CHANGED", message: `${changed.id} continues with the columns ${seen.body.columns.join(", ")}` });
   return tables.map((table) => (table.id === changed.id ? changed : table));
 }
 
@@ -89,7 +89,7 @@ async function notFollowed(
   differences: readonly string[],
 ): Promise<PghaulError> {
   const side = upstreamOf(stream);
-  const what = `${table} changed at the ${side}, and the ${downstreamOf(stream)} has not followed: ${differences.join("; ")}`;
+  const what = `${table} changed at the ${side}, but not at the ${downstreamOf(stream)}: ${differences.join("; ")}`;
   const { statements, remark } = await down.statementsToFollow(changed);
   return new PghaulError("SCHEMA_DRIFT", what, {
     context: { table, lsn },
@@ -99,9 +99,9 @@ async function notFollowed(
 }
 
 function cannotFollow({ config }: Migration, { stream, table, lsn }: Drift): PghaulError {
-  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the ${upstreamOf(stream)} in a way that cannot be followed`, {
+  return new PghaulError("SCHEMA_DRIFT", `${table} changed at the ${upstreamOf(stream)} in a way that pghaul cannot follow`, {
     context: { table, lsn },
     side: upstreamOf(stream),
-    suggestion: `pghaul cdc teardown; then an empty target and another state directory than ${config.state.dir}; then pghaul run`,
+    suggestion: `run pghaul cdc teardown; then empty the target and set state.dir to another directory than ${config.state.dir}; then pghaul run`,
   });
 }

@@ -143,7 +143,7 @@ async function loadBehindBarrier(
   if (log.start() > visibleFloor()) {
     const ended = AbortSignal.any([stop, signal]);
     try {
-      await source.barrier((who) => observer.waiting(`the load waits for older transactions: ${who}`), ended);
+      await source.barrier((who) => observer.waiting(`the load waits for older transactions to end: ${who}`), ended);
     } catch (error) {
       if (signal.aborted || !stop.aborted) throw error;
       return false;

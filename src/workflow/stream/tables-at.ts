@@ -22,10 +22,10 @@ export async function tablesAt(
   return tables.map((table) => {
     const found = published.find(({ schema, name }) => schema === table.schema && name === table.name);
     if (found !== undefined) return { ...table, oid: Number(found.oid), columns: withoutTypeOids(table.columns) };
-    throw new PghaulError("PUBLICATION_CHANGED", `the publication ${publication} at the target does not name ${table.id}`, {
+    throw new PghaulError("PUBLICATION_CHANGED", `the publication ${publication} at the target does not include ${table.id}`, {
       context: { table: table.id, publication },
       side: "target",
-      suggestion: "a table that was renamed there needs its old name again; then: pghaul run",
+      suggestion: "if the table was renamed there, rename it back; then: pghaul run",
     });
   });
 }

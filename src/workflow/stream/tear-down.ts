@@ -61,9 +61,9 @@ function streamOutOf(server: PostgresServer, migration: string): Teardown {
   };
 }
 
-/** A stale database that takes writes again is how rows get lost after the move, so lifting the fence is not for us to do by the way. */
+/** A stale database that takes writes again is how rows get lost after the move, so a teardown does not lift the fence. */
 function whatStays({ target }: Sides): string {
   return target.switching === null
     ? "source: the schema pghaul stays; to remove it, once no other migration uses it: drop schema pghaul cascade"
-    : "both: the schema pghaul stays, and with it the fence that still refuses writes at a side that is not the primary; to lift it there: drop schema pghaul cascade";
+    : "both: the schema pghaul stays, and so does the fence on the side that is not the primary; to remove it there: drop schema pghaul cascade";
 }

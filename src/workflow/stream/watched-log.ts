@@ -26,7 +26,7 @@ export interface LogParts {
 export async function openWatchedLog({ migration, stream, tables, cluster, clock }: LogParts): Promise<WatchedLog> {
   const tails = new TailStore(migration.state);
   const tail = tails.get(stream);
-  if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not begun`, { suggestion: "pghaul run" });
+  if (tail === null) throw new PghaulError("STREAM_NOT_RUNNING", `the ${stream} stream has not started`, { suggestion: "pghaul run" });
   const there =
     stream === "forward"
       ? tables

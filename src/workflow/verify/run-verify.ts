@@ -46,7 +46,7 @@ export async function runVerify(task: VerifyTask): Promise<VerifyResult> {
     return await verify(task);
   } catch (error) {
     if (!task.signal.aborted) throw error;
-    throw new PghaulError("INTERRUPTED", "verification was stopped; the verdicts reached by then are on record");
+    throw new PghaulError("INTERRUPTED", "the verification was stopped; the verdicts reached so far are recorded");
   }
 }
 
@@ -119,7 +119,7 @@ function withUndecided(error: unknown, tables: readonly Table[]): unknown {
 function followingStream(migration: Migration): StreamName {
   const attempt = new CutoverStore(migration.state).load();
   if (attempt?.outcome === "running") {
-    throw new PghaulError("CUTOVER_STATE", "a switch is under way; verification waits for its end", {
+    throw new PghaulError("CUTOVER_STATE", "a switch is under way; verify when it has ended", {
       suggestion: "pghaul cutover status",
     });
   }
@@ -136,7 +136,9 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
   const records = new TableStore(migration.state).all();
   // Of no tables everything is equal: an answer that must never be taken for one.
   if (records.length === 0) {
-    throw new PghaulError("STREAM_NOT_RUNNING", "no table is on record yet: the run has only begun", { suggestion: "pghaul status" });
+    throw new PghaulError("STREAM_NOT_RUNNING", "no table is on record yet: the run has only just started", {
+      suggestion: "pghaul status",
+    });
   }
   const named =
     only === null
@@ -151,7 +153,7 @@ function chooseTables(migration: Migration, only: readonly string[] | null): rea
   if (held !== null) throw held;
   const loading = chosen.filter(({ phase }) => phase !== "joined" && phase !== "live");
   if (loading.length > 0) {
-    throw new PghaulError("STREAM_NOT_RUNNING", `${loading.length} tables are still loading, ${loading[0]?.table.id} among them`, {
+    throw new PghaulError("STREAM_NOT_RUNNING", `${loading.length} tables are still loading, including ${loading[0]?.table.id}`, {
       suggestion: "pghaul status",
     });
   }

@@ -7,7 +7,7 @@ const GIVE_UP_MILLIS = 10_000;
 const LOOK_EVERY_MILLIS = 1_000;
 
 export function notStreaming(): PghaulError {
-  return new PghaulError("STREAM_NOT_RUNNING", "no process streams, so the two sides cannot be brought to one position", {
+  return new PghaulError("STREAM_NOT_RUNNING", "no process is streaming, so the two sides cannot be compared at one position", {
     suggestion: "pghaul run",
   });
 }

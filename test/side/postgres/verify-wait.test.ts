@@ -36,7 +36,7 @@ test("a stream that does not come is waited for as long as is told, and no longe
   const { signal } = new AbortController();
   const refused = {
     code: "STREAM_NOT_RUNNING",
-    message: /did not come to 0\/200 at the target within 5 s \(verify\.maxWait\): it is at 0\/100, 256 bytes behind/,
+    message: /did not reach 0\/200 at the target within 5 s \(verify\.maxWait\): it is at 0\/100, 256 bytes behind/,
   };
   await assert.rejects(replica.reach(0x200n, signal), refused);
   assert.equal(now(), 5_000);

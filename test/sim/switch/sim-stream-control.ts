@@ -16,7 +16,7 @@ export function simStreamControl(life: Life, { servers, isRunning, hasWayBack, m
   return {
     prepare: async () => {
       await life.turn("prepare the way back");
-      if (!isRunning()) throw new PghaulError("STREAM_NOT_RUNNING", "no process streams");
+      if (!isRunning()) throw new PghaulError("STREAM_NOT_RUNNING", "no process is streaming");
       makeWayBack();
     },
     notRunning: async () => {

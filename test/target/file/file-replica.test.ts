@@ -23,7 +23,7 @@ test("files that the stream does not bring further are waited for as long as is 
   const replica = new FileReplica({ directory: directory.path, scratch: directory.path, startWait });
   await assert.rejects(replica.reach(0x200n, new AbortController().signal), {
     code: "STREAM_NOT_RUNNING",
-    message: /did not come to 0\/200 at the target within 5 s \(verify\.maxWait\): it has no position/,
+    message: /did not reach 0\/200 at the target within 5 s \(verify\.maxWait\): it has no position/,
   });
   assert.equal(now, 5_000);
 });

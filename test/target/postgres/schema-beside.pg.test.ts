@@ -58,7 +58,7 @@ suite("what is beside the schema's move: sequences, and a schema that was there"
     const client = await to.connect();
     assert.deepEqual(await schemaDifferences(client, tables), [
       'public.a."v" is character varying(9), at the source text',
-      'public.a."extra" is not at the source, and is not null without a default',
+      'public.a."extra" does not exist at the source, and is NOT NULL without a default',
       'public.a has no unique index on ("id")',
       "public.b is not a table",
       "public.c is missing",

@@ -71,6 +71,6 @@ function claimed(side: SideName, rows: readonly ClaimRow[]): PghaulError {
   const more = rows.length > NAMED ? ` and ${rows.length - NAMED} more` : "";
   const [{ migration }] = rows as [ClaimRow];
   return new PghaulError("TABLE_CLAIMED", `another migration moves these tables at the ${side}: ${named.join(", ")}${more}`, {
-    suggestion: `end it first: pghaul cdc teardown, with its configuration; or, where nothing is left of it: delete from pghaul.claim where migration = ${quoteLiteral(migration)};`,
+    suggestion: `end it first, with its own configuration: pghaul cdc teardown; or, if nothing is left of it: delete from pghaul.claim where migration = ${quoteLiteral(migration)};`,
   });
 }

@@ -18,10 +18,10 @@ export function postgresTeardown(server: PostgresServer, { migration, originPref
   return {
     lines: receives
       ? [
-          `${side}: forget the migration's progress, drop its replication origins ${originPrefix}*`,
+          `${side}: delete the migration's progress, drop its replication origins ${originPrefix}*`,
           `${side}: drop the triggers of fences that are open`,
         ]
-      : [`${side}: forget the migration's claim to its tables, drop its table of markers`],
+      : [`${side}: delete the migration's claim to its tables, drop its table of markers`],
     run: (signal) =>
       server.session("teardown", async (client) => {
         if (!(await isPrepared(client))) return;

@@ -95,7 +95,7 @@ async function createSchema(client: pg.Client): Promise<void> {
 
 function isCurrent(version: number | null): boolean {
   if (version !== null && version > VERSION) {
-    throw new PghaulError("STATE_NEWER", `the schema pghaul in the database has version ${version}; this program knows ${VERSION}`);
+    throw new PghaulError("STATE_NEWER", `the schema pghaul in the database has version ${version}; this pghaul knows ${VERSION}`);
   }
   return version === VERSION;
 }

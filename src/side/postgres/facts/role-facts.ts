@@ -86,7 +86,7 @@ async function readGrantToBeReplica(ask: Ask): Promise<string | null> {
   const role = quoteIdent((await readOwnRole(ask)).name);
   const { version } = await readServer(ask);
   if (version >= 150_000) return `grant set on parameter session_replication_role to ${role};`;
-  return `grant rds_superuser to ${role};   -- on RDS; elsewhere until 15 only superusers may`;
+  return `grant rds_superuser to ${role};   -- on RDS; elsewhere, before 15, only superusers may`;
 }
 
 const ORIGIN_FUNCTIONS = [

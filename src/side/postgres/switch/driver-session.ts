@@ -177,13 +177,13 @@ export class DriverSession {
     const { side } = this.#options;
     return new PghaulError("CUTOVER_DEADLINE", `the ${side} did not answer within ${Math.round(limitMillis)} ms`, {
       context: { side, limitMillis: Math.round(limitMillis) },
-      suggestion: "pghaul cutover status   # look at the server, then run again",
+      suggestion: "pghaul cutover status   # look at the server, then run it again",
     });
   }
 
   #lost(): PghaulError {
     const { side } = this.#options;
-    return new PghaulError(side === "source" ? "SOURCE_LOST" : "TARGET_LOST", `the session that drives the ${side} is lost`);
+    return new PghaulError(side === "source" ? "SOURCE_LOST" : "TARGET_LOST", `the session that drives the ${side} was lost`);
   }
 }
 

@@ -38,7 +38,7 @@ export async function readAllRelations(db: Queryable, side: SideName, fenced: Fe
   const { relations, roots } = await readRows(db, fenced);
   const missing = fenced.tables.filter((_, index) => !roots.has(index + 1));
   if (missing.length === 0) return relations;
-  throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables are not at the ${side}`, {
+  throw new PghaulError("REALITY_DIFFERS", `${missing.length} of the moved tables do not exist at the ${side}`, {
     context: {
       table: missing.map(tableId).slice(0, 5).join(", "),
     },

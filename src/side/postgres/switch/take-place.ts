@@ -59,7 +59,7 @@ export async function sharePlace(client: Pick<pg.Client, "query">, place: Place)
 async function stillThere(ask: LimitedAsk, place: Place): Promise<PghaulError> {
   const { side } = place;
   const pids = (await ask<{ pid: string }>(holdersSql(place), PING_MILLIS)).map(({ pid }) => pid).join(", ");
-  return new PghaulError("CUTOVER_DEADLINE", `an earlier process still has a session at the ${side} that does not end (pid ${pids})`, {
+  return new PghaulError("CUTOVER_DEADLINE", `a session of an earlier process at the ${side} does not end (pid ${pids})`, {
     context: { side, pids },
     suggestion: `select pg_terminate_backend(pid) from unnest(array[${pids}]) pid;   -- at the ${side}`,
   });

@@ -46,7 +46,7 @@ export class FileArchive {
    */
   static async open(root: string, before?: FileArchive): Promise<FileArchive> {
     const manifest = before?.manifest ?? (await readOwned(root));
-    if (manifest === null) throw new PghaulError("TARGET_FOREIGN", `${root} is no directory that pghaul wrote: there is no pghaul.json`);
+    if (manifest === null) throw new PghaulError("TARGET_FOREIGN", `pghaul did not write ${root}: there is no pghaul.json`);
     return new FileArchive(root, manifest, await readChanges(root, before === undefined ? [] : before.#changes));
   }
 
@@ -131,7 +131,8 @@ async function readChanges(root: string, known: readonly ChangesRecord[]): Promi
     const path = join(root, CHANGES, `${changesName(from, to)}.json`);
     const record = byFrom.get(from) ?? (await readChangesRecord(path));
     const previous = changes.at(-1)?.sha256 ?? null;
-    if (record.previous !== previous) throw damaged(path, `the file before it is not the one it follows (${formatLsn(from)})`);
+    if (record.previous !== previous)
+      throw damaged(path, `the file before it, at ${formatLsn(from)}, is not the one that it was written after`);
     changes.push(record);
   }
   const end = changes.at(-1)?.to ?? null;

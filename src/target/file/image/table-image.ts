@@ -7,7 +7,6 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../../model/lsn.ts";
-import { shellWord } from "../../../model/shell-word.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Row } from "../../../model/value.ts";
 import { onFiles } from "../file-error.ts";
@@ -172,8 +171,8 @@ function summed(line: string, table: Table, buckets: Map<number, BucketSum>): st
 
 function inexact({ files, position }: SplitRequest): PghaulError {
   const { id } = files.table;
-  return new PghaulError("TARGET_DAMAGED", `${id}: the files do not tell every row at ${formatLsn(position)}`, {
+  return new PghaulError("TARGET_DAMAGED", `${id}: the files do not hold every row at ${formatLsn(position)}`, {
     context: { table: id, lsn: formatLsn(position) },
-    suggestion: `pghaul snapshot reload --table ${shellWord(id)}`,
+    suggestion: "Start over with another target directory and another state directory.",
   });
 }

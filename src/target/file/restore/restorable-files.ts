@@ -23,7 +23,7 @@ export async function restorableFiles(directory: string): Promise<Restorable> {
     position(ids, asked) {
       const missing = [...ids].find((id) => !files.has(id));
       if (missing === undefined) return restorePosition(archive, chosen(ids), asked);
-      throw new PghaulError("STREAM_NOT_RUNNING", `${missing} was not loaded, so it cannot be restored`, { context: { table: missing } });
+      throw new PghaulError("STREAM_NOT_RUNNING", `${missing} was not loaded and cannot be restored`, { context: { table: missing } });
     },
     restore: ({ tables, ...request }) => restoreTables({ ...request, archive, tables: chosen(tables) }),
   };

@@ -32,7 +32,7 @@ export function restorePosition(archive: FileArchive, tables: readonly TableFile
   const unfinished = tables.find(({ published }) => published === null);
   if (unfinished !== undefined) {
     const { id } = unfinished.table;
-    throw new PghaulError("STREAM_NOT_RUNNING", `${id} was never loaded to its end, so the files do not tell it at any position`, {
+    throw new PghaulError("STREAM_NOT_RUNNING", `${id} was never loaded completely, so the files do not hold it at any position`, {
       context: { table: id },
     });
   }
@@ -40,7 +40,7 @@ export function restorePosition(archive: FileArchive, tables: readonly TableFile
   const newest = archive.position ?? lowest;
   const position = asked ?? newest;
   if (position >= lowest && position <= newest) return position;
-  throw new PghaulError("USAGE", `the files do not tell these tables at ${formatLsn(position)}`, {
+  throw new PghaulError("USAGE", `the files do not hold these tables at ${formatLsn(position)}`, {
     context: { lsn: formatLsn(position) },
     suggestion: `Choose a position from ${formatLsn(lowest)} to ${formatLsn(newest)}.`,
   });
@@ -62,9 +62,9 @@ export async function restoreTables(request: FileRestore): Promise<readonly Rest
 function checkPosition({ position }: FileRestore, tables: ReadonlyMap<string, TableProgress>): void {
   for (const [table, { cursor }] of tables) {
     if (cursor === position) continue;
-    throw new PghaulError("CONFIG_CHANGED", `a restore to ${formatLsn(cursor)} was begun here, not to ${formatLsn(position)}`, {
+    throw new PghaulError("CONFIG_CHANGED", `a restore to ${formatLsn(cursor)} was started here, not to ${formatLsn(position)}`, {
       context: { table },
-      suggestion: `Add --at ${formatLsn(cursor)}, or begin anew in an empty database.`,
+      suggestion: `Add --at ${formatLsn(cursor)}, or start over in an empty database.`,
     });
   }
 }
@@ -115,10 +115,14 @@ async function checked({ digest, restored, position }: FileRestore, image: Table
   const { id } = image.table;
   const [ours, theirs] = [image.digest(), await digest(image.table)];
   if (ours.rows !== theirs.rows || ours.sum !== theirs.sum)
-    throw new PghaulError("TARGET_DRIFT", `${id} has ${theirs.rows} rows at the target, and ${ours.rows} in the files, or other ones`, {
-      context: { table: id, lsn: formatLsn(position) },
-      suggestion: "Restore into a database that nobody else writes to, and whose tables are empty.",
-    });
+    throw new PghaulError(
+      "TARGET_DRIFT",
+      `${id} has ${theirs.rows} rows at the target and ${ours.rows} in the files, and their contents differ`,
+      {
+        context: { table: id, lsn: formatLsn(position) },
+        suggestion: "Restore into a database that nobody else writes to, and whose tables are empty.",
+      },
+    );
   const table = { table: id, rows: ours.rows, digest: ours };
   restored(table);
   return table;

@@ -68,7 +68,7 @@ function parseRecord(record: string, columns: number): (string | null)[] {
   for (let at = 0; at <= record.length; at += 1) {
     const end = record[at] === '"' ? closingQuote(record, at) + 1 : endOfBare(record, at);
     const field = record.slice(at, end);
-    if (end < record.length && record[end] !== ",") throw new RangeError("a quote stands where none can");
+    if (end < record.length && record[end] !== ",") throw new RangeError("a quote is in a place where none can be");
     values.push(field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field || null);
     at = end;
   }

@@ -121,7 +121,7 @@ async function withDuckDb(what: string, work: (connection: DuckDBConnection) => 
     await work(connection);
   } catch (error) {
     if (!(error instanceof Error) || !/unicode|utf-8/i.test(error.message)) throw error;
-    throw new PghaulError("CONFIG_INVALID", `${what} holds bytes that are no UTF-8, and Parquet holds text as UTF-8`, {
+    throw new PghaulError("CONFIG_INVALID", `${what} holds bytes that are not valid UTF-8, and Parquet holds text as UTF-8`, {
       suggestion: "Use `format: copy` or `format: csv` for the target.",
     });
   } finally {

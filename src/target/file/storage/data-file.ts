@@ -63,8 +63,8 @@ const READ_BYTES = 1024 * 1024;
 /** Throws TARGET_DAMAGED where the file is not what was written. To be asked before its content is used, of which not all may ever be read. */
 export async function checkData(path: string, expected: StoredFile): Promise<void> {
   const found = await measureData(path);
-  if (found.bytes !== expected.bytes) throw damaged(path, `it has ${found.bytes} bytes, and was written with ${expected.bytes}`);
-  if (found.sha256 !== expected.sha256) throw damaged(path, "its SHA-256 is not the one it was written with");
+  if (found.bytes !== expected.bytes) throw damaged(path, `it has ${found.bytes} bytes, but was written with ${expected.bytes}`);
+  if (found.sha256 !== expected.sha256) throw damaged(path, "its SHA-256 has changed since it was written");
 }
 
 /** The content, decompressed, piece by piece. */

@@ -79,7 +79,7 @@ async function readGeneration(directory: string, generation: number): Promise<Ta
   }
   const found = new Set(reads.map(readName));
   const lost = published?.reads.find((name) => !found.has(name));
-  if (lost !== undefined) throw damaged(join(directory, `${lost}.json`), "is missing, and the table is not whole without it");
+  if (lost !== undefined) throw damaged(join(directory, `${lost}.json`), "is missing, and the table is not complete without it");
   return { ...record, generation, directory, reads, published: published?.position ?? null };
 }
 

@@ -182,7 +182,7 @@ async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | nu
     return schema.parse(JSON.parse(text));
   } catch (error) {
     const issue = error instanceof z.ZodError ? error.issues[0] : undefined;
-    const place = issue === undefined ? "it is no JSON" : `${issue.path.join(".")}: ${issue.message}`;
+    const place = issue === undefined ? "it is not JSON" : `${issue.path.join(".")}: ${issue.message}`;
     throw damaged(path, `it cannot be read (${place})`, error);
   }
 }

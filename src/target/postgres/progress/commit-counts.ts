@@ -46,5 +46,5 @@ export class CommitCounts {
 }
 
 function lost(side: SideName, lane: string, commits: bigint): string {
-  return `the ${side} has lost what it committed last: ${commits === 1n ? "1 transaction" : `${commits} transactions`} of ${lane}`;
+  return `the ${side} has lost its last commits: ${commits === 1n ? "1 transaction" : `${commits} transactions`} of ${lane}`;
 }

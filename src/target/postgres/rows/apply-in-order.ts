@@ -225,7 +225,7 @@ function nullsOf(row: Row): ReadonlySet<number> {
 }
 
 function drift(table: string, side: SideName): PghaulError {
-  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes is not at the ${side}`, {
+  return new PghaulError(sideCode(side, "DRIFT"), `${table}: a row that the stream changes does not exist at the ${side}`, {
     context: { table },
     suggestion: `pghaul verify diff --table ${shellWord(table)}`,
   });

@@ -63,7 +63,7 @@ export async function loadWhole(session: TargetSession, target: TargetTable, cop
   const { from } = await session.reach(target.table);
   const [held] = await session.script([`select from ${from} t limit 1`], { table });
   if ((held?.rowCount ?? 0) > 0) {
-    throw new PghaulError("TARGET_NOT_EMPTY", `${table} already holds rows at the target, and has no key to tell them apart`, {
+    throw new PghaulError("TARGET_NOT_EMPTY", `${table} already holds rows at the target, and has no key to identify them`, {
       context: { table },
     });
   }

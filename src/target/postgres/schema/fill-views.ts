@@ -29,6 +29,6 @@ function unfilled(failed: readonly { readonly view: string; readonly error: Pgha
   const reasons = failed.map(({ error }) => error.message).join("; ");
   return new PghaulError("TARGET_SCHEMA", reasons, {
     context: { ...failed[0]?.error.context },
-    suggestion: `Fix the cause, at the source too, and run the same command again; it tries: ${failed.map(({ view }) => `refresh materialized view ${view};`).join(" ")}`,
+    suggestion: `Fix the cause, at the source too, and run the same command again. It tries: ${failed.map(({ view }) => `refresh materialized view ${view};`).join(" ")}`,
   });
 }

@@ -81,6 +81,7 @@ function restoreError(error: unknown, entries: RestoreStep["entries"]): PghaulEr
     context: known.context,
     suggestion: exists
       ? "Start with an empty target database, or create the whole schema yourself and set schema: existing"
-      : (known.suggestion ?? "Fix the cause, at the source or at the target, and run the same command again; what was created stays."),
+      : (known.suggestion ??
+        "Fix the cause, at the source or at the target, and run the same command again. Objects that were created stay."),
   });
 }

@@ -97,7 +97,7 @@ export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, 
 
 /** A standby that was behind and took over has forgotten what came last. */
 function tellForgotten(what: string, bus: ProgressBus): void {
-  bus.emit({ kind: "waiting", why: `the target has forgotten ${what} that were made before: what is missing is made again` });
+  bus.emit({ kind: "waiting", why: `the target has lost ${what} that were created before: pghaul creates the missing ones again` });
 }
 
 interface MoveRequest extends Pick<SchemaRequest, "tables" | "bus" | "signal"> {
@@ -139,14 +139,14 @@ async function openMove(parts: SchemaParts, { tables, bus, connect, signal, agai
     bus.emit({
       kind: "warning",
       code: "SETTINGS_NOT_KEPT",
-      message: `the target does not take ${setting}, which sessions at the source have: what reads it is computed under the target's own setting`,
+      message: `the target does not accept ${setting}, which sessions at the source have: functions that read it use the target's own setting`,
     });
   }
   for (const name of move.losses.tablespaces) {
     bus.emit({
       kind: "warning",
       code: "TABLESPACES_NOT_KEPT",
-      message: `everything goes to the default tablespace: ${name} is missing at the target`,
+      message: `all objects go to the default tablespace: ${name} is missing at the target`,
     });
   }
   if (tables.length === 0) throw new Error("schema: no tables");
@@ -176,8 +176,8 @@ const TOLD = 20;
 
 function tellOfSecrets(secrets: readonly LeftSecret[], bus: ProgressBus): void {
   const warn = (message: string): void => bus.emit({ kind: "warning", code: "SECRETS_NOT_KEPT", message });
-  for (const { title, statement } of secrets.slice(0, TOLD)) warn(`secrets do not move: ${title}; at the target: ${statement};`);
-  if (secrets.length > TOLD) warn(`${secrets.length - TOLD} more foreign objects hold secrets; pghaul cutover check names what is missing`);
+  for (const { title, statement } of secrets.slice(0, TOLD)) warn(`secrets are not moved: ${title}; at the target: ${statement};`);
+  if (secrets.length > TOLD) warn(`${secrets.length - TOLD} more foreign objects hold secrets; pghaul cutover check lists what is missing`);
 }
 
 function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void {
@@ -189,6 +189,6 @@ function tellOfAccess(left: readonly AccessDifference[], bus: ProgressBus): void
   bus.emit({
     kind: "warning",
     code: "ACCESS_NOT_KEPT",
-    message: `${more}the next pghaul run does what has become possible by then; pghaul cutover check lists what is left`,
+    message: `${more}the next pghaul run tries again; pghaul cutover check lists what is left`,
   });
 }

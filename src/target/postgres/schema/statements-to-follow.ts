@@ -27,7 +27,7 @@ export async function statementsToFollow(
   if (extra.length === 1 && missing.length === 1 && gone !== undefined && came !== undefined && fits(gone, came.type)) {
     return {
       statements: [`alter table ${name} rename column ${quoteIdent(gone.name)} to ${quoteIdent(came.name)};`],
-      remark: `at the ${down}, if that is what was done at the ${up}`,
+      remark: `at the ${down}, if the same was done at the ${up}`,
     };
   }
   const retyped = table.columns.filter((column) => {

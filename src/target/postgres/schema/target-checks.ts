@@ -26,7 +26,7 @@ export async function requireEmpty(target: Queryable, tables: readonly Table[]):
   if (held.length === 0) return;
   const holders: string[] = [];
   for (const table of tables) if (held.includes(table.id)) holders.push(...(await readReach(askOf(target), "target", table)).holders);
-  throw new PghaulError("TARGET_NOT_EMPTY", `already holding rows at the target: ${held.join(", ")}`, {
+  throw new PghaulError("TARGET_NOT_EMPTY", `tables at the target already hold rows: ${held.join(", ")}`, {
     context: { table: held.join(", ") },
     suggestion: await adviceToEmpty(target, holders, tables),
   });
@@ -36,7 +36,7 @@ async function adviceToEmpty(target: Queryable, holders: readonly string[], tabl
   const moved = tables.map(({ schema, name }) => qualifiedName(schema, name));
   const { statement, others } = await emptying(askOf(target), holders, moved);
   return statement === null
-    ? `at the target, drop the foreign keys of ${others.join(", ")} that point to them; then empty them`
+    ? `at the target, drop the foreign keys of ${others.join(", ")} that refer to them; then empty them`
     : `${statement};`;
 }
 
@@ -64,7 +64,7 @@ async function tableDifferences(target: Queryable, table: Table): Promise<readon
     const found = byName.get(column.name);
     const title = `${table.id}.${quoteIdent(column.name)}`;
     if (found === undefined) differences.push(`${title} is missing`);
-    else if (found.generated !== "") differences.push(`${title} is generated at the target and not at the source`);
+    else if (found.generated !== "") differences.push(`${title} is generated at the target but not at the source`);
     else if (found.type !== column.type && found.base_type !== column.type)
       differences.push(`${title} is ${found.type}, at the source ${column.type}`);
   }
@@ -72,7 +72,7 @@ async function tableDifferences(target: Queryable, table: Table): Promise<readon
   const known = new Set(table.columns.map(({ name }) => name));
   for (const extra of columns) {
     if (known.has(extra.name) || extra.fills_itself === "true") continue;
-    differences.push(`${table.id}.${quoteIdent(extra.name)} is not at the source, and is not null without a default`);
+    differences.push(`${table.id}.${quoteIdent(extra.name)} does not exist at the source, and is NOT NULL without a default`);
   }
   if (table.key !== null && !(await hasKey(target, relation.oid, table, columns))) {
     differences.push(

@@ -28,7 +28,9 @@ export function withoutSecrets(archive: Buffer): Buffer {
   const isKnown =
     archive.toString("latin1", 0, MAGIC.length) === MAGIC && archive[MAJOR_AT] === 1 && archive[INT_SIZE_AT] === LENGTH_BYTES - 1;
   if (!isKnown) {
-    throw new PghaulError("SOURCE_QUERY", "pg_dump wrote an archive of a form that pghaul does not know", { context: { step: "pg_dump" } });
+    throw new PghaulError("SOURCE_QUERY", "pg_dump wrote an archive in a format that pghaul does not know", {
+      context: { step: "pg_dump" },
+    });
   }
   for (const { text, kind } of BEGINNINGS) {
     for (let at = archive.indexOf(text, 0, "latin1"); at >= 0; at = archive.indexOf(text, at + 1, "latin1")) {
