@@ -51,10 +51,8 @@ export interface VerifyEvent {
   readonly kind: "verify";
   readonly tablesDone: number;
   readonly tablesTotal: number;
-  /** The table whose piece is compared now, from 1 on. */
-  readonly table: string;
-  readonly piece: number;
-  readonly pieces: number;
+  /** What is being compared now, pieces counted from 1 on; null between two tables and after the last. */
+  readonly at: { readonly table: string; readonly piece: number; readonly pieces: number } | null;
 }
 
 /** The job holds still on purpose: a brake, the barrier, an approval. `why` is a sentence for the operator. */
