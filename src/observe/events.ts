@@ -16,7 +16,7 @@ export type Phase =
   | "streaming"
   | "cutover";
 
-export type ProgressEvent = PhaseEvent | LoadEvent | LagEvent | WaitingEvent | WarningEvent | StepEvent | VerifyEvent;
+export type ProgressEvent = PhaseEvent | LoadEvent | LagEvent | WaitingEvent | NoticeEvent | WarningEvent | StepEvent | VerifyEvent;
 
 /** The job has entered a phase. Phases come in the order of the type above; a resumed job may skip some. */
 export interface PhaseEvent {
@@ -59,6 +59,12 @@ export interface VerifyEvent {
 export interface WaitingEvent {
   readonly kind: "waiting";
   readonly why: string;
+}
+
+/** Something has changed that the operator should know of; nothing waits, and nothing is wrong. `message` is a sentence. */
+export interface NoticeEvent {
+  readonly kind: "notice";
+  readonly message: string;
 }
 
 export interface WarningEvent {

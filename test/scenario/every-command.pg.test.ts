@@ -119,6 +119,8 @@ describe("the JSON of every command", { timeout: deadline(240_000) }, () => {
     await promise("cutover rollback", await confirmed(["cutover", "rollback"]));
     await promise("cutover log", ["cutover", "log"]);
     await promise("report", ["report"]);
+    assert.match(streaming.stderr(), /notice run=\S+ message="the way back is open: streaming both ways"/);
+    assert.doesNotMatch(streaming.stderr(), /waiting="the way back is open/);
     await streaming.kill("SIGINT");
     await promise("cdc teardown", await confirmed(["cdc", "teardown"]));
   });
