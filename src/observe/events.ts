@@ -16,7 +16,7 @@ export type Phase =
   | "streaming"
   | "cutover";
 
-export type ProgressEvent = PhaseEvent | LoadEvent | LagEvent | WaitingEvent | WarningEvent | StepEvent | VerifyEvent;
+export type ProgressEvent = PhaseEvent | LoadEvent | LagEvent | WaitingEvent | NoticeEvent | WarningEvent | StepEvent | VerifyEvent;
 
 /** The job has entered a phase. Phases come in the order of the type above; a resumed job may skip some. */
 export interface PhaseEvent {
@@ -51,16 +51,20 @@ export interface VerifyEvent {
   readonly kind: "verify";
   readonly tablesDone: number;
   readonly tablesTotal: number;
-  /** The table whose piece is compared now, from 1 on. */
-  readonly table: string;
-  readonly piece: number;
-  readonly pieces: number;
+  /** What is being compared now, pieces counted from 1 on; null between two tables and after the last. */
+  readonly at: { readonly table: string; readonly piece: number; readonly pieces: number } | null;
 }
 
 /** The job holds still on purpose: a brake, the barrier, an approval. `why` is a sentence for the operator. */
 export interface WaitingEvent {
   readonly kind: "waiting";
   readonly why: string;
+}
+
+/** Something has changed that the operator should know of; nothing waits, and nothing is wrong. `message` is a sentence. */
+export interface NoticeEvent {
+  readonly kind: "notice";
+  readonly message: string;
 }
 
 export interface WarningEvent {

@@ -52,3 +52,11 @@ test("what a terminal shows for --help is what the documents say: the whole desc
 test("a description keeps its paragraphs and loses the line breaks of the source", () => {
   assert.deepEqual(paragraphsOf("one\ntwo\n\n three\n"), ["one two", "three"]);
 });
+
+test("every topic that the help lists has commands", () => {
+  const { oclif } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+  const topics = Object.keys(oclif.topics);
+  assert.ok(topics.length > 3);
+  for (const topic of topics)
+    assert.notDeepEqual(globSync(`src/commands/${topic}/*.ts`, { cwd: root }), [], `the topic ${topic} has no command`);
+});

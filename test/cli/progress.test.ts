@@ -85,6 +85,19 @@ test("a stream that goes on waits for nothing any more; one that stands does, an
   assert.doesNotMatch(statusLine(state.figures()), /waiting/);
 });
 
+test("what is only worth knowing is a line of its own, and nothing that somebody waits for", () => {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "info", format: "text", write: (line) => void lines.push(line.trim()), now: () => 0 });
+  const view = new LineView(logger, () => 0);
+  view.take({ kind: "phase", phase: "streaming" });
+  view.take({ kind: "notice", message: "the way back is open: streaming both ways" });
+  view.take(lag(0));
+  view.close();
+  assert.equal(lines.length, 3);
+  assert.match(lines[1] ?? "", /info notice message="the way back is open: streaming both ways"$/);
+  assert.doesNotMatch(lines.join("\n"), /waiting/);
+});
+
 test("as lines: phases, steps, warnings and new reasons at once, figures every five seconds, the last ones at the end", () => {
   const lines: string[] = [];
   let now = 0;

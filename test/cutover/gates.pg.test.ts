@@ -83,7 +83,7 @@ for (const version of [13, 18] as const) {
         await source.query("set role stranger");
         const closed = await ask(subscriptionsGate);
         await source.query("reset role");
-        assert.deepEqual(closed.evidence, { side: "source", subscriptions: ["feed writes into public.t"] });
+        assert.deepEqual(closed.evidence, { side: "source", subscriptions: ["feed writes to public.t"] });
         const { from, to } = sides();
         assert.equal((await ask(subscriptionsGate, { from: to, to: from })).open, true, "the new primary may have one");
         await source.query(String(closed.fix));

@@ -171,7 +171,7 @@ describe("hook route", () => {
       if (pid === -left && signal === "SIGKILL" && performance.now() < mortal) return true;
       return kill(pid, signal);
     });
-    await assert.rejects(route.takeOver(50), failure(/still runs and cannot be ended/));
+    await assert.rejects(route.takeOver(50), failure(/is still running and cannot be killed/));
     const began = performance.now();
     await assert.rejects(route.switchTo("target", limit), failure(new RegExp(`did not end within ${limit} ms`)));
     const took = performance.now() - began;

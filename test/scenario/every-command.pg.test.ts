@@ -93,8 +93,11 @@ describe("the JSON of every command", { timeout: deadline(240_000) }, () => {
     await promise("status", ["status"]);
     await promise("snapshot status", ["snapshot", "status"]);
     await promise("cdc status", ["cdc", "status"]);
-    await promise("verify run", ["verify", "run"]);
-    await promise("verify diff", ["verify", "diff"]);
+    for (const command of ["run", "diff"]) {
+      await promise(`verify ${command}`, ["verify", command]);
+      const { stderr } = await move.run(["verify", command]);
+      assert.match(stderr, /detail="(\d+) of \1 tables compared"[^\n]*\n?$/, "the last line counts the last table");
+    }
     await promise("cdc stop", ["cdc", "stop"]);
     await streaming.done;
   });
@@ -117,6 +120,8 @@ describe("the JSON of every command", { timeout: deadline(240_000) }, () => {
     await promise("cutover rollback", await confirmed(["cutover", "rollback"]));
     await promise("cutover log", ["cutover", "log"]);
     await promise("report", ["report"]);
+    assert.match(streaming.stderr(), /notice run=\S+ message="the way back is open: streaming both ways"/);
+    assert.doesNotMatch(streaming.stderr(), /waiting="the way back is open/);
     await streaming.kill("SIGINT");
     await promise("cdc teardown", await confirmed(["cdc", "teardown"]));
   });

@@ -159,7 +159,7 @@ for (const how of ["while it runs", "between two runs"]) {
       running = move.start(["run", "--until", "caught-up"]);
       assert.equal((await running.done).code, 0, running.stderr());
     }
-    await running.waitFor(/the target has forgotten/, 30_000);
+    await running.waitFor(/the target has lost/, 30_000);
     const wanted = JSON.stringify(await query(move.sourceDb, MADE));
     const isMade = async (): Promise<boolean> => JSON.stringify(await query(promoted, MADE).catch(() => [])) === wanted;
     await waitFor(isMade, { deadlineMs: 20_000, what: "the same objects as at the source" });

@@ -104,7 +104,7 @@ for (const version of [13, 18] as const) {
     test("a function that needs a search path is named with what uses it, and the fix gives it one", async () => {
       const { status, evidence, fix } = found("function-search-path");
       assert.equal(status, "warn", evidence);
-      assert.match(evidence, /app\.folded\(text\) under check is_folded on app\.names \(names fold\)$/);
+      assert.match(evidence, /app\.folded\(text\), used by check is_folded on app\.names \(refers to fold\)$/);
       assert.equal(fix, "alter function app.folded(text) set search_path = app, pg_temp;");
       await query(server.url(), fix ?? "");
       await query(server.url(), "set search_path = ''; insert into app.names values (2, 'B')");

@@ -74,7 +74,7 @@ describe("prechecks", () => {
     assert.equal(inTheWay?.status, "fail");
     assert.match(
       `${inTheWay?.evidence} ${inTheWay?.fix}`,
-      /^there already, .*"public"\."orders" start with an empty target database, or set target.schema: existing/,
+      /^already at the target, .*"public"\."orders" start with an empty target database, or set target.schema: existing/,
     );
     const other = (await checkAll({ ...request, migration: "other" })).get("target-empty");
     assert.equal(other?.status, "fail");
@@ -255,7 +255,7 @@ describe("prechecks", () => {
     const source = { name: "source", server: async () => ({ version: 120_022, release: "12.22", inRecovery: false }) };
     assert.deepEqual(await check?.ask({ source } as never), {
       verdict: "fail",
-      evidence: "PostgreSQL 12; pghaul knows 13 to 18",
+      evidence: "PostgreSQL 12; pghaul supports 13 to 18",
       advice: null,
     });
   });

@@ -68,6 +68,6 @@ describe("partitions of the target that are not moved", { timeout: deadline(120_
       `${ROOT} ${SECOND} ${NESTED} create foreign table ev_old partition of ev for values from (-100) to (0) server elsewhere;`,
     );
     assert.equal(status, "warn", evidence);
-    assert.match(evidence, /: app\.ev_old \(FOR VALUES FROM \('?-100'?\) TO \(0\)\) has no like at the source$/);
+    assert.match(evidence, /: app\.ev_old \(FOR VALUES FROM \('?-100'?\) TO \(0\)\) has no counterpart at the source$/);
   });
 });

@@ -23,6 +23,7 @@ export class LineView {
   take(event: ProgressEvent): void {
     this.#state.take(event, this.#now());
     if (event.kind === "warning") this.#logger.warn("warning", { code: event.code, message: event.message });
+    else if (event.kind === "notice") this.#logger.info("notice", { message: event.message });
     else if (event.kind === "step") this.#logger.info("step", { step: event.id, title: event.title, state: event.state, ms: event.ms });
     else this.#update(event.kind === "phase" || (event.kind === "waiting" && event.why !== this.#lastWaiting));
   }

@@ -43,6 +43,7 @@ export class LiveView {
     if (event.kind === "phase") this.#start(PHASE_TITLES[event.phase], null);
     if (event.kind === "step") this.#takeStep(event);
     else if (event.kind === "warning") this.write(`Warning: ${redact(event.message)}\n`);
+    else if (event.kind === "notice") this.write(`${redact(event.message)}\n`);
     else this.#open?.show(redact(statusLine(this.#state.figures())));
   }
 

@@ -1,5 +1,5 @@
 import { caughtUpInSeconds, copiedInSeconds, keepsUp, percentDone, RateWindow } from "../../observe/eta.ts";
-import type { LagEvent, LoadEvent, Phase, ProgressEvent } from "../../observe/events.ts";
+import type { LagEvent, LoadEvent, Phase, ProgressEvent, VerifyEvent } from "../../observe/events.ts";
 
 /** Rates look back this far. */
 const RATE_WINDOW_MS = 60_000;
@@ -47,8 +47,7 @@ export class ProgressState {
       // A connection that came back tells nobody; that changes arrive again does.
       if (this.#isLoaded() && keepsUp(event)) this.#waiting = null;
     } else if (event.kind === "verify") {
-      const piece = event.pieces === 1 ? "" : ` piece ${event.piece} of ${event.pieces}`;
-      this.#detail = `${event.tablesDone} of ${event.tablesTotal} tables compared, at ${event.table}${piece}`;
+      this.#detail = `${event.tablesDone} of ${event.tablesTotal} tables compared${placeOf(event.at)}`;
       this.#waiting = null;
     } else if (event.kind === "waiting") this.#waiting = event.why;
   }
@@ -74,4 +73,9 @@ export class ProgressState {
   #isLoaded(): boolean {
     return this.#phase !== null && !BEFORE_LOADED.has(this.#phase);
   }
+}
+
+function placeOf(at: VerifyEvent["at"]): string {
+  if (at === null) return "";
+  return at.pieces === 1 ? `, at ${at.table}` : `, at ${at.table} piece ${at.piece} of ${at.pieces}`;
 }

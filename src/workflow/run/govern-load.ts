@@ -63,7 +63,7 @@ class Teller {
 
   told(why: string | null): void {
     if (why === null) {
-      this.#bus.emit({ kind: "waiting", why: "reads resume" });
+      this.#bus.emit({ kind: "notice", message: "reads resume" });
       this.ended();
       return;
     }

@@ -96,7 +96,7 @@ function upstreamNow({ migration, prepared, bus, watch }: BesideRequest, back: W
 function quiet(bus: ProgressBus): ProgressBus {
   const silent = createProgressBus();
   silent.subscribe((event) => {
-    if (event.kind === "waiting" || event.kind === "warning") bus.emit(event);
+    if (event.kind === "waiting" || event.kind === "notice" || event.kind === "warning") bus.emit(event);
   });
   return silent;
 }
@@ -119,7 +119,7 @@ async function runWayBack({ migration, prepared, bus, stop, signal }: BesideRequ
   }
   const tail = new TailStore(migration.state).get("reverse");
   if (tail === null) throw new Error("run: the way back is on record, its slot is not");
-  bus.emit({ kind: "waiting", why: "the way back is open: streaming both ways" });
+  bus.emit({ kind: "notice", message: "the way back is open: streaming both ways" });
   const tables = await keepRunning(
     () => migration.session("target", "way back", (client) => tablesAt(client, migration, "reverse", prepared.tables)),
     { clock: systemClock, signal, waiting: (why) => bus.emit({ kind: "waiting", why }) },

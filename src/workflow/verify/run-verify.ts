@@ -24,6 +24,7 @@ import { downstream } from "../stream/downstream.ts";
 import { tablesAt } from "../stream/tables-at.ts";
 import { openWatchedLog } from "../stream/watched-log.ts";
 import { systemClock } from "../system-clock.ts";
+import { VerifyProgress } from "./verify-progress.ts";
 import { asSourceAndTarget, type VerifyResult, verifyResult } from "./verify-result.ts";
 import { notStreaming, whileStreaming } from "./while-streaming.ts";
 
@@ -60,7 +61,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   bus.emit({ kind: "phase", phase: "verifying", detail: `${tables.length} tables` });
   const { parts, close } = await openParts(task, stream, tables);
   const store = new VerifyStore(migration.state);
-  const decided = new Set<string>();
+  const progress = new VerifyProgress(tables.length, bus);
   try {
     const verdicts = await verifyTables(
       parts,
@@ -73,10 +74,9 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
         workers: WORKERS,
         differences: task.differences,
         now: () => systemClock.now(),
-        begun: (table, piece, pieces) =>
-          bus.emit({ kind: "verify", tablesDone: decided.size, tablesTotal: tables.length, table, piece, pieces }),
+        begun: (table, piece, pieces) => progress.begun(table, piece, pieces),
         verdict: (reached) => {
-          decided.add(reached.table);
+          progress.decided(reached.table);
           const verdict = asSourceAndTarget(reached, stream);
           store.record(runId, verdict);
           bus.emit({
@@ -94,7 +94,7 @@ async function verify(task: VerifyTask): Promise<VerifyResult> {
   } catch (error) {
     throw withUndecided(
       error,
-      tables.filter(({ id }) => !decided.has(id)),
+      tables.filter(({ id }) => !progress.isDecided(id)),
     );
   } finally {
     await close();

@@ -98,7 +98,7 @@ export async function openSchemaWork(parts: SchemaParts, { tables, memory, bus, 
 
 /** A standby that was behind and took over has forgotten what came last. */
 function tellForgotten(what: string, bus: ProgressBus): void {
-  bus.emit({ kind: "waiting", why: `the target has lost ${what} that were created before: pghaul creates the missing ones again` });
+  bus.emit({ kind: "notice", message: `the target has lost ${what} that were created before: pghaul creates the missing ones again` });
 }
 
 interface MoveRequest extends Pick<SchemaRequest, "tables" | "bus" | "signal"> {
