@@ -96,14 +96,18 @@ async function restoreTable(request: FileRestore, files: TableFiles, known: Tabl
 async function insertPartitions({ target, signal, crashPoint }: FileRestore, image: TableImage): Promise<void> {
   for (let partition = 0; partition < image.partitions; partition += 1) {
     signal.throwIfAborted();
-    const { rows, text } = await image.copyText(partition);
-    await target.transaction("load", (transaction) => transaction.insertAbsent(image.table, new PartitionRows(text, rows), []));
+    for await (const { rows, text } of image.copyText(partition)) {
+      signal.throwIfAborted();
+      await target.transaction("load", (transaction) => transaction.insertAbsent(image.table, new PartitionRows(text, rows), []));
+    }
     crashPoint("restore-partition-inserted");
   }
 }
 
 async function* allRows(image: TableImage): AsyncGenerator<Uint8Array> {
-  for (let partition = 0; partition < image.partitions; partition += 1) yield (await image.copyText(partition)).text;
+  for (let partition = 0; partition < image.partitions; partition += 1) {
+    for await (const { text } of image.copyText(partition)) yield text;
+  }
 }
 
 function note({ target, position }: FileRestore, table: Table, state: "loading" | "loaded"): Promise<void> {
