@@ -118,7 +118,7 @@ export const ERROR_CODES = {
   SCHEMA_DRIFT: {
     kind: "source",
     title: "A table's columns changed during the migration",
-    help: "Everything before it is applied. Add or drop the same columns at the other side, then run again. A changed type or key cannot be followed.",
+    help: "Everything before it is applied. Add or drop the same columns at the other side, then run again. A changed type or key cannot be followed. A target of files holds such a table alone: `pghaul snapshot reload --table T` reads it again with its new columns.",
   },
   PUBLICATION_CHANGED: {
     kind: "source",
@@ -158,7 +158,7 @@ export const ERROR_CODES = {
   TABLE_HELD: {
     kind: "target",
     title: "A table is held",
-    help: "The target refused a row of it; `pghaul status` shows which. Remove the cause at the target, then `pghaul snapshot reload --table T`.",
+    help: "The target refused a row of it, or, with a target of files, its columns changed; `pghaul status` shows which. Remove the cause at the target, if there is one, then `pghaul snapshot reload --table T`.",
   },
   TARGET_NOT_EMPTY: { kind: "target", title: "A table at the target already holds rows", help: "Empty it, or leave the table out." },
   TARGET_DRIFT: {
@@ -184,8 +184,8 @@ export const ERROR_CODES = {
   },
   TARGET_DISK_FULL: {
     kind: "try-later",
-    title: "No space left in the target directory",
-    help: "Free space. The log keeps what was not written; run the same command again.",
+    title: "No space left in the target directory, or for temporary files",
+    help: "Free space where the message says. The log keeps what was not written; run the same command again. Temporary files of `verify` lie in the state directory, those of `restore` where --scratch says.",
   },
   PARTITION_MISSING: {
     kind: "target",

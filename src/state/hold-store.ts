@@ -32,6 +32,9 @@ interface HoldRow {
   readonly reload_refused: string | null;
 }
 
+/** Of a table that is not held: somebody wants it loaded anew, and then it will be. */
+export const WISHED = "it is to be loaded anew";
+
 /** Tables that are held. The target's word counts; this is its copy, and the wish to load one anew. */
 export class HoldStore {
   readonly #database: StateDatabase;
@@ -70,12 +73,19 @@ export class HoldStore {
   /** The target's word at the start of a life: `known` are held, and no others. */
   agree(stream: HeldTable["stream"], known: ReadonlyMap<string, Hold>): void {
     this.#database.write(() => {
-      for (const { table, stream: of } of this.all()) {
-        if (of !== stream || known.has(table)) continue;
+      for (const { table, stream: of, reason, reloadAsked } of this.all()) {
+        const isWish = reason === WISHED && reloadAsked !== null;
+        if (of !== stream || known.has(table) || isWish) continue;
         this.#database.sqlite.prepare("delete from hold where stream = ? and table_id = ?").run(stream, table);
       }
       for (const [table, hold] of known) this.held(stream, table, hold);
     });
+  }
+
+  /** The wish to have a table loaded anew that is not held. */
+  wishReload(table: string): void {
+    this.held("forward", table, { reason: WISHED, sqlstate: null, lsn: null, key: null });
+    this.askReload(table);
   }
 
   /** False when the table is not held. */
@@ -90,9 +100,12 @@ export class HoldStore {
     });
   }
 
-  /** The wish is over and the table stays held: withdrawn, or refused for a reason. */
+  /** The wish is over and the table stays held, if it was: withdrawn, or refused for a reason. */
   endReload(table: string, refused: string | null): void {
     this.#database.write(() => {
+      this.#database.sqlite
+        .prepare("delete from hold where stream = 'forward' and table_id = ? and reason = ? and lsn is null")
+        .run(table, WISHED);
       this.#database.sqlite
         .prepare("update hold set reload_asked = null, reload_refused = ? where stream = 'forward' and table_id = ?")
         .run(refused, table);

@@ -9,7 +9,8 @@ export default class SnapshotReload extends PghaulCommand<ReloadResult> {
     `For a table that "pghaul status" shows as HELD: the target refused a row of it. Remove the cause first (a constraint, a trigger, a type).
 The "pghaul run" that is streaming then empties the table at the target, reads it again in chunks and lets it join the stream; if none is
 streaming, the next one does. The table's columns are read anew; where the target has not followed them, or somebody uses the table there all the
-time, it stays held and you are told why. No other table is touched: nothing is truncated in cascade. Waits until the table has joined, unless
+time, it stays held and you are told why. With a target of files any table may be named, held or not: a table whose columns changed is read again
+with its new ones, and a restore can still go back to before. No other table is touched: nothing is truncated in cascade. Waits until the table has joined, unless
 --no-wait is given.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> --table public.payments",

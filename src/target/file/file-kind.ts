@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { shellWord } from "../../model/shell-word.ts";
 import type { Table } from "../../model/table.ts";
 import { describeDatabase } from "../../side/postgres/facts/database.ts";
 import type { ReplicaOptions, SchemaWork, TargetContext, TargetKind, TargetSide } from "../kind.ts";
@@ -40,7 +41,10 @@ export const fileKind: TargetKind<FileKeys> = {
       prepare: async () => openDirectory(directory, await owner(), () => undefined),
       openSchema: async ({ tables }) => ({ ...NOTHING_TO_MAKE, prepare: () => writeSelected(directory, tables) }),
       // Nothing of a schema to follow with: the table is loaded anew.
-      statementsToFollow: async () => ({ statements: [], remark: "nothing is to be done in the files" }),
+      statementsToFollow: async () => ({
+        statements: [],
+        remark: "nothing is to be done in the files; pghaul snapshot reload reads the table again",
+      }),
       differences: (tables) => differences(directory, tables),
       openEngine: async ({ crashPoint }) => ({
         takes: "versions",
@@ -87,7 +91,9 @@ async function differences(directory: string, tables: readonly Table[]): Promise
   for (const table of tables) {
     const files = await openTable(directory, table.id);
     if (files === null || files.reads.length === 0 || sameShape(files.table, table)) continue;
-    found.push(`the files of ${table.id} have other columns, or another key, and cannot be given new ones`);
+    found.push(
+      `the files of ${table.id} have other columns, or another key, so it has to be read again: pghaul snapshot reload --table ${shellWord(table.id)}`,
+    );
   }
   return found;
 }

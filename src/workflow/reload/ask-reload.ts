@@ -42,9 +42,11 @@ export async function askReload({ migration, names, wait, bus, signal }: ReloadT
       },
     );
   }
-  const tables = heldAmong(migration, names);
+  // What is loaded anew leaves the files as they were behind, so nothing is lost by it, and any table may be.
   const holds = new HoldStore(state);
-  for (const table of tables) holds.askReload(table);
+  const anyTable = migration.target.capabilities.takes === "versions";
+  const tables = anyTable ? namedAmong(migration, names) : heldAmong(migration, names);
+  for (const table of tables) if (!holds.askReload(table)) holds.wishReload(table);
   if (!wait) return resultOf(migration, tables);
   await joined(migration, tables, { bus, signal });
   return resultOf(migration, tables);
@@ -57,13 +59,18 @@ export function withdrawReload(migration: Migration, names: readonly string[]): 
   return resultOf(migration, tables);
 }
 
-function heldAmong({ state }: Migration, names: readonly string[]): ReadonlySet<string> {
-  const held = new Set(new HoldStore(state).all().flatMap(({ stream, table }) => (stream === "forward" ? [table] : [])));
-  const named = namedTables(
+function namedAmong({ state }: Migration, names: readonly string[]): ReadonlySet<string> {
+  return namedTables(
     new TableStore(state).all().map(({ table }) => table),
     names,
     "snapshot reload",
   );
+}
+
+function heldAmong(migration: Migration, names: readonly string[]): ReadonlySet<string> {
+  const { state } = migration;
+  const held = new Set(new HoldStore(state).all().flatMap(({ stream, table }) => (stream === "forward" ? [table] : [])));
+  const named = namedAmong(migration, names);
   const chosen = new Set([...named].filter((table) => held.has(table)));
   if (chosen.size > 0) return chosen;
   const which = held.size === 0 ? "no table is" : `held: ${[...held].join(", ")}`;
