@@ -204,7 +204,7 @@ export class TablesLoad {
 
   async #readAndMerge(open: OpenTable, chunk: ChunkRecord): Promise<void> {
     const { source, store, observer } = this.#ports;
-    const openRead = open.load.openRead(await this.#floor.current(this.#options.signal));
+    const openRead = await open.load.openRead(await this.#floor.current(this.#options.signal));
     observer.chunkStarted(open.table.id, chunk.id);
     const read = await source.readChunk(open.table, chunk.range, this.#options.budget(open.table), this.#options.signal);
     if (read.cutAfter !== null && open.refused === null) open.chunks.unshift(store.cutChunk(chunk.id, read.cutAfter));

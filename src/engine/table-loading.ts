@@ -45,7 +45,7 @@ export interface KeyedLoad {
   readonly oldestPosition: Lsn | null;
   /** To be called before the leaves are looked at for the last time, and with the floor of each read before its snapshot is taken. */
   begin(floor: VisibleFloor): Promise<void>;
-  openRead(floor: Lsn): OpenRead;
+  openRead(floor: Lsn): OpenRead | Promise<OpenRead>;
   /** Hands over a chunk; settles when it is at the target and recorded. */
   merge(chunk: ChunkRecord, read: ChunkRead, open: OpenRead): Promise<void>;
   /** After the last merge: settles the keys whose values the log could not supply. Returns when the table is complete at the target. */

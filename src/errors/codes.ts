@@ -122,7 +122,7 @@ export const ERROR_CODES = {
   SCHEMA_DRIFT: {
     kind: "source",
     title: "A table's columns changed during the migration",
-    help: "Everything before the change is applied. Add or drop the same columns on the other side, then run the command again. pghaul cannot follow a changed type or key. Files cannot follow either: start over in another directory.",
+    help: "Everything before the change is applied. Add or drop the same columns on the other side, then run the command again. pghaul cannot follow a changed type or key. A file target holds only such a table: `pghaul snapshot reload --table T` reads it again with its new columns.",
   },
   PUBLICATION_CHANGED: {
     kind: "source",
@@ -166,7 +166,7 @@ export const ERROR_CODES = {
   TABLE_HELD: {
     kind: "target",
     title: "A table is held",
-    help: "The target refused one of its rows; `pghaul status` shows which. Remove the cause at the target, then run `pghaul snapshot reload --table T`.",
+    help: "The target refused one of its rows or, with a file target, its columns changed; `pghaul status` shows which. Remove the cause at the target, if there is one, then run `pghaul snapshot reload --table T`.",
   },
   TARGET_NOT_EMPTY: {
     kind: "target",
@@ -196,8 +196,8 @@ export const ERROR_CODES = {
   },
   TARGET_DISK_FULL: {
     kind: "try-later",
-    title: "No space left in the target directory",
-    help: "Free some space and run the same command again. The log keeps what was not written.",
+    title: "No space left in the target directory, or for temporary files",
+    help: "Free space where the message says and run the same command again. The log keeps what was not written. Temporary files of `verify` are in the state directory, those of `restore` where --scratch says.",
   },
   PARTITION_MISSING: {
     kind: "target",

@@ -41,6 +41,9 @@ interface HoldRow {
 /** Where tables are held: the stream, and one of its destinations. */
 export type HeldAt = Pick<HeldTable, "stream" | "destination">;
 
+/** Of a table that is not held: somebody wants it reloaded, and then it will be. */
+export const WISHED = "it is to be reloaded";
+
 /** Tables that are held. The target's word counts; this is its copy, and the wish to load one anew. */
 export class HoldStore {
   readonly #database: StateDatabase;
@@ -80,8 +83,9 @@ export class HoldStore {
   /** The destination's word at the start of a life: `known` are held there, and no others. */
   agree(at: HeldAt, known: ReadonlyMap<string, Hold>): void {
     this.#database.write(() => {
-      for (const { table } of this.at(at)) {
-        if (known.has(table)) continue;
+      for (const { table, reason, reloadAsked } of this.at(at)) {
+        const isWish = reason === WISHED && reloadAsked !== null;
+        if (known.has(table) || isWish) continue;
         this.#database.sqlite
           .prepare("delete from hold where stream = ? and destination = ? and table_id = ?")
           .run(at.stream, at.destination, table);
@@ -93,6 +97,12 @@ export class HoldStore {
   /** Those of one destination of a stream, by name. */
   at({ stream, destination }: HeldAt): readonly HeldTable[] {
     return this.all().filter((one) => one.stream === stream && one.destination === destination);
+  }
+
+  /** The wish to have a table reloaded that is not held. */
+  wishReload(at: HeldAt, table: string): void {
+    this.held(at, table, { reason: WISHED, sqlstate: null, lsn: null, key: null });
+    this.askReload(table);
   }
 
   /** False when the table is not held. */
@@ -107,9 +117,12 @@ export class HoldStore {
     });
   }
 
-  /** The wish is over and the table stays held: withdrawn, or refused for a reason. */
+  /** The wish is over and the table stays held, if it was: withdrawn, or refused for a reason. */
   endReload(table: string, refused: string | null): void {
     this.#database.write(() => {
+      this.#database.sqlite
+        .prepare("delete from hold where stream = 'forward' and table_id = ? and reason = ? and lsn is null")
+        .run(table, WISHED);
       this.#database.sqlite
         .prepare("update hold set reload_asked = null, reload_refused = ? where stream = 'forward' and table_id = ?")
         .run(refused, table);

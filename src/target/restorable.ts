@@ -6,7 +6,7 @@ import type { Digest } from "../verify/ports.ts";
 
 export interface Restorable {
   readonly migration: string;
-  /** The application's tables. */
+  /** The application's tables, with the columns that they have at the newest position. */
   readonly tables: readonly Table[];
   /** Tables of the migration of which nothing was written yet. */
   readonly notBegun: readonly Pick<Table, "id" | "schema" | "name">[];
@@ -15,6 +15,8 @@ export interface Restorable {
    * and STREAM_NOT_RUNNING for a table whose load never ended.
    */
   position(tables: ReadonlySet<string>, asked: Lsn | null): Lsn;
+  /** These tables with the columns that they had at a position that `position` returned. */
+  tablesAt(tables: ReadonlySet<string>, position: Lsn): readonly Table[];
   /** Restores the tables one after another, or goes on. Throws CONFIG_CHANGED where a restore to another position was begun, TARGET_*. */
   restore(request: RestoreRequest): Promise<readonly RestoredTable[]>;
 }

@@ -1,11 +1,14 @@
 /** Tables of which the target refused a row, in words. Keys are shown, as `verify diff` shows them; other values never. */
 import { PghaulError } from "../errors/pghaul-error.ts";
 import { downstreamOf } from "../model/side.ts";
-import { type HeldTable, HoldStore } from "../state/hold-store.ts";
+import { type HeldTable, HoldStore, WISHED } from "../state/hold-store.ts";
 import type { StateDatabase } from "../state/state-database.ts";
 
 /** Which table, which row, where, and what the server said. */
-export function heldSentence({ stream, table, reason, lsn, key }: HeldTable): string {
+export function heldSentence({ stream, table, reason, lsn, key, sqlstate }: HeldTable): string {
+  if (key === null && sqlstate === null && reason === WISHED) return `${table} is about to be loaded anew`;
+  // No row was refused: the table itself cannot be followed.
+  if (key === null && sqlstate === null) return `${table} is held${lsn === null ? "" : ` from ${lsn} on`}: ${reason}`;
   const row = key === null ? "a row" : `the row with key (${key.join(", ")})`;
   const place = lsn === null ? "read by the load" : `changed by the transaction committed at ${lsn}`;
   return `${table} is held: the ${downstreamOf(stream)} refuses ${row} ${place}: ${reason}`;
@@ -25,14 +28,16 @@ export function toldHolds(state: StateDatabase): readonly ToldHold[] {
 }
 
 /** What to do about it. */
-export function reloadAdvice({ stream, table, reloadAsked, reloadRefused }: AdvisedTable): string {
+export function reloadAdvice({ stream, table, reloadAsked, reloadRefused, sqlstate, key, lsn }: AdvisedTable): string {
   if (stream === "reverse") return FINAL;
   if (reloadAsked !== null) return "it will be reloaded";
   const before = reloadRefused === null ? "" : `it could not be reloaded: ${reloadRefused}; `;
+  if (sqlstate === null && key === null && lsn !== null)
+    return `${before}to have it read again with the columns it has now, run: ${reloadCommand(table)}`;
   return `${before}remove the cause at the target, then run: ${reloadCommand(table)}`;
 }
 
-type AdvisedTable = Pick<HeldTable, "stream" | "table" | "reloadAsked" | "reloadRefused">;
+type AdvisedTable = Pick<HeldTable, "stream" | "table" | "reloadAsked" | "reloadRefused" | "sqlstate" | "key" | "lsn">;
 
 /** Of a table that the source refused on the way back: to empty it there would take the only other copy of its rows. */
 const FINAL =

@@ -30,11 +30,12 @@ class FileStore implements VersionStore {
     const files = await archive.table(table.id);
     if (files === null) return [];
     const signal = new AbortController().signal;
-    const image = await TableImage.make({ archive, files, position, signal, scratch: this.#directory.path, partitionBytes: 1_000 });
+    const image = await TableImage.make({ archive, files, position, signal, scratch: this.#directory.path, partitionBytes: 20_000 });
     const rows: Row[] = [];
     for (let partition = 0; partition < image.partitions; partition += 1) {
-      const { text } = await image.copyText(partition);
-      rows.push(...text.toString("latin1").split("\n").slice(0, -1).map(parseCopyLine));
+      for await (const { text } of image.copyText(partition)) {
+        rows.push(...text.toString("latin1").split("\n").slice(0, -1).map(parseCopyLine));
+      }
     }
     await image.close();
     return rows;

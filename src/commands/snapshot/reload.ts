@@ -9,7 +9,9 @@ export default class SnapshotReload extends PghaulCommand<ReloadResult> {
     `For a table that "pghaul status" shows as HELD because the target refused one of its rows. Remove the cause first (a constraint, a trigger, a type).
 The running "pghaul run" then empties the table at the target, reads it again in chunks and lets it join the stream; if none is running, the next
 one does. It also reads the table's columns again. If the target's columns no longer match, or somebody keeps the table locked there, the table stays held
-and "pghaul status" says why. No other table is touched: there is no TRUNCATE ... CASCADE. The command waits until the table has joined, unless
+and "pghaul status" says why. With a file target you can
+name any table, held or not: it is read again with its current columns, and a restore can still go back to before. No other
+table is touched: there is no TRUNCATE ... CASCADE. The command waits until the table has joined, unless
 --no-wait is given.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> --table public.payments",

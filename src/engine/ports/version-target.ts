@@ -10,6 +10,7 @@
  * whole table: everything lower is gone. docs/adr/0009-two-ways-to-take-changes.md has the proof.
  */
 import type { TransactionPiece } from "../../model/change.ts";
+import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { SideName } from "../../model/side.ts";
 import type { Table } from "../../model/table.ts";
@@ -54,8 +55,11 @@ export interface VersionProgress {
   readonly accepted: Lsn | null;
   /** Of that, what survives a crash of the target. */
   readonly durable: Lsn | null;
-  /** Tables of which something was loaded or that were published. `hi` is the highest of their reads, 0 where there was none. */
-  readonly tables: ReadonlyMap<string, { readonly hi: Lsn; readonly published: Lsn | null }>;
+  /**
+   * Tables of which something was loaded, that were published, or that are held. `hi` is the highest of their reads, 0 where there was none;
+   * `held` is there where the table is held.
+   */
+  readonly tables: ReadonlyMap<string, { readonly hi: Lsn; readonly published: Lsn | null; readonly held?: Hold }>;
   readonly loadedChunks: ReadonlySet<number>;
   /** As appended, without those that a point re-read has settled, and of a published table none that it carries itself (`carriesMoves`). */
   readonly pending: readonly PendingMove[];
@@ -102,8 +106,14 @@ export interface VersionTarget {
   /** The table is complete at `position`, which is durable: from there on readers may use it at any position. A second call changes nothing. */
   publish(table: Table, position: Lsn): Promise<void>;
   /**
-   * Nothing that was loaded of the table counts any more, as before its load began; safe to repeat. Its changes may stay: those below the lowest
-   * floor of what is loaded next are contained in that.
+   * The table is held: from `hold.lsn` on nothing of it is appended. What readers may see of it below stays. Durable when it returns; a second
+   * call changes nothing.
+   */
+  holdTable(table: Table, hold: Hold & { readonly lsn: Lsn }): Promise<void>;
+  /**
+   * Nothing that was loaded of the table counts any more, as before its load began, and it is not held; `table` may have other columns than
+   * before. Safe to repeat. Its changes may stay: those below the lowest floor of what is loaded next are contained in that. Of a table that was
+   * published and held, readers may go on to see the positions up to there.
    */
   forgetTable(table: Table): Promise<void>;
 }

@@ -1,9 +1,10 @@
 import type { PghaulError } from "../../errors/pghaul-error.ts";
-import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
+import { formatLsn, type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { passLog, passRead } from "../pass-log.ts";
 import type { VersionedRead, VersionProgress } from "../ports/version-target.ts";
 import type { ChunkRead, ChunkRecord, TableProgress } from "../ports.ts";
+import { RefusedChange } from "../refusal.ts";
 import { type KeyedLoad, type OpenRead, type TableLoading, WHOLE } from "../table-loading.ts";
 import type { VisibleFloor } from "../visible-floor.ts";
 import { reloadVersions } from "./reload-versions.ts";
@@ -18,6 +19,8 @@ export class VersionLoading implements TableLoading {
   readonly #ports: VersionPorts;
   readonly #stream: VersionStream;
   readonly #known: VersionProgress;
+  /** Of tables whose load begins over a stream that has left them out, or took them for loaded: where the stream was then. */
+  readonly #readFrom = new Map<string, Lsn>();
 
   constructor(ports: VersionPorts, stream: VersionStream, known: VersionProgress) {
     this.#ports = ports;
@@ -26,7 +29,8 @@ export class VersionLoading implements TableLoading {
   }
 
   isSettled(table: string): boolean {
-    return (this.#known.tables.get(table)?.published ?? null) !== null;
+    const known = this.#known.tables.get(table);
+    return known?.held !== undefined || (known?.published ?? null) !== null;
   }
 
   hasBegun(table: string): boolean {
@@ -47,7 +51,8 @@ export class VersionLoading implements TableLoading {
   }
 
   open(table: Table, signal: AbortSignal, floor: VisibleFloor): KeyedLoad {
-    return new VersionLoad(table, { ports: this.#ports, completion: this.#completion(signal), floor, hi: this.#hiOf(table) });
+    const parts = { ports: this.#ports, stream: this.#stream, completion: this.#completion(signal), floor };
+    return new VersionLoad(table, { ...parts, hi: this.#hiOf(table), readFrom: this.#readFromOf(table) });
   }
 
   async loadWhole(table: Table, floor: VisibleFloor, signal: AbortSignal): Promise<TableProgress> {
@@ -60,12 +65,21 @@ export class VersionLoading implements TableLoading {
 
   /** Moves that were noted stay so: the reads to come may not contain them. */
   startOver(table: Table): Promise<void> {
+    this.#readFrom.set(table.id, this.#stream.position);
     return reloadVersions(this.#ports, table);
   }
 
-  /** Such a target accepts every row: a refusal is a failure of the whole target, not of this table. */
-  hold(_table: Table, refusal: PghaulError): Promise<void> {
-    return Promise.reject(refusal);
+  /** The stream has held it already. Such a target accepts every row: a refusal is a failure of the whole target, not of this table. */
+  hold({ id }: Table, refusal: PghaulError): Promise<void> {
+    return this.#stream.holdOf(id) === null ? Promise.reject(refusal) : Promise.resolve();
+  }
+
+  /**
+   * Of a table of which nothing is at the target, changes below where this life's stream began may be missing there: a table that was held was
+   * left out. So every read has to contain them.
+   */
+  #readFromOf({ id }: Table): Lsn {
+    return this.#readFrom.get(id) ?? (this.hasBegun(id) ? 0n : (this.#known.accepted ?? 0n));
   }
 
   #hiOf({ id }: Table): Lsn {
@@ -79,8 +93,7 @@ export class VersionLoading implements TableLoading {
   async #readWhole(table: Table, chunk: number, visibleFloor: VisibleFloor, signal: AbortSignal): Promise<Lsn> {
     const { source, target, store, observer, crashPoint } = this.#ports;
     await store.kept();
-    await visibleFloor.current(signal);
-    const floor = visibleFloor.proved;
+    const floor = await provedFloor(this.#ports, { floor: visibleFloor, from: this.#readFromOf(table) }, signal);
     observer.chunkStarted(table.id, chunk);
     const { rows, bytes, hi } = await source.readWhole(
       table,
@@ -89,6 +102,7 @@ export class VersionLoading implements TableLoading {
           // A read of hours must not fail for a stream that was opened again; its own session tells whether the source crashed (`passRead`).
           await passLog(this.#ports, read.hi, signal);
           await read.stillThere();
+          refuseHeld(this.#stream, table.id);
           crashPoint("before-whole-commit");
           return { floor, hi: read.hi, view: read.view.text };
         };
@@ -103,8 +117,31 @@ export class VersionLoading implements TableLoading {
   }
 }
 
+/** The visible floor as far as it is proved, once it has come to `from`. To be asked before a snapshot is taken. */
+async function provedFloor(
+  { clock, observer }: VersionPorts,
+  { floor, from }: { readonly floor: VisibleFloor; readonly from: Lsn },
+  signal: AbortSignal,
+): Promise<Lsn> {
+  for (;;) {
+    await floor.current(signal);
+    if (floor.proved >= from) return floor.proved;
+    observer.waiting(`a table that is loaded anew waits until no transaction from before ${formatLsn(from)} runs`);
+    await clock.sleep(FLOOR_POLL_MILLIS, signal);
+  }
+}
+
+/** Nothing of a table that is held is loaded. */
+function refuseHeld(stream: VersionStream, table: string): void {
+  const hold = stream.holdOf(table);
+  if (hold !== null) throw new RefusedChange(table, hold);
+}
+
 interface VersionLoadParts {
   readonly ports: VersionPorts;
+  readonly stream: VersionStream;
+  /** No read of it begins below. */
+  readonly readFrom: Lsn;
   readonly completion: Completion;
   readonly floor: VisibleFloor;
   /** The highest of its reads so far. */
@@ -119,10 +156,14 @@ class VersionLoad implements KeyedLoad {
   readonly #completion: Completion;
   readonly #ports: VersionPorts;
   readonly #floor: VisibleFloor;
+  readonly #stream: VersionStream;
+  readonly #readFrom: Lsn;
   #hi: Lsn;
 
-  constructor(table: Table, { ports, completion, floor, hi }: VersionLoadParts) {
+  constructor(table: Table, { ports, stream, completion, floor, hi, readFrom }: VersionLoadParts) {
     this.#table = table;
+    this.#stream = stream;
+    this.#readFrom = readFrom;
     this.#completion = completion;
     this.#ports = ports;
     this.#floor = floor;
@@ -135,8 +176,14 @@ class VersionLoad implements KeyedLoad {
   }
 
   /** A floor is recorded here as the read's version. It has to be a proved one; a lower floor is just as true. */
-  openRead(floor: Lsn): OpenRead {
-    return { floor: minLsn(floor, this.#floor.proved), since: this.#ports.log.streams() };
+  openRead(floor: Lsn): OpenRead | Promise<OpenRead> {
+    const proved = minLsn(floor, this.#floor.proved);
+    return proved >= this.#readFrom ? { floor: proved, since: this.#ports.log.streams() } : this.#openLater();
+  }
+
+  async #openLater(): Promise<OpenRead> {
+    const floor = await provedFloor(this.#ports, { floor: this.#floor, from: this.#readFrom }, this.#completion.signal);
+    return { floor, since: this.#ports.log.streams() };
   }
 
   async merge(chunk: ChunkRecord, read: ChunkRead, { floor, since }: OpenRead): Promise<void> {
@@ -145,6 +192,7 @@ class VersionLoad implements KeyedLoad {
     // What the snapshot contains must be durable at the source before it counts here.
     await passRead(this.#ports, { lsn: read.hi, since }, this.#completion.signal);
     crashPoint("after-copy-before-merge");
+    refuseHeld(this.#stream, id);
     await target.loadChunk(this.#table, chunk.id, { floor, hi: read.hi, view: null }, read.rows);
     crashPoint("after-merge-before-record");
     store.chunkMerged(chunk.id, read.rows.count, read.rows.bytes);
@@ -185,6 +233,7 @@ class Completion {
       hi = maxLsn(hi, reread);
       await this.#stream.waitAccepted(hi);
       const position = await this.#stream.settle(this.signal);
+      refuseHeld(this.#stream, table.id);
       if (moves.below(table.id, position).length === 0) {
         crashPoint("before-publish");
         await target.publish(table, position);

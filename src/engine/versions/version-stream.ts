@@ -1,9 +1,13 @@
 /**
  * The main stream of a version target: one appender for all tables, in commit order, from the start of the log on. No table has a cursor of its
  * own: a change that a read contains already is a lower or an equal version of what was read, or is written again with the same outcome.
+ *
+ * A table whose columns changed is held, alone: everything of it below the change is appended, nothing from there on, and the others go on. It
+ * comes back by being loaded anew.
  */
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../../model/change.ts";
+import type { Hold } from "../../model/hold.ts";
 import { type Lsn, maxLsn, minLsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
 import { BoundaryWork } from "../boundary-work.ts";
@@ -38,6 +42,7 @@ export class VersionStream {
   readonly #ports: VersionPorts;
   readonly #tables: ReadonlyMap<string, Table>;
   readonly #published = new Set<string>();
+  readonly #held = new Map<string, Hold>();
   /** Of its own, for the tables that are published: the loads' is not kept any more when all are. */
   readonly #floor: VisibleFloor;
   readonly #boundary = new BoundaryWork(() => this.#wake.abort());
@@ -60,7 +65,10 @@ export class VersionStream {
     this.#read = this.#accepted;
     this.#durable = known.durable ?? ports.log.start();
     this.moves = new PendingMoves(known.pending);
-    for (const [table, { published }] of known.tables) if (published !== null) this.#published.add(table);
+    for (const [table, { published, held }] of known.tables) {
+      if (held !== undefined) this.#held.set(table, held);
+      else if (published !== null) this.#published.add(table);
+    }
     this.#floor = new VisibleFloor(ports);
   }
 
@@ -97,6 +105,16 @@ export class VersionStream {
   published(table: string): void {
     this.#published.add(table);
     if (this.#ports.target.carriesMoves) this.moves.forget(table);
+  }
+
+  /** Why the table is held; null where it is not. */
+  holdOf(table: string): Hold | null {
+    return this.#held.get(table) ?? null;
+  }
+
+  /** Between two appends: nothing of the table is appended from here on. Changes nothing where it is held already. */
+  hold(table: Table, reason: string): Promise<void> {
+    return this.atBoundary(() => this.#hold(table, { reason, sqlstate: null, lsn: this.#accepted, key: null }));
   }
 
   /** Runs `work` between two appends. A failure of it does not stop the stream. Rejects when the stream has ended. */
@@ -146,7 +164,8 @@ export class VersionStream {
 
   async #appendTo(to: Lsn, signal: AbortSignal): Promise<void> {
     const { log, target } = this.#ports;
-    const pieces = log.read({ from: this.#read, to }, new Set(this.#tables.keys()), signal)[Symbol.asyncIterator]();
+    const streamed = new Set([...this.#tables.keys()].filter((id) => !this.#held.has(id)));
+    const pieces = log.read({ from: this.#read, to }, streamed, signal)[Symbol.asyncIterator]();
     const stretch = new Stretch({
       tables: this.#tables,
       bytes: target.cadence.bytes,
@@ -158,13 +177,33 @@ export class VersionStream {
       if (first.done === true && !this.#mustRecordIdle()) this.#read = to;
       else await this.#append(stretch, first.done === true ? nothing() : stretch.pieces(first.value, pieces));
     } catch (error) {
-      // A table that changed ends the stream there, and not where the stretch began: what comes after is all in the new shape.
+      // A table that changed is left there, and not where the stretch began: what comes after is all in the new shape.
       const end = driftLsn(error);
-      if (end !== null && end > this.#read && end < to) await this.#appendTo(end, signal);
-      throw error;
+      const table = this.#driftedTable(error);
+      if (end === null || table === null || this.#held.has(table.id)) throw error;
+      if (end > this.#read && end < to) await this.#appendTo(end, signal);
+      // A stretch may end before: then this comes again.
+      if (this.#read >= end) await this.#hold(table, { reason: (error as Error).message, sqlstate: null, lsn: end, key: null });
     } finally {
       await pieces.return?.();
     }
+  }
+
+  #driftedTable(error: unknown): Table | null {
+    const id = error instanceof PghaulError ? error.context.table : undefined;
+    return (typeof id === "string" ? this.#tables.get(id) : undefined) ?? null;
+  }
+
+  async #hold(table: Table, hold: Hold & { readonly lsn: Lsn }): Promise<void> {
+    const { target, observer, crashPoint } = this.#ports;
+    if (this.#held.has(table.id)) return;
+    crashPoint("before-hold");
+    await target.holdTable(table, hold);
+    crashPoint("after-hold");
+    this.#held.set(table.id, hold);
+    this.#published.delete(table.id);
+    this.moves.forget(table.id);
+    observer.tableHeld(table.id, hold);
   }
 
   async #append(stretch: Stretch, pieces: AsyncIterable<TransactionPiece>): Promise<void> {

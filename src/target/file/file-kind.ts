@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PghaulError } from "../../errors/pghaul-error.ts";
+import { shellWord } from "../../model/shell-word.ts";
 import type { Table } from "../../model/table.ts";
 import { describeDatabase } from "../../side/postgres/facts/database.ts";
 import type { ReplicaOptions, SchemaWork, TargetContext, TargetKind, TargetSide } from "../kind.ts";
@@ -47,7 +48,10 @@ export const fileKind: TargetKind<FileKeys> = {
       prepare: async () => openDirectory(directory, await owner(), () => undefined),
       openSchema: async ({ tables }) => ({ ...NOTHING_TO_MAKE, prepare: () => writeSelected(directory, tables) }),
       // Nothing of a schema to follow with: the table is loaded anew.
-      statementsToFollow: async () => ({ statements: [], remark: "nothing is to be done in the files" }),
+      statementsToFollow: async () => ({
+        statements: [],
+        remark: "nothing is to be done in the files; pghaul snapshot reload reads the table again",
+      }),
       differences: (tables) => differences(directory, tables),
       destinations: [
         {
@@ -112,7 +116,9 @@ async function differences(directory: string, tables: readonly Table[]): Promise
   for (const table of tables) {
     const files = await openTable(directory, table.id);
     if (files === null || files.reads.length === 0 || sameShape(files.table, table)) continue;
-    found.push(`the files of ${table.id} have other columns, or another key, and cannot be given new ones`);
+    found.push(
+      `the files of ${table.id} have other columns, or another key, so it has to be read again: pghaul snapshot reload --table ${shellWord(table.id)}`,
+    );
   }
   return found;
 }

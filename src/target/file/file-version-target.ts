@@ -10,7 +10,9 @@ import type { AppendedStretch, PendingMove, VersionedRead, VersionProgress, Vers
 import type { ChunkRows, CrashPoints } from "../../engine/ports.ts";
 import { PghaulError } from "../../errors/pghaul-error.ts";
 import type { TransactionPiece } from "../../model/change.ts";
+import type { Hold } from "../../model/hold.ts";
 import { formatLsn, type Lsn, maxLsn } from "../../model/lsn.ts";
+import { shellWord } from "../../model/shell-word.ts";
 import type { SideName } from "../../model/side.ts";
 import { keyText, type Table } from "../../model/table.ts";
 import type { Row } from "../../model/value.ts";
@@ -26,6 +28,7 @@ import { keep, makeDirectory, writeDurably } from "./storage/durable.ts";
 import {
   CHANGES,
   changesName,
+  HELD,
   POSITION,
   PUBLISHED,
   partialName,
@@ -35,7 +38,16 @@ import {
   TABLES,
   tablePart,
 } from "./storage/layout.ts";
-import { changesJson, positionJson, type ReadRecord, readJson, sameShape, type TableRecord, tableJson } from "./storage/record.ts";
+import {
+  changesJson,
+  type HeldRecord,
+  positionJson,
+  type ReadRecord,
+  readJson,
+  sameShape,
+  type TableRecord,
+  tableJson,
+} from "./storage/record.ts";
 
 export interface FileTargetOptions {
   /** Absolute. */
@@ -54,6 +66,7 @@ interface OpenTable extends TableRecord {
   /** How many point re-reads were begun. */
   keysReads: number;
   published: Lsn | null;
+  held: HeldRecord | null;
 }
 
 export class FileVersionTarget implements VersionTarget {
@@ -89,12 +102,14 @@ export class FileVersionTarget implements VersionTarget {
   }
 
   async progress(): Promise<VersionProgress> {
-    const loaded = [...this.#tables.values()].filter(({ reads, published }) => reads.length > 0 || published !== null);
+    const loaded = [...this.#tables.values()].filter(
+      ({ reads, published, held }) => reads.length > 0 || published !== null || held !== null,
+    );
     const chunks = loaded.flatMap(({ reads }) => reads.filter(({ kind }) => kind === "chunk"));
     return {
       accepted: this.#accepted.position,
       durable: this.#accepted.position,
-      tables: new Map(loaded.map((files) => [files.table.id, { hi: highest(files), published: files.published }])),
+      tables: new Map(loaded.map((files) => [files.table.id, progressOf(files)])),
       loadedChunks: new Set(chunks.map(({ number }) => number)),
       pending: this.#accepted.pending.filter((move) => isOpen(move, this.#tables.get(move.table))),
     };
@@ -174,13 +189,24 @@ export class FileVersionTarget implements VersionTarget {
     files.published = position;
   }
 
-  /** A new generation, empty; what was loaded before counts no more with its name, and is removed. */
+  async holdTable(table: Table, { reason, lsn }: Hold & { readonly lsn: Lsn }): Promise<void> {
+    const files = this.#tables.get(table.id) ?? (await this.#open(table));
+    if (files.held !== null) return;
+    await writeDurably(files.directory, HELD, { lsn: formatLsn(lsn), reason }, this.#options.crashPoint);
+    files.held = { lsn, reason };
+  }
+
+  /**
+   * A new generation, empty, with the table's columns as they are now. What was loaded before counts no more with its name, and is removed, but
+   * where it tells the table up to where it was held: then a restore may go back there.
+   */
   async forgetTable(table: Table): Promise<void> {
     const known = this.#tables.get(table.id);
     if (known === undefined) return;
     const files = await this.#makeGeneration(table, known.generation + 1, this.#accepted.position);
     this.#tables.set(table.id, files);
     this.#opening.delete(table.id);
+    if (known.published !== null && known.held !== null) return;
     await onFiles(known.directory, () => rm(known.directory, { recursive: true, force: true }));
   }
 
@@ -262,7 +288,7 @@ export class FileVersionTarget implements VersionTarget {
     await onFiles(partial, () => mkdir(partial));
     await writeDurably(partial, TABLE, tableJson({ table, since }), crashPoint);
     await keep(parent, { name: String(generation) }, crashPoint);
-    return { table, since, generation, directory: join(parent, String(generation)), reads: [], keysReads: 0, published: null };
+    return { table, since, generation, directory: join(parent, String(generation)), reads: [], keysReads: 0, published: null, held: null };
   }
 
   /** Before anything was loaded its columns may change. */
@@ -271,7 +297,7 @@ export class FileVersionTarget implements VersionTarget {
       throw new PghaulError("SCHEMA_DRIFT", `the columns or the key of ${table.id} have changed since it was written`, {
         side: "target",
         context: { table: table.id },
-        suggestion: "Start over with another target directory and another state directory.",
+        suggestion: `pghaul snapshot reload --table ${shellWord(table.id)}   # reads it again with the columns it has now`,
       });
     await writeDurably(files.directory, TABLE, tableJson({ table, since: files.since }), this.#options.crashPoint);
     files.table = table;
@@ -297,10 +323,18 @@ function highest({ reads }: TableFiles): Lsn {
   return reads.reduce((hi, { record }) => maxLsn(hi, record.hi), 0n);
 }
 
+function progressOf(files: TableFiles): { readonly hi: Lsn; readonly published: Lsn | null; readonly held?: Hold } {
+  const { published, held } = files;
+  const progress = { hi: highest(files), published };
+  return held === null ? progress : { ...progress, held: { reason: held.reason, sqlstate: null, lsn: held.lsn, key: null } };
+}
+
 /** Whether a move still waits for a point re-read: one whose snapshot contains it, or a load that does. */
 function isOpen({ key, lsn }: PendingMove, files: TableFiles | undefined): boolean {
   if (files === undefined) return true;
-  if (files.published !== null) return false;
+  if (files.published !== null || files.held !== null) return false;
+  // Of a table that is loaded anew, every read begins above.
+  if (files.since !== null && lsn < files.since) return false;
   if (files.reads.length > 0 && files.reads.every(({ record }) => record.floor > lsn)) return false;
   const text = keyText(key);
   return !files.reads.some(({ record }) => record.floor > lsn && record.keys?.some((told) => keyText(told) === text) === true);

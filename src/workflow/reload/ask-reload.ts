@@ -8,6 +8,7 @@ import { heldError } from "../held-tables.ts";
 import { namedTables } from "../named-tables.ts";
 import type { Migration } from "../open-migration.ts";
 import { readTables } from "../read-status.ts";
+import { onlyDestination } from "../stream/downstream.ts";
 import { systemClock } from "../system-clock.ts";
 import { sourceIsPrimary } from "./reload-requests.ts";
 
@@ -42,9 +43,12 @@ export async function askReload({ migration, names, wait, bus, signal }: ReloadT
       },
     );
   }
-  const tables = heldAmong(migration, names);
+  // What is loaded anew leaves the files as they were behind, so nothing is lost by it, and any table may be.
   const holds = new HoldStore(state);
-  for (const table of tables) holds.askReload(table);
+  const anyTable = migration.target.capabilities.takes === "versions";
+  const tables = anyTable ? namedAmong(migration, names) : heldAmong(migration, names);
+  const at = { stream: "forward", destination: onlyDestination(migration.target).name } as const;
+  for (const table of tables) if (!holds.askReload(table)) holds.wishReload(at, table);
   if (!wait) return resultOf(migration, tables);
   await joined(migration, tables, { bus, signal });
   return resultOf(migration, tables);
@@ -57,13 +61,18 @@ export function withdrawReload(migration: Migration, names: readonly string[]): 
   return resultOf(migration, tables);
 }
 
-function heldAmong({ state }: Migration, names: readonly string[]): ReadonlySet<string> {
-  const held = new Set(new HoldStore(state).all().flatMap(({ stream, table }) => (stream === "forward" ? [table] : [])));
-  const named = namedTables(
+function namedAmong({ state }: Migration, names: readonly string[]): ReadonlySet<string> {
+  return namedTables(
     new TableStore(state).all().map(({ table }) => table),
     names,
     "snapshot reload",
   );
+}
+
+function heldAmong(migration: Migration, names: readonly string[]): ReadonlySet<string> {
+  const { state } = migration;
+  const held = new Set(new HoldStore(state).all().flatMap(({ stream, table }) => (stream === "forward" ? [table] : [])));
+  const named = namedAmong(migration, names);
   const chosen = new Set([...named].filter((table) => held.has(table)));
   if (chosen.size > 0) return chosen;
   const which = held.size === 0 ? "no table is" : `held: ${[...held].join(", ")}`;

@@ -48,8 +48,8 @@ export interface Reloads {
 }
 
 interface ReloadPorts extends Pick<EnginePorts, "source" | "log" | "clock" | "observer"> {
-  /** Empties the table at the target and in the memory here. */
-  readonly reload: (table: Table) => Promise<void>;
+  /** Empties the table at the target and in the memory here; what was written to it in an older shape lies below `at`. */
+  readonly reload: (table: Table, at: Lsn) => Promise<void>;
 }
 
 const POLL_MILLIS = 250;
@@ -107,7 +107,7 @@ class ReloadAttempts {
     if (!this.#reloads.asked().includes(id)) return null;
     // First: should we die in between, what is empty at the target is loaded with the columns that were compared with it.
     if (definition.redefined) this.#reloads.redefine(definition.table);
-    await this.#ports.reload(definition.table);
+    await this.#ports.reload(definition.table, definition.at);
     return definition;
   }
 

@@ -49,7 +49,6 @@ export async function runRestore(task: RestoreTask): Promise<RestoreResult> {
   const source = await openRestorable(path.resolve(task.from));
   const all = [...source.tables, ...source.notBegun];
   const chosen = task.only === null ? new Set(all.map(({ id }) => id)) : namedTables(all, task.only, "restore");
-  const tables = source.tables.filter(({ id }) => chosen.has(id));
   const asked = askedPosition(task.at);
   // What cannot be restored is refused before anything is written.
   source.position(chosen, asked);
@@ -61,6 +60,7 @@ export async function runRestore(task: RestoreTask): Promise<RestoreResult> {
     const { tables: begun } = await opened.target.progress();
     // The files may have grown since a restore was begun here: it goes on at its own position.
     const position = source.position(chosen, asked ?? [...begun.values()][0]?.cursor ?? null);
+    const tables = source.tablesAt(chosen, position);
     await requireFit(target, { tables: tables.filter(({ id }) => !begun.has(id)), bus, signal });
     bus.emit({ kind: "phase", phase: "loading", detail: `${tables.length} tables, as they were at ${formatLsn(position)}` });
     const restored = await source.restore({

@@ -10,6 +10,7 @@ import { VersionStream } from "../../engine/versions/version-stream.ts";
 import type { Hold } from "../../model/hold.ts";
 import type { Lsn } from "../../model/lsn.ts";
 import type { Table } from "../../model/table.ts";
+import { WISHED } from "../../state/hold-store.ts";
 import type { EngineTarget, OpenTarget, OpenVersionTarget } from "../../target/target.ts";
 import { unfinishedCursors } from "./log-release.ts";
 
@@ -36,8 +37,8 @@ export interface EngineLife {
   readonly begun: { has(table: string): boolean };
   /** From where the loads that have begun need the log when they go on. */
   readonly resting: readonly Lsn[];
-  /** Takes a table back to where it was before its load began. */
-  readonly reload: (table: Table) => Promise<void>;
+  /** Takes a table back to where it was before its load began; everything of it in an older shape was committed below `at`. */
+  readonly reload: (table: Table, at: Lsn) => Promise<void>;
   /** Resolves when everything that was accepted so far survives a crash of the target. */
   readonly makeDurable: () => Promise<void>;
 }
@@ -73,11 +74,16 @@ async function versionLife(ports: LifePorts, target: OpenVersionTarget, tables: 
     loading: new VersionLoading({ ...ports, target }, stream, known),
     // Published is joined: the stream has carried its changes from the start.
     join: async ({ id }) => ports.observer.tableJoined(id),
-    joined: [...known.tables].flatMap(([id, { published }]) => (published === null ? [] : [id])),
-    holds: new Map(),
+    joined: [...known.tables].flatMap(([id, { published, held }]) => (published === null || held !== undefined ? [] : [id])),
+    holds: new Map([...known.tables].flatMap(([id, { held }]) => (held === undefined ? [] : [[id, held] as const]))),
     begun: known.tables,
     resting: [],
-    reload: (table) => reloadVersions({ ...ports, target }, table),
+    reload: async (table, at) => {
+      await stream.hold(tables.get(table.id) ?? table, WISHED);
+      // What the log has of it in an older shape is passed by, and not met again by the stream that carries it next.
+      await stream.waitAccepted(at);
+      await stream.atBoundary(() => reloadVersions({ ...ports, target }, table));
+    },
     makeDurable: async () => void (await stream.settle(new AbortController().signal)),
   };
 }

@@ -89,7 +89,7 @@ async function loadOver({ pending = [], invisible = [], found = [] }: Options = 
 describe("the load into a version target", () => {
   it("hands a chunk over with the floor before its snapshot, and publishes when its end is durable", async () => {
     const { world, load, floor, end } = await loadOver();
-    const open = load.openRead(await floor.current(never));
+    const open = await load.openRead(await floor.current(never));
     await load.merge(CHUNK, READ, open);
     assert.equal((await load.finish(floor)).cursor, 100n);
     assert.deepEqual(world.calls, ["chunk 1 (100, 20)", "published at 100"]);
@@ -98,7 +98,7 @@ describe("the load into a version target", () => {
 
   it("lets no chunk count that was read before the stream was lost", async () => {
     const { world, load, floor, end } = await loadOver();
-    const open = load.openRead(await floor.current(never));
+    const open = await load.openRead(await floor.current(never));
     world.streams += 1;
     await assert.rejects(load.merge(CHUNK, READ, open), { code: "SOURCE_LOST" });
     assert.deepEqual(world.calls, []);
@@ -124,7 +124,7 @@ describe("the load into a version target", () => {
 
   it("holds no table: what the target refuses fails the load", async () => {
     const { load, end } = await loadOver();
-    const loading = new VersionLoading({} as VersionPorts, {} as VersionStream, {} as VersionProgress);
+    const loading = new VersionLoading({} as VersionPorts, { holdOf: () => null } as unknown as VersionStream, {} as VersionProgress);
     const refusal = new PghaulError("ROW_REFUSED", "no");
     await assert.rejects(loading.hold(T, refusal), refusal);
     assert.equal(load.oldestPosition, null);

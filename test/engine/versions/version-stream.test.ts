@@ -15,12 +15,19 @@ interface Options {
   readonly known?: VersionProgress;
   readonly cadence?: VersionTarget["cadence"];
   readonly driftAt?: Lsn;
+  readonly driftTable?: string;
   readonly carriesMoves?: boolean;
 }
 
 /** A stream over a log that holds these pieces, with a clock and an end of the log in the hand of the test. */
 function streamOver(pieces: readonly TransactionPiece[], options: Options = {}) {
-  const world = { passed: 100n, now: 0, appends: [] as (readonly [Lsn, AppendedStretch])[] };
+  const world = {
+    passed: 100n,
+    now: 0,
+    appends: [] as (readonly [Lsn, AppendedStretch])[],
+    held: [] as [string, Lsn][],
+    read: [] as string[][],
+  };
   const sleepers: { readonly until: number; readonly wake: () => void }[] = [];
   const tails: (() => void)[] = [];
   const until = (signal: AbortSignal, start: (done: () => void) => void) =>
@@ -35,11 +42,15 @@ function streamOver(pieces: readonly TransactionPiece[], options: Options = {}) 
     streams: () => 1,
     waitPassed: (_lsn, signal) => until(signal, (done) => tails.push(done)),
     async *headers() {},
-    async *read({ from, to }) {
+    async *read({ from, to }, tables) {
+      world.read.push([...tables]);
+      if (!tables.has(T.id)) return;
       for (const piece of pieces) {
         const { commitLsn } = piece.header;
         if (commitLsn < from || commitLsn >= to) continue;
-        if (commitLsn === options.driftAt) throw new PghaulError("SCHEMA_DRIFT", "changed", { context: { lsn: formatLsn(commitLsn) } });
+        if (commitLsn === options.driftAt) {
+          throw new PghaulError("SCHEMA_DRIFT", "changed", { context: { lsn: formatLsn(commitLsn), table: options.driftTable ?? T.id } });
+        }
         yield piece;
       }
     },
@@ -47,6 +58,7 @@ function streamOver(pieces: readonly TransactionPiece[], options: Options = {}) 
   const target: Partial<VersionTarget> = {
     carriesMoves: options.carriesMoves ?? true,
     cadence: options.cadence ?? { bytes: 1_000_000, millis: 0 },
+    holdTable: async ({ id }, { lsn }) => void world.held.push([id, lsn]),
     settle: async () => world.appends.at(-1)?.[1].to ?? 5n,
     append: async (_tables, from, stretch, close) => {
       for await (const _ of stretch);
@@ -57,7 +69,7 @@ function streamOver(pieces: readonly TransactionPiece[], options: Options = {}) 
     log: log as ChangeLog,
     target: target as VersionTarget,
     clock: { now: () => world.now, sleep: (millis, signal) => until(signal, (wake) => sleepers.push({ until: world.now + millis, wake })) },
-    observer: { applied: () => {} } as Partial<EngineObserver> as EngineObserver,
+    observer: { applied: () => {}, tableHeld: () => {} } as Partial<EngineObserver> as EngineObserver,
     crashPoint: () => {},
   };
   const stop = new AbortController();
@@ -137,10 +149,29 @@ describe("the stream of a version target", () => {
     stop();
   });
 
-  it("ends in front of a table that has other columns", async () => {
-    const { running, ranges } = streamOver([at(10n), at(20n)], { driftAt: 20n });
-    await assert.rejects(running, { code: "SCHEMA_DRIFT" });
+  it("holds a table that has other columns, from there on, and goes on with the others", async () => {
+    const { world, stream, ranges, settled, stop, running } = streamOver([at(10n), at(20n), at(30n)], { driftAt: 20n });
+    await settled();
     assert.deepEqual(ranges(), ["5 to 20"]);
+    assert.equal(stream.position, 100n);
+    assert.deepEqual(world.held, [[T.id, 20n]]);
+    assert.equal(stream.holdOf(T.id)?.lsn, 20n);
+    stop();
+    await running;
+  });
+
+  it("leaves a table out that is held, from one life to the next", async () => {
+    const hold = { reason: "changed", sqlstate: null, lsn: 20n, key: null };
+    const known = { ...NOTHING, tables: new Map([[T.id, { hi: 1n, published: 5n, held: hold }]]) };
+    const { world, settled, stop } = streamOver([at(30n)], { known });
+    await settled();
+    stop();
+    assert.equal(world.read.at(-1)?.includes(T.id), false);
+  });
+
+  it("ends where it is not known whose columns changed", async () => {
+    const { running } = streamOver([at(10n), at(20n)], { driftAt: 20n, driftTable: "public.unknown" });
+    await assert.rejects(running, { code: "SCHEMA_DRIFT" });
   });
 
   it("notes moves that it does not tell whole, but for a published table whose target carries them", async () => {

@@ -130,6 +130,10 @@ export class SimVersionTarget implements VersionTarget {
     });
   }
 
+  holdTable(): Promise<void> {
+    return Promise.reject(new SimulationFailure("position", "no table changes its columns here"));
+  }
+
   async forgetTable(table: Table): Promise<void> {
     await this.#turn("target.forget");
     await this.#record(() => this.#parts.state.loaded.delete(table.id));

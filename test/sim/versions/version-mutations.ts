@@ -148,6 +148,7 @@ function overlay(target: VersionPorts["target"], changed: Partial<VersionTarget>
     loadKeys: (...args) => target.loadKeys(...args),
     append: (...args) => target.append(...args),
     settle: () => target.settle(),
+    holdTable: (...args) => target.holdTable(...args),
     publish: (...args) => target.publish(...args),
     forgetTable: (table) => target.forgetTable(table),
     ...changed,

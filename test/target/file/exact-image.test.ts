@@ -79,8 +79,9 @@ async function imageRows(archive: FileArchive, files: TableFiles, position: bigi
   });
   const rows: Row[] = [];
   for (let partition = 0; partition < image.partitions; partition += 1) {
-    const { text } = await image.copyText(partition);
-    rows.push(...text.toString("latin1").split("\n").slice(0, -1).map(parseCopyLine));
+    for await (const { text } of image.copyText(partition)) {
+      rows.push(...text.toString("latin1").split("\n").slice(0, -1).map(parseCopyLine));
+    }
   }
   await image.close();
   return rows;

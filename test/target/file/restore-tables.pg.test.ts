@@ -3,7 +3,8 @@ import { after, before, describe, test } from "node:test";
 import type { Table } from "../../../src/model/table.ts";
 import { PostgresOrigin } from "../../../src/side/postgres/compare/postgres-sides.ts";
 import { FileArchive } from "../../../src/target/file/archive/file-archive.ts";
-import { type FileRestore, restorePosition, restoreTables } from "../../../src/target/file/restore/restore-tables.ts";
+import { restorePosition } from "../../../src/target/file/restore/restore-position.ts";
+import { type FileRestore, restoreTables } from "../../../src/target/file/restore/restore-tables.ts";
 import { NEVER } from "../../source/read-all.ts";
 import { sessionsAt } from "../../source/source-session.ts";
 import { type PgServer, startServer } from "../../support/pg-server.ts";
@@ -55,7 +56,13 @@ describe("restore", () => {
       return snapshot.digest(null).finally(() => snapshot.close());
     };
     const request: FileRestore = {
-      ...{ archive, tables, position: restorePosition(archive, tables, asked), target: bench.target, scratch: directory.path },
+      ...{
+        archive,
+        tables,
+        position: restorePosition({ tables: new Map(tables.map((files) => [files.table.id, [files]])), position: archive.position }, asked),
+        target: bench.target,
+        scratch: directory.path,
+      },
       ...{ digest, begun: () => undefined, restored: () => undefined, crashPoint, signal: NEVER },
     };
     return restoreTables(request);

@@ -2,7 +2,7 @@ import type { VersionLine } from "./version-line.ts";
 
 /** Rows without a key, as a multiset: each row and how often it is there. */
 export class RowBag {
-  #times = new Map<string, number>();
+  readonly #times = new Map<string, number>();
 
   /** In the order of versions; the rest of each is COPY text of one form for one row. */
   take({ kind, rest }: VersionLine): void {
@@ -12,7 +12,7 @@ export class RowBag {
   }
 
   truncate(): void {
-    this.#times = new Map();
+    this.#times.clear();
   }
 
   /** COPY text of each row as often as it is there, or null for one that was taken away more often than it came. */

@@ -9,22 +9,27 @@
 import type { Lsn } from "../../../model/lsn.ts";
 import { type KeyText, keyText, rowKey } from "../../../model/table.ts";
 import { carryPartial, isComplete, type PartialRow } from "../../../model/value.ts";
-import { copyText, parseMove, parsePartial, parseRow, type VersionLine } from "./version-line.ts";
+import type { RowTexts, Spilled } from "./row-texts.ts";
+import { copyText, parseMove, parsePartial, parseRow, partialText, type VersionLine } from "./version-line.ts";
 
-/** A row as COPY text, or taken apart where columns were put over it. */
+/** A row: its COPY text, or taken apart where columns were put over it, or where it lies on the disk as the text of a partial row. */
 interface Held {
-  readonly row: string | PartialRow;
+  readonly row: string | PartialRow | Spilled;
+  /** In memory. */
+  readonly bytes: number;
   readonly exactFrom: Lsn;
 }
 
 export class KeyedRows {
   readonly #key: readonly number[];
   readonly #columns: number;
-  #rows = new Map<KeyText, Held>();
+  readonly #texts: RowTexts;
+  readonly #rows = new Map<KeyText, Held>();
 
-  constructor(key: readonly number[], columns: number) {
+  constructor({ key, columns, texts }: { readonly key: readonly number[]; readonly columns: number; readonly texts: RowTexts }) {
     this.#key = key;
     this.#columns = columns;
+    this.#texts = texts;
   }
 
   /** In the order of versions. */
@@ -32,11 +37,11 @@ export class KeyedRows {
     switch (kind) {
       case "read":
       case "put":
-        this.#rows.set(rowKey(this.#key, parseRow(rest, this.#columns)), { row: rest, exactFrom });
+        this.#set(rowKey(this.#key, parseRow(rest, this.#columns)), rest, exactFrom);
         return;
       case "absent":
       case "delete":
-        this.#rows.delete(keyText(parseRow(rest, this.#key.length)));
+        this.#delete(keyText(parseRow(rest, this.#key.length)));
         return;
       case "patch":
         this.#patch(parsePartial(rest), lsn);
@@ -49,14 +54,18 @@ export class KeyedRows {
   }
 
   truncate(): void {
-    this.#rows = new Map();
+    for (const { bytes } of this.#rows.values()) this.#texts.release(bytes);
+    this.#rows.clear();
   }
 
   /** COPY text of each row, or null for one of which a column is unknown. */
   *lines(): Generator<string | null> {
-    for (const { row } of this.#rows.values()) {
-      if (typeof row === "string") yield row;
-      else yield isComplete(row) ? copyText(row) : null;
+    for (const held of this.#rows.values()) {
+      if (typeof held.row === "string") yield held.row;
+      else {
+        const row = this.#parsed(held);
+        yield isComplete(row) ? copyText(row) : null;
+      }
     }
   }
 
@@ -64,19 +73,45 @@ export class KeyedRows {
     const key = rowKey(this.#key, row);
     const held = this.#rows.get(key);
     // Nothing there: the key is gone in what a later snapshot read, or its columns are unknown until one reads it.
-    if (held === undefined) this.#rows.set(key, { row, exactFrom: lsn });
-    else this.#rows.set(key, { row: carryPartial(this.#parsed(held), row), exactFrom: held.exactFrom });
+    if (held === undefined) this.#set(key, row, lsn);
+    else this.#set(key, carryPartial(this.#parsed(held), row), held.exactFrom);
   }
 
   #move(oldKey: KeyText, row: PartialRow, lsn: Lsn): void {
     const old = this.#rows.get(oldKey);
-    this.#rows.delete(oldKey);
     const before = old === undefined || old.exactFrom > lsn ? null : this.#parsed(old);
+    this.#delete(oldKey);
     if (before === null || !isComplete(before)) this.#patch(row, lsn);
-    else this.#rows.set(rowKey(this.#key, row), { row: carryPartial(before, row), exactFrom: lsn });
+    else this.#set(rowKey(this.#key, row), carryPartial(before, row), lsn);
+  }
+
+  #set(key: KeyText, row: string | PartialRow, exactFrom: Lsn): void {
+    this.#delete(key);
+    const bytes = weightOf(row) + ROW_BYTES;
+    if (this.#texts.hold(bytes)) this.#rows.set(key, { row, bytes, exactFrom });
+    else {
+      const partial = typeof row === "string" ? parseRow(row, this.#columns) : row;
+      this.#rows.set(key, { row: this.#texts.spill(partialText(partial)), bytes: 0, exactFrom });
+    }
+  }
+
+  #delete(key: KeyText): void {
+    const held = this.#rows.get(key);
+    if (held === undefined) return;
+    this.#texts.release(held.bytes);
+    this.#rows.delete(key);
   }
 
   #parsed({ row }: Held): PartialRow {
-    return typeof row === "string" ? parseRow(row, this.#columns) : row;
+    if (typeof row === "string") return parseRow(row, this.#columns);
+    return "offset" in row ? parsePartial(this.#texts.read(row)) : row;
   }
+}
+
+/** What a row weighs beside its text. */
+const ROW_BYTES = 100;
+
+function weightOf(row: string | PartialRow): number {
+  if (typeof row === "string") return row.length;
+  return row.reduce((sum: number, value) => sum + (typeof value === "string" ? value.length : 0), 0);
 }

@@ -1,18 +1,15 @@
-/**
- * Lines spread over files, so that what belongs together can be read into memory together, however much it is in all. Memory: the buffers here,
- * and one partition while it is read.
- */
-import { appendFileSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+/** Lines spread over files, so that what belongs together lies together, however much it is in all. Memory: the buffers here. */
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isAbsent, onFiles } from "../file-error.ts";
+import { onFiles } from "../file-error.ts";
+import { appendLines, readLines } from "./scratch-file.ts";
+import { LINE_BYTES, sortedLines } from "./sort-lines.ts";
 
 const BUFFER_BYTES = 32 * 1024 * 1024;
 /** More would mean more opening than writing. */
 const MAX_PARTITIONS = 4096;
-/** What a partition may weigh in memory, for each line not only its text: by default. */
+/** What a partition should weigh in memory, for each line not only its text, and what is sorted at once: by default. */
 export const PARTITION_BYTES = 32 * 1024 * 1024;
-const LINE_BYTES = 160;
 
 /** How many partitions for so much text: a power of two. */
 export function partitionsFor({ bytes, lines }: { readonly bytes: number; readonly lines: number }, each: number): number {
@@ -31,7 +28,7 @@ export class PartitionFiles {
   }
 
   static async make(directory: string, count: number): Promise<PartitionFiles> {
-    await onFiles(directory, () => mkdir(directory, { recursive: true }));
+    await onFiles(directory, () => mkdir(directory, { recursive: true, mode: 0o700 }));
     return new PartitionFiles(directory, count);
   }
 
@@ -42,40 +39,34 @@ export class PartitionFiles {
   /** `line` is a byte string without a newline. */
   add(partition: number, line: string): void {
     this.#buffers[partition]?.push(line);
-    this.#buffered += line.length + 1;
+    this.#buffered += line.length + LINE_BYTES;
     if (this.#buffered >= BUFFER_BYTES) this.flush();
   }
 
   flush(): void {
     for (const [partition, lines] of this.#buffers.entries()) {
       if (lines.length === 0) continue;
-      lines.push("");
-      appendFileSync(this.#path(partition), lines.join("\n"), "latin1");
+      appendLines(this.#path(partition), lines);
       lines.length = 0;
     }
     this.#buffered = 0;
   }
 
-  /** The lines of a partition, with everything that was added. */
-  async lines(partition: number): Promise<string[]> {
+  /** The lines of a partition as they were added. */
+  lines(partition: number): Generator<string> {
     this.flush();
-    const lines = (await this.#read(partition)).split("\n");
-    lines.pop();
-    return lines;
+    return readLines(this.#path(partition));
+  }
+
+  /** The lines of a partition in the order of their text. `bytes`: what is sorted at once. */
+  sorted(partition: number, bytes: number): Generator<string> {
+    this.flush();
+    return sortedLines(this.#path(partition), bytes);
   }
 
   /** Not needed any more. */
   async remove(partition: number): Promise<void> {
     await rm(this.#path(partition), { force: true });
-  }
-
-  async #read(partition: number): Promise<string> {
-    try {
-      return await readFile(this.#path(partition), "latin1");
-    } catch (error) {
-      if (isAbsent(error)) return "";
-      return onFiles(this.#path(partition), () => Promise.reject(error));
-    }
   }
 
   #path(partition: number): string {

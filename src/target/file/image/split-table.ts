@@ -3,7 +3,7 @@
  * alone.
  *
  * A row that moves to another key takes columns along that the stream did not carry, so both keys must lie in one partition. All keys of such
- * moves go to a partition of their own: they are found first, in the files whose sidecars tell of any. Memory: those keys.
+ * moves go to a partition of their own: they are found first, in the files whose sidecars tell of any.
  */
 import { type Lsn, minLsn } from "../../../model/lsn.ts";
 import { isVisible, parseSnapshot } from "../../../model/snapshot.ts";
@@ -14,6 +14,7 @@ import type { FileArchive } from "../archive/file-archive.ts";
 import type { PlacedChange } from "../changes/change-line.ts";
 import { linesOf } from "../rows/lines.ts";
 import type { ReadFile, TableFiles } from "../storage/directory.ts";
+import { MovedKeys } from "./moved-keys.ts";
 import type { PartitionFiles } from "./partition-files.ts";
 import { hashText, rowText } from "./row-text.ts";
 import { changeVersion, copyText, moveText, parseRow, partialText, readPrefix, versionPlace } from "./version-line.ts";
@@ -28,27 +29,39 @@ export interface SplitRequest {
 
 /** Where a key's versions lie. */
 export class Places {
-  readonly #moved: ReadonlySet<KeyText>;
+  readonly #moved: MovedKeys;
   readonly #hashed: number;
 
   /** `hashed`: how many partitions there are beside the one of moved keys, which is the last. */
-  constructor(hashed: number, moved: ReadonlySet<KeyText>) {
+  constructor(hashed: number, moved: MovedKeys) {
     this.#hashed = hashed;
     this.#moved = moved;
   }
 
-  ofKey(values: Row): number {
-    return this.#moved.size > 0 && this.#moved.has(keyText(values)) ? this.#hashed : this.ofSlot(hashText(rowText(values)).slot);
+  ofKey(values: Row): Place {
+    if (this.#moved.has(keyText(values))) return { partition: this.#hashed, group: MOVED_GROUP };
+    return this.ofText(rowText(values));
   }
 
-  ofSlot(slot: number): number {
-    return slot % this.#hashed;
+  ofText(text: string): Place {
+    const { md5, slot } = hashText(text);
+    return { partition: slot % this.#hashed, group: md5.slice(0, GROUP_LENGTH) };
   }
 }
 
+/** A partition, and what the versions of one key have in common there: they are merged group by group. */
+export interface Place {
+  readonly partition: number;
+  /** 16 hex digits. Keys of one hash are in one group, and so are all moved keys. */
+  readonly group: string;
+}
+
+export const GROUP_LENGTH = 16;
+const MOVED_GROUP = "0".repeat(GROUP_LENGTH);
+
 /** Keys of moves with unknown columns, old and new. */
-export async function movedKeys({ archive, files, position }: SplitRequest): Promise<ReadonlySet<KeyText>> {
-  const keys = new Set<KeyText>();
+export async function movedKeys({ archive, files, position }: SplitRequest): Promise<MovedKeys> {
+  const keys = new MovedKeys();
   const { table } = files;
   if (table.key === null) return keys;
   for await (const { change } of archive.changes({ table, from: lowestFloor(files), to: position, movesOnly: true })) {
@@ -58,7 +71,7 @@ export async function movedKeys({ archive, files, position }: SplitRequest): Pro
   return keys;
 }
 
-/** Fills the partitions; returns the places of the versions at which the table was emptied, in order. */
+/** Fills the partitions with lines of a group and a version; returns the places of the versions at which the table was emptied, in order. */
 export async function splitTable(request: SplitRequest, partitions: PartitionFiles, places: Places): Promise<readonly string[]> {
   const { archive, files, position, signal } = request;
   const parts = { files, partitions, places };
@@ -142,7 +155,8 @@ class KeyedSplit implements Split {
   }
 
   #add(key: Row, line: string): void {
-    this.#parts.partitions.add(this.#parts.places.ofKey(key), line);
+    const { partition, group } = this.#parts.places.ofKey(key);
+    this.#parts.partitions.add(partition, group + line);
   }
 }
 
@@ -175,7 +189,8 @@ class BagSplit implements Split {
   }
 
   #add(row: Row, line: string): void {
-    this.#parts.partitions.add(this.#parts.places.ofSlot(hashText(rowText(row)).slot), line);
+    const { partition, group } = this.#parts.places.ofText(rowText(row));
+    this.#parts.partitions.add(partition, group + line);
   }
 }
 

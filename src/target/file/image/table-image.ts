@@ -1,20 +1,22 @@
 /**
- * A table as it is at a position, put together from its chunks, re-reads and changes on the disk of this machine: split into partitions, each
- * merged in memory. Memory: 32 MB of buffers, one partition (64 MB of text and objects or so, while the table has less than 128 GB; more in
- * proportion), the keys of moves with unknown columns, and their rows.
+ * A table as it is at a position, put together from its chunks, re-reads and changes on the disk of this machine: split into partitions, the
+ * versions of each sorted and merged key by key. Memory, however much there is of a key or in a partition: 32 MB of buffers, 32 MB of lines that
+ * are sorted (about three times that with what JavaScript adds), a piece of each sorted run, and the longest row a few times. Keys of moves with
+ * unknown columns, which are merged together, are held at about 200 bytes each.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
 import { formatLsn, type Lsn } from "../../../model/lsn.ts";
 import type { Table } from "../../../model/table.ts";
 import type { Row } from "../../../model/value.ts";
-import { onFiles } from "../file-error.ts";
 import { RowBag } from "./merge-bag.ts";
 import { KeyedRows } from "./merge-keyed.ts";
 import { PARTITION_BYTES, PartitionFiles, partitionsFor } from "./partition-files.ts";
 import { bucketOf, hashText, rowText } from "./row-text.ts";
-import { movedKeys, Places, type SplitRequest, splitTable } from "./split-table.ts";
+import { RowTexts } from "./row-texts.ts";
+import { makeScratch, removeScratch } from "./scratch-directory.ts";
+import { GROUP_LENGTH, movedKeys, Places, type SplitRequest, splitTable } from "./split-table.ts";
 import { parseRow, parseVersion } from "./version-line.ts";
 
 /** A row with the MD5 of its text. */
@@ -33,7 +35,7 @@ export interface BucketSum {
 export interface ImageRequest extends SplitRequest {
   /** Where temporary files may lie: about twice the table's text, uncompressed. */
   readonly scratch: string;
-  /** What a partition may weigh in memory; by default 32 MB. */
+  /** What a partition should weigh in memory, and what is sorted at once; by default 32 MB. */
   readonly partitionBytes?: number;
 }
 
@@ -56,13 +58,12 @@ export class TableImage {
 
   /** Throws TARGET_DAMAGED where the files do not tell the table exactly at that position. */
   static async make(request: ImageRequest): Promise<TableImage> {
-    const { scratch } = request;
-    await onFiles(scratch, () => mkdir(scratch, { recursive: true }));
-    const directory = await onFiles(scratch, () => mkdtemp(join(scratch, "pghaul-image-")));
+    const { files, scratch } = request;
+    const directory = await makeScratch(scratch, { bytes: leastBytes(request), what: files.table.id });
     try {
       return new TableImage(request.files.table, request, await mergeTable(request, directory));
     } catch (error) {
-      await rm(directory, { recursive: true, force: true });
+      await removeScratch(directory);
       throw error;
     }
   }
@@ -79,16 +80,24 @@ export class TableImage {
     return this.#rows.count;
   }
 
-  /** The rows of a partition as COPY text. */
-  async copyText(partition: number): Promise<{ readonly rows: number; readonly text: Buffer }> {
-    const lines = await this.#rows.lines(partition);
-    return { rows: lines.length, text: Buffer.from(lines.map((line) => `${line.slice(PREFIX_LENGTH)}\n`).join(""), "latin1") };
+  /** The rows of a partition as COPY text, in blocks of a few megabytes (or one row). */
+  async *copyText(partition: number): AsyncGenerator<{ readonly rows: number; readonly text: Buffer }> {
+    let [lines, bytes]: [Buffer[], number] = [[], 0];
+    for (const line of this.#rows.lines(partition)) {
+      const text = Buffer.from(`${line.slice(PREFIX_LENGTH)}\n`, "latin1");
+      lines.push(text);
+      bytes += text.length;
+      if (bytes < BLOCK_BYTES) continue;
+      yield { rows: lines.length, text: Buffer.concat(lines) };
+      [lines, bytes] = [[], 0];
+    }
+    if (lines.length > 0) yield { rows: lines.length, text: Buffer.concat(lines) };
   }
 
   /** The rows of a partition, one by one. */
   async *rows(partition: number): AsyncGenerator<ImageRow> {
     const columns = this.table.columns.length;
-    for (const line of await this.#rows.lines(partition)) {
+    for (const line of this.#rows.lines(partition)) {
       const [md5, slot] = [line.slice(0, 32), Number.parseInt(line.slice(32, PREFIX_LENGTH), 16)];
       yield { md5, slot, row: parseRow(line.slice(PREFIX_LENGTH), columns) };
     }
@@ -96,16 +105,19 @@ export class TableImage {
 
   /** Where a key's row is, if it is there. */
   partitionOf(key: Row): number {
-    return this.#places.ofKey(key);
+    return this.#places.ofKey(key).partition;
   }
 
   async close(): Promise<void> {
-    await rm(this.#directory, { recursive: true, force: true });
+    await removeScratch(this.#directory);
   }
 }
 
 /** A final line: MD5 of the row, 4 hex digits of the slot, COPY text. */
 const PREFIX_LENGTH = 36;
+const BLOCK_BYTES = 8 * 1024 * 1024;
+/** Lines between two looks at what else there is to do in this process. */
+const BREATH_LINES = 20_000;
 
 interface Merged {
   readonly directory: string;
@@ -116,24 +128,40 @@ interface Merged {
 
 async function mergeTable(request: ImageRequest, directory: string): Promise<Merged> {
   const moved = await movedKeys(request);
-  const hashed = partitionsFor(weightOf(request), request.partitionBytes ?? PARTITION_BYTES);
-  const count = moved.size === 0 ? hashed : hashed + 1;
+  const bytes = request.partitionBytes ?? PARTITION_BYTES;
+  const hashed = partitionsFor(weightOf(request), bytes);
+  const count = moved.isEmpty ? hashed : hashed + 1;
   const places = new Places(hashed, moved);
   const versions = await PartitionFiles.make(join(directory, "versions"), count);
   const truncates = await splitTable(request, versions, places);
   const rows = await PartitionFiles.make(join(directory, "rows"), count);
   const buckets = new Map<number, BucketSum>();
+  const { table } = request.files;
   for (let partition = 0; partition < count; partition += 1) {
-    request.signal.throwIfAborted();
-    const lines = mergePartition(request.files.table, await versions.lines(partition), truncates);
-    await versions.remove(partition);
-    for (const line of lines) {
-      if (line === null) throw inexact(request);
-      rows.add(partition, summed(line, request.files.table, buckets));
+    const texts = new RowTexts(join(directory, "texts"), bytes);
+    try {
+      let lines = 0;
+      for (const line of mergeVersions(table, { lines: versions.sorted(partition, bytes), truncates, texts })) {
+        if (line === null) throw inexact(request);
+        rows.add(partition, summed(line, table, buckets));
+        lines += 1;
+        if (lines % BREATH_LINES !== 0) continue;
+        await setImmediate();
+        request.signal.throwIfAborted();
+      }
+    } finally {
+      texts.close();
     }
+    await versions.remove(partition);
+    request.signal.throwIfAborted();
   }
   rows.flush();
   return { directory, rows, places, buckets };
+}
+
+/** What is going to lie in the scratch directory at least: the rows that were read, and before each its place. */
+function leastBytes({ files }: SplitRequest): number {
+  return files.reads.reduce((sum, { record }) => sum + record.copyBytes + record.rows * (PREFIX_LENGTH + 1), 0);
 }
 
 function weightOf({ archive, files }: SplitRequest): { readonly bytes: number; readonly lines: number } {
@@ -144,16 +172,47 @@ function weightOf({ archive, files }: SplitRequest): { readonly bytes: number; r
   );
 }
 
+interface MergeParts {
+  /** Each a group and a version, in order. */
+  readonly lines: Iterable<string>;
+  readonly truncates: readonly string[];
+  readonly texts: RowTexts;
+}
+
 /** The rows that are left, as COPY text; null for one that is not known whole. */
-function mergePartition(table: Table, lines: string[], truncates: readonly string[]): Iterable<string | null> {
-  const merged = table.key === null ? new RowBag() : new KeyedRows(table.key, table.columns.length);
-  let next = 0;
-  for (const line of lines.sort()) {
-    for (; next < truncates.length && (truncates[next] as string) < line; next += 1) merged.truncate();
-    merged.take(parseVersion(line));
+function* mergeVersions(table: Table, { lines, truncates, texts }: MergeParts): Generator<string | null> {
+  const merged = table.key === null ? new RowBag() : new KeyedRows({ key: table.key, columns: table.columns.length, texts });
+  let [group, emptied] = ["", 0];
+  const emptiedBelow = (place: string | null): void => {
+    const below = place === null ? truncates.length : countBelow(truncates, place);
+    if (below > emptied) merged.truncate();
+    emptied = below;
+  };
+  for (const line of lines) {
+    const ofLine = line.slice(0, GROUP_LENGTH);
+    if (ofLine !== group) {
+      emptiedBelow(null);
+      yield* merged.lines();
+      merged.truncate();
+      [group, emptied] = [ofLine, 0];
+    }
+    const version = line.slice(GROUP_LENGTH);
+    if (truncates.length > 0) emptiedBelow(version);
+    merged.take(parseVersion(version));
   }
-  if (next < truncates.length) merged.truncate();
-  return merged.lines();
+  emptiedBelow(null);
+  yield* merged.lines();
+}
+
+/** How many of the places, which are in order, come before this one. */
+function countBelow(places: readonly string[], place: string): number {
+  let [low, high] = [0, places.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((places[middle] as string) < place) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Adds the row to its bucket, and puts before it what a comparison asks for. */

@@ -10,7 +10,7 @@
  */
 import type { TableProgress } from "../../../engine/ports.ts";
 import { PghaulError } from "../../../errors/pghaul-error.ts";
-import { formatLsn, type Lsn, maxLsn } from "../../../model/lsn.ts";
+import { formatLsn } from "../../../model/lsn.ts";
 import type { Table } from "../../../model/table.ts";
 import type { RestoredTable, RestoreRequest } from "../../restorable.ts";
 import type { FileArchive } from "../archive/file-archive.ts";
@@ -22,28 +22,6 @@ import { PartitionRows } from "./partition-rows.ts";
 export interface FileRestore extends Omit<RestoreRequest, "tables"> {
   readonly archive: FileArchive;
   readonly tables: readonly TableFiles[];
-}
-
-/**
- * The position that is asked for, or the newest. Throws USAGE where the files do not tell the tables at it, with the positions at which they do,
- * and STREAM_NOT_RUNNING for a table whose load never ended.
- */
-export function restorePosition(archive: FileArchive, tables: readonly TableFiles[], asked: Lsn | null): Lsn {
-  const unfinished = tables.find(({ published }) => published === null);
-  if (unfinished !== undefined) {
-    const { id } = unfinished.table;
-    throw new PghaulError("STREAM_NOT_RUNNING", `${id} was never loaded completely, so the files do not hold it at any position`, {
-      context: { table: id },
-    });
-  }
-  const lowest = tables.reduce((low, { published }) => maxLsn(low, published ?? 0n), 0n);
-  const newest = archive.position ?? lowest;
-  const position = asked ?? newest;
-  if (position >= lowest && position <= newest) return position;
-  throw new PghaulError("USAGE", `the files do not hold these tables at ${formatLsn(position)}`, {
-    context: { lsn: formatLsn(position) },
-    suggestion: `Choose a position from ${formatLsn(lowest)} to ${formatLsn(newest)}.`,
-  });
 }
 
 /** Restores the tables one after another, or goes on. Throws CONFIG_CHANGED where a restore to another position was begun, TARGET_DRIFT. */
@@ -95,15 +73,18 @@ async function restoreTable(request: FileRestore, files: TableFiles, known: Tabl
 
 async function insertPartitions({ target, signal, crashPoint }: FileRestore, image: TableImage): Promise<void> {
   for (let partition = 0; partition < image.partitions; partition += 1) {
-    signal.throwIfAborted();
-    const { rows, text } = await image.copyText(partition);
-    await target.transaction("load", (transaction) => transaction.insertAbsent(image.table, new PartitionRows(text, rows), []));
+    for await (const { rows, text } of image.copyText(partition)) {
+      signal.throwIfAborted();
+      await target.transaction("load", (transaction) => transaction.insertAbsent(image.table, new PartitionRows(text, rows), []));
+    }
     crashPoint("restore-partition-inserted");
   }
 }
 
 async function* allRows(image: TableImage): AsyncGenerator<Uint8Array> {
-  for (let partition = 0; partition < image.partitions; partition += 1) yield (await image.copyText(partition)).text;
+  for (let partition = 0; partition < image.partitions; partition += 1) {
+    for await (const { text } of image.copyText(partition)) yield text;
+  }
 }
 
 function note({ target, position }: FileRestore, table: Table, state: "loading" | "loaded"): Promise<void> {

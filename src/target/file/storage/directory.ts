@@ -5,6 +5,7 @@ import type { Lsn } from "../../../model/lsn.ts";
 import { damaged, isAbsent, onFiles } from "../file-error.ts";
 import {
   CHANGES,
+  HELD,
   isData,
   isPartial,
   PUBLISHED,
@@ -16,7 +17,7 @@ import {
   TABLES,
   tablePart,
 } from "./layout.ts";
-import { type ReadRecord, readPublished, readSidecar, readTable, type TableRecord } from "./record.ts";
+import { type HeldRecord, type ReadRecord, readHeld, readPublished, readSidecar, readTable, type TableRecord } from "./record.ts";
 
 export interface ReadFile extends ReadName {
   readonly record: ReadRecord;
@@ -28,6 +29,8 @@ export interface TableFiles extends TableRecord {
   readonly directory: string;
   readonly reads: readonly ReadFile[];
   readonly published: Lsn | null;
+  /** Where this generation ends; null where it does not. */
+  readonly held: HeldRecord | null;
 }
 
 /** The tables, in the order of their ids. Throws TARGET_DAMAGED. */
@@ -45,6 +48,17 @@ export function openTable(root: string, id: string): Promise<TableFiles | null> 
   return readNewest(join(root, TABLES, tablePart(id)));
 }
 
+/** All generations of a table that are still there, oldest first. */
+export async function listGenerations(root: string, id: string): Promise<readonly TableFiles[]> {
+  const parent = join(root, TABLES, tablePart(id));
+  const numbers = (await namesIn(parent)).filter(isGeneration).map(Number);
+  return Promise.all(numbers.sort((a, b) => a - b).map((generation) => readGeneration(join(parent, String(generation)), generation)));
+}
+
+export function isReadableAt({ published, held }: TableFiles, position: Lsn): boolean {
+  return published !== null && published <= position && (held === null || position <= held.lsn);
+}
+
 /** The stretches of the files of changes, in order. */
 export async function listChanges(root: string): Promise<readonly { readonly from: Lsn; readonly to: Lsn }[]> {
   const names = (await namesIn(join(root, CHANGES))).sort();
@@ -58,9 +72,18 @@ export async function removeLeavings(root: string): Promise<void> {
   for (const part of await namesIn(join(root, TABLES))) {
     const parent = join(root, TABLES, part);
     const newest = newestGeneration(await namesIn(parent));
-    await removeFrom(parent, (name) => isPartial(name) || (newest !== null && isGeneration(name) && Number(name) < newest));
+    await removeFrom(parent, isPartial);
+    for (const name of await namesIn(parent)) {
+      if (newest !== null && isGeneration(name) && Number(name) < newest) await removeUnreadable(join(parent, name));
+    }
     if (newest !== null) await removeFrom(join(parent, String(newest)), unfinished);
   }
+}
+
+/** An older generation stays where it tells the table up to where the next begins. Whether it does, its two small files say. */
+async function removeUnreadable(directory: string): Promise<void> {
+  const names = new Set(await namesIn(directory));
+  if (!names.has(PUBLISHED) || !names.has(HELD)) await onFiles(directory, () => rm(directory, { recursive: true, force: true }));
 }
 
 async function readNewest(parent: string): Promise<TableFiles | null> {
@@ -72,6 +95,7 @@ async function readGeneration(directory: string, generation: number): Promise<Ta
   const record = await readTable(join(directory, TABLE));
   // Before the listing: read behind it, it could tell of a read that came in between.
   const published = await readPublished(join(directory, PUBLISHED));
+  const held = await readHeld(join(directory, HELD));
   const reads: ReadFile[] = [];
   for (const name of await namesIn(directory)) {
     const read = parseReadName(name);
@@ -80,7 +104,7 @@ async function readGeneration(directory: string, generation: number): Promise<Ta
   const found = new Set(reads.map(readName));
   const lost = published?.reads.find((name) => !found.has(name));
   if (lost !== undefined) throw damaged(join(directory, `${lost}.json`), "is missing, and the table is not complete without it");
-  return { ...record, generation, directory, reads, published: published?.position ?? null };
+  return { ...record, generation, directory, reads, published: published?.position ?? null, held };
 }
 
 function newestGeneration(names: readonly string[]): number | null {

@@ -2,10 +2,11 @@
  * What is called what in the directory of a file target:
  *
  *     pghaul.json                                      whose it is
- *     tables/TABLE/GENERATION/table.json               columns and key; GENERATION counts the loads of the table, and the highest counts
+ *     tables/TABLE/GENERATION/table.json               columns and key; GENERATION counts the loads of the table; the highest counts
  *     tables/TABLE/GENERATION/chunk-ID.EXT + .json     rows of a chunk
  *     tables/TABLE/GENERATION/keys-N.EXT + .json       rows of a point re-read
  *     tables/TABLE/GENERATION/published.json           from where on the table can be read
+ *     tables/TABLE/GENERATION/held.json                up to where it can be read: from there on its changes are not in this generation
  *     changes/FROM-TO.jsonl + .json                    every change of the transactions in [FROM, TO)
  *     position.json                                    how far the changes reach
  *     tables.json                                      the tables that are to be here, loaded or not
@@ -21,6 +22,7 @@ export const TABLES = "tables";
 export const CHANGES = "changes";
 export const TABLE = "table.json";
 export const PUBLISHED = "published.json";
+export const HELD = "held.json";
 export const SELECTED = "tables.json";
 
 /** A file name has at most 255 bytes; some of them belong to `.` and `.partial`. */

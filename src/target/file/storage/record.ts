@@ -51,6 +51,7 @@ const readSchema = z.object({
   keys: z.array(row).nullable(),
 });
 const publishedSchema = z.object({ position: lsn, reads: z.array(z.string()).readonly() });
+const heldSchema = z.object({ lsn, reason: z.string() });
 const selectedSchema = z.array(z.object({ id: z.string(), schema: z.string(), name: z.string() })).readonly();
 const changesSchema = z.object({
   ...stored,
@@ -96,6 +97,14 @@ export function readPosition(path: string): Promise<Position | null> {
 export function readPublished(path: string): Promise<{ readonly position: Lsn; readonly reads: readonly string[] } | null> {
   return readRecord(path, publishedSchema);
 }
+
+/** From where on no change of the table is in this generation, and why. Null: it goes on. */
+export function readHeld(path: string): Promise<HeldRecord | null> {
+  return readRecord(path, heldSchema);
+}
+
+/** `held.json`. */
+export type HeldRecord = z.infer<typeof heldSchema>;
 
 /** The tables that are meant to be in the directory, loaded or not; null where the load has not begun. */
 export function readSelected(path: string): Promise<readonly SelectedTable[] | null> {
