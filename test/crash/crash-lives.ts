@@ -38,6 +38,9 @@ export const BUCKET_POINTS = ["before-upload", "after-upload", "after-upload-nam
 /** Only a target that takes versions meets these: test/scenario/files dies at each. */
 export const VERSION_POINTS = ["before-append", "after-append", "before-publish", "after-publish"] as const;
 
+/** Only such a target whose table's columns change meets these: test/scenario/files/columns.pg.test.ts dies at each. */
+export const VERSION_HOLD_POINTS = ["before-hold", "after-hold"] as const;
+
 /** A migration under writers that lives through `deaths`, each a process of its own, and then has to be whole. */
 export async function survive(deaths: (bench: Bench) => Promise<void>, seed: string): Promise<void> {
   await using bench = await openBench({ from: 14, to: 15, rows: ROWS, config: "log: { segmentBytes: 4KB }" });

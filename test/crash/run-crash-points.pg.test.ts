@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deadline } from "../support/deadline.ts";
-import { announcedPoints, BUCKET_POINTS, dieAt, HELD_POINTS, POINTS, survive, VERSION_POINTS } from "./crash-lives.ts";
+import { announcedPoints, BUCKET_POINTS, dieAt, HELD_POINTS, POINTS, survive, VERSION_HOLD_POINTS, VERSION_POINTS } from "./crash-lives.ts";
 
 /** Each a migration that dies at one point after the other. In the order of a load: what lies behind is not passed again. */
 const LIVES: readonly (readonly string[])[] = [
@@ -12,7 +12,7 @@ const LIVES: readonly (readonly string[])[] = [
 
 describe("kill -9 at every named point of run", () => {
   it("names every point that the code announces, and dies at each", () => {
-    const apart = [...HELD_POINTS.hold, ...HELD_POINTS.reload, ...VERSION_POINTS, ...BUCKET_POINTS];
+    const apart = [...HELD_POINTS.hold, ...HELD_POINTS.reload, ...VERSION_POINTS, ...VERSION_HOLD_POINTS, ...BUCKET_POINTS];
     assert.deepEqual(announcedPoints(), [...Object.keys(POINTS), ...apart].toSorted());
     assert.deepEqual(LIVES.flat().toSorted(), Object.keys(POINTS).toSorted());
   });

@@ -125,7 +125,7 @@ describe("the rollback window", { timeout: deadline(300_000) }, () => {
     await running.kill("SIGINT");
     // A later life knows of it, and counts it once.
     const later = await streaming(move);
-    await later.waitFor(/FENCE_BREACH.*1 transaction passed/, 30_000);
+    await later.waitFor(/FENCE_BREACH.*1 transaction got past/, 30_000);
     await later.kill("SIGINT");
   });
 

@@ -1,6 +1,7 @@
 /** Tables whose columns change while they are moved into files. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VERSION_HOLD_POINTS } from "../../crash/crash-lives.ts";
 import { createDatabase, query, type TestDatabase, waitFor } from "../../support/database.ts";
 import { deadline } from "../../support/deadline.ts";
 import { startWriters } from "../../support/writers.ts";
@@ -64,7 +65,7 @@ test("a column that comes with values, and other changes of columns: the others 
     await life.kill("SIGKILL");
     await life.done;
     await query(sourceDb, "insert into changed select n, n, 'new' from generate_series(3000, 3100) n");
-    for (const point of ["before-hold", "after-hold"]) {
+    for (const point of VERSION_HOLD_POINTS) {
       const killed = await bench.run(["run"], { PGHAUL_CRASH_AT: point });
       assert.equal(killed.signal, "SIGKILL", `${point}: ${killed.stderr}`);
     }

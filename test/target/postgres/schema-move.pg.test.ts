@@ -162,7 +162,7 @@ suite("schema move from 14 to 15", () => {
       (error) =>
         hasCode("TARGET_SCHEMA")(error) &&
         /"refresh materialized view public\."Broken"" failed: .*division by zero/.test(String(error)) &&
-        /it tries: refresh materialized view public\."Broken";$/.test((error as PghaulError).suggestion ?? ""),
+        /It tries: refresh materialized view public\."Broken";$/.test((error as PghaulError).suggestion ?? ""),
     );
     assert.deepEqual(await query(all.to, "select n::int from reads_late"), [{ n: 2 }]);
     // A cause that goes at the source is seen by the next run.
