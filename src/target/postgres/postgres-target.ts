@@ -92,12 +92,11 @@ class PostgresTarget implements OpenTarget {
       try {
         // Whatever constraint triggers run even for a replication process see the transaction's end, as at the source.
         const expected = this.#counts.expected();
-        const began = await session.script([
-          ...["begin", "set constraints all deferred", sayUnderWay(this.#id)],
-          ...[FOREIGN_LEAVES, commitsSql(this.#id)],
-        ]);
+        const leaves = session.looksAtLeaves ? [FOREIGN_LEAVES] : [];
+        const begin = ["begin", "set constraints all deferred", sayUnderWay(this.#id), ...leaves, commitsSql(this.#id)];
+        const began = await session.script(begin);
         this.#counts.insistOn(expected, session.lane, lanesIn(began));
-        session.transactionBegan(String((began.at(-2)?.rows[0] as { leaves: string | null } | undefined)?.leaves));
+        session.transactionBegan(leavesIn(began[begin.indexOf(FOREIGN_LEAVES)]));
         await session.guarded({}, () => session.stages.dropIdle());
         const transaction = new PostgresTransaction(session, this.#id);
         const result = await work(transaction);
@@ -150,9 +149,13 @@ class PostgresTarget implements OpenTarget {
   }
 }
 
-/** Every partition of the database that is a foreign table, and since when: most have none, and then nothing is read but an empty catalog. */
-const FOREIGN_LEAVES = `select string_agg(i.inhrelid || '@' || i.xmin || '@' || i.inhparent, ' ' order by i.inhrelid) as leaves
+/** Every partition of the database that is a foreign table, and since when. */
+const FOREIGN_LEAVES = `select coalesce(string_agg(i.inhrelid || '@' || i.xmin || '@' || i.inhparent, ' ' order by i.inhrelid), '') as leaves
   from pg_catalog.pg_foreign_table f join pg_catalog.pg_inherits i on i.inhrelid = f.ftrelid`;
+
+function leavesIn(result: pg.QueryResult | undefined): string | null {
+  return (result?.rows[0] as { leaves: string } | undefined)?.leaves ?? null;
+}
 
 /** Returns how many transactions the lane has committed by now. */
 async function commit(session: TargetSession, id: StreamId): Promise<bigint> {

@@ -53,7 +53,8 @@ export class TargetSession {
   /** When this session has looked at the leaves of a partitioned table. */
   readonly #looked = new WeakMap<Table, number>();
   #began = 0;
-  #foreignLeaves = "";
+  #looksAtLeaves = false;
+  #foreignLeaves: string | null = null;
   /** What was looked up before is not believed. */
   #believedFrom = 0;
   #lost = false;
@@ -116,8 +117,16 @@ export class TargetSession {
     });
   }
 
-  /** To be called as a transaction begins. `foreignLeaves`: the database's, in whatever form; others than before, and nothing known of leaves counts. */
-  transactionBegan(foreignLeaves: string): void {
+  /** This session has read the leaves of a table, so its transactions ask as they begin whether the foreign ones are still the same. */
+  get looksAtLeaves(): boolean {
+    return this.#looksAtLeaves;
+  }
+
+  /**
+   * To be called as a transaction begins. `foreignLeaves`: the database's, in whatever form; others than before, and nothing known of leaves counts.
+   * Null: it was not asked.
+   */
+  transactionBegan(foreignLeaves: string | null): void {
     this.#began = performance.now();
     if (foreignLeaves !== this.#foreignLeaves) this.#believedFrom = this.#began;
     this.#foreignLeaves = foreignLeaves;
@@ -133,6 +142,7 @@ export class TargetSession {
     );
     this.#tables.set(table, read);
     this.#looked.set(table, performance.now());
+    this.#looksAtLeaves ||= read.partitioned;
     return read;
   }
 
